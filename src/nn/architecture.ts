@@ -1,0 +1,31 @@
+/** A net's structure as data: enough to build either form, to count it, and to name its weights. Plain JSON. */
+export interface Architecture {
+  /** "A0" … "D2se", "L2pse", "nano", "tiny", or "custom". */
+  readonly name: string;
+  readonly family: "repvgg" | "repvggplus";
+  /** Number of blocks in stage 1, 2, … (four in the zoo; any number from 1 here). */
+  readonly depths: readonly number[];
+  /** Output channels of [stage 0, stage 1, …]: one more than `depths`. Absolute, the multipliers already applied. */
+  readonly widths: readonly number[];
+  /** Stride of the first block of [stage 0, stage 1, …]; every other block has stride 1. The zoo: all 2. */
+  readonly strides: readonly number[];
+  /** Groups of the 3×3 and 1×1 convolutions by layer, counted from 1 at `stage1.0`; layers that are not named have 1. */
+  readonly groups: Readonly<Record<number, number>>;
+  readonly inputChannels: number;
+  readonly classes: number;
+  readonly block: BlockSpec;
+  /** Squeeze-and-excitation on each block's output (before or after ReLU), squeezed to outputChannels / ratio. */
+  readonly squeezeExcite: { readonly position: "before-relu" | "after-relu"; readonly ratio: number } | null;
+}
+
+/** What a training-form block is made of. `repvgg`: 3×3+BN, 1×1+BN, identity BN (where shapes allow), summed, ReLU. */
+export interface BlockSpec {
+  readonly kind: "repvgg";
+  /** The 1×1 branch is present. */
+  readonly pointwise: boolean;
+  /** The identity branch is present where stride is 1 and input channels equal output channels. */
+  readonly identity: boolean;
+}
+
+/** `train`: with branches and BatchNorm; `plain` (the paper's "deploy"): one 3×3 convolution with bias a block. */
+export type Form = "train" | "plain";
