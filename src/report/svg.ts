@@ -1,0 +1,41 @@
+import * as Plot from "@observablehq/plot";
+import { parseHTML } from "linkedom";
+
+/** Colours of categories, distinct also for colour-blind readers (Okabe and Ito 2008), in the order of use. */
+export const palette = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9"] as const;
+
+/** Options of Observable Plot without the document, which is ours. */
+export type PlotOptions = Omit<Plot.PlotOptions, "document">;
+
+/** One plot as a standalone SVG element (no script, no network), on a white card. */
+export function plotSvg(options: PlotOptions): string {
+  const { document } = parseHTML("<!doctype html><html><body></body></html>");
+  const element = Plot.plot({
+    style: { fontFamily: "system-ui, 'DejaVu Sans', sans-serif", fontSize: "12px", background: "white", color: "#222" },
+    ...options,
+    document,
+  }) as unknown as { outerHTML: string; querySelector(selector: string): { outerHTML: string } | null; tagName: string };
+  const svg = element.tagName.toLowerCase() === "svg" ? element.outerHTML : (element.querySelector("svg")?.outerHTML ?? "");
+  return svg.includes("xmlns=") ? svg : svg.replace("<svg", '<svg xmlns="http://www.w3.org/2000/svg"');
+}
+
+/** Plots next to each other in one SVG, under a title. Sizes in pixels; every panel is `panelWidth` × `panelHeight`. */
+export function panelsSvg(title: string, panels: readonly string[], panelWidth: number, panelHeight: number): string {
+  const width = panels.length * panelWidth;
+  const top = 44;
+  const body = panels
+    .map((svg, i) => svg.replace("<svg", `<svg x="${i * panelWidth}" y="${top}"`))
+    .join("\n");
+  return `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${panelHeight + top}" viewBox="0 0 ${width} ${panelHeight + top}" role="img">
+<title>${escapeXml(title)}</title>
+<rect width="100%" height="100%" fill="white"/>
+<text x="16" y="28" font-family="system-ui, 'DejaVu Sans', sans-serif" font-size="16" font-weight="600" fill="#222">${escapeXml(title)}</text>
+${body}
+</svg>
+`;
+}
+
+/** Text as it may stand in XML and HTML, attributes included. */
+export function escapeXml(text: string): string {
+  return text.replace(/[&<>"']/g, (c) => `&#${c.charCodeAt(0)};`);
+}
