@@ -1,0 +1,114 @@
+import { nearest, UserError } from "../core/errors.js";
+import type { AugmentationConfig } from "../data/augmentation.js";
+
+/** How a net is trained; plain JSON, stored in the run directory and in every checkpoint. */
+export interface TrainConfig {
+  readonly epochs: number;
+  /** Pictures of one optimizer step. */
+  readonly batchSize: number;
+  /** The batch is computed in this many equal parts whose gradients are summed (BatchNorm sees the parts). */
+  readonly accumulate: number;
+  readonly optimizer: "sgd" | "adamw";
+  /** Learning rate after warm-up; falls to 0 along half a cosine. */
+  readonly learningRate: number;
+  /** Epochs (also fractions) of linear warm-up. */
+  readonly warmupEpochs: number;
+  /** SGD: momentum; AdamW: β₁. */
+  readonly momentum: number;
+  /** SGD only. */
+  readonly nesterov: boolean;
+  /** On convolution and linear weights and `rbr_identity.weight`, nothing else, as in the paper's code. */
+  readonly weightDecay: number;
+  /** Decays the equivalent kernels instead of the branches' 3×3 and 1×1 kernels (the authors' `get_custom_L2`). */
+  readonly customL2: boolean;
+  readonly labelSmoothing: number;
+  /** α of mixup's Beta(α, α); 0: off. */
+  readonly mixup: number;
+  /** Decay of the exponential moving average of the weights that is evaluated and saved; 0: off. */
+  readonly ema: number;
+  /** Weight of each auxiliary head's loss (RepVGGplus). The authors' code: 0.1. */
+  readonly auxiliaryWeight: number;
+  readonly augmentation: AugmentationConfig;
+  readonly seed: number;
+}
+
+const defaults: Omit<TrainConfig, "augmentation"> = {
+  epochs: 10,
+  batchSize: 128,
+  accumulate: 1,
+  optimizer: "sgd",
+  learningRate: 0.1,
+  warmupEpochs: 0.5,
+  momentum: 0.9,
+  nesterov: true,
+  weightDecay: 1e-4,
+  customL2: false,
+  labelSmoothing: 0,
+  mixup: 0,
+  ema: 0,
+  auxiliaryWeight: 0.1,
+  seed: 0,
+};
+
+interface Rule {
+  readonly expected: string;
+  test(value: number): boolean;
+}
+
+const positiveInteger: Rule = { expected: "a whole number ≥ 1", test: (v) => Number.isInteger(v) && v >= 1 };
+const notNegative: Rule = { expected: "a number ≥ 0", test: (v) => Number.isFinite(v) && v >= 0 };
+const share: Rule = { expected: "a number from 0 to below 1", test: (v) => v >= 0 && v < 1 };
+
+const rules: Partial<Record<keyof TrainConfig, Rule>> = {
+  epochs: positiveInteger,
+  batchSize: positiveInteger,
+  accumulate: positiveInteger,
+  learningRate: { expected: "a number > 0", test: (v) => Number.isFinite(v) && v > 0 },
+  warmupEpochs: notNegative,
+  momentum: share,
+  weightDecay: notNegative,
+  labelSmoothing: share,
+  mixup: notNegative,
+  ema: share,
+  auxiliaryWeight: notNegative,
+  seed: { expected: "a whole number from 0 to 2³² − 1", test: (v) => Number.isInteger(v) && v >= 0 && v < 2 ** 32 },
+};
+
+/**
+ * A whole configuration from the fields that differ from the defaults.
+ * @throws UserError naming the first field that is unknown or out of range.
+ */
+export function trainConfig(
+  overrides: Partial<TrainConfig> & Pick<TrainConfig, "augmentation">,
+): TrainConfig {
+  const config: TrainConfig = { ...defaults, ...definedOnly(overrides), augmentation: overrides.augmentation };
+  for (const field of Object.keys(config)) {
+    if (field in defaults || field === "augmentation") continue;
+    const near = nearest(field, [...Object.keys(defaults), "augmentation"]);
+    throw new UserError({
+      expected: "a known training option",
+      received: `"${field}"`,
+      ...(near ? { remedy: `did you mean "${near}"?` } : {}),
+    });
+  }
+  for (const [field, rule] of Object.entries(rules)) {
+    const value = config[field as keyof TrainConfig];
+    if (typeof value !== "number" || !rule.test(value)) {
+      throw new UserError({ expected: `${field} to be ${rule.expected}`, received: String(value) });
+    }
+  }
+  if (config.optimizer !== "sgd" && config.optimizer !== "adamw") {
+    throw new UserError({ expected: 'optimizer "sgd" or "adamw"', received: `"${String(config.optimizer)}"` });
+  }
+  if (config.batchSize % config.accumulate !== 0) {
+    throw new UserError({
+      expected: "a batch size that divides into equal parts",
+      received: `batch size ${config.batchSize} in ${config.accumulate} parts`,
+    });
+  }
+  return config;
+}
+
+function definedOnly<T extends object>(record: T): Partial<T> {
+  return Object.fromEntries(Object.entries(record).filter(([, value]) => value !== undefined)) as Partial<T>;
+}

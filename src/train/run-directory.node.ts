@@ -1,0 +1,136 @@
+import { appendFileSync, existsSync, mkdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { UserError } from "../core/errors.js";
+import type { NamedArrays } from "../core/named-arrays.js";
+import { writeFileAtomically } from "../formats/atomic-write.node.js";
+import { readSafetensorsFile, writeSafetensorsFile } from "../formats/safetensors/file.node.js";
+import { type Checkpoint, decodeCheckpoint, encodeCheckpoint } from "./checkpoint.js";
+import type { HistoryRecord } from "./history.js";
+import { encodeFileVersion, encodeScalars } from "./tensorboard.js";
+
+/**
+ * The folder of one training run:
+ *   config.json            what is trained on what, how
+ *   last.safetensors       the state from which the run goes on (weights, optimizer, average, position)
+ *   best.safetensors       the model file of the epoch with the highest test accuracy
+ *   model.safetensors      the model file at the end
+ *   metrics.jsonl          one record a line (history.ts), and the same as TensorBoard events
+ *   curves.svg, curves.png pictures of them
+ * Every file but the two logs is replaced as a whole or not at all; the logs are cut back to the checkpoint on resume.
+ */
+export class RunDirectory {
+  readonly path: string;
+  #eventFile: string;
+
+  private constructor(path: string) {
+    this.path = path;
+    this.#eventFile = join(path, "events.out.tfevents.repvgg");
+  }
+
+  /** A new run. @throws UserError when the folder holds a run already. */
+  static async create(path: string, config: unknown): Promise<RunDirectory> {
+    if (RunDirectory.exists(path)) {
+      throw new UserError({
+        expected: "a new folder for the run",
+        received: `${path}, which holds a run`,
+        remedy: "go on with it by --resume, or name another folder by --out",
+      });
+    }
+    mkdirSync(path, { recursive: true });
+    const run = new RunDirectory(path);
+    await writeFileAtomically(run.file("config.json"), `${JSON.stringify(config, null, 2)}\n`);
+    return run;
+  }
+
+  /** A run that exists. @throws UserError when the folder holds none. */
+  static open(path: string): RunDirectory {
+    if (!RunDirectory.exists(path)) {
+      throw new UserError({
+        expected: "the folder of a run (with config.json)",
+        received: path,
+        remedy: "start one with: repvgg train DATA --out FOLDER",
+      });
+    }
+    return new RunDirectory(path);
+  }
+
+  static exists(path: string): boolean {
+    return existsSync(join(path, "config.json"));
+  }
+
+  file(name: string): string {
+    return join(this.path, name);
+  }
+
+  /** config.json as it was given to {@link create}. */
+  readConfig(): unknown {
+    try {
+      return JSON.parse(readFileSync(this.file("config.json"), "utf8"));
+    } catch (cause) {
+      throw new UserError({ expected: "config.json to be JSON", received: this.file("config.json") }, { cause });
+    }
+  }
+
+  async writeCheckpoint(checkpoint: Checkpoint): Promise<void> {
+    const { arrays, metadata } = encodeCheckpoint(checkpoint);
+    await writeSafetensorsFile(this.file("last.safetensors"), arrays, metadata);
+  }
+
+  /** The last checkpoint; undefined when the run was stopped before its first. */
+  async readCheckpoint(): Promise<Checkpoint | undefined> {
+    const path = this.file("last.safetensors");
+    if (!existsSync(path)) return undefined;
+    const { arrays, metadata } = await readSafetensorsFile(path);
+    return decodeCheckpoint(arrays, metadata, path);
+  }
+
+  async writeModel(name: "best" | "model", arrays: NamedArrays, metadata: Record<string, string>): Promise<string> {
+    const path = this.file(`${name}.safetensors`);
+    await writeSafetensorsFile(path, arrays, metadata);
+    return path;
+  }
+
+  /** Appends to metrics.jsonl and to the event file. */
+  append(record: HistoryRecord): void {
+    const wallTime = Date.now() / 1000;
+    appendFileSync(this.file("metrics.jsonl"), `${JSON.stringify({ ...record, wallTime })}\n`);
+    if (!existsSync(this.#eventFile)) appendFileSync(this.#eventFile, encodeFileVersion(wallTime));
+    appendFileSync(this.#eventFile, encodeScalars({ step: record.step, wallTime, values: scalars(record) }));
+  }
+
+  /** All records, in order. A last line that a kill cut short is left out. */
+  readHistory(): HistoryRecord[] {
+    return this.#records().map(({ wallTime: _, ...record }) => record as HistoryRecord);
+  }
+
+  /** Drops what was logged after `step` (by a process that was killed before its next checkpoint). */
+  async cutHistory(step: number): Promise<void> {
+    const kept = this.#records().filter((record) => record.step <= step);
+    await writeFileAtomically(this.file("metrics.jsonl"), kept.map((r) => `${JSON.stringify(r)}\n`).join(""));
+    const events = kept.map((r) => encodeScalars({ step: r.step, wallTime: r.wallTime, values: scalars(r) }));
+    const first = encodeFileVersion(kept[0]?.wallTime ?? Date.now() / 1000);
+    await writeFileAtomically(this.#eventFile, Buffer.concat([first, ...events]));
+  }
+
+  #records(): (HistoryRecord & { wallTime: number })[] {
+    const path = this.file("metrics.jsonl");
+    if (!existsSync(path)) return [];
+    const text = readFileSync(path, "utf8");
+    return text
+      .slice(0, text.lastIndexOf("\n") + 1)
+      .split("\n")
+      .filter((line) => line !== "")
+      .map((line) => JSON.parse(line));
+  }
+}
+
+function scalars(record: HistoryRecord): Record<string, number> {
+  return record.kind === "step"
+    ? { "train/loss": record.loss, "train/learning_rate": record.learningRate }
+    : {
+        "train/epoch_loss": record.trainLoss,
+        "test/loss": record.testLoss,
+        "test/top1": record.testTop1,
+        "test/top5": record.testTop5,
+      };
+}
