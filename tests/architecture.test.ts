@@ -16,7 +16,7 @@ const mayImport: Record<string, (string | { room: string; files: RegExp })[]> = 
   graph: ["conv-algebra", "formats"],
   engine: ["backend", "graph"],
   tensor: ["backend"],
-  nn: ["tensor", "backend", { room: "graph", files: /^nn\/to-graph\// }, { room: "formats", files: /./ }],
+  nn: ["tensor", "backend", { room: "graph", files: /^nn\/(to|from)-graph/ }, { room: "formats", files: /./ }],
   train: ["tensor", "backend", "nn", "data", "formats"],
   analysis: ["graph", "engine", "backend", "nn"],
   report: ["analysis"],

@@ -1,0 +1,119 @@
+import { FormatError } from "../core/errors.js";
+import type { NamedArrays } from "../core/named-arrays.js";
+import type { Preprocessing } from "../core/preprocessing.js";
+import type { Architecture, Form } from "./architecture.js";
+import { checkArchitecture } from "./build-architecture.js";
+import type { Model } from "./model.js";
+import { conformState, stateSchema } from "./state-schema.js";
+
+const formatName = "repvgg";
+const formatVersion = "1";
+
+/**
+ * A model as the arrays and metadata of a safetensors file that is enough to classify a picture: weights by their
+ * official names; metadata `format`, `version`, `form`, and as JSON `architecture`, `classNames`, `preprocessing`,
+ * `provenance`.
+ */
+export function encodeModel(model: Model): { arrays: NamedArrays; metadata: Record<string, string> } {
+  const { architecture, form, state, metadata } = model;
+  return {
+    arrays: state,
+    metadata: {
+      format: formatName,
+      version: formatVersion,
+      form,
+      architecture: JSON.stringify(architecture),
+      classNames: JSON.stringify(metadata.classNames),
+      preprocessing: JSON.stringify(metadata.preprocessing),
+      provenance: JSON.stringify(metadata.provenance),
+    },
+  };
+}
+
+/** Whether a safetensors file's metadata says that it is one of our model files. */
+export function isModelFile(metadata: Readonly<Record<string, string>>): boolean {
+  return metadata["format"] === formatName && "architecture" in metadata;
+}
+
+/**
+ * The model in a file. Everything is checked: the metadata's fields, and every weight's name and shape against the
+ * architecture.
+ * @param file names the file in messages.
+ * @throws FormatError for metadata that is not ours or not whole, UserError for weights that do not fit.
+ */
+export function decodeModel(arrays: NamedArrays, metadata: Readonly<Record<string, string>>, file: string): Model {
+  if (!isModelFile(metadata)) {
+    throw new FormatError({
+      expected: "a model file of repvgg",
+      received: `${file}, a safetensors file without our metadata`,
+      remedy: "convert it with: repvgg fold or repvgg export",
+    });
+  }
+  if (metadata["version"] !== formatVersion) {
+    throw new FormatError({
+      expected: `model file version ${formatVersion}`,
+      received: `version ${metadata["version"]} in ${file}`,
+      remedy: "update the package repvgg",
+    });
+  }
+  const form = metadata["form"];
+  if (form !== "train" && form !== "plain") {
+    throw new FormatError({ expected: 'form "train" or "plain"', received: `${form} in ${file}` });
+  }
+  const architecture = field<Architecture>(metadata, "architecture", file, isRecord);
+  checkArchitecture(architecture);
+  const classNames = field<string[]>(metadata, "classNames", file, isStrings(architecture.classes));
+  const preprocessing = field<Preprocessing>(metadata, "preprocessing", file, isPreprocessing(architecture));
+  const provenance = field<Record<string, string>>(metadata, "provenance", file, isRecord);
+  const state = conformState(arrays, stateSchema(architecture, form as Form));
+  return { architecture, form, state, metadata: { classNames, preprocessing, provenance } };
+}
+
+function field<T>(
+  metadata: Readonly<Record<string, string>>,
+  name: string,
+  file: string,
+  valid: (value: unknown) => boolean,
+): T {
+  let value: unknown;
+  try {
+    value = JSON.parse(metadata[name] ?? "");
+  } catch {
+    value = undefined;
+  }
+  if (!valid(value)) {
+    throw new FormatError({
+      expected: `metadata "${name}" of a model file`,
+      received: `${metadata[name] === undefined ? "none" : "something else"} in ${file}`,
+      remedy: "save the model again",
+    });
+  }
+  return value as T;
+}
+
+function isRecord(value: unknown): boolean {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function isStrings(length: number): (value: unknown) => boolean {
+  return (value) => Array.isArray(value) && value.length === length && value.every((item) => typeof item === "string");
+}
+
+function isPreprocessing(architecture: Architecture): (value: unknown) => boolean {
+  return (value) => {
+    if (!isRecord(value)) return false;
+    const p = value as Preprocessing;
+    const numbers = (list: unknown, length: number, low: number): boolean =>
+      Array.isArray(list) && list.length === length && list.every((x) => Number.isFinite(x) && x >= low);
+    return (
+      p.channels === architecture.inputChannels &&
+      numbers(p.size, 2, 1) &&
+      p.size.every((side) => Number.isInteger(side) && side <= 16_384) &&
+      numbers(p.mean, p.channels, Number.NEGATIVE_INFINITY) &&
+      numbers(p.std, p.channels, 1e-12) &&
+      p.interpolation === "bilinear" &&
+      p.cropRatio > 0 &&
+      p.cropRatio <= 1
+    );
+  };
+}
