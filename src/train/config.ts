@@ -1,5 +1,5 @@
 import { nearest, UserError } from "../core/errors.js";
-import type { AugmentationConfig } from "../data/augmentation.js";
+import { type AugmentationConfig, checkAugmentation } from "../data/augmentation/config.js";
 
 /** How a net is trained; plain JSON, stored in the run directory and in every checkpoint. */
 export interface TrainConfig {
@@ -24,6 +24,8 @@ export interface TrainConfig {
   readonly labelSmoothing: number;
   /** α of mixup's Beta(α, α); 0: off. */
   readonly mixup: number;
+  /** α of CutMix's Beta(α, α); 0: off. With mixup too, each batch draws one of them. */
+  readonly cutmix: number;
   /** Decay of the exponential moving average of the weights that is evaluated and saved; 0: off. */
   readonly ema: number;
   /** Weight of each auxiliary head's loss (RepVGGplus). The authors' code: 0.1. */
@@ -45,6 +47,7 @@ const defaults: Omit<TrainConfig, "augmentation"> = {
   customL2: false,
   labelSmoothing: 0,
   mixup: 0,
+  cutmix: 0,
   ema: 0,
   auxiliaryWeight: 0.1,
   seed: 0,
@@ -69,6 +72,7 @@ const rules: Partial<Record<keyof TrainConfig, Rule>> = {
   weightDecay: notNegative,
   labelSmoothing: share,
   mixup: notNegative,
+  cutmix: notNegative,
   ema: share,
   auxiliaryWeight: notNegative,
   seed: { expected: "a whole number from 0 to 2³² − 1", test: (v) => Number.isInteger(v) && v >= 0 && v < 2 ** 32 },
@@ -100,6 +104,7 @@ export function trainConfig(
   if (config.optimizer !== "sgd" && config.optimizer !== "adamw") {
     throw new UserError({ expected: 'optimizer "sgd" or "adamw"', received: `"${String(config.optimizer)}"` });
   }
+  checkAugmentation(config.augmentation);
   if (config.batchSize % config.accumulate !== 0) {
     throw new UserError({
       expected: "a batch size that divides into equal parts",

@@ -7,7 +7,8 @@ export interface Optimized {
   readonly name: string;
   readonly words: number;
   readonly pointer: Pointer;
-  readonly gradient: Pointer;
+  /** Address of the gradient at present; 0 where none was computed, and then the parameter stays. */
+  readonly gradient: () => Pointer;
   /** Weight decay applies. */
   readonly decay: boolean;
 }
@@ -56,10 +57,11 @@ export class Optimizer {
    */
   step(learningRate: number, step: number, gradientScale = 1): void {
     const { kind, momentum, nesterov, weightDecay } = this.#options;
-    const calls = this.#parameters.map((p): KernelCall => {
+    const moving = this.#parameters.filter((p) => p.gradient() !== 0);
+    const calls = moving.map((p): KernelCall => {
       const shared = {
         parameter: p.pointer,
-        gradient: p.gradient,
+        gradient: p.gradient(),
         n: p.words,
         lr: learningRate,
         weight_decay: p.decay ? weightDecay : 0,
@@ -75,8 +77,8 @@ export class Optimizer {
           ...shared,
           mean: this.#address("mean", p.name),
           square: this.#address("square", p.name),
-          beta1: momentum,
-          beta2,
+          rate1: 1 - momentum,
+          rate2: 1 - beta2,
           epsilon,
           correction1: 1 - momentum ** (step + 1),
           correction2: 1 - beta2 ** (step + 1),

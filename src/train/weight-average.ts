@@ -35,7 +35,7 @@ export class WeightAverage {
     this.#backend.run(
       this.#tensors.map(({ shadow, pointer, words }) => ({
         kernel: "ema_update" as const,
-        args: { shadow, parameter: pointer, n: words, decay },
+        args: { shadow, parameter: pointer, n: words, rate: 1 - decay },
       })),
     );
   }

@@ -1,0 +1,112 @@
+import type { Backend } from "../backend/backend.js";
+import { yieldToEvents } from "../core/yield.js";
+import type { Loader } from "../data/loader.js";
+import type { Model } from "../nn/model.js";
+import type { Checkpoint, RunPosition } from "./checkpoint.js";
+import type { TrainConfig } from "./config.js";
+import type { EpochRecord, HistoryRecord } from "./history.js";
+import { learningRate, type Schedule } from "./schedule.js";
+import { Trainer } from "./trainer.js";
+
+/** What is trained on what, and who is told. */
+export interface TrainLoopOptions {
+  readonly backend: Backend;
+  readonly model: Model;
+  readonly config: TrainConfig;
+  /** Batches of `config.batchSize`, augmented, shuffled by `config.seed`. */
+  readonly trainLoader: Loader;
+  /** Batches of the test (validation) set in order. */
+  readonly testLoader: Loader;
+  /** Goes on from here instead of from the model's own weights. */
+  readonly resume?: Checkpoint;
+  /** Stops after the step under way, with a checkpoint. */
+  readonly signal?: AbortSignal;
+  /** Seconds between checkpoints inside an epoch. Default 60. */
+  readonly checkpointSeconds?: number;
+  /** Optimizer steps between two step records. Default 10. */
+  readonly recordEvery?: number;
+  readonly onStep?: (position: RunPosition, loss: number) => void;
+  readonly onRecord?: (record: HistoryRecord) => void;
+  /** A new best epoch by test accuracy; the model is the one that was evaluated. */
+  readonly onBest?: (model: Model, record: EpochRecord) => Promise<void>;
+  readonly onCheckpoint?: (checkpoint: Checkpoint) => Promise<void>;
+}
+
+export interface TrainLoopResult {
+  /** The net at the end (averaged weights where the average is on). */
+  readonly model: Model;
+  readonly position: RunPosition;
+  /** Stopped by the signal before the last epoch's end. */
+  readonly interrupted: boolean;
+}
+
+const start: RunPosition = { step: 0, epoch: 0, stepInEpoch: 0, lossSum: 0, best: null };
+
+/**
+ * Trains for `config.epochs` epochs, evaluating after each. A loop that is resumed from any of its checkpoints ends with
+ * the same bits as one that was never stopped: batches are a function of (seed, epoch, step), and all else is in the
+ * checkpoint. A checkpoint is offered every `checkpointSeconds` (when does not matter for the result), at the end of
+ * each epoch and on interruption.
+ * @throws UserError when the loss is not finite: the last good checkpoint stays.
+ */
+export async function trainLoop(options: TrainLoopOptions): Promise<TrainLoopResult> {
+  const { backend, model, config, trainLoader, testLoader, signal, checkpointSeconds = 60, recordEvery = 10 } = options;
+  const schedule: Schedule = {
+    base: config.learningRate,
+    final: 0,
+    warmupSteps: Math.round(config.warmupEpochs * trainLoader.stepsPerEpoch),
+    totalSteps: config.epochs * trainLoader.stepsPerEpoch,
+  };
+  const trainer = new Trainer(backend, model, config);
+  try {
+    let position = options.resume?.position ?? start;
+    if (options.resume) trainer.loadState(options.resume);
+    const checkpoint = async (): Promise<void> => options.onCheckpoint?.({ position, ...trainer.state() });
+    let saved = performance.now();
+
+    while (position.epoch < config.epochs) {
+      const { epoch } = position;
+      for await (const batch of trainLoader.epoch(epoch, position.stepInEpoch)) {
+        const { step } = position;
+        const rate = learningRate(schedule, step);
+        const loss = trainer.step(batch, rate, epoch, step);
+        position = { ...position, step: step + 1, stepInEpoch: position.stepInEpoch + 1, lossSum: position.lossSum + loss };
+        options.onStep?.(position, loss);
+        if (position.step % recordEvery === 0) {
+          options.onRecord?.({ kind: "step", step: position.step, epoch, loss, learningRate: rate });
+        }
+        await yieldToEvents();
+        if (signal?.aborted) {
+          await checkpoint();
+          return { model: trainer.model(), position, interrupted: true };
+        }
+        if (performance.now() - saved > checkpointSeconds * 1000) {
+          await checkpoint();
+          saved = performance.now();
+        }
+      }
+      const metrics = await trainer.evaluate(testLoader.epoch(0));
+      const record: EpochRecord = {
+        kind: "epoch",
+        step: position.step,
+        epoch: epoch + 1,
+        trainLoss: position.lossSum / position.stepInEpoch,
+        testLoss: metrics.loss,
+        testTop1: metrics.top1,
+        testTop5: metrics.top5,
+        learningRate: learningRate(schedule, position.step - 1),
+      };
+      const isBest = position.best === null || metrics.top1 > position.best.top1;
+      const best = isBest ? { epoch: epoch + 1, top1: metrics.top1 } : position.best;
+      position = { step: position.step, epoch: epoch + 1, stepInEpoch: 0, lossSum: 0, best };
+      // In this order a kill between any two of them is mended by replaying from the checkpoint.
+      options.onRecord?.(record);
+      if (isBest) await options.onBest?.(trainer.model(), record);
+      await checkpoint();
+      saved = performance.now();
+    }
+    return { model: trainer.model(), position, interrupted: false };
+  } finally {
+    trainer.dispose();
+  }
+}

@@ -1,0 +1,73 @@
+import { cutRegions, drawMixing, type Mixing, softTargets } from "../data/augmentation/mixing.js";
+import type { Batch } from "../data/dataset.js";
+import type { Preprocessing } from "../core/preprocessing.js";
+import type { Network } from "../nn/network.js";
+import { add } from "../tensor/ops/add.js";
+import { normalizeImages } from "../tensor/ops/normalize-images.js";
+import { scale } from "../tensor/ops/scale.js";
+import { softmaxCrossEntropy } from "../tensor/ops/softmax-cross-entropy.js";
+import type { Tape } from "../tensor/tape.js";
+import type { Tensor } from "../tensor/tensor.js";
+import type { TrainConfig } from "./config.js";
+
+/** A batch as the net's input [N, H, W, C]. */
+export function inputTensor(tape: Tape, batch: Batch, preprocessing: Preprocessing): Tensor {
+  return normalizeImages(tape, batch.images, [batch.size, batch.height, batch.width, batch.channels], preprocessing);
+}
+
+/** Where in a run a batch is: what mixing depends on besides the seed. */
+export interface BatchPlace {
+  readonly epoch: number;
+  /** Optimizer step. */
+  readonly step: number;
+  /** Part of the step's batch (gradient accumulation). */
+  readonly part: number;
+}
+
+/**
+ * Forward pass in training mode and the loss that is trained: cross-entropy with label smoothing and mixing, plus
+ * `auxiliaryWeight` × that of each auxiliary head, plus weightDecay / 2 · (the authors' custom L2) where that is on.
+ */
+export function batchLoss(
+  tape: Tape,
+  network: Network,
+  batch: Batch,
+  preprocessing: Preprocessing,
+  config: TrainConfig,
+  place: BatchPlace,
+): Tensor {
+  const step = place.step * config.accumulate + place.part;
+  const mixing = drawMixing(config, config.seed, place.epoch, step, batch);
+  const x = mixedInput(tape, batch, preprocessing, mixing);
+  const classes = network.classes;
+  const targets = tape.constant([batch.size, classes], softTargets(batch.labels, classes, config.labelSmoothing, mixing));
+
+  const { logits, auxiliary } = network.forward(tape, x, { training: true });
+  let loss = softmaxCrossEntropy(tape, logits, targets);
+  for (const head of auxiliary) {
+    loss = add(tape, loss, scale(tape, softmaxCrossEntropy(tape, head, targets), config.auxiliaryWeight));
+  }
+  if (config.customL2) loss = add(tape, loss, scale(tape, network.customL2(tape), config.weightDecay / 2));
+  return loss;
+}
+
+function mixedInput(tape: Tape, batch: Batch, preprocessing: Preprocessing, mixing: Mixing | undefined): Tensor {
+  if (mixing?.kind === "cutmix") {
+    return inputTensor(tape, { ...batch, images: cutRegions(batch.images.slice(), batch, mixing) }, preprocessing);
+  }
+  const x = inputTensor(tape, batch, preprocessing);
+  return mixing ? mixup(tape, x, mixing) : x;
+}
+
+/** x[i] = λ·x[i] + (1 − λ)·x[partner[i]] */
+function mixup(tape: Tape, x: Tensor, { lambda, partner }: Mixing): Tensor {
+  const mixed = scale(tape, x, lambda);
+  const n = x.size / partner.length;
+  tape.run(
+    Array.from(partner, (from, to) => ({
+      kernel: "axpy" as const,
+      args: { x: x.pointer + from * n, y: mixed.pointer + to * n, n, alpha: 1 - lambda },
+    })),
+  );
+  return mixed;
+}

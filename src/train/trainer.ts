@@ -1,0 +1,185 @@
+import type { Backend } from "../backend/backend.js";
+import { UserError } from "../core/errors.js";
+import type { Batch } from "../data/dataset.js";
+import type { Model } from "../nn/model.js";
+import { createNetwork, type Network } from "../nn/network.js";
+import { Tape } from "../tensor/tape.js";
+import type { Checkpoint } from "./checkpoint.js";
+import type { TrainConfig } from "./config.js";
+import { batchLoss, inputTensor } from "./loss.js";
+import { ClassificationMetrics } from "./metrics.js";
+import { Optimizer } from "./optimizer.js";
+import { WeightAverage } from "./weight-average.js";
+
+/**
+ * A net in training: its network, optimizer and average in kernel memory. One call a step; what is fed, for how long and
+ * what is saved is the loop's business. Deterministic: the same batches in the same order give the same bits.
+ */
+export class Trainer {
+  readonly #backend: Backend;
+  readonly #model: Model;
+  readonly #config: TrainConfig;
+  readonly #network: Network;
+  readonly #tape: Tape;
+  readonly #optimizer: Optimizer;
+  readonly #average: WeightAverage | undefined;
+
+  /** @throws UserError when the model is a plain one without branches' gradients to train, or does not fit the backend. */
+  constructor(backend: Backend, model: Model, config: TrainConfig) {
+    this.#backend = backend;
+    this.#model = model;
+    this.#config = config;
+    this.#network = createNetwork(backend, model);
+    this.#tape = new Tape(backend);
+    this.#optimizer = new Optimizer(
+      backend,
+      this.#network.parameters().map(({ name, tensor, decay }) => ({
+        name,
+        words: tensor.size,
+        pointer: tensor.pointer,
+        gradient: () => tensor.gradient,
+        decay: decay && !(config.customL2 && isBranchKernel(name)),
+      })),
+      { kind: config.optimizer, ...config },
+    );
+    const averaged = [...this.#network.parameters(), ...this.#network.buffers()];
+    this.#average =
+      config.ema > 0
+        ? new WeightAverage(
+            backend,
+            averaged.map(({ name, tensor }) => ({ name, words: tensor.size, pointer: tensor.pointer })),
+            config.ema,
+          )
+        : undefined;
+  }
+
+  /**
+   * One optimizer step on a batch. On error (NaN loss included) the weights are those before the step.
+   * @param step optimizer steps done before
+   * @returns mean loss of the batch, as trained (label smoothing, mixup, auxiliary heads, custom L2)
+   * @throws UserError when the loss is not finite
+   */
+  step(batch: Batch, learningRate: number, epoch: number, step: number): number {
+    const { accumulate } = this.#config;
+    let loss = 0;
+    const clearGradients = (): void => {
+      for (const { tensor } of this.#network.parameters()) tensor.clearGradient();
+    };
+    clearGradients();
+    try {
+      for (const [index, part] of parts(batch, accumulate).entries()) loss += this.#backward(part, epoch, step, index);
+    } finally {
+      this.#tape.reset();
+    }
+    loss /= accumulate;
+    if (!Number.isFinite(loss)) {
+      throw new UserError({
+        expected: "a finite loss",
+        received: `${loss} at step ${step + 1} of epoch ${epoch + 1}`,
+        remedy: "lower the learning rate or lengthen the warm-up, then go on from the last good checkpoint",
+      });
+    }
+    this.#optimizer.step(learningRate, step, 1 / accumulate);
+    this.#average?.update(step);
+    return loss;
+  }
+
+  /** Accuracy and loss over batches, with running BatchNorm statistics and (if on) averaged weights. */
+  async evaluate(batches: AsyncIterable<Batch> | Iterable<Batch>): Promise<ClassificationMetrics> {
+    const metrics = new ClassificationMetrics(this.#model.architecture.classes);
+    this.#average?.swap();
+    try {
+      for await (const batch of batches) {
+        const logits = this.#logits(batch);
+        const { classes } = metrics;
+        for (let i = 0; i < batch.size; i++) metrics.add(logits.subarray(i * classes, (i + 1) * classes), batch.labels[i]!);
+      }
+    } finally {
+      this.#average?.swap();
+    }
+    return metrics;
+  }
+
+  /** The net as it would be used now: averaged weights where the average is on. */
+  model(provenance: Readonly<Record<string, string>> = {}): Model {
+    this.#average?.swap();
+    try {
+      const { metadata } = this.#model;
+      return {
+        ...this.#model,
+        state: this.#network.state(),
+        metadata: { ...metadata, provenance: { ...metadata.provenance, ...provenance } },
+      };
+    } finally {
+      this.#average?.swap();
+    }
+  }
+
+  /** Everything but the position, for a checkpoint. */
+  state(): Omit<Checkpoint, "position"> {
+    return {
+      model: this.#network.state(),
+      optimizer: this.#optimizer.state(),
+      average: this.#average?.state() ?? new Map(),
+    };
+  }
+
+  /** @throws UserError when the state is of another net or of other options. */
+  loadState(state: Omit<Checkpoint, "position">): void {
+    this.#network.loadState(state.model);
+    this.#optimizer.loadState(state.optimizer);
+    this.#average?.loadState(state.average);
+  }
+
+  dispose(): void {
+    this.#tape.dispose();
+    this.#optimizer.dispose();
+    this.#average?.dispose();
+    this.#network.dispose();
+  }
+
+  #backward(part: Batch, epoch: number, step: number, index: number): number {
+    const { preprocessing } = this.#model.metadata;
+    const place = { epoch, step, part: index };
+    const loss = batchLoss(this.#tape, this.#network, part, preprocessing, this.#config, place);
+    const value = loss.toArray()[0]!;
+    if (Number.isFinite(value)) this.#tape.backward(loss);
+    this.#tape.reset();
+    return value;
+  }
+
+  #logits(batch: Batch): Float32Array {
+    try {
+      return this.#tape.noGradient(() => {
+        const x = inputTensor(this.#tape, batch, this.#model.metadata.preprocessing);
+        return this.#network.forward(this.#tape, x, { training: false }).logits.toArray();
+      });
+    } finally {
+      this.#tape.reset();
+    }
+  }
+}
+
+/** The parameters whose decay custom L2 takes over: those of the 3×3 and 1×1 branches. */
+function isBranchKernel(name: string): boolean {
+  return name.includes("rbr_dense") || name.includes("rbr_1x1");
+}
+
+/** A batch in equal parts, without copies; the last step of an epoch may leave smaller ones. */
+function parts(batch: Batch, count: number): Batch[] {
+  if (count === 1) return [batch];
+  const size = Math.ceil(batch.size / count);
+  const bytes = batch.height * batch.width * batch.channels;
+  const result: Batch[] = [];
+  for (let from = 0; from < batch.size; from += size) {
+    const to = Math.min(batch.size, from + size);
+    result.push({
+      ...batch,
+      size: to - from,
+      images: batch.images.subarray(from * bytes, to * bytes),
+      labels: batch.labels.subarray(from, to),
+      indices: batch.indices.subarray(from, to),
+    });
+  }
+  return result;
+}
