@@ -1,0 +1,65 @@
+import { FormatError } from "../core/errors.js";
+import { bytesPerElement, type DType, type NamedArray } from "../core/named-arrays.js";
+
+type StorageConstructor = new (buffer: ArrayBufferLike, byteOffset: number, length: number) => NamedArray["data"];
+
+const storageConstructor: Readonly<Record<DType, StorageConstructor>> = {
+  f64: Float64Array,
+  f32: Float32Array,
+  f16: Uint16Array,
+  bf16: Uint16Array,
+  i64: BigInt64Array,
+  i32: Int32Array,
+  i16: Int16Array,
+  i8: Int8Array,
+  u64: BigUint64Array,
+  u32: Uint32Array,
+  u16: Uint16Array,
+  u8: Uint8Array,
+  bool: Uint8Array,
+};
+
+/**
+ * Little-endian bytes as an array: a view on the same memory where the element type's alignment allows it, else a copy.
+ * @param bytes exactly the array's bytes
+ */
+export function arrayFromBytes(dtype: DType, shape: readonly number[], bytes: Uint8Array): NamedArray {
+  const width = bytesPerElement[dtype];
+  const aligned = bytes.byteOffset % width === 0 ? bytes : bytes.slice();
+  const data = new storageConstructor[dtype](aligned.buffer, aligned.byteOffset, bytes.byteLength / width);
+  return { dtype, shape, data } as NamedArray;
+}
+
+/** The array's elements as little-endian bytes, on the same memory. */
+export function bytesOfArray(array: NamedArray): Uint8Array {
+  return new Uint8Array(array.data.buffer, array.data.byteOffset, array.data.byteLength);
+}
+
+/**
+ * Number of elements of a shape that somebody else's file states.
+ * @throws FormatError when a size is not a whole number ≥ 0 or the product is beyond 2⁵³.
+ */
+export function checkedElementCount(shape: readonly number[], what: string): number {
+  let count = 1;
+  for (const size of shape) {
+    if (!Number.isSafeInteger(size) || size < 0) {
+      throw new FormatError({
+        expected: `whole sizes from 0 in the shape of ${what}`,
+        received: `[${shape.join(", ")}]`,
+      });
+    }
+    count *= size;
+    if (count > Number.MAX_SAFE_INTEGER) {
+      throw new FormatError({
+        expected: `a shape of fewer than 2^53 elements for ${what}`,
+        received: `[${shape.join(", ")}]`,
+      });
+    }
+  }
+  return count;
+}
+
+/** Text of a file for a message: quoted, control characters escaped, at most 60 characters. */
+export function quoted(text: string): string {
+  return JSON.stringify(text.length > 60 ? `${text.slice(0, 60)}…` : text);
+}

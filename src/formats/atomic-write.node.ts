@@ -1,0 +1,60 @@
+import { type FileHandle, open, realpath, rename, rm } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
+import { explainFileError } from "./file-errors.node.js";
+
+let counter = 0;
+
+/**
+ * Writes a file so that at every moment, also after a crash, `path` holds either the old file or the whole new one:
+ * a temporary name in the same folder, fsync, rename, fsync of the folder. On failure the temporary file is removed.
+ * @throws UserError saying what to do when the disk is full, the folder is missing or may not be written.
+ */
+export async function writeFileAtomic(path: string, chunks: Iterable<Uint8Array>): Promise<void> {
+  try {
+    const target = await realpath(path).catch(() => path); // a link stays a link
+    const { file, temporary } = await openTemporary(target);
+    try {
+      try {
+        for (const chunk of chunks) await writeAll(file, chunk);
+        await file.sync();
+      } finally {
+        await file.close();
+      }
+      await rename(temporary, target);
+    } catch (error) {
+      await rm(temporary, { force: true });
+      throw error;
+    }
+    await syncFolder(dirname(target));
+  } catch (error) {
+    throw explainFileError("write", path, error);
+  }
+}
+
+async function openTemporary(target: string): Promise<{ file: FileHandle; temporary: string }> {
+  for (;;) {
+    const temporary = join(dirname(target), `.${basename(target)}.${process.pid}.${counter++}.tmp`);
+    try {
+      return { file: await open(temporary, "wx"), temporary };
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error; // left by a killed process of the same id
+    }
+  }
+}
+
+async function writeAll(file: FileHandle, chunk: Uint8Array): Promise<void> {
+  for (let at = 0; at < chunk.length; ) {
+    at += (await file.write(chunk, at, Math.min(2 ** 30, chunk.length - at))).bytesWritten;
+  }
+}
+
+/** Makes the rename itself durable. Windows cannot open a folder; its rename needs no such step. */
+async function syncFolder(folder: string): Promise<void> {
+  if (process.platform === "win32") return;
+  const handle = await open(folder, "r");
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}

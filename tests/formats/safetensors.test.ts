@@ -1,0 +1,228 @@
+import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import * as fc from "fast-check";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { FormatError, UserError } from "#repvgg/core/errors.js";
+import { bytesPerElement, type DType, elementCount, type NamedArray } from "#repvgg/core/named-arrays.js";
+import { arrayFromBytes } from "#repvgg/formats/array-bytes.js";
+import { writeFileAtomic } from "#repvgg/formats/atomic-write.node.js";
+import { readSafetensors } from "#repvgg/formats/safetensors/read.js";
+import { readSafetensorsFile } from "#repvgg/formats/safetensors/read-file.node.js";
+import { safetensorsChunks, writeSafetensors } from "#repvgg/formats/safetensors/write.js";
+import { writeSafetensorsFile } from "#repvgg/formats/safetensors/write-file.node.js";
+import { oracle, oraclePath } from "./fixtures.js";
+
+const dtypes = Object.keys(bytesPerElement) as DType[];
+
+function pattern(dtype: DType, shape: readonly number[]): NamedArray {
+  const bytes = Uint8Array.from(
+    { length: elementCount(shape) * bytesPerElement[dtype] },
+    (_, i) => (i * 37 + 11) & 0xff,
+  );
+  return arrayFromBytes(dtype, shape, bytes);
+}
+
+/** A file with any header text, true length field, and `dataBytes` zero bytes of data. */
+function fileWith(header: string, dataBytes = 0): Uint8Array {
+  const json = new TextEncoder().encode(header);
+  const file = new Uint8Array(8 + json.length + dataBytes);
+  new DataView(file.buffer).setBigUint64(0, BigInt(json.length), true);
+  file.set(json, 8);
+  return file;
+}
+
+const f32 = (shape: string, offsets: string): string => `{"dtype":"F32","shape":${shape},"data_offsets":${offsets}}`;
+
+describe("reading files of the reference implementation", () => {
+  test("inputs and outputs of a model", () => {
+    const { arrays } = readSafetensors(oracle("block-acb-io.safetensors"));
+    expect([...arrays].map(([name, a]) => [name, a.dtype, a.shape])).toEqual([
+      ["x", "f32", [2, 16, 12, 12]],
+      ["y", "f32", [2, 24, 12, 12]],
+    ]);
+    const x = arrays.get("x")!.data as Float32Array;
+    const mean = x.reduce((sum, value) => sum + value, 0) / x.length;
+    expect(Math.abs(mean)).toBeLessThan(0.1); // standard normal noise: wrong bytes would give huge values
+    expect(x.every((value) => Math.abs(value) < 6)).toBe(true);
+  });
+
+  test("float64 and int64 with metadata", () => {
+    const { arrays, metadata } = readSafetensors(oracle("tiny-train-steps-f64.safetensors"));
+    expect(Object.keys(metadata).length).toBeGreaterThan(0);
+    expect(arrays.get("step0.loss")!.dtype).toBe("f64");
+    const labels = arrays.get("step0.labels")!;
+    expect(labels.dtype).toBe("i64");
+    expect([...(labels.data as BigInt64Array)].every((label) => label >= 0n && label < 10n)).toBe(true);
+  });
+
+  test("aligned data is not copied, unaligned data is", () => {
+    const file = writeSafetensors(new Map([["a", pattern("f32", [3])]]));
+    const { arrays } = readSafetensors(file);
+    expect(arrays.get("a")!.data.buffer).toBe(file.buffer);
+    const shifted = new Uint8Array(file.length + 1);
+    shifted.set(file, 1);
+    const again = readSafetensors(shifted.subarray(1)).arrays.get("a")!;
+    expect(again.data.buffer).not.toBe(shifted.buffer);
+    expect(again).toEqual(arrays.get("a"));
+  });
+});
+
+describe("round trip", () => {
+  test("every element type, scalars, empty arrays, in order and aligned", () => {
+    const arrays = new Map<string, NamedArray>();
+    for (const dtype of [...dtypes].reverse()) {
+      arrays.set(`${dtype}.scalar`, pattern(dtype, []));
+      arrays.set(`${dtype}.odd`, pattern(dtype, [3, 1, 5]));
+      arrays.set(`${dtype}.empty`, pattern(dtype, [0, 7]));
+    }
+    const metadata = { format: "pt", 'quote"\n': "ü 😀" };
+    const file = writeSafetensors(arrays, metadata);
+    const back = readSafetensors(file);
+    expect([...back.arrays]).toEqual([...arrays]);
+    expect(back.metadata).toEqual(metadata);
+    for (const { data } of back.arrays.values()) expect(data.buffer).toBe(file.buffer);
+  });
+
+  test("random names, shapes and types", () => {
+    const entry = fc.tuple(fc.constantFrom(...dtypes), fc.array(fc.nat(4), { maxLength: 4 }));
+    const name = fc.string({ unit: "grapheme" }).filter((text) => text !== "__metadata__");
+    fc.assert(
+      fc.property(fc.dictionary(name, entry), (entries) => {
+        const arrays = new Map(Object.entries(entries).map(([key, [dtype, shape]]) => [key, pattern(dtype, shape)]));
+        expect([...readSafetensors(writeSafetensors(arrays)).arrays]).toEqual([...arrays]);
+      }),
+      { numRuns: 300, seed: 1 },
+    );
+  });
+
+  test("chunks ask for each array once, when its turn comes", () => {
+    const arrays = new Map([
+      ["small", pattern("u8", [3])],
+      ["wide", pattern("f64", [2])],
+    ]);
+    const asked: string[] = [];
+    const chunks = [
+      ...safetensorsChunks(arrays, {}, (name) => {
+        asked.push(name);
+        return arrays.get(name)!;
+      }),
+    ];
+    expect(asked).toEqual(["wide", "small"]);
+    expect(chunks[0]!.length % 8).toBe(0);
+    expect(chunks.reduce((sum, chunk) => sum + chunk.length, 0)).toBe(writeSafetensors(arrays).length);
+  });
+
+  test("an array other than announced, and the reserved name, are refused", () => {
+    const specs = new Map([["a", { dtype: "f32" as const, shape: [2] }]]);
+    expect(() => [...safetensorsChunks(specs, {}, () => pattern("f32", [3]))]).toThrow(/2 elements of f32.*3 of f32/);
+    expect(() => [...safetensorsChunks(specs, {}, () => pattern("i32", [2]))]).toThrow(UserError);
+    expect(() => writeSafetensors(new Map([["__metadata__", pattern("f32", [1])]]))).toThrow(/reserves/);
+  });
+});
+
+describe("broken files give a FormatError that says what is wrong", () => {
+  const cases: [string, Uint8Array, RegExp][] = [
+    ["empty file", new Uint8Array(0), /8 bytes of header length.*0 bytes/],
+    ["a claim of 2^60 bytes", Uint8Array.of(0, 0, 0, 0, 0, 0, 0, 0x10, 0x7b, 0x7d), /1152921504606846976/],
+    ["truncated header", fileWith("{}").subarray(0, 9), /cut short/],
+    ["not an object", fileWith("[]"), /begins with \{/],
+    ["leading space", fileWith(" {}"), /begins with \{/],
+    ["not UTF-8", Uint8Array.of(3, 0, 0, 0, 0, 0, 0, 0, 0x7b, 0xff, 0x7d), /UTF-8/],
+    ["text after the object", fileWith("{} x"), /nothing but spaces.*"x"/],
+    ["unfinished object", fileWith("{"), /the end/],
+    ["unfinished string", fileWith('{"a'), /quote.*the end/],
+    ["a control character", fileWith('{"a\n":1}'), /control character/],
+    ["a bad escape", fileWith('{"\\x":1}'), /escapes/],
+    ["tensor is a number", fileWith('{"a":1}'), /"\{".*"1"/],
+    ["missing dtype", fileWith('{"a":{"shape":[],"data_offsets":[0,4]}}', 4), /without them/],
+    ["unknown key", fileWith('{"a":{"dtype":"F32","strides":[]}}'), /strides/],
+    ["three offsets", fileWith(`{"a":${f32("[1]", "[0,4,8]")}}`, 8), /two data_offsets/],
+    [
+      "unknown element type",
+      fileWith('{"a":{"dtype":"F8_E4M3","shape":[4],"data_offsets":[0,4]}}', 4),
+      /F8_E4M3.*convert/,
+    ],
+    ["duplicate tensor", fileWith(`{"a":${f32("[1]", "[0,4]")},"a":${f32("[1]", "[0,4]")}}`, 4), /second "a"/],
+    ["duplicate by escape", fileWith(`{"a":${f32("[1]", "[0,4]")},"\\u0061":${f32("[1]", "[0,4]")}}`, 4), /second "a"/],
+    ["duplicate field", fileWith('{"a":{"dtype":"F32","dtype":"F32"}}'), /second "dtype"/],
+    ["duplicate metadata", fileWith('{"__metadata__":{"k":"1","k":"2"}}'), /second "k"/],
+    ["metadata that is not text", fileWith('{"__metadata__":{"k":1}}'), /"1"/],
+    ["negative size", fileWith(`{"a":${f32("[-1]", "[0,4]")}}`, 4), /whole number.*"-"/],
+    ["fraction", fileWith(`{"a":${f32("[1.5]", "[0,4]")}}`, 4), /"\."/],
+    ["exponent", fileWith(`{"a":${f32("[1e1]", "[0,40]")}}`, 40), /"e"/],
+    ["leading zero", fileWith(`{"a":${f32("[01]", "[0,4]")}}`, 4), /whole number/],
+    ["size beyond 2^53", fileWith(`{"a":${f32("[9007199254740993]", "[0,4]")}}`, 4), /2\^53/],
+    ["overflowing shape", fileWith(`{"a":${f32("[4294967296,4294967296,4294967296]", "[0,4]")}}`, 4), /2\^53/],
+    ["overflow hidden by a zero", fileWith(`{"a":${f32("[4294967296,4294967296,4294967296,0]", "[0,0]")}}`), /2\^53/],
+    ["shape does not fill the span", fileWith(`{"a":${f32("[2]", "[0,4]")}}`, 4), /8 bytes.*4 bytes/],
+    ["offsets out of range", fileWith(`{"a":${f32("[2]", "[0,8]")}}`, 4), /within 4 bytes/],
+    ["end before begin", fileWith(`{"a":${f32("[1]", "[4,0]")}}`, 4), /\[4, 0\]/],
+    ["overlap", fileWith(`{"a":${f32("[2]", "[0,8]")},"b":${f32("[2]", "[4,12]")}}`, 12), /without overlap/],
+    ["hole", fileWith(`{"a":${f32("[1]", "[0,4]")},"b":${f32("[1]", "[8,12]")}}`, 12), /hole/],
+    ["hole at the start", fileWith(`{"a":${f32("[1]", "[4,8]")}}`, 8), /hole/],
+    ["bytes left over", fileWith(`{"a":${f32("[1]", "[0,4]")}}`, 8), /4 bytes of data.*8 bytes/],
+    ["a million brackets", fileWith(`{"a":${"[".repeat(1e6)}`), /"\{"/],
+    ["a million braces", fileWith('{"a":'.repeat(1e5)), /only dtype, shape/],
+    ["a million brackets as shape", fileWith(`{"a":{"shape":${"[".repeat(1e6)}`), /whole number/],
+  ];
+  test.each(cases)("%s", (_, file, message) => {
+    expect(() => readSafetensors(file)).toThrow(FormatError);
+    expect(() => readSafetensors(file)).toThrow(message);
+  });
+
+  test("a tensor named __proto__ and metadata of that name are only names", () => {
+    const file = fileWith(`{"__metadata__":{"__proto__":"x"},"__proto__":${f32("[1]", "[0,4]")}}`, 4);
+    const { arrays, metadata } = readSafetensors(file);
+    expect([...arrays.keys()]).toEqual(["__proto__"]);
+    expect(Object.entries(metadata)).toEqual([["__proto__", "x"]]);
+    expect(({} as Record<string, unknown>).x).toBeUndefined();
+  });
+});
+
+describe("files", () => {
+  let folder: string;
+  beforeEach(async () => {
+    folder = await mkdtemp(join(tmpdir(), "repvgg-formats-"));
+  });
+  afterEach(() => rm(folder, { recursive: true }));
+
+  test("write, read, replace", async () => {
+    const path = join(folder, "model.safetensors");
+    const first = new Map([["a", pattern("f32", [2, 2])]]);
+    const second = new Map([["b", pattern("bf16", [5])]]);
+    await writeSafetensorsFile(path, first, { form: "train" });
+    expect(await readSafetensorsFile(path)).toEqual({ arrays: first, metadata: { form: "train" } });
+    await writeSafetensorsFile(path, second);
+    expect((await readSafetensorsFile(path)).arrays).toEqual(second);
+    expect(await readdir(folder)).toEqual(["model.safetensors"]);
+  });
+
+  test("a full disk leaves the old file and no temporary one, and says what to do", async () => {
+    const path = join(folder, "model.safetensors");
+    await writeFile(path, "old");
+    function* fillDisk(): Generator<Uint8Array> {
+      yield new Uint8Array(1000);
+      throw Object.assign(new Error("ENOSPC: no space left on device, write"), { code: "ENOSPC" });
+    }
+    const failure = writeFileAtomic(path, fillDisk());
+    await expect(failure).rejects.toThrow(UserError);
+    await expect(failure).rejects.toThrow(/to write .*model\.safetensors, received ENOSPC: free some disk space/);
+    expect(await readFile(path, "utf8")).toBe("old");
+    expect(await readdir(folder)).toEqual(["model.safetensors"]);
+  });
+
+  test("a missing folder, a folder as file, a missing file, and a broken file are named", async () => {
+    await expect(writeSafetensorsFile(join(folder, "no", "x"), new Map())).rejects.toThrow(/ENOENT.*folder must exist/);
+    await expect(readSafetensorsFile(folder)).rejects.toThrow(/expected a file/);
+    await expect(readSafetensorsFile(join(folder, "none"))).rejects.toThrow(/to read .*none.*ENOENT/);
+    await writeFile(join(folder, "cut"), oracle("tiny-io.safetensors").subarray(0, 5000));
+    const cut = readSafetensorsFile(join(folder, "cut"));
+    await expect(cut).rejects.toThrow(FormatError);
+    await expect(cut).rejects.toThrow(/cut: the file is cut short/);
+  });
+
+  test("reads an oracle from its path", async () => {
+    expect((await readSafetensorsFile(oraclePath("tiny-io.safetensors"))).arrays.size).toBeGreaterThan(0);
+  });
+});
