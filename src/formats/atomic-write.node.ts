@@ -7,9 +7,19 @@ let counter = 0;
 /**
  * Writes a file so that at every moment, also after a crash, `path` holds either the old file or the whole new one:
  * a temporary name in the same folder, fsync, rename, fsync of the folder. On failure the temporary file is removed.
+ * @param content text (UTF-8), bytes, or chunks that are asked for one after another
  * @throws UserError saying what to do when the disk is full, the folder is missing or may not be written.
  */
-export async function writeFileAtomic(path: string, chunks: Iterable<Uint8Array>): Promise<void> {
+export async function writeFileAtomically(
+  path: string,
+  content: string | Uint8Array | Iterable<Uint8Array>,
+): Promise<void> {
+  const chunks =
+    typeof content === "string"
+      ? [new TextEncoder().encode(content)]
+      : content instanceof Uint8Array
+        ? [content]
+        : content;
   try {
     const target = await realpath(path).catch(() => path); // a link stays a link
     const { file, temporary } = await openTemporary(target);

@@ -6,11 +6,10 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { FormatError, UserError } from "#repvgg/core/errors.js";
 import { bytesPerElement, type DType, elementCount, type NamedArray } from "#repvgg/core/named-arrays.js";
 import { arrayFromBytes } from "#repvgg/formats/array-bytes.js";
-import { writeFileAtomic } from "#repvgg/formats/atomic-write.node.js";
+import { writeFileAtomically } from "#repvgg/formats/atomic-write.node.js";
+import { readSafetensorsFile, writeSafetensorsFile } from "#repvgg/formats/safetensors/file.node.js";
 import { readSafetensors } from "#repvgg/formats/safetensors/read.js";
-import { readSafetensorsFile } from "#repvgg/formats/safetensors/read-file.node.js";
 import { safetensorsChunks, writeSafetensors } from "#repvgg/formats/safetensors/write.js";
-import { writeSafetensorsFile } from "#repvgg/formats/safetensors/write-file.node.js";
 import { oracle, oraclePath } from "./fixtures.js";
 
 const dtypes = Object.keys(bytesPerElement) as DType[];
@@ -205,7 +204,7 @@ describe("files", () => {
       yield new Uint8Array(1000);
       throw Object.assign(new Error("ENOSPC: no space left on device, write"), { code: "ENOSPC" });
     }
-    const failure = writeFileAtomic(path, fillDisk());
+    const failure = writeFileAtomically(path, fillDisk());
     await expect(failure).rejects.toThrow(UserError);
     await expect(failure).rejects.toThrow(/to write .*model\.safetensors, received ENOSPC: free some disk space/);
     expect(await readFile(path, "utf8")).toBe("old");
