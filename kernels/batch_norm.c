@@ -1,0 +1,212 @@
+#include "tasks.h"
+
+// --- statistics ---
+
+INLINE span chunk_span(int rows, int chunk, int task) {
+  return (span){task * chunk, min_int(rows, task * chunk + chunk)};
+}
+
+// Two passes over a chunk, which the cache holds: no difference of large sums is ever taken, whatever the mean.
+int batch_norm_statistics_partial_tasks(const batch_norm_statistics_partial_args *args) {
+  return ceil_div(args->rows, args->chunk);
+}
+void batch_norm_statistics_partial_task(const batch_norm_statistics_partial_args *args, int task, int thread) {
+  (void)thread;
+  const int channels = args->channels;
+  const span part = chunk_span(args->rows, args->chunk, task);
+  const int rows = part.end - part.begin;
+  const float *x = F32(args->x) + (size_t)part.begin * channels;
+  float *mean = F32(args->partial) + (size_t)task * 2 * channels, *m2 = mean + channels;
+  FOR_VECTORS(c, count, channels, store_lanes(mean + c, splat(0), count); store_lanes(m2 + c, splat(0), count););
+  for (int row = 0; row < rows; row++) {
+    const float *at = x + (size_t)row * channels;
+    FOR_VECTORS(c, count, channels, store_lanes(mean + c, load_lanes(mean + c, count) + load_lanes(at + c, count), count););
+  }
+  const vf factor = splat(1.0f / (float)rows);
+  FOR_VECTORS(c, count, channels, store_lanes(mean + c, load_lanes(mean + c, count) * factor, count););
+  for (int row = 0; row < rows; row++) {
+    const float *at = x + (size_t)row * channels;
+    FOR_VECTORS(c, count, channels,
+      vf d = load_lanes(at + c, count) - load_lanes(mean + c, count);
+      store_lanes(m2 + c, load_lanes(m2 + c, count) + d * d, count););
+  }
+}
+
+// mean = Σ n_k mean_k / N, M2 = Σ M2_k + n_k (mean_k − mean)²: Chan et al. for all chunks at once, in double.
+int batch_norm_statistics_merge_tasks(const batch_norm_statistics_merge_args *args) {
+  return channel_tasks(args->channels);
+}
+void batch_norm_statistics_merge_task(const batch_norm_statistics_merge_args *args, int task, int thread) {
+  (void)thread;
+  const int channels = args->channels, chunks = ceil_div(args->rows, args->chunk);
+  const span block = channel_span(channels, task);
+  const double whole = args->chunk, last = args->rows - (double)args->chunk * (chunks - 1);
+  for (int c = block.begin; c < block.end; c += LANES) {
+    const int count = min_int(LANES, block.end - c);
+    const float *partial = F32(args->partial) + c;
+    vd sum = {0}, m2 = {0};
+    for (int k = 0; k < chunks; k++) {
+      const float *at = partial + (size_t)k * 2 * channels;
+      sum += __builtin_convertvector(load_lanes(at, count), vd) * (k == chunks - 1 ? last : whole);
+    }
+    const vd mean = sum / (double)args->rows;
+    for (int k = 0; k < chunks; k++) {
+      const float *at = partial + (size_t)k * 2 * channels;
+      vd d = __builtin_convertvector(load_lanes(at, count), vd) - mean;
+      m2 += __builtin_convertvector(load_lanes(at + channels, count), vd) + d * d * (k == chunks - 1 ? last : whole);
+    }
+    store_lanes(F32(args->mean) + c, __builtin_convertvector(mean, vf), count);
+    store_lanes(F32(args->variance) + c, __builtin_convertvector(m2 / (double)args->rows, vf), count);
+  }
+}
+
+// --- the sum of up to three normalised branches ---
+
+// Channels that are done at a time, so that coefficients made on the way stay in the first-level cache.
+#define BRANCH_CHANNELS 512
+
+// y[c] = Σ_b x_b[c] · scale_b[c] + shift[c] for one row, at most `floor`
+INLINE void branch_sum_row(int branches, const float *x0, const float *x1, const float *x2, const float *scale0,
+                           const float *scale1, const float *scale2, const float *shift, float *y, int channels, vf floor) {
+  FOR_VECTORS(c, count, channels,
+    vf sum = load_lanes(shift + c, count) + load_lanes(x0 + c, count) * load_lanes(scale0 + c, count);
+    if (branches > 1) sum += load_lanes(x1 + c, count) * load_lanes(scale1 + c, count);
+    if (branches > 2) sum += load_lanes(x2 + c, count) * load_lanes(scale2 + c, count);
+    store_lanes(y + c, vmax(sum, floor), count););
+}
+
+int branch_sum_forward_tasks(const branch_sum_forward_args *args) { return row_tasks(args->rows, args->channels); }
+void branch_sum_forward_task(const branch_sum_forward_args *args, int task, int thread) {
+  (void)thread;
+  const int stride = args->channels;
+  const span part = row_span(args->rows, stride, task);
+  const vf floor = splat(args->relu ? 0 : -__builtin_inff());
+  const uint32_t x_at[3] = {args->x0, args->x1, args->x2};
+  const uint32_t scale_at[3] = {args->scale0, args->scale1, args->scale2};
+  const uint32_t shift_at[3] = {args->shift0, args->shift1, args->shift2};
+  for (int first = 0; first < stride; first += BRANCH_CHANNELS) {
+    const int width = min_int(BRANCH_CHANNELS, stride - first);
+    float scales[3][BRANCH_CHANNELS], shift[BRANCH_CHANNELS];
+    for (int c = 0; c < width; c++) shift[c] = 0;
+    const float *x[3];
+    int branches = 0;
+    for (int b = 0; b < 3; b++) {
+      if (!x_at[b]) continue;
+      x[branches] = F32(x_at[b]) + first;
+      for (int c = 0; c < width; c++) {
+        scales[branches][c] = scale_at[b] ? F32(scale_at[b])[first + c] : 1;
+        if (shift_at[b]) shift[c] += F32(shift_at[b])[first + c];
+      }
+      branches++;
+    }
+    for (int row = part.begin; row < part.end; row++) {
+      const size_t at = (size_t)row * stride;
+      float *y = F32(args->y) + at + first;
+      switch (branches) {
+        case 1: branch_sum_row(1, x[0] + at, 0, 0, scales[0], 0, 0, shift, y, width, floor); break;
+        case 2: branch_sum_row(2, x[0] + at, x[1] + at, 0, scales[0], scales[1], 0, shift, y, width, floor); break;
+        case 3:
+          branch_sum_row(3, x[0] + at, x[1] + at, x[2] + at, scales[0], scales[1], scales[2], shift, y, width, floor);
+          break;
+      }
+    }
+  }
+}
+
+// dy, or dy where y > 0 when y is given
+INLINE vf gate(const float *dy, const float *y, int at, int count) {
+  vf dz = load_lanes(dy + at, count);
+  return y ? select(load_lanes(y + at, count) > 0, dz, splat(0)) : dz;
+}
+
+static void add_gated(const float *dy, const float *y, float *sum, int channels) {
+  FOR_VECTORS(c, count, channels, store_lanes(sum + c, load_lanes(sum + c, count) + gate(dy, y, c, count), count););
+}
+
+static void add_gated_deviation(const float *dy, const float *y, const float *x, const float *mean, float *sum, int channels) {
+  FOR_VECTORS(c, count, channels,
+    vf deviation = load_lanes(x + c, count) - load_lanes(mean + c, count);
+    store_lanes(sum + c, load_lanes(sum + c, count) + gate(dy, y, c, count) * deviation, count););
+}
+
+int branch_sum_backward_partial_tasks(const branch_sum_backward_partial_args *args) {
+  return ceil_div(args->rows, args->chunk);
+}
+void branch_sum_backward_partial_task(const branch_sum_backward_partial_args *args, int task, int thread) {
+  (void)thread;
+  const int channels = args->channels;
+  const span part = chunk_span(args->rows, args->chunk, task);
+  const uint32_t x_at[3] = {args->x0, args->x1, args->x2};
+  const uint32_t mean_at[3] = {args->mean0, args->mean1, args->mean2};
+  float *sums = F32(args->partial) + (size_t)task * 4 * channels;
+  FOR_VECTORS(c, count, 4 * channels, store_lanes(sums + c, splat(0), count););
+  for (int row = part.begin; row < part.end; row++) {
+    const size_t at = (size_t)row * channels;
+    const float *dy = F32(args->dy) + at, *y = args->y ? F32(args->y) + at : 0;
+    add_gated(dy, y, sums, channels);
+    for (int b = 0; b < 3; b++) {
+      if (x_at[b] && mean_at[b]) {
+        add_gated_deviation(dy, y, F32(x_at[b]) + at, F32(mean_at[b]), sums + (b + 1) * channels, channels);
+      }
+    }
+  }
+}
+
+int branch_sum_backward_merge_tasks(const branch_sum_backward_merge_args *args) {
+  return channel_tasks(4 * args->channels);
+}
+void branch_sum_backward_merge_task(const branch_sum_backward_merge_args *args, int task, int thread) {
+  (void)thread;
+  const int columns = 4 * args->channels;
+  const span block = channel_span(columns, task);
+  for (int c = block.begin; c < block.end; c += LANES) {
+    const int count = min_int(LANES, block.end - c);
+    const float *partial = F32(args->partial) + c;
+    vd sum = {0};
+    for (int k = 0; k < args->chunks; k++) sum += __builtin_convertvector(load_lanes(partial + (size_t)k * columns, count), vd);
+    store_lanes(F32(args->sums) + c, __builtin_convertvector(sum, vf), count);
+  }
+}
+
+// dx (+)= a · dz + b · x + c, coefficients [3][channels]
+INLINE void branch_gradient_row(const float *dy, const float *y, const float *x, const float *coefficients, float *dx,
+                                int channels, int accumulate) {
+  FOR_VECTORS(i, count, channels,
+    vf value = gate(dy, y, i, count) * load_lanes(coefficients + i, count) +
+               load_lanes(x + i, count) * load_lanes(coefficients + channels + i, count) +
+               load_lanes(coefficients + 2 * channels + i, count);
+    store_lanes(dx + i, accumulate ? load_lanes(dx + i, count) + value : value, count););
+}
+INLINE void plain_gradient_row(const float *dy, const float *y, float *dx, int channels, int accumulate) {
+  FOR_VECTORS(i, count, channels,
+    vf value = gate(dy, y, i, count);
+    store_lanes(dx + i, accumulate ? load_lanes(dx + i, count) + value : value, count););
+}
+
+static void branch_gradient(const branch_sum_backward_data_args *args, uint32_t x, uint32_t coefficients, uint32_t dx_at,
+                            int accumulate, size_t at) {
+  const float *dy = F32(args->dy) + at, *y = args->y ? F32(args->y) + at : 0;
+  float *dx = F32(dx_at) + at;
+  if (!coefficients) {
+    if (accumulate) plain_gradient_row(dy, y, dx, args->channels, 1);
+    else plain_gradient_row(dy, y, dx, args->channels, 0);
+  } else if (accumulate) {
+    branch_gradient_row(dy, y, F32(x) + at, F32(coefficients), dx, args->channels, 1);
+  } else {
+    branch_gradient_row(dy, y, F32(x) + at, F32(coefficients), dx, args->channels, 0);
+  }
+}
+
+int branch_sum_backward_data_tasks(const branch_sum_backward_data_args *args) {
+  return row_tasks(args->rows, args->channels);
+}
+void branch_sum_backward_data_task(const branch_sum_backward_data_args *args, int task, int thread) {
+  (void)thread;
+  const span part = row_span(args->rows, args->channels, task);
+  for (int row = part.begin; row < part.end; row++) {
+    const size_t at = (size_t)row * args->channels;
+    if (args->dx0) branch_gradient(args, args->x0, args->coefficients0, args->dx0, args->accumulate0, at);
+    if (args->dx1) branch_gradient(args, args->x1, args->coefficients1, args->dx1, args->accumulate1, at);
+    if (args->dx2) branch_gradient(args, args->x2, args->coefficients2, args->dx2, args->accumulate2, at);
+  }
+}

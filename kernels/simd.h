@@ -1,0 +1,90 @@
+// Vectors of LANES floats (GCC vector extensions): one source for every instruction set. LANES comes from the build.
+#pragma once
+#include <stdint.h>
+
+typedef float vf __attribute__((vector_size(4 * LANES)));
+typedef int32_t vi __attribute__((vector_size(4 * LANES)));
+typedef double vd __attribute__((vector_size(8 * LANES)));
+typedef float vf_unaligned __attribute__((vector_size(4 * LANES), aligned(4), may_alias));
+typedef uint8_t vu8 __attribute__((vector_size(LANES)));
+typedef uint8_t vu8_unaligned __attribute__((vector_size(LANES), aligned(1), may_alias));
+
+#define INLINE static inline __attribute__((always_inline))
+
+INLINE vf load(const float *p) { return *(const vf_unaligned *)p; }
+INLINE void store(float *p, vf v) { *(vf_unaligned *)p = v; }
+INLINE vf splat(float x) { return x - (vf){0}; } // x − 0 is x, −0 included; x + 0 is not
+
+// The first `count` lanes; the others are 0 (load) or left alone (store). With a constant count of LANES it is load/store.
+INLINE vf load_lanes(const float *p, int count) {
+  if (count == LANES) return load(p);
+  float lanes[LANES] = {0};
+  for (int i = 0; i < count; i++) lanes[i] = p[i];
+  return load(lanes);
+}
+INLINE void store_lanes(float *p, vf v, int count) {
+  if (count == LANES) {
+    store(p, v);
+    return;
+  }
+  for (int i = 0; i < count; i++) p[i] = v[i];
+}
+
+// Runs the statements for i = 0, LANES, …: whole vectors with `count` = LANES, then one vector of the `count` elements left.
+#define FOR_VECTORS(i, count, n, ...)         \
+  do {                                        \
+    int i = 0;                                \
+    for (; i <= (n)-LANES; i += LANES) {      \
+      enum { count = LANES };                 \
+      __VA_ARGS__                             \
+    }                                         \
+    if (i < (n)) {                            \
+      const int count = (n)-i;                \
+      __VA_ARGS__                             \
+    }                                         \
+  } while (0)
+
+// mask lanes are all ones or all zeros, as comparisons give them.
+INLINE vf select(vi mask, vf a, vf b) { return (vf)((mask & (vi)a) | (~mask & (vi)b)); }
+
+// a < b ? b : a. A NaN in a stays (in b it does not): clamp with the value as `a`, and lost values are seen.
+INLINE vf vmax(vf a, vf b) {
+#ifdef __wasm__
+  return __builtin_wasm_pmax_f32x4(a, b);
+#else
+  return select(a < b, b, a);
+#endif
+}
+// b < a ? b : a, the same for NaN.
+INLINE vf vmin(vf a, vf b) {
+#ifdef __wasm__
+  return __builtin_wasm_pmin_f32x4(a, b);
+#else
+  return select(b < a, b, a);
+#endif
+}
+
+INLINE vf vsqrt(vf x) {
+#ifdef __wasm__
+  return __builtin_wasm_sqrt_f32x4(x);
+#else
+  vf y;
+  for (int i = 0; i < LANES; i++) y[i] = __builtin_sqrtf(x[i]);
+  return y;
+#endif
+}
+
+// Lanes in order, always the same order.
+INLINE float sum_lanes(vf v) {
+  float sum = v[0];
+  for (int i = 1; i < LANES; i++) sum += v[i];
+  return sum;
+}
+INLINE float max_lanes(vf v) {
+  float max = v[0];
+  for (int i = 1; i < LANES; i++) max = max < v[i] ? v[i] : max;
+  return max;
+}
+
+INLINE int min_int(int a, int b) { return a < b ? a : b; }
+INLINE int ceil_div(int n, int d) { return n / d + (n % d != 0); }

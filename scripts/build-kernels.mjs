@@ -1,0 +1,183 @@
+// kernels/kernels.def → C header and TypeScript types; kernels/*.c → dist/kernels/*.wasm, compiled by clang as WebAssembly
+// (no system compiler). Files that would not change are left alone, so that an unchanged tree costs nothing.
+import { createHash } from "node:crypto";
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const root = join(dirname(fileURLToPath(import.meta.url)), "..");
+const sourceFolder = join(root, "kernels");
+const outFolder = join(root, "dist", "kernels");
+
+/** C stack of the thread that owns the backend; those of the others are laid out by pool.c. */
+const stackBytes = 256 * 1024;
+/** 4 GiB less one page: the end of memory must itself be a 32-bit address. */
+const maxMemoryBytes = 65535 * 65536;
+
+const compileFlags = [
+  ...["--target=wasm32", "-std=c11", "-O3", "-ffreestanding", "-nostdlib", "-msimd128", "-mbulk-memory"],
+  ...["-ffp-contract=off", "-fno-math-errno", "-Wall", "-Wextra", "-Werror", "-DLANES=4"],
+  // Vectors are written by hand, and V8 spills registers in unrolled loops.
+  ...["-fno-vectorize", "-fno-unroll-loops"],
+];
+const linkFlags = [
+  ...["--no-entry", "--import-memory", "--gc-sections", "--strip-all", "-z", `stack-size=${stackBytes}`],
+  ...["pool_setup", "pool_run", "__heap_base"].map((name) => `--export=${name}`),
+];
+const variants = [
+  { name: "simd", compile: [], link: [] },
+  {
+    name: "simd-threads",
+    compile: ["-matomics", "-DPOOL_THREADS"],
+    link: [
+      ...["--shared-memory", `--max-memory=${maxMemoryBytes}`],
+      ...["pool_worker", "pool_stop", "pool_fail", "pool_stack_top", "__stack_pointer"].map(
+        (name) => `--export=${name}`,
+      ),
+    ],
+  },
+];
+
+await main();
+
+async function main() {
+  const kernels = parse(readFileSync(join(sourceFolder, "kernels.def"), "utf8"));
+  writeIfChanged(join(sourceFolder, "kernels.generated.h"), cHeader(kernels));
+  writeIfChanged(join(root, "src", "backend", "kernels.generated.ts"), typescriptTable(kernels));
+
+  const sources = readSources();
+  const fingerprint = fingerprintOf(sources);
+  const stamp = join(outFolder, "build.sha256");
+  const targets = variants.map(({ name }) => join(outFolder, `${name}.wasm`));
+  if (targets.every(existsSync) && existsSync(stamp) && readFileSync(stamp, "utf8") === fingerprint) {
+    console.log(`kernels: ${kernels.length} kernels, unchanged`);
+    return;
+  }
+
+  const started = performance.now();
+  mkdirSync(outFolder, { recursive: true });
+  const { commands, Exit } = await import("@yowasp/clang");
+  const sizes = [];
+  for (const variant of variants) {
+    const bytes = await build(commands, Exit, variant, sources);
+    writeFileSync(join(outFolder, `${variant.name}.wasm`), bytes);
+    sizes.push(`${variant.name} ${(bytes.length / 1024).toFixed(1)} KiB`);
+  }
+  writeFileSync(stamp, fingerprint);
+  const seconds = ((performance.now() - started) / 1000).toFixed(1);
+  console.log(`kernels: ${kernels.length} kernels compiled in ${seconds} s (${sizes.join(", ")})`);
+}
+
+/**
+ * Reads the kernel list. A line is `name argument:type …`; comments directly above a line belong to the kernels
+ * that follow it, up to a blank line.
+ */
+function parse(text) {
+  const types = new Set(["ptr", "i32", "f32"]);
+  const kernels = [];
+  let comment = [];
+  for (const [index, line] of text.split("\n").entries()) {
+    const fail = (why) => {
+      throw new Error(`kernels/kernels.def:${index + 1}: ${why}`);
+    };
+    if (line.trim() === "" || line.startsWith("# ---")) comment = [];
+    else if (line.startsWith("#")) {
+      if (comment.used) comment = [];
+      comment.push(line.slice(1).trim());
+    } else {
+      const [name, ...fields] = line.trim().split(/\s+/);
+      if (!/^[a-z][a-z0-9_]*$/.test(name)) fail(`"${name}" is not a kernel name`);
+      if (kernels.some((kernel) => kernel.name === name)) fail(`${name} is listed twice`);
+      const args = fields.map((field) => {
+        const [argument, type, rest] = field.split(":");
+        if (!/^[a-z][a-z0-9_]*$/.test(argument) || !types.has(type) || rest !== undefined) {
+          fail(`"${field}" is not argument:type with a type of ${[...types].join(", ")}`);
+        }
+        return { name: argument, type };
+      });
+      if (new Set(args.map((a) => a.name)).size !== args.length) fail(`${name} has two arguments of one name`);
+      comment.used = true;
+      kernels.push({ name, args, comment: comment.join("\n") });
+    }
+  }
+  return kernels;
+}
+
+function cHeader(kernels) {
+  const cType = { ptr: "uint32_t", i32: "int32_t", f32: "float" };
+  const blocks = kernels.map(({ name, args }) => {
+    const fields = args.map((a) => `  ${cType[a.type]} ${a.name};\n`).join("");
+    return (
+      `typedef struct {\n${fields}} ${name}_args;\n` +
+      `int ${name}_tasks(const ${name}_args *args);\n` +
+      `void ${name}_task(const ${name}_args *args, int task, int thread);\n`
+    );
+  });
+  const rows = kernels.map(
+    ({ name, args }) => `  { (kernel_tasks *)${name}_tasks, (kernel_task *)${name}_task, ${args.length} }, \\\n`,
+  );
+  return (
+    "// Made from kernels.def by scripts/build-kernels.mjs.\n#pragma once\n#include <stdint.h>\n\n" +
+    `${blocks.join("\n")}\n// Rows of a kernel table, by kernel id.\n#define KERNEL_TABLE { \\\n${rows.join("")}}\n`
+  );
+}
+
+function typescriptTable(kernels) {
+  const fields = kernels.map(({ name, args, comment }) => {
+    const doc = comment === "" ? "" : `  /**\n${comment.replace(/^/gm, "   * ").replaceAll("*/", "* /")}\n   */\n`;
+    return `${doc}  ${name}: { ${args.map((a) => `readonly ${a.name}: number`).join("; ")} };\n`;
+  });
+  const rows = kernels.map(
+    ({ name, args }, id) =>
+      `  ${name}: { id: ${id}, args: [${args.map((a) => `["${a.name}", "${a.type}"]`).join(", ")}] },\n`,
+  );
+  return (
+    "// Made from kernels/kernels.def by scripts/build-kernels.mjs.\n\n" +
+    "/** The arguments of each kernel; what a kernel computes is written above its line in kernels/kernels.def. */\n" +
+    `export interface KernelArguments {\n${fields.join("")}}\n\n` +
+    "export type KernelName = keyof KernelArguments;\n\n" +
+    '/** `ptr`: index of a 4-byte word in kernel memory, 0 is "none". */\n' +
+    'export type KernelArgumentType = "ptr" | "i32" | "f32";\n\n' +
+    "/** How a call is encoded: its id, then its arguments in this order, a word each. */\n" +
+    "export interface KernelEncoding {\n  readonly id: number;\n  readonly args: readonly (readonly [name: string, type: KernelArgumentType])[];\n}\n\n" +
+    `export const kernelEncodings: Readonly<Record<KernelName, KernelEncoding>> = {\n${rows.join("")}};\n`
+  );
+}
+
+function readSources() {
+  const names = readdirSync(sourceFolder).filter((name) => /\.[ch]$/.test(name));
+  return Object.fromEntries(names.sort().map((name) => [name, readFileSync(join(sourceFolder, name), "utf8")]));
+}
+
+function fingerprintOf(sources) {
+  const compiler = new URL("../package.json", import.meta.resolve("@yowasp/clang"));
+  const hash = createHash("sha256");
+  for (const text of [JSON.stringify(sources), readFileSync(compiler), readFileSync(fileURLToPath(import.meta.url))]) {
+    hash.update(text).update("\0");
+  }
+  return hash.digest("hex");
+}
+
+async function build(commands, Exit, variant, sources) {
+  const units = Object.keys(sources).filter((name) => name.endsWith(".c"));
+  const tool = async (name, args, files) => {
+    let diagnostics = "";
+    const stderr = (bytes) => {
+      if (bytes) diagnostics += Buffer.from(bytes).toString();
+    };
+    try {
+      return await commands[name](args, files, { stdout: stderr, stderr, fetchProgress: () => {} });
+    } catch (error) {
+      if (!(error instanceof Exit)) throw error;
+      throw new Error(`kernels: ${name} failed for ${variant.name}\n${diagnostics}`);
+    }
+  };
+  const compiled = await tool("clang", [...compileFlags, ...variant.compile, "-c", ...units], sources);
+  const objects = units.map((name) => name.replace(/\.c$/, ".o"));
+  const linked = await tool("wasm-ld", [...linkFlags, ...variant.link, ...objects, "-o", "out.wasm"], compiled);
+  return linked["out.wasm"];
+}
+
+function writeIfChanged(path, text) {
+  if (!existsSync(path) || readFileSync(path, "utf8") !== text) writeFileSync(path, text);
+}

@@ -1,0 +1,21 @@
+import { Worker } from "node:worker_threads";
+import type { StartWorker, WorkerReport } from "./workers.js";
+
+/** Workers of Node. They do not keep the process alive. */
+export const startWorker: StartWorker = (start, onDeath) =>
+  new Promise((resolve, reject) => {
+    const worker = new Worker(new URL("./worker-main.node.js", import.meta.url), { workerData: start, execArgv: [] });
+    let ready = false;
+    const end = (reason: string): void => {
+      if (ready) onDeath(reason);
+      else reject(new Error(`a kernel worker did not start: ${reason}`));
+    };
+    worker.on("message", (report: WorkerReport) => {
+      if ("error" in report) return end(report.error);
+      ready = true;
+      worker.unref();
+      resolve({ terminate: () => void worker.terminate() });
+    });
+    worker.on("error", (error) => end(String(error)));
+    worker.on("exit", (code) => end(`it ended with code ${code}`));
+  });
