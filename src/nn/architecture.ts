@@ -29,3 +29,6 @@ export interface BlockSpec {
 
 /** `train`: with branches and BatchNorm; `plain` (the paper's "deploy"): one 3×3 convolution with bias a block. */
 export type Form = "train" | "plain";
+
+/** ε of every BatchNorm: PyTorch's default, which the authors keep. */
+export const batchNormEpsilon = 1e-5;

@@ -1,0 +1,149 @@
+import { convGeometry, convMacs, convOutHeight, convOutWidth } from "../core/conv-geometry.js";
+import { elementCount } from "../core/named-arrays.js";
+import type { Architecture, Form } from "../nn/architecture.js";
+import { auxHeadLayouts, type BlockLayout, blockLayouts, featureChannels } from "../nn/layout.js";
+import { stateSchema } from "../nn/state-schema.js";
+
+/** A number for each form. */
+export type ByForm = Readonly<Record<Form, number>>;
+
+export interface LayerCounts {
+  /** Official module path: `stage1.0`, `stage2_aux`, `linear`. */
+  readonly path: string;
+  readonly kind: "block" | "aux-head" | "linear";
+  readonly inChannels: number;
+  readonly outChannels: number;
+  readonly stride: number;
+  readonly groups: number;
+  /** [height, width] of the layer's output; [1, 1] for heads. */
+  readonly outputSize: readonly [height: number, width: number];
+  /** Learned numbers (BN statistics are none); squeeze-and-excitation included. */
+  readonly parameters: ByForm;
+  /** Multiply-accumulates for one picture, of convolutions and linear layers; squeeze-and-excitation not included. */
+  readonly macs: ByForm;
+  /** Multiplications of the plain form for one picture, where F(2×2, 3×3) Winograd runs the stride-1 3×3 convolutions. */
+  readonly winogradMultiplications: number;
+  /** Multiply-accumulates of the block's squeeze-and-excitation, the same in both forms. */
+  readonly squeezeExciteMacs: number;
+}
+
+export interface Counts {
+  readonly layers: readonly LayerCounts[];
+  readonly parameters: ByForm;
+  readonly macs: ByForm;
+  readonly winogradMultiplications: number;
+  readonly squeezeExciteMacs: number;
+}
+
+/**
+ * Parameters and arithmetic of a net, for one picture, as the paper counts them (section 4.1, table 4): padding counts,
+ * biases, BN and additions do not; a stride-1 3×3 convolution needs 4/9 of its multiplications by Winograd.
+ * @param inputSize pixels of the input's side, or [height, width].
+ * @throws ShapeError when the pictures are too small for the strides.
+ */
+export function counts(
+  architecture: Architecture,
+  inputSize: number | readonly [height: number, width: number] = 224,
+): Counts {
+  const parameters = parametersByLayer(architecture);
+  let size = typeof inputSize === "number" ? ([inputSize, inputSize] as const) : inputSize;
+  const layers: LayerCounts[] = [];
+  const sizes = new Map<string, readonly [number, number]>();
+  for (const layout of blockLayouts(architecture)) {
+    const layer = countBlock(layout, size, parameters(layout.path));
+    layers.push(layer);
+    size = layer.outputSize;
+    sizes.set(layout.path, size);
+  }
+  for (const { path, after, channels } of auxHeadLayouts(architecture)) {
+    const conv = convMacs(square(channels, channels, sizes.get(after)!, 3, 2, 1));
+    const macs = { train: conv + channels * architecture.classes, plain: 0 };
+    layers.push(head(path, "aux-head", channels, architecture.classes, parameters(path), macs));
+  }
+  const features = featureChannels(architecture);
+  const macs = features * architecture.classes;
+  layers.push(
+    head("linear", "linear", features, architecture.classes, parameters("linear"), { train: macs, plain: macs }),
+  );
+  return {
+    layers,
+    parameters: total(layers, (layer) => layer.parameters),
+    macs: total(layers, (layer) => layer.macs),
+    winogradMultiplications: layers.reduce((sum, layer) => sum + layer.winogradMultiplications, 0),
+    squeezeExciteMacs: layers.reduce((sum, layer) => sum + layer.squeezeExciteMacs, 0),
+  };
+}
+
+function countBlock(layout: BlockLayout, size: readonly [number, number], parameters: ByForm): LayerCounts {
+  const { path, inChannels, outChannels, stride, groups, squeezeExcite } = layout;
+  const geometry = square(inChannels, outChannels, size, 3, stride, groups);
+  const dense = convMacs(geometry);
+  const pointwise = layout.pointwise ? convMacs(square(inChannels, outChannels, size, 1, stride, groups)) : 0;
+  return {
+    path,
+    kind: "block",
+    inChannels,
+    outChannels,
+    stride,
+    groups,
+    outputSize: [convOutHeight(geometry), convOutWidth(geometry)],
+    parameters,
+    macs: { train: dense + pointwise, plain: dense },
+    winogradMultiplications: stride === 1 ? (dense * 4) / 9 : dense,
+    squeezeExciteMacs: squeezeExcite ? 2 * squeezeExcite.channels * squeezeExcite.squeezed : 0,
+  };
+}
+
+function head(
+  path: string,
+  kind: LayerCounts["kind"],
+  inChannels: number,
+  outChannels: number,
+  parameters: ByForm,
+  macs: ByForm,
+): LayerCounts {
+  return {
+    path,
+    kind,
+    inChannels,
+    outChannels,
+    stride: 1,
+    groups: 1,
+    outputSize: [1, 1],
+    parameters,
+    macs,
+    winogradMultiplications: macs.plain,
+    squeezeExciteMacs: 0,
+  };
+}
+
+function square(
+  inChannels: number,
+  outChannels: number,
+  [height, width]: readonly [number, number],
+  kernel: 1 | 3,
+  stride: number,
+  groups: number,
+) {
+  return convGeometry({ height, width, inChannels, outChannels, kernel, stride, padding: (kernel - 1) / 2, groups });
+}
+
+/** Learned parameters below a module path. */
+function parametersByLayer(architecture: Architecture): (path: string) => ByForm {
+  const schemas = { train: stateSchema(architecture, "train"), plain: stateSchema(architecture, "plain") };
+  const count = (form: Form, path: string): number => {
+    let sum = 0;
+    for (const entry of schemas[form].values()) {
+      if (entry.trainable && entry.name.startsWith(`${path}.`)) sum += elementCount(entry.shape);
+    }
+    return sum;
+  };
+  return (path) => ({ train: count("train", path), plain: count("plain", path) });
+}
+
+function total(layers: readonly LayerCounts[], of: (layer: LayerCounts) => ByForm): ByForm {
+  return {
+    train: layers.reduce((sum, layer) => sum + of(layer).train, 0),
+    plain: layers.reduce((sum, layer) => sum + of(layer).plain, 0),
+  };
+}

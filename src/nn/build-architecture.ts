@@ -1,0 +1,229 @@
+import { nearest, UserError } from "../core/errors.js";
+import type { Architecture, BlockSpec } from "./architecture.js";
+import { multipliedWidths, type Variant, type VariantName, variantNames, variants } from "./zoo.js";
+
+/** What can be said about a net; everything is optional beside a name, `depths` and a width are needed without one. */
+export interface ArchitectureSpec {
+  /** Default: the variant's name where nothing but classes and input channels was changed, else "custom". */
+  readonly name?: string;
+  readonly family?: Architecture["family"];
+  /** Blocks in stage 1, 2, …. */
+  readonly depths?: readonly number[];
+  /** Output channels of [stage 0, stage 1, …]. Excludes `widthMultipliers`. */
+  readonly widths?: readonly number[];
+  /**
+   * The paper's `{ a, b }` (b for the last stage, a for the others) or one multiplier a stage:
+   * stage s has ⌊64 · 2^(s−1) · multiplier⌋ channels, stage 0 min(64, ⌊64 · first⌋). Excludes `widths`.
+   */
+  readonly widthMultipliers?: { readonly a: number; readonly b: number } | readonly number[];
+  /** Stride (1 or 2) of the first block of [stage 0, stage 1, …]. Default: all 2. */
+  readonly strides?: readonly number[];
+  /** Groups by layer, counted from 1 at `stage1.0`; or one number for every second layer (2, 4, 6, …), as in B1g2. */
+  readonly groups?: number | Readonly<Record<number, number>>;
+  readonly classes?: number;
+  readonly inputChannels?: number;
+  /** Branches beside the 3×3 one. Default: both. Both false is the paper's plain ablation. */
+  readonly branches?: { readonly pointwise?: boolean; readonly identity?: boolean };
+  readonly squeezeExcite?: Architecture["squeezeExcite"];
+}
+
+const specKeys = [
+  "name",
+  "family",
+  "depths",
+  "widths",
+  "widthMultipliers",
+  "strides",
+  "groups",
+  "classes",
+  "inputChannels",
+  "branches",
+  "squeezeExcite",
+];
+
+/**
+ * The structure of a net, by name ("A0", "RepVGG-A0", "repvgg_b1g4", "RepVGGplus-L2pse", "nano"; case does not matter), with or
+ * without changes, or from scratch.
+ * @throws UserError for an unknown name (with the nearest one) or values that do not make a net.
+ */
+export function architecture(nameOrSpec: string | ArchitectureSpec, overrides: ArchitectureSpec = {}): Architecture {
+  if (typeof nameOrSpec !== "string") return build(undefined, undefined, { ...nameOrSpec, ...overrides });
+  const name = variantName(nameOrSpec);
+  return build(name, variants[name], overrides);
+}
+
+/** The zoo's own spelling of a name. @throws UserError when there is no such net. */
+export function variantName(name: string): VariantName {
+  const bare = name.toLowerCase().replace(/^repvgg(plus)?[-_ ]?/, "");
+  const found = variantNames.find((candidate) => candidate.toLowerCase() === bare);
+  if (found) return found;
+  const near = nearest(bare, variantNames);
+  throw new UserError({
+    expected: `a model name (${variantNames.join(", ")})`,
+    received: `"${name}"`,
+    ...(near ? { remedy: `did you mean "${near}"?` } : {}),
+  });
+}
+
+function build(
+  variantName: VariantName | undefined,
+  variant: Variant | undefined,
+  spec: ArchitectureSpec,
+): Architecture {
+  for (const key of Object.keys(spec)) {
+    if (specKeys.includes(key)) continue;
+    const near = nearest(key, specKeys);
+    throw new UserError({
+      expected: `an architecture option (${specKeys.join(", ")})`,
+      received: `"${key}"`,
+      ...(near ? { remedy: `did you mean "${near}"?` } : {}),
+    });
+  }
+  const depths = spec.depths ?? variant?.depths;
+  if (!depths) missing("depths", "the number of blocks of each stage, as [2, 4, 14, 1]");
+  for (const field of ["depths", "widths", "strides"] as const) {
+    if (spec[field] !== undefined) checkList(field, spec[field], undefined, 65_536);
+  }
+  const result: Architecture = {
+    name: spec.name ?? nameFor(variantName, spec),
+    family: spec.family ?? variant?.family ?? "repvgg",
+    depths: [...depths],
+    widths: widthsFor(spec, variant, depths.length),
+    strides: [...(spec.strides ?? variantStrides(variant, depths.length))],
+    groups: groupsFor(spec.groups ?? variant?.alternateGroups ?? 1, sum(depths)),
+    inputChannels: spec.inputChannels ?? variant?.inputChannels ?? 3,
+    classes: spec.classes ?? variant?.classes ?? 1000,
+    block: blockFor(spec.branches),
+    squeezeExcite: spec.squeezeExcite !== undefined ? spec.squeezeExcite : (variant?.squeezeExcite ?? null),
+  };
+  checkArchitecture(result);
+  return result;
+}
+
+function nameFor(variantName: VariantName | undefined, spec: ArchitectureSpec): string {
+  const structural = Object.keys(spec).some((key) => !["name", "classes", "inputChannels"].includes(key));
+  return variantName && !structural ? variantName : "custom";
+}
+
+function widthsFor(spec: ArchitectureSpec, variant: Variant | undefined, stages: number): number[] {
+  if (spec.widths && spec.widthMultipliers) {
+    throw new UserError({ expected: "widths or widthMultipliers", received: "both", remedy: "leave one out" });
+  }
+  if (spec.widths) return [...spec.widths];
+  const multipliers = spec.widthMultipliers;
+  if (!multipliers)
+    return variant
+      ? [...variant.widths]
+      : missing("widths", "channels, as [48, 48, 96, 192, 1280], or widthMultipliers");
+  const perStage =
+    "a" in multipliers
+      ? Array.from({ length: stages }, (_, s) => (s === stages - 1 ? multipliers.b : multipliers.a))
+      : multipliers;
+  if (perStage.length !== stages) {
+    throw new UserError({
+      expected: `one width multiplier for each of the ${stages} stages`,
+      received: `${perStage.length} (${perStage.join(", ")})`,
+    });
+  }
+  return multipliedWidths(perStage);
+}
+
+function variantStrides(variant: Variant | undefined, stages: number): readonly number[] {
+  return variant && variant.depths.length === stages ? variant.strides : Array.from({ length: stages + 1 }, () => 2);
+}
+
+function groupsFor(groups: number | Readonly<Record<number, number>>, layers: number): Record<number, number> {
+  if (typeof groups !== "number") return { ...groups };
+  const result: Record<number, number> = {};
+  if (groups !== 1) for (let layer = 2; layer <= layers; layer += 2) result[layer] = groups;
+  return result;
+}
+
+function blockFor(branches: ArchitectureSpec["branches"]): BlockSpec {
+  return { kind: "repvgg", pointwise: branches?.pointwise ?? true, identity: branches?.identity ?? true };
+}
+
+/**
+ * Checks that an architecture, from wherever it came, is a net that can be built.
+ * @throws UserError naming the first field that does not fit.
+ */
+export function checkArchitecture(a: Architecture): void {
+  if (a.family !== "repvgg" && a.family !== "repvggplus") wrong("family", "repvgg or repvggplus", a.family);
+  if (a.block?.kind !== "repvgg") wrong("block.kind", "repvgg", a.block?.kind);
+  if (typeof a.block.pointwise !== "boolean" || typeof a.block.identity !== "boolean") {
+    wrong("block", "pointwise and identity, each true or false", a.block);
+  }
+  checkList("depths", a.depths, undefined, 10_000);
+  const stages = a.depths.length;
+  if (stages < 1 || sum(a.depths) > 10_000) wrong("depths", "from 1 to 10000 blocks in at least one stage", a.depths);
+  checkList("widths", a.widths, stages + 1, 65_536);
+  checkList("strides", a.strides, stages + 1, 2);
+  checkCount("inputChannels", a.inputChannels, 65_536);
+  checkCount("classes", a.classes, 1_000_000);
+  if (a.family === "repvggplus" && (stages !== 4 || a.depths[2]! < 2)) {
+    wrong("depths", "four stages with at least 2 blocks in the third (RepVGGplus cuts it in two)", a.depths);
+  }
+  checkGroups(a);
+  checkSqueezeExcite(a);
+}
+
+function checkGroups(a: Architecture): void {
+  if (a.groups === null || typeof a.groups !== "object") wrong("groups", "numbers by layer, as { 2: 4 }", a.groups);
+  const layers = sum(a.depths);
+  const channels = a.depths.flatMap((depth, s) =>
+    Array.from({ length: depth }, (_, i) => [a.widths[i === 0 ? s : s + 1]!, a.widths[s + 1]!] as const),
+  );
+  for (const [key, groups] of Object.entries(a.groups)) {
+    const layer = Number(key);
+    if (!Number.isInteger(layer) || layer < 1 || layer > layers) wrong("groups", `layers from 1 to ${layers}`, key);
+    checkCount(`groups of layer ${layer}`, groups, 65_536);
+    const [inChannels, outChannels] = channels[layer - 1]!;
+    if (inChannels % groups || outChannels % groups) {
+      wrong(
+        `groups of layer ${layer}`,
+        `a divisor of its ${inChannels} input and ${outChannels} output channels`,
+        groups,
+      );
+    }
+  }
+}
+
+function checkSqueezeExcite(a: Architecture): void {
+  if (a.squeezeExcite === null) return;
+  if (typeof a.squeezeExcite !== "object") wrong("squeezeExcite", "null, or position and ratio", a.squeezeExcite);
+  const { position, ratio } = a.squeezeExcite;
+  if (position !== "before-relu" && position !== "after-relu") {
+    wrong("squeezeExcite.position", "before-relu or after-relu", position);
+  }
+  const narrowest = Math.min(...a.widths);
+  checkCount("squeezeExcite.ratio", ratio, 65_536);
+  if (ratio > narrowest) wrong("squeezeExcite.ratio", `at most the narrowest width, ${narrowest}`, ratio);
+}
+
+function checkList(field: string, list: readonly number[], length: number | undefined, limit: number): void {
+  if (!Array.isArray(list)) wrong(field, "a list of numbers", list);
+  if (length !== undefined && list.length !== length) {
+    wrong(field, `${length} numbers (stage 0 and each of the ${length - 1} stages)`, list);
+  }
+  for (const value of list) checkCount(field, value, limit);
+}
+
+function checkCount(field: string, value: number, limit: number): void {
+  if (!Number.isInteger(value) || value < 1 || value > limit) wrong(field, `whole numbers from 1 to ${limit}`, value);
+}
+
+function wrong(field: string, expected: string, received: unknown): never {
+  throw new UserError({ expected: `${field}: ${expected}`, received: JSON.stringify(received) ?? String(received) });
+}
+
+function missing(field: string, expected: string): never {
+  throw new UserError({
+    expected: `${field}: ${expected}`,
+    received: "nothing",
+    remedy: "set it, or start from a named model",
+  });
+}
+
+function sum(values: readonly number[]): number {
+  return values.reduce((total, value) => total + value, 0);
+}

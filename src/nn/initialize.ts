@@ -1,0 +1,38 @@
+import type { NamedArray, NamedArrays } from "../core/named-arrays.js";
+import { elementCount } from "../core/named-arrays.js";
+import { rngFor } from "../core/rng.js";
+import type { Architecture, Form } from "./architecture.js";
+import { type StateEntry, stateSchema } from "./state-schema.js";
+
+/**
+ * Fresh weights, equal in distribution to PyTorch's defaults, which the authors keep: convolution and linear weights
+ * and biases uniform in ±1/√fanIn (`kaiming_uniform_` with a = √5), BN γ = 1, β = 0, mean 0, variance 1.
+ * Each array depends on `seed` and its own name only.
+ */
+export function initialState(architecture: Architecture, form: Form, seed: number): NamedArrays {
+  const schema = stateSchema(architecture, form);
+  const state = new Map<string, NamedArray>();
+  for (const entry of schema.values()) {
+    if (entry.kind === "bn-count") {
+      state.set(entry.name, { dtype: "i64", shape: entry.shape, data: new BigInt64Array(1) });
+      continue;
+    }
+    const data = new Float32Array(elementCount(entry.shape));
+    if (entry.kind === "bn-weight" || entry.kind === "bn-var") data.fill(1);
+    const weight = entry.kind === "bias" ? schema.get(entry.name.replace(/bias$/, "weight"))! : entry;
+    if (weight.kind === "conv" || weight.kind === "linear")
+      fillUniform(data, seed, entry, 1 / Math.sqrt(fanIn(weight)));
+    state.set(entry.name, { dtype: "f32", shape: entry.shape, data });
+  }
+  return state;
+}
+
+function fillUniform(data: Float32Array, seed: number, entry: StateEntry, bound: number): void {
+  const rng = rngFor(seed, "init", entry.name);
+  for (let i = 0; i < data.length; i++) data[i] = rng.uniform(-bound, bound);
+}
+
+/** Inputs that reach one output: all sizes but the first. */
+function fanIn(weight: StateEntry): number {
+  return elementCount(weight.shape.slice(1));
+}

@@ -1,0 +1,95 @@
+import type { Architecture } from "./architecture.js";
+
+/** One block of a net, with everything that its architecture decides about it. */
+export interface BlockLayout {
+  /** Official module path: `stage0`, `stage1.0`, `stage3_first.blocks.2`. */
+  readonly path: string;
+  /** 0, 1, 2, … */
+  readonly stage: number;
+  readonly lastOfStage: boolean;
+  readonly inChannels: number;
+  readonly outChannels: number;
+  readonly stride: number;
+  readonly groups: number;
+  /** The 1×1 branch exists. */
+  readonly pointwise: boolean;
+  /** The identity branch exists. */
+  readonly identity: boolean;
+  readonly squeezeExcite: SqueezeExciteLayout | null;
+}
+
+export interface SqueezeExciteLayout {
+  /** Official module path: `stage1.0.se` before the ReLU, `stage1.blocks.0.post_se` after it. */
+  readonly path: string;
+  readonly position: "before-relu" | "after-relu";
+  readonly channels: number;
+  readonly squeezed: number;
+}
+
+/** An auxiliary classifier of RepVGGplus: 3×3 convolution with stride 2, BN, ReLU, global average, linear. */
+export interface AuxHeadLayout {
+  /** `stage1_aux`, `stage2_aux`, `stage3_first_aux`: also the name of its output. */
+  readonly path: string;
+  /** Path of the block whose output it reads. */
+  readonly after: string;
+  readonly channels: number;
+}
+
+/** The blocks of a net in the order in which they run. */
+export function blockLayouts(architecture: Architecture): BlockLayout[] {
+  const { depths, widths, strides, groups, inputChannels, block, squeezeExcite } = architecture;
+  const layouts: BlockLayout[] = [];
+  const plus = architecture.family === "repvggplus";
+  let inChannels = inputChannels;
+  for (let stage = 0; stage <= depths.length; stage++) {
+    const depth = stage === 0 ? 1 : depths[stage - 1]!;
+    for (let index = 0; index < depth; index++) {
+      const path = stage === 0 ? "stage0" : plus ? plusPath(stage, index, depth) : `stage${stage}.${index}`;
+      const outChannels = widths[stage]!;
+      const stride = index === 0 ? strides[stage]! : 1;
+      const layer = layouts.length; // stage 0 is layer 0
+      layouts.push({
+        path,
+        stage,
+        lastOfStage: index === depth - 1,
+        inChannels,
+        outChannels,
+        stride,
+        groups: groups[layer] ?? 1,
+        pointwise: block.pointwise,
+        identity: block.identity && stride === 1 && inChannels === outChannels,
+        squeezeExcite: squeezeExcite && {
+          path: `${path}.${squeezeExcite.position === "after-relu" ? "post_se" : "se"}`,
+          position: squeezeExcite.position,
+          channels: outChannels,
+          squeezed: Math.floor(outChannels / squeezeExcite.ratio),
+        },
+      });
+      inChannels = outChannels;
+    }
+  }
+  return layouts;
+}
+
+/** RepVGGplus cuts its third stage in two halves, so that an auxiliary head can stand between them. */
+function plusPath(stage: number, index: number, depth: number): string {
+  if (stage !== 3) return `stage${stage}.blocks.${index}`;
+  const first = Math.floor(depth / 2);
+  return index < first ? `stage3_first.blocks.${index}` : `stage3_second.blocks.${index - first}`;
+}
+
+/** The auxiliary heads of the training form; none outside RepVGGplus. */
+export function auxHeadLayouts(architecture: Architecture): AuxHeadLayout[] {
+  if (architecture.family !== "repvggplus") return [];
+  const { depths, widths } = architecture;
+  return [
+    { path: "stage1_aux", after: plusPath(1, depths[0]! - 1, depths[0]!), channels: widths[1]! },
+    { path: "stage2_aux", after: plusPath(2, depths[1]! - 1, depths[1]!), channels: widths[2]! },
+    { path: "stage3_first_aux", after: plusPath(3, Math.floor(depths[2]! / 2) - 1, depths[2]!), channels: widths[3]! },
+  ];
+}
+
+/** Channels that the classifier reads. */
+export function featureChannels(architecture: Architecture): number {
+  return architecture.widths.at(-1)!;
+}

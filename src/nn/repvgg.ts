@@ -1,0 +1,80 @@
+import { UserError } from "../core/errors.js";
+import { imagenetMean, imagenetStd, type Preprocessing } from "../core/preprocessing.js";
+import type { Architecture, Form } from "./architecture.js";
+import { type ArchitectureSpec, architecture, variantName } from "./build-architecture.js";
+import { initialState } from "./initialize.js";
+import type { Model } from "./model.js";
+import { type Variant, variants } from "./zoo.js";
+
+export interface RepvggOptions extends ArchitectureSpec {
+  /** Seed of the initial weights. Default 0. */
+  readonly seed?: number;
+  /** Default `train`. */
+  readonly form?: Form;
+  /** Class names in the order of the logits; sets `classes` where that is not given. Default "0", "1", …. */
+  readonly classNames?: readonly string[];
+  /** Height and width of the input, or one number for both. Default: the variant's. */
+  readonly inputSize?: number | readonly [height: number, width: number];
+  /** Statistics of the training data and so on; the defaults are ImageNet's for three channels and 0.5 for one. */
+  readonly preprocessing?: Partial<Preprocessing>;
+  readonly provenance?: Readonly<Record<string, string>>;
+}
+
+/**
+ * A fresh net with seeded weights, in training form unless told otherwise.
+ * @param nameOrSpec a name of the zoo (see {@link architecture}) or a structure of one's own.
+ * @throws UserError for unknown names or values that do not fit together.
+ */
+export function repvgg(nameOrSpec: string | ArchitectureSpec, options: RepvggOptions = {}): Model {
+  const { seed = 0, form = "train", classNames, inputSize, preprocessing, provenance, ...overrides } = options;
+  const variant: Variant | undefined = typeof nameOrSpec === "string" ? variants[variantName(nameOrSpec)] : undefined;
+  const built = architecture(nameOrSpec, classNames ? { classes: classNames.length, ...overrides } : overrides);
+  if (classNames && classNames.length !== built.classes) {
+    throw new UserError({
+      expected: `${built.classes} class names, one a class`,
+      received: `${classNames.length}`,
+      remedy: "leave out `classes`, or name them all",
+    });
+  }
+  if (!Number.isSafeInteger(seed)) throw new UserError({ expected: "seed: a whole number", received: String(seed) });
+  return {
+    architecture: built,
+    form,
+    state: initialState(built, form, seed),
+    metadata: {
+      classNames: classNames ?? Array.from({ length: built.classes }, (_, i) => String(i)),
+      preprocessing: preprocessingFor(built, variant, inputSize, preprocessing),
+      provenance: { initialSeed: String(seed), ...provenance },
+    },
+  };
+}
+
+function preprocessingFor(
+  built: Architecture,
+  variant: Variant | undefined,
+  inputSize: RepvggOptions["inputSize"],
+  given: Partial<Preprocessing> = {},
+): Preprocessing {
+  const channels = built.inputChannels;
+  if (channels !== 1 && channels !== 3) {
+    throw new UserError({
+      expected: "1 (grey) or 3 (RGB) input channels for a net that reads pictures",
+      received: `${channels}`,
+      remedy: "use architecture() and initialState() for other inputs",
+    });
+  }
+  const side = inputSize ?? variant?.inputSize ?? 224;
+  const size = given.size ?? (typeof side === "number" ? ([side, side] as const) : side);
+  if (size.length !== 2 || size.some((pixels) => !Number.isInteger(pixels) || pixels < 1 || pixels > 16_384)) {
+    throw new UserError({ expected: "inputSize: whole numbers from 1 to 16384", received: `${size.join("×")}` });
+  }
+  return {
+    size,
+    channels,
+    mean: channels === 3 ? imagenetMean : [0.5],
+    std: channels === 3 ? imagenetStd : [0.5],
+    interpolation: "bilinear",
+    cropRatio: Math.min(...size) < 128 ? 1 : 0.875,
+    ...given,
+  };
+}

@@ -1,0 +1,84 @@
+import { describe, expect, it } from "vitest";
+import type { NamedArray } from "#repvgg/core/named-arrays.js";
+import { f32, numberToHalf } from "#repvgg/core/named-arrays.js";
+import { architecture } from "#repvgg/nn/build-architecture.js";
+import { initialState } from "#repvgg/nn/initialize.js";
+import { checkState, conformState, stateSchema } from "#repvgg/nn/state-schema.js";
+
+const net = architecture({ depths: [2], widths: [2, 2], strides: [1, 1], inputChannels: 2, classes: 3 });
+const schema = stateSchema(net, "train");
+
+function state(change: (arrays: Map<string, NamedArray>) => void): Map<string, NamedArray> {
+  const arrays = new Map(initialState(net, "train", 0));
+  change(arrays);
+  return arrays;
+}
+
+describe("stateSchema", () => {
+  it("decays weights of convolutions, of linear layers and of identity branches, nothing else", () => {
+    const decayed = [...schema.values()].filter((entry) => entry.decay).map((entry) => entry.name);
+    expect(decayed).toEqual([
+      "stage0.rbr_identity.weight",
+      "stage0.rbr_dense.conv.weight",
+      "stage0.rbr_1x1.conv.weight",
+      "stage1.0.rbr_identity.weight",
+      "stage1.0.rbr_dense.conv.weight",
+      "stage1.0.rbr_1x1.conv.weight",
+      "stage1.1.rbr_identity.weight",
+      "stage1.1.rbr_dense.conv.weight",
+      "stage1.1.rbr_1x1.conv.weight",
+      "linear.weight",
+    ]);
+  });
+
+  it("trains everything but BN statistics", () => {
+    const fixed = [...schema.values()].filter((entry) => !entry.trainable).map((entry) => entry.name);
+    expect(fixed.length).toBeGreaterThan(0);
+    for (const name of fixed) expect(name).toMatch(/running_mean|running_var|num_batches_tracked/);
+  });
+});
+
+describe("checkState", () => {
+  it("accepts a whole state, and one without counters", () => {
+    checkState(initialState(net, "train", 0), schema);
+    checkState(
+      state((arrays) => {
+        for (const name of [...arrays.keys()]) if (name.endsWith("tracked")) arrays.delete(name);
+      }),
+      schema,
+    );
+  });
+
+  it("lists what is missing and what is unexpected, with the nearest name", () => {
+    const wrong = state((arrays) => {
+      arrays.set("stage1.0.rbr_dense.conv.wieght", arrays.get("stage1.0.rbr_dense.conv.weight")!);
+      arrays.delete("stage1.0.rbr_dense.conv.weight");
+    });
+    expect(() => checkState(wrong, schema)).toThrow(
+      /1 missing \(stage1\.0\.rbr_dense\.conv\.weight\) and 1 unexpected.*may be "stage1\.0\.rbr_dense\.conv\.weight"/,
+    );
+  });
+
+  it("names the array of another shape", () => {
+    const wrong = state((arrays) => arrays.set("linear.weight", f32([3, 4])));
+    expect(() => checkState(wrong, schema)).toThrow("linear.weight of shape [3, 2], received [3, 4]");
+  });
+});
+
+describe("conformState", () => {
+  it("widens halves, fills counters and sorts", () => {
+    const given = new Map(
+      [...initialState(net, "train", 0)]
+        .reverse()
+        .filter(([name]) => !name.endsWith("tracked"))
+        .map(([name, array]): [string, NamedArray] => [
+          name,
+          { dtype: "f16", shape: array.shape, data: Uint16Array.from(array.data as Float32Array, numberToHalf) },
+        ]),
+    );
+    const conformed = conformState(given, schema);
+    expect([...conformed.keys()]).toEqual([...schema.keys()]);
+    expect(conformed.get("stage0.rbr_dense.bn.weight")!.data).toEqual(new Float32Array([1, 1]));
+    expect(conformed.get("stage0.rbr_dense.bn.num_batches_tracked")!.data).toEqual(new BigInt64Array(1));
+  });
+});
