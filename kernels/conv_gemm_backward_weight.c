@@ -1,0 +1,192 @@
+// The gradient of any convolution's weights: dw[tap][i][o] (+)= Σ_positions x[position under tap][i] · dy[position][o].
+//
+// A task makes the part of the result that belongs to block_kernel_rows rows of the kernel, block_inputs inputs (a multiple
+// of MICRO_ROWS) and block_panels panels of outputs of one group. It walks over all positions in chunks: packs the inputs of
+// the chunk as [inputs / MICRO_ROWS][positions][MICRO_ROWS] and the output gradient as [panels][positions][PANEL], then
+// multiplies them tap by tap. A tap's positions inside the image are a list of segments, so padding costs nothing.
+// Sums are taken chunk by chunk in one fixed order: neither blocks nor threads show in the result.
+#include "conv_micro.h"
+#include "conv_scratch.h"
+
+typedef const conv_gemm_backward_weight_args arguments;
+
+// Positions in a row: offsets of the first in a packed column of inputs and of output gradients.
+typedef struct {
+  int x, dy, count;
+} segment;
+
+// Output positions of one chunk: images [n, n_end), output lines [line, line_end), and the input lines that they need.
+typedef struct {
+  int n, n_end, line, line_end, in_line, in_line_end;
+} chunk;
+
+// One task's part of the result.
+typedef struct {
+  int ky, ky_end;         // kernel rows
+  int group, input, panel; // first input and panel within the group
+  int inputs, outputs;     // how many
+  int quads, panels;
+} block;
+
+static int group_inputs(arguments *a) { return a->in_channels / a->groups; }
+static int group_outputs(arguments *a) { return a->out_channels / a->groups; }
+static int kernel_blocks(arguments *a) { return ceil_div(a->kernel_height, a->block_kernel_rows); }
+static int input_blocks(arguments *a) { return ceil_div(group_inputs(a), a->block_inputs); }
+static int panel_blocks(arguments *a) { return ceil_div(ceil_div(group_outputs(a), PANEL), a->block_panels); }
+
+int conv_gemm_backward_weight_tasks(arguments *a) {
+  return a->groups * kernel_blocks(a) * input_blocks(a) * panel_blocks(a);
+}
+
+static block block_of(arguments *a, int task) {
+  block b;
+  b.panel = task % panel_blocks(a) * a->block_panels;
+  task /= panel_blocks(a);
+  b.input = task % input_blocks(a) * a->block_inputs;
+  task /= input_blocks(a);
+  b.ky = task % kernel_blocks(a) * a->block_kernel_rows;
+  b.group = task / kernel_blocks(a);
+  b.ky_end = min_int(b.ky + a->block_kernel_rows, a->kernel_height);
+  b.inputs = min_int(a->block_inputs, group_inputs(a) - b.input);
+  b.outputs = min_int(a->block_panels * PANEL, group_outputs(a) - b.panel * PANEL);
+  b.quads = ceil_div(b.inputs, MICRO_ROWS);
+  b.panels = ceil_div(b.outputs, PANEL);
+  return b;
+}
+
+// `count` pixels → columns of `width` channels, [columns][·][width], `column_words` apart; channels beyond the last are 0.
+INLINE void pack_columns(const float *from, long pixel_words, int count, int channels, int width, float *to, long column_words) {
+  for (int i = 0; i < count; i++, from += pixel_words, to += width) {
+    float *column = to;
+    int c = 0;
+    for (; c + width <= channels; c += width, column += column_words) __builtin_memcpy(column, from + c, sizeof(float) * width);
+    if (c == channels) continue;
+    for (int j = 0; j < width; j++) column[j] = c + j < channels ? from[c + j] : 0;
+  }
+}
+
+NOINLINE static void pack_quads(const float *from, long pixel_words, int count, int channels, float *to, long column_words) {
+  pack_columns(from, pixel_words, count, channels, MICRO_ROWS, to, column_words);
+}
+
+NOINLINE static void pack_panels(const float *from, long pixel_words, int count, int channels, float *to, long column_words) {
+  pack_columns(from, pixel_words, count, channels, PANEL, to, column_words);
+}
+
+// Packed positions are [lines][width] of one image, or [lines][width][images] with batch_inner.
+static void pack_inputs(arguments *a, const block *b, const chunk *c, float *to, long column_words) {
+  const int channel = b->group * group_inputs(a) + b->input;
+  const long image_words = (long)a->in_height * a->in_width * a->in_channels;
+  const float *from = F32(a->x) + c->n * image_words + (long)c->in_line * a->in_width * a->in_channels + channel;
+  const int pixels = (c->in_line_end - c->in_line) * a->in_width;
+  if (!a->batch_inner) {
+    pack_quads(from, a->in_channels, pixels, b->inputs, to, column_words);
+    return;
+  }
+  const int images = c->n_end - c->n;
+  for (int p = 0; p < pixels; p++)
+    pack_quads(from + (long)p * a->in_channels, image_words, images, b->inputs, to + (long)p * images * MICRO_ROWS, column_words);
+}
+
+static void pack_gradients(arguments *a, const block *b, const chunk *c, float *to, long column_words) {
+  const int channel = b->group * group_outputs(a) + b->panel * PANEL;
+  const long image_words = (long)a->out_height * a->out_width * a->out_channels;
+  const float *from = F32(a->dy) + c->n * image_words + (long)c->line * a->out_width * a->out_channels + channel;
+  const int pixels = (c->line_end - c->line) * a->out_width;
+  if (!a->batch_inner) {
+    pack_panels(from, a->out_channels, pixels, b->outputs, to, column_words);
+    return;
+  }
+  const int images = c->n_end - c->n;
+  for (int p = 0; p < pixels; p++)
+    pack_panels(from + (long)p * a->out_channels, image_words, images, b->outputs, to + (long)p * images * PANEL, column_words);
+}
+
+// Output positions of an axis whose tap lies inside the input: [*from, *to).
+static void inside_range(int size, int out_size, int stride, int offset, int *from, int *to) {
+  *from = offset < 0 ? ceil_div(-offset, stride) : 0;
+  const int last = size - 1 - offset;
+  *to = last < 0 ? 0 : min_int(last / stride + 1, out_size);
+}
+
+static int tap_segments(arguments *a, const chunk *c, int ky, int kx, segment *segments) {
+  const int dy = ky * a->dilation_y - a->pad_y, dx = kx * a->dilation_x - a->pad_x;
+  int from_y, to_y, from_x, to_x, count = 0;
+  inside_range(a->in_height, a->out_height, a->stride_y, dy, &from_y, &to_y);
+  inside_range(a->in_width, a->out_width, a->stride_x, dx, &from_x, &to_x);
+  if (from_x >= to_x) return 0;
+  const int images = a->batch_inner ? c->n_end - c->n : 1;
+  for (int y = from_y > c->line ? from_y : c->line; y < min_int(to_y, c->line_end); y++) {
+    const int in_line = (y * a->stride_y + dy - c->in_line) * a->in_width + dx, line = (y - c->line) * a->out_width;
+    if (!a->batch_inner) {
+      segments[count++] = (segment){(in_line + from_x * a->stride_x) * MICRO_ROWS, (line + from_x) * PANEL, to_x - from_x};
+      continue;
+    }
+    for (int x = from_x; x < to_x; x++)
+      segments[count++] = (segment){(in_line + x * a->stride_x) * images * MICRO_ROWS, (line + x) * images * PANEL, images};
+  }
+  return count;
+}
+
+// sums [MICRO_ROWS][PANEL] += Σ_positions x[position][·] · dy[position][·]
+NOINLINE static void micro_segments(const segment *s, int segments, const float *x, int x_step, const float *dy, float *sums) {
+  MICRO_SUMS;
+  MICRO_ZERO;
+  for (const segment *end = s + segments; s < end; s++) {
+    const float *a = x + s->x, *b = dy + s->dy;
+    NO_UNROLL
+    for (int k = s->count; k > 0; k--, a += x_step, b += PANEL) MICRO_STEP(a[0], a[1], a[2], a[3], b);
+  }
+  MICRO_ADD(sums);
+}
+
+static void store_block(arguments *a, const block *b, const float *sums) {
+  for (int ky = b->ky; ky < b->ky_end; ky++)
+    for (int kx = 0; kx < a->kernel_width; kx++)
+      for (int i = 0; i < b->quads * MICRO_ROWS; i += MICRO_ROWS)
+        for (int p = 0; p < b->panels; p++, sums += MICRO_SIZE)
+          for (int r = 0; r < MICRO_ROWS && i + r < b->inputs; r++) {
+            const int tap = ky * a->kernel_width + kx, columns = min_int(PANEL, b->outputs - p * PANEL);
+            float *to = F32(a->dw) + ((long)tap * group_inputs(a) + b->input + i + r) * a->out_channels +
+                        b->group * group_outputs(a) + (b->panel + p) * PANEL;
+            for (int c = 0; c < columns; c++) to[c] = sums[r * PANEL + c] + (a->accumulate ? to[c] : 0);
+          }
+}
+
+void conv_gemm_backward_weight_task(arguments *a, int task, int thread) {
+  const block b = block_of(a, task);
+  const int step_n = a->batch_inner ? a->chunk : 1, step_y = a->batch_inner ? a->out_height : a->chunk;
+  const int tap_sums = b.quads * b.panels * MICRO_SIZE;
+  const int x_step = a->batch_inner ? MICRO_ROWS : MICRO_ROWS * a->stride_x;
+  const int max_in_lines = min_int((step_y - 1) * a->stride_y + (b.ky_end - 1 - b.ky) * a->dilation_y + 1, a->in_height);
+  // a cache line more than the positions need: columns at multiples of 4 KiB would fall on the same lines of L1
+  const long x_words = (long)max_in_lines * a->in_width * step_n * MICRO_ROWS + 16;
+  const long dy_words = (long)step_y * a->out_width * step_n * PANEL + 16;
+  scratch s = scratch_of(thread);
+  float *sums = scratch_zeros(&s, (long)(b.ky_end - b.ky) * a->kernel_width * tap_sums);
+  segment *segments = scratch_take(&s, (long)step_y * (a->batch_inner ? a->out_width : 1) * (long)sizeof(segment));
+  float *dy = scratch_floats(&s, dy_words * b.panels);
+  float *x = scratch_floats(&s, x_words * b.quads);
+
+  for (int n = 0; n < a->batch; n += step_n)
+    for (int line = 0; line < a->out_height; line += step_y) {
+      chunk c = {n, min_int(n + step_n, a->batch), line, min_int(line + step_y, a->out_height), 0, 0};
+      const int top = c.line * a->stride_y + b.ky * a->dilation_y - a->pad_y;
+      const int bottom = (c.line_end - 1) * a->stride_y + (b.ky_end - 1) * a->dilation_y - a->pad_y + 1;
+      c.in_line = top < 0 ? 0 : top;
+      c.in_line_end = min_int(bottom, a->in_height);
+      if (c.in_line >= c.in_line_end) continue;
+      pack_inputs(a, &b, &c, x, x_words);
+      pack_gradients(a, &b, &c, dy, dy_words);
+      float *tap = sums;
+      for (int ky = b.ky; ky < b.ky_end; ky++)
+        for (int kx = 0; kx < a->kernel_width; kx++, tap += tap_sums) {
+          const int count = tap_segments(a, &c, ky, kx, segments);
+          if (count == 0) continue;
+          for (int i = 0; i < b.quads; i++)
+            for (int p = 0; p < b.panels; p++)
+              micro_segments(segments, count, x + i * x_words, x_step, dy + p * dy_words, tap + (i * b.panels + p) * MICRO_SIZE);
+        }
+    }
+  store_block(a, &b, sums);
+}

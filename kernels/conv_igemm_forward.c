@@ -1,0 +1,121 @@
+// Convolution as an implicit matrix product: nothing is expanded, a table of row pointers per tap stands for im2col.
+// Packed weights: [groups][panels][taps][inputs of a group][PANEL], columns beyond the group's outputs zero.
+//
+// A task is block_rows output positions × block_panels panels of one group. Every output is summed over taps and inputs in
+// one fixed order, so neither the blocks nor the threads show in the result.
+#include "conv_scratch.h"
+#include "conv_window.h"
+#include "pool.h"
+
+typedef struct {
+  window w;
+  int inputs, outputs; // of one group
+  int panels, panel_words, block_rows, block_panels;
+} igemm;
+
+static igemm igemm_of(const conv_igemm_forward_args *args) {
+  igemm g = {.w = WINDOW_OF(args)};
+  g.inputs = args->in_channels / args->groups;
+  g.outputs = args->out_channels / args->groups;
+  g.panels = ceil_div(g.outputs, PANEL);
+  g.panel_words = args->taps_y * args->taps_x * g.inputs * PANEL;
+  g.block_rows = args->block_rows;
+  g.block_panels = args->block_panels;
+  return g;
+}
+
+int conv_igemm_forward_tasks(const conv_igemm_forward_args *args) {
+  const igemm g = igemm_of(args);
+  return ceil_div(window_rows(&g.w), g.block_rows) * args->groups * ceil_div(g.panels, g.block_panels);
+}
+
+// What a micro-tile of the block needs.
+typedef struct {
+  micro_tap *taps;
+  int count;
+  float *outputs[MICRO_ROWS];
+} igemm_tile;
+
+// Few inputs a tap (the first layer): one long row [taps][inputs] a position is gathered instead.
+static void gather_row(const window *w, int row, int channel, int inputs, float *to) {
+  const window_position p = window_at(w, row);
+  for (int ky = 0; ky < w->taps_y; ky++)
+    for (int kx = 0; kx < w->taps_x; kx++, to += inputs) {
+      const float *pixel = window_input(w, p, ky, kx);
+      for (int i = 0; i < inputs; i++) to[i] = pixel ? pixel[channel + i] : 0;
+    }
+}
+
+static void gather_tile(const window *w, int row, int end, int channel, int inputs, float *to, igemm_tile *tile) {
+  const int depth = w->taps_y * w->taps_x * inputs;
+  for (int r = 0; r < MICRO_ROWS; r++) {
+    const int inside = row + r < end;
+    if (inside) gather_row(w, row + r, channel, inputs, to + r * depth);
+    tile->taps->row[r] = inside ? to + r * depth : to;
+    tile->outputs[r] = inside ? window_output(w, window_at(w, row + r)) : 0;
+  }
+  tile->taps->weights = 0;
+  tile->count = 1;
+}
+
+// y = max(0, sums + bias + y), parts as wanted.
+static void store_row(const float *sums, const float *bias, int columns, int relu, int accumulate, float *y) {
+  if (columns == PANEL) {
+    for (int c = 0; c < PANEL; c += LANES) {
+      vf v = load(sums + c);
+      if (bias) v += load(bias + c);
+      if (accumulate) v += load(y + c);
+      if (relu) v = vmax(v, splat(0));
+      store(y + c, v);
+    }
+    return;
+  }
+  for (int c = 0; c < columns; c++) {
+    float v = sums[c];
+    if (bias) v += bias[c];
+    if (accumulate) v += y[c];
+    y[c] = relu && v < 0 ? 0 : v;
+  }
+}
+
+void conv_igemm_forward_task(const conv_igemm_forward_args *args, int task, int thread) {
+  const igemm g = igemm_of(args);
+  const int panel_blocks = ceil_div(g.panels, g.block_panels);
+  const int first_panel = task % panel_blocks * g.block_panels;
+  const int last_panel = min_int(first_panel + g.block_panels, g.panels);
+  const int group = task / panel_blocks % args->groups;
+  const int first_row = task / panel_blocks / args->groups * g.block_rows;
+  const int end_row = min_int(first_row + g.block_rows, window_rows(&g.w));
+  const int tiles = ceil_div(end_row - first_row, MICRO_ROWS);
+  const int taps = g.w.taps_y * g.w.taps_x;
+  const int tile_taps = args->gather ? 1 : taps;
+  const int depth = args->gather ? taps * g.inputs : g.inputs;
+
+  scratch s = scratch_of(thread);
+  igemm_tile *tile = scratch_take(&s, tiles * (long)sizeof(igemm_tile));
+  micro_tap *table = scratch_take(&s, ((long)tiles * tile_taps + 1) * (long)sizeof(micro_tap));
+  float *inputs = scratch_floats(&s, args->gather ? (long)tiles * MICRO_ROWS * depth : depth);
+  if (!args->gather)
+    for (int i = 0; i < depth; i++) inputs[i] = 0;
+  for (int t = 0; t < tiles; t++) {
+    const int row = first_row + t * MICRO_ROWS;
+    tile[t].taps = table + t * tile_taps;
+    if (args->gather)
+      gather_tile(&g.w, row, end_row, group * g.inputs, g.inputs, inputs + t * MICRO_ROWS * depth, &tile[t]);
+    else
+      tile[t].count = window_tile(&g.w, row, end_row, group * g.inputs, inputs, g.inputs * PANEL, tile[t].taps, tile[t].outputs);
+  }
+
+  float sums[MICRO_SIZE];
+  const float *bias = args->bias ? F32(args->bias) : 0;
+  for (int p = first_panel; p < last_panel; p++) {
+    const float *panel = F32(args->packed) + (long)(group * g.panels + p) * g.panel_words;
+    const int column = group * g.outputs + p * PANEL;
+    const int columns = min_int(PANEL, g.outputs - p * PANEL);
+    for (int t = 0; t < tiles; t++) {
+      micro_taps(tile[t].taps, tile[t].count, panel, depth, sums);
+      for (int r = 0; r < MICRO_ROWS && tile[t].outputs[r]; r++)
+        store_row(sums + r * PANEL, bias ? bias + column : 0, columns, args->relu, args->accumulate, tile[t].outputs[r] + column);
+    }
+  }
+}

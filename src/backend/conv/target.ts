@@ -1,0 +1,32 @@
+import type { Backend } from "../backend.js";
+
+/** What a plan must know of the backend that will run it. `threads` shapes the tasks, never the result. */
+export type ConvTarget = Pick<Backend, "lanes" | "panelColumns" | "threads">;
+
+/** Rows of a micro-tile (MICRO_ROWS of kernels/conv_micro.h). */
+export const microRows = 4;
+
+/** Words of scratch memory that a kernel's thread has (POOL_SCRATCH_BYTES of kernels/pool.h). */
+export const scratchWords = (2 << 20) / 4;
+
+/** Tasks for each thread that keep the threads' ends close together. */
+const tasksPerThread = 4;
+
+/** ⌈n / d⌉ */
+export function ceilDiv(n: number, d: number): number {
+  return Math.ceil(n / d);
+}
+
+/** ⌈n / multiple⌉ · multiple */
+export function roundUp(n: number, multiple: number): number {
+  return ceilDiv(n, multiple) * multiple;
+}
+
+/**
+ * The length of blocks that cut `units` so that `others` × blocks are enough tasks for the threads:
+ * all units in one block where `others` tasks are enough already.
+ */
+export function blockLength(units: number, others: number, threads: number): number {
+  const wanted = threads === 1 ? 1 : ceilDiv(tasksPerThread * threads, others);
+  return ceilDiv(units, Math.min(units, wanted));
+}

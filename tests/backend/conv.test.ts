@@ -1,0 +1,197 @@
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { Backend, KernelCall, Pointer } from "#repvgg/backend/backend.js";
+import {
+  type ConvRole,
+  convAlgorithms,
+  planConvBackwardData,
+  planConvBackwardWeight,
+  planConvForward,
+} from "#repvgg/backend/conv/plan.js";
+import { createBackend } from "#repvgg/backend/select.node.js";
+import type { ConvGeometry } from "#repvgg/core/conv-geometry.js";
+import { Rng } from "#repvgg/core/rng.js";
+import { convGeometries, describeGeometry } from "./conv-geometries.js";
+import {
+  inputLength,
+  naiveBackwardData,
+  naiveBackwardWeight,
+  naiveForward,
+  outputLength,
+  relativeError,
+  weightLength,
+} from "./conv-oracle.js";
+
+/** max |Δ| / max |reference| */
+const tolerance = 1e-5;
+
+/** What stands around results, to notice what is written outside; and in results and workspaces beforehand. */
+const guard = 12345.678;
+const guardWords = 64;
+
+let backends: Backend[];
+
+beforeAll(async () => {
+  backends = await Promise.all([1, 2, 3].map((threads) => createBackend({ threads })));
+});
+
+afterAll(() => {
+  for (const backend of backends) backend.dispose();
+});
+
+/** Runs calls on memory that is filled, freed and checked for writes beyond the result. */
+class Bench {
+  readonly #pointers: Pointer[] = [];
+  constructor(readonly backend: Backend) {}
+
+  put(values: ArrayLike<number>): Pointer {
+    const pointer = this.room(values.length);
+    this.backend.f32(pointer, values.length).set(values);
+    return pointer;
+  }
+
+  /** Room for `words` words between guards, NaN at first: what is read before it is written shows. */
+  room(words: number): Pointer {
+    const start = this.backend.allocate(words + 2 * guardWords);
+    this.#pointers.push(start);
+    this.backend.f32(start, words + 2 * guardWords).fill(guard);
+    this.backend.f32(start + guardWords, words).fill(Number.NaN);
+    return start + guardWords;
+  }
+
+  take(pointer: Pointer, words: number): Float32Array {
+    const around = this.backend.f32(pointer - guardWords, words + 2 * guardWords);
+    const outside = [...around.subarray(0, guardWords), ...around.subarray(guardWords + words)];
+    expect(outside.every((value) => value === Math.fround(guard))).toBe(true);
+    return around.slice(guardWords, guardWords + words);
+  }
+
+  run(calls: readonly KernelCall[]): void {
+    this.backend.run(calls);
+  }
+
+  free(): void {
+    for (const pointer of this.#pointers) this.backend.free(pointer);
+  }
+}
+
+function random(rng: Rng, length: number): Float32Array {
+  return Float32Array.from({ length }, () => rng.uniform(-1, 1));
+}
+
+interface Extras {
+  bias?: Float32Array;
+  relu?: boolean;
+  accumulate?: Float32Array;
+}
+
+function runPlan(
+  backend: Backend,
+  role: "forward" | "backward-data",
+  algorithm: string | undefined,
+  g: ConvGeometry,
+  input: Float32Array,
+  weight: Float32Array,
+  extras: Extras = {},
+): Float32Array {
+  const plan = (role === "forward" ? planConvForward : planConvBackwardData)(g, backend, algorithm);
+  if (algorithm !== undefined) expect(plan.algorithm).toBe(algorithm);
+  const bench = new Bench(backend);
+  const packed = bench.room(plan.packedWords);
+  bench.run(plan.pack(bench.put(weight), packed));
+  const length = role === "forward" ? outputLength(g) : inputLength(g);
+  const output = extras.accumulate ? bench.put(extras.accumulate) : bench.room(length);
+  const workspace = bench.room(plan.workspaceWords);
+  bench.run(
+    plan.run({
+      input: bench.put(input),
+      packed,
+      output,
+      workspace,
+      ...(extras.bias && { bias: bench.put(extras.bias) }),
+      ...(extras.relu && { relu: true }),
+      ...(extras.accumulate && { accumulate: true }),
+    }),
+  );
+  bench.take(packed, plan.packedWords);
+  bench.take(workspace, plan.workspaceWords);
+  const result = bench.take(output, length);
+  bench.free();
+  return result;
+}
+
+function runWeightPlan(
+  backend: Backend,
+  algorithm: string | undefined,
+  g: ConvGeometry,
+  input: Float32Array,
+  outputGradient: Float32Array,
+  accumulate?: Float32Array,
+): Float32Array {
+  const plan = planConvBackwardWeight(g, backend, algorithm);
+  if (algorithm !== undefined) expect(plan.algorithm).toBe(algorithm);
+  const bench = new Bench(backend);
+  const weightGradient = accumulate ? bench.put(accumulate) : bench.room(weightLength(g));
+  const workspace = bench.room(plan.workspaceWords);
+  bench.run(
+    plan.run({
+      input: bench.put(input),
+      outputGradient: bench.put(outputGradient),
+      weightGradient,
+      workspace,
+      ...(accumulate && { accumulate: true }),
+    }),
+  );
+  bench.take(workspace, plan.workspaceWords);
+  const result = bench.take(weightGradient, weightLength(g));
+  bench.free();
+  return result;
+}
+
+/** The same bits from 1, 2 and 3 threads; gives them. */
+function onAllThreads(run: (backend: Backend) => Float32Array): Float32Array {
+  const [first, ...others] = backends.map(run);
+  for (const other of others) expect(Buffer.compare(Buffer.from(first!.buffer), Buffer.from(other.buffer))).toBe(0);
+  return first!;
+}
+
+const roles: readonly ConvRole[] = ["forward", "backward-data", "backward-weight"];
+
+describe.each(roles)("%s", (role) => {
+  const cases = convGeometries.flatMap((g, index) =>
+    convAlgorithms(g, role).map((algorithm) => ({ title: `${algorithm}: ${describeGeometry(g)}`, g, algorithm, index })),
+  );
+
+  it.each(cases)("$title", ({ g, algorithm, index }) => {
+    const rng = new Rng(index + 1);
+    const x = random(rng, inputLength(g));
+    const w = random(rng, weightLength(g));
+    const dy = random(rng, outputLength(g));
+    if (role === "forward") {
+      const bias = random(rng, g.outChannels);
+      const before = random(rng, outputLength(g));
+      const expected = naiveForward(g, x, w);
+      const plain = onAllThreads((backend) => runPlan(backend, role, algorithm, g, x, w));
+      expect(relativeError(plain, expected)).toBeLessThanOrEqual(tolerance);
+      const full = expected.map((value, i) => Math.max(0, value + bias[i % g.outChannels]! + before[i]!));
+      const extras = { bias, relu: true, accumulate: before };
+      const fused = onAllThreads((backend) => runPlan(backend, role, algorithm, g, x, w, extras));
+      expect(relativeError(fused, full)).toBeLessThanOrEqual(tolerance);
+    } else if (role === "backward-data") {
+      const before = random(rng, inputLength(g));
+      const expected = naiveBackwardData(g, dy, w);
+      const plain = onAllThreads((backend) => runPlan(backend, role, algorithm, g, dy, w));
+      expect(relativeError(plain, expected)).toBeLessThanOrEqual(tolerance);
+      const added = expected.map((value, i) => value + before[i]!);
+      const accumulated = onAllThreads((backend) => runPlan(backend, role, algorithm, g, dy, w, { accumulate: before }));
+      expect(relativeError(accumulated, added)).toBeLessThanOrEqual(tolerance);
+    } else {
+      const before = random(rng, weightLength(g));
+      const expected = naiveBackwardWeight(g, x, dy);
+      const plain = onAllThreads((backend) => runWeightPlan(backend, algorithm, g, x, dy));
+      expect(relativeError(plain, expected)).toBeLessThanOrEqual(tolerance);
+      const added = expected.map((value, i) => value + before[i]!);
+      const accumulated = onAllThreads((backend) => runWeightPlan(backend, algorithm, g, x, dy, before));
+      expect(relativeError(accumulated, added)).toBeLessThanOrEqual(tolerance);
+    }
+  });
+});
