@@ -1,4 +1,4 @@
-import { checkConvGeometry, type ConvGeometry } from "#repvgg/core/conv-geometry.js";
+import { type ConvGeometry, checkConvGeometry } from "#repvgg/core/conv-geometry.js";
 
 interface Short {
   n?: number;

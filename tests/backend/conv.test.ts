@@ -158,7 +158,12 @@ const roles: readonly ConvRole[] = ["forward", "backward-data", "backward-weight
 
 describe.each(roles)("%s", (role) => {
   const cases = convGeometries.flatMap((g, index) =>
-    convAlgorithms(g, role).map((algorithm) => ({ title: `${algorithm}: ${describeGeometry(g)}`, g, algorithm, index })),
+    convAlgorithms(g, role).map((algorithm) => ({
+      title: `${algorithm}: ${describeGeometry(g)}`,
+      g,
+      algorithm,
+      index,
+    })),
   );
 
   it.each(cases)("$title", ({ g, algorithm, index }) => {
@@ -182,7 +187,9 @@ describe.each(roles)("%s", (role) => {
       const plain = onAllThreads((backend) => runPlan(backend, role, algorithm, g, dy, w));
       expect(relativeError(plain, expected)).toBeLessThanOrEqual(tolerance);
       const added = expected.map((value, i) => value + before[i]!);
-      const accumulated = onAllThreads((backend) => runPlan(backend, role, algorithm, g, dy, w, { accumulate: before }));
+      const accumulated = onAllThreads((backend) =>
+        runPlan(backend, role, algorithm, g, dy, w, { accumulate: before }),
+      );
       expect(relativeError(accumulated, added)).toBeLessThanOrEqual(tolerance);
     } else {
       const before = random(rng, weightLength(g));
