@@ -1,0 +1,200 @@
+// Time and throughput of the convolution kernels, layer by layer of RepVGG-A0: node bench/kernels.mjs [options]
+//   --sets a0-224x1,a0-224x16,a0-32x64   --roles forward,backward-data,backward-weight   --threads 1   --passes 7   --json
+// All layers run once a pass, one after another, so that each finds its weights as cold as in a net; the best pass counts (noise only adds).
+// GFLOP/s "direct" counts every product of the plain convolution, padding included (2 · MACs), as is usual; "real" counts
+// what the algorithm multiplies. The last column is real ÷ the micro-kernel's own peak on as many threads, same run.
+import { parseArgs } from "node:util";
+import { convCost } from "../dist/backend/conv/cost.js";
+import {
+  convAlgorithms,
+  planConvBackwardData,
+  planConvBackwardWeight,
+  planConvForward,
+} from "../dist/backend/conv/plan.js";
+import { createBackend } from "../dist/backend/select.node.js";
+import { convGeometry, convMacs, convOutHeight, convOutWidth } from "../dist/core/conv-geometry.js";
+
+const { values: options } = parseArgs({
+  options: {
+    sets: { type: "string", default: "a0-224x1,a0-224x16,a0-32x64" },
+    roles: { type: "string", default: "forward,backward-data,backward-weight" },
+    threads: { type: "string", default: "1" },
+    passes: { type: "string", default: "7" },
+    all: { type: "boolean", default: false },
+    json: { type: "boolean", default: false },
+  },
+});
+
+/** The different convolutions of RepVGG-A0 and how often each occurs. */
+function a0Layers(size, batch) {
+  const layers = [];
+  let [channels, at] = [3, size];
+  for (const [stage, [width, depth]] of [
+    [48, 1],
+    [48, 2],
+    [96, 4],
+    [192, 14],
+    [1280, 1],
+  ].entries()) {
+    const add = (name, count, kernel, stride, from) =>
+      layers.push({
+        name: `stage${stage}${name}`,
+        count,
+        geometry: convGeometry({
+          ...{ batch, height: at, width: at, inChannels: from, outChannels: width },
+          ...{ kernel, stride, padding: kernel === 3 ? 1 : 0 },
+        }),
+      });
+    add(" 3×3/2", 1, 3, 2, channels);
+    add(" 1×1/2", 1, 1, 2, channels);
+    at = Math.ceil(at / 2);
+    if (depth > 1) {
+      add(" 3×3", depth - 1, 3, 1, width);
+      add(" 1×1", depth - 1, 1, 1, width);
+    }
+    channels = width;
+  }
+  layers.push({
+    name: "linear",
+    count: 1,
+    geometry: convGeometry({ batch, height: 1, width: 1, inChannels: 1280, outChannels: 1000, kernel: 1 }),
+  });
+  return layers;
+}
+
+const sets = {
+  "a0-224x1": () => a0Layers(224, 1),
+  "a0-224x16": () => a0Layers(224, 16),
+  "a0-32x64": () => a0Layers(32, 64),
+};
+
+const inputWords = (g) => g.batch * g.height * g.width * g.inChannels;
+const outputWords = (g) => g.batch * convOutHeight(g) * convOutWidth(g) * g.outChannels;
+const weightWords = (g) => (g.kernelHeight * g.kernelWidth * g.inChannels * g.outChannels) / g.groups;
+
+function prepare(backend, layer, role, algorithm) {
+  const g = layer.geometry;
+  const x = backend.allocate(inputWords(g));
+  const y = backend.allocate(outputWords(g));
+  const w = backend.allocate(weightWords(g));
+  for (const [at, length] of [
+    [x, inputWords(g)],
+    [y, outputWords(g)],
+    [w, weightWords(g)],
+  ]) {
+    backend.f32(at, length).forEach((_, i, all) => {
+      all[i] = ((i * 7919) % 1013) / 1013 - 0.5;
+    });
+  }
+  const pointers = [x, y, w];
+  const room = (words) => {
+    pointers.push(backend.allocate(words));
+    return pointers.at(-1);
+  };
+  const done = { layer, role, program: undefined, algorithm, times: [], pack: [], free: undefined };
+  if (role === "backward-weight") {
+    const plan = planConvBackwardWeight(g, backend, algorithm);
+    const workspace = room(plan.workspaceWords);
+    done.algorithm = plan.algorithm;
+    done.program = backend.compile(plan.run({ input: x, outputGradient: y, weightGradient: w, workspace }));
+  } else {
+    const forward = role === "forward";
+    const plan = (forward ? planConvForward : planConvBackwardData)(g, backend, algorithm);
+    const packed = room(plan.packedWords);
+    const pack = backend.compile(plan.pack(w, packed));
+    const start = performance.now();
+    pack.run();
+    done.packTime = performance.now() - start;
+    pack.dispose();
+    done.algorithm = plan.algorithm;
+    const buffers = { packed, workspace: room(plan.workspaceWords), ...(forward && { relu: true, bias: w }) };
+    done.program = backend.compile(plan.run({ input: forward ? x : y, output: forward ? y : x, ...buffers }));
+  }
+  done.free = () => {
+    done.program.dispose();
+    for (const pointer of pointers) backend.free(pointer);
+  };
+  return done;
+}
+
+const best = (values) => Math.min(...values);
+
+/** GFLOP/s of the micro-kernel at its best: a product whose operands stay in L1 and L2. */
+function peak(backend) {
+  const geometry = convGeometry({
+    batch: 256 * backend.threads,
+    height: 1,
+    width: 1,
+    inChannels: 256,
+    outChannels: 64,
+    kernel: 1,
+  });
+  const bench = prepare(backend, { geometry }, "forward", "igemm");
+  const times = Array.from({ length: 200 }, () => {
+    const start = performance.now();
+    bench.program.run();
+    return performance.now() - start;
+  });
+  bench.free();
+  return (2 * convMacs(geometry)) / Math.min(...times) / 1e6;
+}
+
+const results = [];
+for (const threads of options.threads.split(",").map(Number)) {
+  const backend = await createBackend({ threads });
+  const peakRate = peak(backend);
+  console.log(`\n${backend.name}, ${threads} thread(s), micro-kernel peak ${peakRate.toFixed(1)} GFLOP/s`);
+  for (const set of options.sets.split(",")) {
+    for (const role of options.roles.split(",")) {
+      const layers = sets[set]().filter((layer) => role !== "backward-data" || layer.name !== "stage0 3×3/2");
+      const benches = layers.flatMap((layer) => {
+        const algorithms = options.all ? convAlgorithms(layer.geometry, role) : [undefined];
+        return algorithms.map((algorithm) => prepare(backend, layer, role, algorithm));
+      });
+      for (let pass = 0; pass <= Number(options.passes); pass++) {
+        for (const bench of benches) {
+          const start = performance.now();
+          bench.program.run();
+          if (pass > 0) bench.times.push(performance.now() - start);
+        }
+      }
+      console.log(`\n${set} ${role}`);
+      console.log("layer            ×   algorithm    pack ms       ms   direct     real   of peak");
+      let total = 0;
+      for (const { layer, algorithm, times, packTime, free } of benches) {
+        const ms = best(times);
+        const direct = (2 * convMacs(layer.geometry)) / ms / 1e6;
+        const real = (2 * convCost(layer.geometry, role, algorithm, backend).multiplications) / ms / 1e6;
+        total += ms * layer.count;
+        const cells = [
+          layer.name.padEnd(14),
+          String(layer.count).padStart(3),
+          ` ${algorithm.padEnd(11)}`,
+          (packTime?.toFixed(2) ?? "–").padStart(8),
+          ms.toFixed(3).padStart(8),
+          direct.toFixed(1).padStart(8),
+          real.toFixed(1).padStart(8),
+          `${((100 * real) / peakRate).toFixed(0)} %`.padStart(9),
+        ];
+        console.log(cells.join(" "));
+        results.push({
+          set,
+          role,
+          threads,
+          layer: layer.name,
+          count: layer.count,
+          algorithm,
+          ms,
+          packTime,
+          direct,
+          real,
+          peak: peakRate,
+        });
+        free();
+      }
+      if (!options.all) console.log(`all layers ${total.toFixed(2)} ms`);
+    }
+  }
+  backend.dispose();
+}
+if (options.json) console.log(JSON.stringify(results));
