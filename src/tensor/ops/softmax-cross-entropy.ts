@@ -1,0 +1,42 @@
+import type { Pointer } from "../../backend/backend.js";
+import { ShapeError } from "../../core/errors.js";
+import type { Tape } from "../tape.js";
+import type { Tensor } from "../tensor.js";
+import { flowScaled } from "./scale.js";
+import { checkSameShape } from "./shapes.js";
+
+/**
+ * Mean over the batch of the cross-entropy −Σ_k t_k · log softmax(x)_k with soft targets (see {@link classTargets});
+ * ∂x = (softmax(x) − t) / N for targets that sum to 1.
+ *
+ * @param logits [N,classes]
+ * @param targets [N,classes], probabilities; no gradient flows to them
+ * @returns []
+ * @throws ShapeError when shapes differ
+ */
+export function softmaxCrossEntropy(tape: Tape, logits: Tensor, targets: Tensor): Tensor {
+  if (logits.shape.length !== 2)
+    throw new ShapeError({ expected: "logits [N,classes]", received: `[${logits.shape}]` });
+  checkSameShape("logits and targets", logits, targets);
+  const [batch, classes] = logits.shape as [number, number];
+  const output = tape.empty([]);
+  const derivative = tape.wantsGradient(logits) ? tape.empty(logits.shape) : undefined;
+  const [losses] = tape.scratch(batch) as [Pointer];
+  tape.run([
+    {
+      kernel: "softmax_cross_entropy",
+      args: {
+        ...{ logits: logits.pointer, targets: targets.pointer, loss: losses, dlogits: derivative?.pointer ?? 0 },
+        ...{ batch, classes, gradient_scale: 1 / batch },
+      },
+    },
+  ]);
+  output.set([tape.backend.f32(losses, batch).reduce((total, loss) => total + loss, 0) / batch]);
+  if (!derivative) return output;
+  return tape.record({
+    output,
+    inputs: [logits],
+    saved: [derivative],
+    backward: () => flowScaled(tape, derivative.pointer, logits, output.gradientToArray()![0]!),
+  });
+}
