@@ -15,15 +15,15 @@ export class ConvPlans {
   }
 
   forward(geometry: ConvGeometry): ConvPlan {
-    return cached(this.#forward, geometry, () => planConvForward(this.#backend, geometry));
+    return cached(this.#forward, geometry, () => planConvForward(geometry, this.#backend));
   }
 
   backwardData(geometry: ConvGeometry): ConvPlan {
-    return cached(this.#backwardData, geometry, () => planConvBackwardData(this.#backend, geometry));
+    return cached(this.#backwardData, geometry, () => planConvBackwardData(geometry, this.#backend));
   }
 
   backwardWeight(geometry: ConvGeometry): ConvWeightGradientPlan {
-    return cached(this.#backwardWeight, geometry, () => planConvBackwardWeight(this.#backend, geometry));
+    return cached(this.#backwardWeight, geometry, () => planConvBackwardWeight(geometry, this.#backend));
   }
 }
 
