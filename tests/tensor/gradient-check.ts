@@ -46,7 +46,7 @@ function evaluate(backend: Backend, test: OperationCase, values: Record<string, 
     return parameter;
   });
   const byName = Object.fromEntries(parameters.map((parameter) => [parameter.name, parameter]));
-  let output = new Float32Array();
+  let output: Float32Array = new Float32Array();
   for (let pass = 0; pass < passes; pass++) {
     const result = test.operation(tape, byName);
     output = result.toArray();
