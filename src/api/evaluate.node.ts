@@ -1,0 +1,71 @@
+import type { Dataset, SkippedFile } from "../data/dataset.js";
+import type { OpenOptions } from "../data/open-dataset.node.js";
+import { createSession } from "../engine/session.js";
+import type { Model } from "../nn/model.js";
+import { toGraph } from "../nn/to-graph.js";
+import { ClassificationMetrics } from "../train/metrics.js";
+import { type ComputeOptions, usingBackend } from "./backend.node.js";
+import { checkClasses, evaluationLoader, testSet } from "./datasets.node.js";
+import { graphInput } from "./input.js";
+
+export interface EvaluateOptions extends ComputeOptions, OpenOptions {
+  readonly batchSize?: number;
+  /** Told of the pictures done. */
+  readonly onImages?: (done: number, total: number) => void;
+}
+
+/** Shares in [0, 1]. */
+export interface Evaluation {
+  readonly images: number;
+  readonly top1: number;
+  readonly top5: number;
+  /** Mean cross-entropy. */
+  readonly loss: number;
+  readonly perClass: readonly { readonly name: string; readonly recall: number }[];
+  /** [true class][predicted class] */
+  readonly confusion: readonly (readonly number[])[];
+  readonly skipped: readonly SkippedFile[];
+}
+
+/**
+ * Accuracy of a model, in either form, on labelled pictures.
+ * @param data a folder or known name (its test split where it has one), or a data set.
+ * @throws UserError when the classes are not the model's, or the data cannot be read.
+ */
+export async function evaluate(model: Model, data: string | Dataset, options: EvaluateOptions = {}): Promise<Evaluation> {
+  const { batchSize = 64, onImages } = options;
+  const dataset = await testSet(data, options);
+  checkClasses(model, dataset);
+  const loader = evaluationLoader(dataset, model, { batchSize });
+  const { preprocessing, classNames } = model.metadata;
+  const metrics = new ClassificationMetrics(classNames.length);
+  try {
+    await usingBackend(options, async (backend) => {
+      const shape = [batchSize, preprocessing.channels, ...preprocessing.size];
+      const session = createSession(toGraph(model), { backend, shape, fuseBatchNorm: false });
+      try {
+        for await (const batch of loader.epoch(0)) {
+          const logits = session.run(graphInput(batch, preprocessing))["logits"]!.data;
+          for (let i = 0; i < batch.size; i++) {
+            metrics.add(logits.subarray(i * metrics.classes, (i + 1) * metrics.classes), batch.labels[i]!);
+          }
+          onImages?.(metrics.count, dataset.length);
+        }
+      } finally {
+        session.dispose();
+      }
+    });
+  } finally {
+    await loader.dispose();
+  }
+  const { classes, perClass, confusion } = metrics;
+  return {
+    images: metrics.count,
+    top1: metrics.top1,
+    top5: metrics.top5,
+    loss: metrics.loss,
+    perClass: dataset.classNames.map((name, c) => ({ name, recall: perClass[c]! })),
+    confusion: Array.from({ length: classes }, (_, c) => [...confusion.subarray(c * classes, (c + 1) * classes)]),
+    skipped: [...loader.skipped],
+  };
+}
