@@ -1,8 +1,8 @@
 import { UserError } from "../core/errors.js";
 import type { Dataset } from "../data/dataset.js";
-import { createLoader, type ThreadedLoaderOptions } from "../data/loader.node.js";
 import type { Loader } from "../data/loader.js";
-import { openDataset, openTrainAndTest, type OpenOptions } from "../data/open-dataset.node.js";
+import { createLoader, type ThreadedLoaderOptions } from "../data/loader.node.js";
+import { type OpenOptions, openDataset, openTrainAndTest } from "../data/open-dataset.node.js";
 import type { Model } from "../nn/model.js";
 
 /** Pictures to train on and pictures to test on. */
@@ -25,7 +25,8 @@ export async function testSet(data: string | Dataset, options: OpenOptions = {})
   try {
     return await openDataset(data, "test", options);
   } catch (error) {
-    if (error instanceof UserError && error.received === "one without splits") return openDataset(data, "train", options);
+    if (error instanceof UserError && error.received === "one without splits")
+      return openDataset(data, "train", options);
     throw error;
   }
 }

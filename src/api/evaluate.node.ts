@@ -32,7 +32,11 @@ export interface Evaluation {
  * @param data a folder or known name (its test split where it has one), or a data set.
  * @throws UserError when the classes are not the model's, or the data cannot be read.
  */
-export async function evaluate(model: Model, data: string | Dataset, options: EvaluateOptions = {}): Promise<Evaluation> {
+export async function evaluate(
+  model: Model,
+  data: string | Dataset,
+  options: EvaluateOptions = {},
+): Promise<Evaluation> {
   const { batchSize = 64, onImages } = options;
   const dataset = await testSet(data, options);
   checkClasses(model, dataset);

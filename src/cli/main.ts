@@ -29,12 +29,19 @@ const commands = [
 async function main(argv: readonly string[]): Promise<number> {
   const { version } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8"));
   const program = new Command("repvgg")
-    .description("Train a multi-branch RepVGG, fold it into a plain stack of 3×3 convolutions, verify, and run it fast.")
+    .description(
+      "Train a multi-branch RepVGG, fold it into a plain stack of 3×3 convolutions, verify, and run it fast.",
+    )
     .version(version)
     .exitOverride()
     .configureOutput({ outputError: () => {} }) // errors are written once, below
     .showSuggestionAfterError(false);
-  for (const command of commands) program.addCommand(command().exitOverride().configureOutput({ outputError: () => {} }));
+  for (const command of commands)
+    program.addCommand(
+      command()
+        .exitOverride()
+        .configureOutput({ outputError: () => {} }),
+    );
   try {
     await program.parseAsync(argv);
     return Number(process.exitCode ?? 0);
@@ -65,10 +72,14 @@ function usageMessage(error: CommanderError, program: Command, argv: readonly st
   if (error.code === "commander.unknownOption") {
     const known = [...(command ?? program).options, ...program.options].map((o) => o.long ?? "");
     const near = nearest(received, known);
-    return new UserError({ expected: "a known option", received, remedy: near ? `did you mean ${near}?` : help }).message;
+    return new UserError({ expected: "a known option", received, remedy: near ? `did you mean ${near}?` : help })
+      .message;
   }
   if (error.code === "commander.unknownCommand") {
-    const near = nearest(received, program.commands.map((c) => c.name()));
+    const near = nearest(
+      received,
+      program.commands.map((c) => c.name()),
+    );
     return new UserError({
       expected: "a command",
       received: `"${received}"`,

@@ -82,9 +82,7 @@ const rules: Partial<Record<keyof TrainConfig, Rule>> = {
  * A whole configuration from the fields that differ from the defaults.
  * @throws UserError naming the first field that is unknown or out of range.
  */
-export function trainConfig(
-  overrides: Partial<TrainConfig> & Pick<TrainConfig, "augmentation">,
-): TrainConfig {
+export function trainConfig(overrides: Partial<TrainConfig> & Pick<TrainConfig, "augmentation">): TrainConfig {
   const config: TrainConfig = { ...defaults, ...definedOnly(overrides), augmentation: overrides.augmentation };
   for (const field of Object.keys(config)) {
     if (field in defaults || field === "augmentation") continue;

@@ -70,7 +70,12 @@ export async function trainLoop(options: TrainLoopOptions): Promise<TrainLoopRes
         const { step } = position;
         const rate = learningRate(schedule, step);
         const loss = trainer.step(batch, rate, epoch, step);
-        position = { ...position, step: step + 1, stepInEpoch: position.stepInEpoch + 1, lossSum: position.lossSum + loss };
+        position = {
+          ...position,
+          step: step + 1,
+          stepInEpoch: position.stepInEpoch + 1,
+          lossSum: position.lossSum + loss,
+        };
         options.onStep?.(position, loss);
         if (position.step % recordEvery === 0) {
           options.onRecord?.({ kind: "step", step: position.step, epoch, loss, learningRate: rate });

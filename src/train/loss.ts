@@ -1,6 +1,6 @@
+import type { Preprocessing } from "../core/preprocessing.js";
 import { cutRegions, drawMixing, type Mixing, softTargets } from "../data/augmentation/mixing.js";
 import type { Batch } from "../data/dataset.js";
-import type { Preprocessing } from "../core/preprocessing.js";
 import type { Network } from "../nn/network.js";
 import { add } from "../tensor/ops/add.js";
 import { normalizeImages } from "../tensor/ops/normalize-images.js";
@@ -40,7 +40,10 @@ export function batchLoss(
   const mixing = drawMixing(config, config.seed, place.epoch, step, batch);
   const x = mixedInput(tape, batch, preprocessing, mixing);
   const classes = network.classes;
-  const targets = tape.constant([batch.size, classes], softTargets(batch.labels, classes, config.labelSmoothing, mixing));
+  const targets = tape.constant(
+    [batch.size, classes],
+    softTargets(batch.labels, classes, config.labelSmoothing, mixing),
+  );
 
   const { logits, auxiliary } = network.forward(tape, x, { training: true });
   let loss = softmaxCrossEntropy(tape, logits, targets);

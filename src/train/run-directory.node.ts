@@ -4,13 +4,18 @@ import { UserError } from "../core/errors.js";
 import type { NamedArrays } from "../core/named-arrays.js";
 import { writeFileAtomically } from "../formats/atomic-write.node.js";
 import { readSafetensorsFile, writeSafetensorsFile } from "../formats/safetensors/file.node.js";
-import { type Checkpoint, decodeCheckpoint, encodeCheckpoint } from "./checkpoint.js";
+import type { Safetensors } from "../formats/safetensors/read.js";
+import { type Checkpoint, decodeCheckpoint, encodeCheckpoint, type RunPosition } from "./checkpoint.js";
 import type { HistoryRecord } from "./history.js";
 import { encodeFileVersion, encodeScalars } from "./tensorboard.js";
+
+/** Model files of a run. */
+export type RunModel = "initial" | "best" | "model";
 
 /**
  * The folder of one training run:
  *   config.json            what is trained on what, how
+ *   initial.safetensors    the model file at the start
  *   last.safetensors       the state from which the run goes on (weights, optimizer, average, position)
  *   best.safetensors       the model file of the epoch with the highest test accuracy
  *   model.safetensors      the model file at the end
@@ -84,10 +89,14 @@ export class RunDirectory {
     return decodeCheckpoint(arrays, metadata, path);
   }
 
-  async writeModel(name: "best" | "model", arrays: NamedArrays, metadata: Record<string, string>): Promise<string> {
+  async writeModel(name: RunModel, arrays: NamedArrays, metadata: Record<string, string>): Promise<string> {
     const path = this.file(`${name}.safetensors`);
     await writeSafetensorsFile(path, arrays, metadata);
     return path;
+  }
+
+  async readModel(name: RunModel): Promise<Safetensors> {
+    return readSafetensorsFile(this.file(`${name}.safetensors`));
   }
 
   /** Appends to metrics.jsonl and to the event file. */
@@ -103,9 +112,11 @@ export class RunDirectory {
     return this.#records().map(({ wallTime: _, ...record }) => record as HistoryRecord);
   }
 
-  /** Drops what was logged after `step` (by a process that was killed before its next checkpoint). */
-  async cutHistory(step: number): Promise<void> {
-    const kept = this.#records().filter((record) => record.step <= step);
+  /** Drops what was logged after a checkpoint (by a process that was killed before its next one); all without one. */
+  async cutHistory(position: Pick<RunPosition, "step" | "epoch"> = { step: 0, epoch: 0 }): Promise<void> {
+    const kept = this.#records().filter((record) =>
+      record.kind === "epoch" ? record.epoch <= position.epoch : record.step <= position.step,
+    );
     await writeFileAtomically(this.file("metrics.jsonl"), kept.map((r) => `${JSON.stringify(r)}\n`).join(""));
     const events = kept.map((r) => encodeScalars({ step: r.step, wallTime: r.wallTime, values: scalars(r) }));
     const first = encodeFileVersion(kept[0]?.wallTime ?? Date.now() / 1000);

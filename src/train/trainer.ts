@@ -92,7 +92,8 @@ export class Trainer {
       for await (const batch of batches) {
         const logits = this.#logits(batch);
         const { classes } = metrics;
-        for (let i = 0; i < batch.size; i++) metrics.add(logits.subarray(i * classes, (i + 1) * classes), batch.labels[i]!);
+        for (let i = 0; i < batch.size; i++)
+          metrics.add(logits.subarray(i * classes, (i + 1) * classes), batch.labels[i]!);
       }
     } finally {
       this.#average?.swap();
