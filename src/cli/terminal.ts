@@ -38,6 +38,12 @@ export class Terminal {
     if (!this.json && !this.quiet) process.stderr.write(`${line}\n`);
   }
 
+  /** Names files that were left out, so that nobody wonders where they went. */
+  sayEachSkipped(files: readonly { readonly file: string; readonly reason: string }[]): void {
+    for (const { file, reason } of files.slice(0, 10)) this.say(`skipped ${file}: ${reason}`);
+    if (files.length > 10) this.say(`… and ${files.length - 10} more files that cannot be used`);
+  }
+
   /** The command's result: `value` under --json, else the text that `text` makes. */
   result(value: unknown, text: () => string): void {
     process.stdout.write(this.json ? `${JSON.stringify(value, jsonValue, 2)}\n` : `${text()}\n`);

@@ -1,0 +1,12 @@
+export { type EvaluateOptions, type Evaluation, evaluate } from "./api/evaluate.node.js";
+export { fold } from "./api/fold.js";
+export { loadModel, saveModel } from "./api/model-files.node.js";
+export { type PredictOptions, type Prediction, predict, predictAll } from "./api/predict.node.js";
+export { resume, type TrainOptions, type TrainProcessOptions, type TrainResult, train } from "./api/train.node.js";
+export { type VerifyModelsOptions, verify } from "./api/verify.node.js";
+export { FormatError, ShapeError, UserError, VerificationError } from "./core/errors.js";
+export type { Preprocessing } from "./core/preprocessing.js";
+export type { Architecture, BlockSpec, Form } from "./nn/architecture.js";
+export { type ArchitectureSpec, architecture } from "./nn/build-architecture.js";
+export type { Model, ModelMetadata } from "./nn/model.js";
+export { type RepvggOptions, repvgg } from "./nn/repvgg.js";
