@@ -1,4 +1,4 @@
-/** A decoded picture: rows of pixels, channels last, 8 bits (grey or RGB; sRGB values, alpha composited away). */
+/** A decoded picture: rows of pixels, channels last, 8 bits (grey or RGB; sRGB values, alpha composited away). Treat as immutable. */
 export interface Image {
   readonly width: number;
   readonly height: number;
@@ -15,22 +15,47 @@ export interface Dataset {
   readonly length: number;
   /** Channels that pictures of this set have by nature; a loader converts where a net wants others. */
   readonly channels: 1 | 3;
+  /** Files that were found unusable when the set was opened (never any in a strict set); they have no index. */
+  readonly skipped: readonly SkippedFile[];
   /** Class index of picture i, without decoding it. */
   label(index: number): number;
-  /** Decodes picture i. @throws UserError naming the file where it is broken. */
+  /** Decodes picture i. @throws BrokenImageError (a UserError) naming the file where it is broken. */
   read(index: number): Promise<Image> | Image;
+  /** The pictures at `indices`, in that order, as a data set of its own. */
+  select(indices: ArrayLike<number>, name?: string): Dataset;
   /**
    * Plain data from which a loader's worker opens the same data set again (`openDataset(source)`).
-   * Undefined: the set lives in memory only and is read on the caller's thread.
+   * Undefined: the set lives in memory only.
    */
   readonly source: DatasetSource | undefined;
 }
 
 /** Where a data set is: structured-cloneable. */
 export type DatasetSource =
-  | { readonly kind: "folder"; readonly path: string; readonly strict: boolean }
+  | FolderSource
   | { readonly kind: "idx"; readonly images: string; readonly labels: string; readonly classNames: readonly string[] }
   | { readonly kind: "cifar10"; readonly files: readonly string[] };
+
+/** An image folder as it was listed once: nobody lists it again, so that all workers agree on the indices. */
+export interface FolderSource {
+  readonly kind: "folder";
+  readonly name: string;
+  readonly path: string;
+  /** A broken file is an error: else it is named and skipped. */
+  readonly strict: boolean;
+  readonly channels: 1 | 3;
+  readonly classNames: readonly string[];
+  /** Relative to `path`. */
+  readonly files: readonly string[];
+  /** Class index of each file. */
+  readonly labels: Int32Array;
+}
+
+/** A file that is left out, and why. */
+export interface SkippedFile {
+  readonly file: string;
+  readonly reason: string;
+}
 
 /** Pictures of one training or evaluation step, all of one size. */
 export interface Batch {

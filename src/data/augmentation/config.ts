@@ -1,0 +1,136 @@
+import { UserError } from "../../core/errors.js";
+
+/**
+ * How a training picture is varied: plain JSON, kept with a run. Steps happen in the order of the fields; each is left
+ * out where its field is.
+ */
+export interface AugmentationConfig {
+  /** How the picture comes to the net's size; left out: as for evaluation (shorter side, centre crop). */
+  readonly crop?: RandomResizedCrop | PadAndCrop;
+  /** Probability of the mirror image. */
+  readonly flip?: number;
+  readonly randAugment?: RandAugment;
+  readonly colorJitter?: ColorJitter;
+  readonly erasing?: RandomErasing;
+}
+
+/** torchvision's RandomResizedCrop (Szegedy et al. 2015): a rectangle of random area and aspect, resized to the net's size. */
+export interface RandomResizedCrop {
+  readonly kind: "random-resized";
+  /** Range of the area as a fraction of the picture's; torchvision: [0.08, 1]. */
+  readonly scale: readonly [number, number];
+  /** Range of width / height, drawn log-uniformly; torchvision: [3/4, 4/3]. */
+  readonly ratio: readonly [number, number];
+}
+
+/** The picture at the net's size, shifted by up to `padding` pixels each way (He et al. 2016 on CIFAR-10). */
+export interface PadAndCrop {
+  readonly kind: "pad";
+  readonly padding: number;
+  readonly fill: "zero" | "reflect";
+}
+
+/** torchvision's RandAugment (Cubuk et al. 2020): `operations` random ones of 14 in turn. */
+export interface RandAugment {
+  readonly operations: number;
+  /** 0 … 30. */
+  readonly magnitude: number;
+}
+
+/** torchvision's ColorJitter: factors from [max(0, 1 − x), 1 + x], hue shift from [−hue, hue] turns, in random order. */
+export interface ColorJitter {
+  readonly brightness: number;
+  readonly contrast: number;
+  readonly saturation: number;
+  /** At most 0.5. */
+  readonly hue: number;
+}
+
+/** Random erasing (Zhong et al. 2020): a rectangle becomes noise or one value. */
+export interface RandomErasing {
+  readonly probability: number;
+  /** Range of the area as a fraction of the picture's; torchvision: [0.02, 0.33]. */
+  readonly scale: readonly [number, number];
+  /** Range of height / width, drawn log-uniformly; torchvision: [0.3, 3.3]. */
+  readonly ratio: readonly [number, number];
+  /** A value of 0 … 255, or noise in each pixel. */
+  readonly fill: number | "noise";
+}
+
+export const augmentationPresets = ["none", "small-images", "imagenet"] as const;
+export type AugmentationPreset = (typeof augmentationPresets)[number];
+
+/**
+ * - `none`: as for evaluation.
+ * - `small-images`: shifts by up to 1/8 of the size (4 pixels of 32, 3 of 28) and flips: the usual CIFAR-10 recipe.
+ * - `imagenet`: RandomResizedCrop and flip, as the paper trains (sec. 4.1).
+ */
+export function augmentationPreset(preset: AugmentationPreset, size: readonly [number, number]): AugmentationConfig {
+  switch (preset) {
+    case "none":
+      return {};
+    case "small-images": {
+      const padding = Math.max(1, Math.floor(Math.min(...size) / 8));
+      return { crop: { kind: "pad", padding, fill: "zero" }, flip: 0.5 };
+    }
+    case "imagenet":
+      return { crop: { kind: "random-resized", scale: [0.08, 1], ratio: [3 / 4, 4 / 3] }, flip: 0.5 };
+    default:
+      throw new UserError({
+        expected: `an augmentation of ${augmentationPresets.join(", ")}`,
+        received: `"${preset}"`,
+      });
+  }
+}
+
+/** @throws UserError naming the first field that is out of its range (for configurations that come from a file). */
+export function checkAugmentation(config: AugmentationConfig): void {
+  const { crop, flip, randAugment, colorJitter, erasing } = config;
+  if (crop?.kind === "random-resized") {
+    range("crop.scale", crop.scale, 0, 1);
+    range("crop.ratio", crop.ratio, 0, Number.POSITIVE_INFINITY);
+  } else if (crop?.kind === "pad") {
+    integer("crop.padding", crop.padding, 0, 4096);
+    if (crop.fill !== "zero" && crop.fill !== "reflect") fail("crop.fill", `"zero" or "reflect"`, crop.fill);
+  } else if (crop !== undefined) fail("crop.kind", `"random-resized" or "pad"`, (crop as { kind: unknown }).kind);
+  if (flip !== undefined) between("flip", flip, 0, 1);
+  if (randAugment) {
+    integer("randAugment.operations", randAugment.operations, 0, 100);
+    integer("randAugment.magnitude", randAugment.magnitude, 0, 30);
+  }
+  if (colorJitter) {
+    for (const field of ["brightness", "contrast", "saturation"] as const) {
+      between(`colorJitter.${field}`, colorJitter[field], 0, 100);
+    }
+    between("colorJitter.hue", colorJitter.hue, 0, 0.5);
+  }
+  if (erasing) {
+    between("erasing.probability", erasing.probability, 0, 1);
+    range("erasing.scale", erasing.scale, 0, 1);
+    range("erasing.ratio", erasing.ratio, 0, Number.POSITIVE_INFINITY);
+    if (erasing.fill !== "noise") integer("erasing.fill", erasing.fill, 0, 255);
+  }
+}
+
+function range(field: string, value: readonly [number, number], low: number, high: number): void {
+  const [from, to] = Array.isArray(value) ? value : [Number.NaN, Number.NaN];
+  if (!(from > low && from <= to && to <= high && Number.isFinite(to))) {
+    fail(field, `[low, high] with ${low} < low ≤ high${high === Number.POSITIVE_INFINITY ? "" : ` ≤ ${high}`}`, value);
+  }
+}
+
+function between(field: string, value: number, low: number, high: number): void {
+  if (!(value >= low && value <= high)) fail(field, `a number in [${low}, ${high}]`, value);
+}
+
+function integer(field: string, value: number, low: number, high: number): void {
+  if (!(Number.isInteger(value) && value >= low && value <= high))
+    fail(field, `an integer in [${low}, ${high}]`, value);
+}
+
+function fail(field: string, expected: string, received: unknown): never {
+  throw new UserError({
+    expected: `augmentation's ${field} as ${expected}`,
+    received: JSON.stringify(received) ?? "nothing",
+  });
+}

@@ -1,0 +1,56 @@
+import { UserError } from "../core/errors.js";
+import { rngFor } from "../core/rng.js";
+import type { Dataset } from "./dataset.js";
+
+/**
+ * Splits a data set in two, class by class: `fraction` of each class (at least one picture) is held out for
+ * testing. The same seed gives the same split.
+ * @throws UserError where a class has fewer than two pictures
+ */
+export function holdOut(dataset: Dataset, fraction: number, seed: number): { train: Dataset; test: Dataset } {
+  if (!(fraction > 0 && fraction < 1)) {
+    throw new UserError({ expected: "a fraction to hold out between 0 and 1", received: String(fraction) });
+  }
+  const train: number[] = [];
+  const test: number[] = [];
+  indicesByClass(dataset).forEach((indices, label) => {
+    if (indices.length < 2) {
+      throw new UserError({
+        expected: `at least two pictures of class "${dataset.classNames[label]}" to hold one out`,
+        received: String(indices.length),
+        remedy: "add pictures, or give a test split",
+      });
+    }
+    const held = Math.min(indices.length - 1, Math.max(1, Math.round(indices.length * fraction)));
+    rngFor(seed, "hold-out", label).shuffle(indices);
+    test.push(...indices.slice(0, held));
+    train.push(...indices.slice(held));
+  });
+  const ascending = (a: number, b: number): number => a - b;
+  return {
+    train: dataset.select(train.sort(ascending), `${dataset.name}/train`),
+    test: dataset.select(test.sort(ascending), `${dataset.name}/held-out`),
+  };
+}
+
+/** The indices of each class's pictures, ascending. */
+export function indicesByClass(dataset: Dataset): number[][] {
+  const byClass: number[][] = dataset.classNames.map(() => []);
+  for (let i = 0; i < dataset.length; i++) byClass[dataset.label(i)]!.push(i);
+  return byClass;
+}
+
+/** @throws UserError where two data sets do not have the same classes in the same order */
+export function checkSameClasses(a: Dataset, b: Dataset): void {
+  const missing = a.classNames.filter((name) => !b.classNames.includes(name));
+  const extra = b.classNames.filter((name) => !a.classNames.includes(name));
+  if (missing.length === 0 && extra.length === 0 && a.classNames.every((name, i) => name === b.classNames[i])) return;
+  const list = (names: readonly string[]): string => names.map((name) => `"${name}"`).join(", ");
+  const parts = [missing.length ? `without ${list(missing)}` : "", extra.length ? `with ${list(extra)}` : ""].filter(
+    Boolean,
+  );
+  throw new UserError({
+    expected: `the same classes in ${b.name} as in ${a.name}`,
+    received: parts.join(" and ") || "another order",
+  });
+}

@@ -1,0 +1,125 @@
+import { existsSync, readdirSync, statSync } from "node:fs";
+import { basename, join, resolve } from "node:path";
+import { UserError } from "../core/errors.js";
+import { openCifar10 } from "./cifar10.node.js";
+import type { Dataset, DatasetSource } from "./dataset.js";
+import { unreadable } from "./decode.node.js";
+import { fashionMnistIn, findFashionMnist, findShippedFashionMnist } from "./fashion-mnist.node.js";
+import { openFolder, reopenFolder, subfolders } from "./folder.node.js";
+import { checkSameClasses, holdOut } from "./hold-out.js";
+import { openIdx } from "./idx.node.js";
+
+export type Split = "train" | "val" | "test";
+
+export interface OpenOptions {
+  /** Broken files are errors: else they are named and skipped. Default false. */
+  readonly strict?: boolean;
+  /** Told of a download's progress, in bytes. */
+  readonly onProgress?: (received: number, total: number) => void;
+}
+
+/** Data sets that are known by name: the full Fashion-MNIST, and the subset that comes with the package. */
+export const namedDatasets = ["fashion-mnist", "fashion-mnist-subset"] as const;
+
+/**
+ * Opens a data set.
+ * @param where a name of {@link namedDatasets}; a folder with idx files (`train-images-idx3-ubyte[.gz]`, …), CIFAR-10
+ *   binary files (`data_batch_*.bin`, `test_batch.bin`) or pictures (`class/x.jpg`, or `train/class/x.jpg` beside `test/`
+ *   or `val/`); or the {@link DatasetSource} of a data set
+ * @param split default "train"; "test" and "val" stand in for each other where there is only one
+ * @throws UserError where there is no such data set or split; FormatError where its files are damaged
+ */
+export async function openDataset(
+  where: string | DatasetSource,
+  split: Split = "train",
+  options: OpenOptions = {},
+): Promise<Dataset> {
+  if (typeof where !== "string") return openSource(where);
+  const found = await locate(where, split, options);
+  if (found) return found;
+  throw new UserError({
+    expected: `a ${split} split in ${where}`,
+    received: "one without splits",
+    remedy: "make folders train/ and test/, or hold out a part of the pictures",
+  });
+}
+
+/**
+ * Opens the training and the test pictures of a data set; where a folder has no splits, `holdOut` of each class
+ * (default 0.1, chosen by `seed`) is held out for testing.
+ * @throws UserError as {@link openDataset}, and where the two do not have the same classes
+ */
+export async function openTrainAndTest(
+  where: string,
+  options: OpenOptions & { readonly holdOut?: number; readonly seed?: number } = {},
+): Promise<{ train: Dataset; test: Dataset }> {
+  const train = await openDataset(where, "train", options);
+  const test = await locate(where, "test", options);
+  if (!test) return holdOut(train, options.holdOut ?? 0.1, options.seed ?? 0);
+  checkSameClasses(train, test);
+  return { train, test };
+}
+
+async function openSource(source: DatasetSource): Promise<Dataset> {
+  switch (source.kind) {
+    case "folder":
+      return reopenFolder(source);
+    case "idx":
+      return openIdx(source, basename(source.images));
+    case "cifar10":
+      return openCifar10(source, "cifar10");
+  }
+}
+
+/** Undefined where the data set is there but has no such split. */
+async function locate(where: string, split: Split, options: OpenOptions): Promise<Dataset | undefined> {
+  const half = split === "train" ? "train" : "test";
+  if (where === "fashion-mnist-subset") return openIdx(findShippedFashionMnist(half), `${where}/${half}`);
+  if (where === "fashion-mnist" && !existsSync(where))
+    return openIdx(await findFashionMnist(half, options), `${where}/${half}`);
+
+  const root = resolve(where);
+  const name = `${basename(root)}/${half}`;
+  checkFolder(root, where);
+  const anyIdx = fashionMnistIn(root, "train") ?? fashionMnistIn(root, "test");
+  if (anyIdx) {
+    const idx = fashionMnistIn(root, half);
+    return idx && openIdx(idx, name);
+  }
+  const binaries = readdirSync(root).filter((file) => /^(data_batch_\d+|test_batch)\.bin$/.test(file));
+  if (binaries.length > 0) {
+    const files = binaries.filter((file) => file.startsWith("test") === (half === "test")).sort();
+    return files.length === 0
+      ? undefined
+      : openCifar10({ kind: "cifar10", files: files.map((file) => join(root, file)) }, name);
+  }
+  const folder = splitFolder(root, split);
+  if (folder) return openFolder(join(root, folder), { ...options, name: `${basename(root)}/${folder}` });
+  return half === "train" ? openFolder(root, options) : undefined;
+}
+
+function checkFolder(root: string, where: string): void {
+  try {
+    if (statSync(root).isDirectory()) return;
+  } catch (error) {
+    throw unreadable(where, `a data set (a folder, or ${namedDatasets.join(" or ")})`, error);
+  }
+  throw new UserError({
+    expected: `a folder at ${where}`,
+    received: "a file",
+    remedy: "give the folder of the data set",
+  });
+}
+
+/**
+ * The subfolder of a split, where the folder is divided into splits: it has `train/` and one of `test/` and `val/`, and
+ * these hold folders (a class may be called "train" too).
+ */
+function splitFolder(root: string, split: Split): string | undefined {
+  const names = subfolders(root);
+  const holdsClasses = (name: string): boolean => names.includes(name) && subfolders(join(root, name)).length > 0;
+  const others = ["test", "val", "validation"].filter(holdsClasses);
+  if (others.length === 0 || !holdsClasses("train")) return undefined;
+  if (split === "train") return "train";
+  return others.find((name) => name.startsWith(split)) ?? others[0];
+}
