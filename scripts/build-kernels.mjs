@@ -57,6 +57,7 @@ async function main() {
   const started = performance.now();
   mkdirSync(outFolder, { recursive: true });
   const { commands, Exit } = await import("@yowasp/clang");
+  await commands.clang(null, {}, { fetchProgress: () => {} }); // loads the compiler, silently
   const sizes = [];
   for (const variant of variants) {
     const bytes = await build(commands, Exit, variant, sources);
@@ -166,7 +167,7 @@ async function build(commands, Exit, variant, sources) {
       if (bytes) diagnostics += Buffer.from(bytes).toString();
     };
     try {
-      return await commands[name](args, files, { stdout: stderr, stderr, fetchProgress: () => {} });
+      return await commands[name](args, files, { stdout: stderr, stderr });
     } catch (error) {
       if (!(error instanceof Exit)) throw error;
       throw new Error(`kernels: ${name} failed for ${variant.name}\n${diagnostics}`);
