@@ -1,0 +1,63 @@
+import { createHash } from "node:crypto";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { Backend } from "#repvgg/backend/backend.js";
+import { kernelEncodings } from "#repvgg/backend/kernels.generated.js";
+import { backends } from "./backends.js";
+import { batchNormCases } from "./cases/batch-norm.js";
+import { channelCases } from "./cases/channel.js";
+import { elementwiseCases } from "./cases/elementwise.js";
+import { layoutCases } from "./cases/layout.js";
+import { lossCases } from "./cases/loss.js";
+import { optimizerCases } from "./cases/optimizer.js";
+import { bytesOf, difference, runCase } from "./run-case.js";
+
+const cases = [
+  ...elementwiseCases,
+  ...channelCases,
+  ...layoutCases,
+  ...batchNormCases,
+  ...lossCases,
+  ...optimizerCases,
+];
+const kernels = [...new Set(cases.map((c) => c.kernel))];
+
+it("covers every kernel that is not a convolution's", () => {
+  const listed = Object.keys(kernelEncodings).filter((name) => !name.startsWith("conv_"));
+  expect([...kernels].sort()).toEqual(listed.sort());
+});
+
+const hashes = new Map<string, Map<string, string>>();
+
+describe.each(backends)("$name", ({ name, create }) => {
+  let backend: Backend;
+  const ownHashes = new Map<string, string>();
+  hashes.set(name, ownHashes);
+
+  beforeAll(async () => {
+    backend = await create();
+  });
+  afterAll(() => backend.dispose());
+
+  it.each(kernels)("%s agrees with the float64 oracle and writes nothing else", (kernel) => {
+    const hash = createHash("sha256");
+    for (const kernelCase of cases.filter((c) => c.kernel === kernel)) {
+      const results = runCase(backend, kernelCase);
+      for (const [output, expected] of Object.entries(kernelCase.outputs)) {
+        const actual = results.get(output)!;
+        expect(difference(actual, expected), `${kernel} ${kernelCase.title}: ${output}`).toBeUndefined();
+        hash.update(bytesOf(actual));
+      }
+    }
+    ownHashes.set(kernel, hash.digest("hex"));
+    expect(backend.memory.usedWords).toBe(0);
+  });
+});
+
+describe("the number of threads", () => {
+  const wasm = backends.filter((backend) => backend.name.startsWith("wasm"));
+  it.each(kernels)("does not change a bit of %s", (kernel) => {
+    const found = wasm.map(({ name }) => hashes.get(name)!.get(kernel));
+    expect(new Set(found).size).toBe(1);
+    expect(found[0]).toBeDefined();
+  });
+});
