@@ -1,0 +1,149 @@
+import type { Backend } from "../backend/backend.js";
+import { ShapeError, UserError } from "../core/errors.js";
+import type { NamedArrays } from "../core/named-arrays.js";
+import type { Tape } from "../tensor/tape.js";
+import type { Tensor } from "../tensor/tensor.js";
+import type { Architecture, Form } from "./architecture.js";
+import type { Block, ForwardOptions } from "./blocks/block.js";
+import { BranchBlock } from "./blocks/branch-block.js";
+import { AuxHead, Classifier } from "./blocks/heads.js";
+import { PlainBlock } from "./blocks/plain-block.js";
+import { customL2 } from "./custom-l2.js";
+import { auxHeadLayouts, blockLayouts } from "./layout.js";
+import type { Model } from "./model.js";
+import { stateSchema } from "./state-schema.js";
+import {
+  type BatchNormLayer,
+  type BatchNormMomentum,
+  type NetworkBuffer,
+  type NetworkParameter,
+  Weights,
+} from "./weights.js";
+
+export interface NetworkOutput {
+  /** [N,classes] */
+  readonly logits: Tensor;
+  /** [N,classes] of each auxiliary head, in the order of {@link auxHeadLayouts}: RepVGGplus in training form; else none. */
+  readonly auxiliary: readonly Tensor[];
+}
+
+export interface NetworkForwardOptions extends ForwardOptions {
+  /** Run the auxiliary heads. Default: in training only. */
+  readonly auxiliary?: boolean;
+}
+
+/**
+ * A differentiable net in kernel memory, in either form. It changes only by what optimizers write to its parameters, by
+ * `loadState`, and by training-mode BatchNorm; a {@link Model} is its immutable picture.
+ */
+export class Network {
+  readonly architecture: Architecture;
+  readonly form: Form;
+  readonly blocks: readonly Block[];
+  readonly #weights: Weights;
+  readonly #auxHeads: ReadonlyMap<string, AuxHead>;
+  readonly #classifier: Classifier;
+
+  /** See {@link createNetwork}. */
+  constructor(backend: Backend, model: Pick<Model, "architecture" | "form" | "state">, momentum: BatchNormMomentum) {
+    const { architecture, form, state } = model;
+    this.architecture = architecture;
+    this.form = form;
+    const weights = new Weights(backend, stateSchema(architecture, form), state, momentum);
+    this.#weights = weights;
+    const Kind = form === "train" ? BranchBlock : PlainBlock;
+    this.blocks = blockLayouts(architecture).map((layout) => new Kind(weights, layout));
+    this.#auxHeads = new Map(
+      form === "train"
+        ? auxHeadLayouts(architecture).map((layout) => [layout.after, new AuxHead(weights, layout)])
+        : [],
+    );
+    this.#classifier = new Classifier(weights, "linear");
+  }
+
+  /**
+   * @param input [N,H,W,C]; it stays the caller's.
+   * @throws ShapeError for another number of channels, or pictures too small for the strides.
+   */
+  forward(tape: Tape, input: Tensor, options: NetworkForwardOptions): NetworkOutput {
+    const { inputChannels } = this.architecture;
+    if (input.shape.length !== 4 || input.shape[3] !== inputChannels) {
+      throw new ShapeError({ expected: `input of [N,H,W,${inputChannels}]`, received: `[${input.shape}]` });
+    }
+    const { auxiliary = options.training } = options;
+    const heads: Tensor[] = [];
+    let x = input;
+    for (const block of this.blocks) {
+      const y = tape.scope(() => block.forward(tape, x, options));
+      if (x !== input) tape.release(x);
+      x = y;
+      const head = auxiliary ? this.#auxHeads.get(block.layout.path) : undefined;
+      if (head) heads.push(tape.scope(() => head.forward(tape, x, options)));
+    }
+    const logits = tape.scope(() => this.#classifier.forward(tape, x));
+    if (x !== input) tape.release(x);
+    return { logits, auxiliary: heads };
+  }
+
+  get classes(): number {
+    return this.architecture.classes;
+  }
+
+  /**
+   * The authors' custom L2 over all blocks; see {@link customL2}.
+   * @returns []
+   * @throws UserError for the plain form, which has no branches.
+   */
+  customL2(tape: Tape): Tensor {
+    const branchBlocks = this.blocks.filter((block) => block instanceof BranchBlock);
+    if (branchBlocks.length === 0) {
+      throw new UserError({
+        expected: "a net in training form for custom L2",
+        received: "the plain form",
+        remedy: "use ordinary weight decay",
+      });
+    }
+    return customL2(tape, branchBlocks);
+  }
+
+  /** Whatever gradients change, in the official order. */
+  parameters(): readonly NetworkParameter[] {
+    return this.#weights.parameters();
+  }
+
+  /** BatchNorm's running statistics, in the official order. */
+  buffers(): readonly NetworkBuffer[] {
+    return this.#weights.buffers();
+  }
+
+  batchNorms(): readonly BatchNormLayer[] {
+    return this.#weights.batchNorms();
+  }
+
+  /** A copy of all weights, statistics and counters, as a {@link Model} holds them. */
+  state(): NamedArrays {
+    return this.#weights.state();
+  }
+
+  /** @throws UserError when the state is of another architecture or form; then nothing has changed. */
+  loadState(state: NamedArrays): void {
+    this.#weights.load(state);
+  }
+
+  dispose(): void {
+    this.#weights.dispose();
+  }
+}
+
+/**
+ * A model's differentiable network.
+ * @param options.momentum of every BatchNorm; default 0.1 (PyTorch's).
+ * @throws UserError when the model's state does not fit its architecture and form, or kernel memory is exhausted.
+ */
+export function createNetwork(
+  backend: Backend,
+  model: Pick<Model, "architecture" | "form" | "state">,
+  options: { readonly momentum?: BatchNormMomentum } = {},
+): Network {
+  return new Network(backend, model, options.momentum ?? 0.1);
+}
