@@ -1,4 +1,3 @@
-export { classTargets, type MixupPairs } from "./class-targets.js";
 export { add } from "./ops/add.js";
 export { batchNorm } from "./ops/batch-norm.js";
 export { type BatchNormState, batchNormScale } from "./ops/batch-norm-state.js";

@@ -6,11 +6,11 @@ import { flowScaled } from "./scale.js";
 import { checkSameShape } from "./shapes.js";
 
 /**
- * Mean over the batch of the cross-entropy −Σ_k t_k · log softmax(x)_k with soft targets (see {@link classTargets});
+ * Mean over the batch of the cross-entropy −Σ_k t_k · log softmax(x)_k with soft targets;
  * ∂x = (softmax(x) − t) / N for targets that sum to 1.
  *
  * @param logits [N,classes]
- * @param targets [N,classes], probabilities; no gradient flows to them
+ * @param targets [N,classes], probabilities (one-hot, smoothed or mixed); no gradient flows to them
  * @returns []
  * @throws ShapeError when shapes differ
  */
