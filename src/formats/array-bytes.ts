@@ -59,6 +59,18 @@ export function checkedElementCount(shape: readonly number[], what: string): num
   return count;
 }
 
+/** Chunks of a file as one. */
+export function concatenate(chunks: Iterable<Uint8Array>): Uint8Array {
+  const parts = [...chunks];
+  const whole = new Uint8Array(parts.reduce((total, part) => total + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    whole.set(part, at);
+    at += part.length;
+  }
+  return whole;
+}
+
 /** Text of a file for a message: quoted, control characters escaped, at most 60 characters. */
 export function quoted(text: string): string {
   return JSON.stringify(text.length > 60 ? `${text.slice(0, 60)}…` : text);

@@ -10,3 +10,8 @@ export function oraclePath(name: string): string {
 export function oracle(name: string): Uint8Array {
   return new Uint8Array(readFileSync(oraclePath(name)));
 }
+
+/** Bytes of a file in tests/fixtures/torch. */
+export function torchFixture(name: string): Uint8Array {
+  return new Uint8Array(readFileSync(fileURLToPath(new URL(`../fixtures/torch/${name}`, import.meta.url))));
+}

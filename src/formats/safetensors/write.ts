@@ -6,7 +6,7 @@ import {
   type NamedArray,
   type NamedArrays,
 } from "../../core/named-arrays.js";
-import { bytesOfArray, quoted } from "../array-bytes.js";
+import { bytesOfArray, concatenate, quoted } from "../array-bytes.js";
 import { maxHeaderBytes, safetensorsName } from "./dtypes.js";
 
 /** What the header must know of a tensor before its data exist. */
@@ -46,14 +46,7 @@ export function* safetensorsChunks(
  * @throws UserError when a name is reserved or an array does not fill its shape.
  */
 export function writeSafetensors(arrays: NamedArrays, metadata: Readonly<Record<string, string>> = {}): Uint8Array {
-  const chunks = [...safetensorsChunks(arrays, metadata, (name) => arrays.get(name)!)];
-  const file = new Uint8Array(chunks.reduce((total, chunk) => total + chunk.length, 0));
-  let at = 0;
-  for (const chunk of chunks) {
-    file.set(chunk, at);
-    at += chunk.length;
-  }
-  return file;
+  return concatenate(safetensorsChunks(arrays, metadata, (name) => arrays.get(name)!));
 }
 
 function headerBytes(

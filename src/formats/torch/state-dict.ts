@@ -59,7 +59,7 @@ export function findStateDict(root: PickleValue, options: { readonly path?: stri
   const { prefixes, length } = commonPrefixes([...entries.keys()]);
   for (const [name, value] of entries) {
     if (value instanceof TorchTensor) arrays.set(name.includes(".") ? name.slice(length) : name, read(name, value));
-    else if (value instanceof PickleObject && isTensorLike(value)) throw unreadable(name, value);
+    else if (isTensor(value)) throw unreadable(name, value);
     else skipped.push(name);
   }
   return { arrays, chosen, prefixes, alternatives: [...places.keys()].filter((path) => path !== chosen), skipped };
@@ -75,7 +75,7 @@ function collectPlaces(
   if (depth > maxDepth) return;
   const entries = value instanceof PickleObject ? moduleEntries(value) : textEntries(value);
   if (entries === undefined) return;
-  if ([...entries.values()].some((entry) => entry instanceof TorchTensor)) {
+  if ([...entries.values()].some((entry) => isTensor(entry))) {
     places.set(path, entries);
     return;
   }
@@ -121,9 +121,11 @@ function commonPrefixes(names: readonly string[]): { prefixes: string[]; length:
   }
 }
 
-/** Tensors of kinds that have no dense array: sparse, quantized, on the meta device. */
-function isTensorLike(value: PickleObject): boolean {
-  return value.global.startsWith("torch._utils._rebuild_") || value.global.startsWith("torch._tensor.");
+/** A tensor, also of the kinds that have no dense array: sparse, quantized, on the meta device. */
+function isTensor(value: PickleValue): value is TorchTensor | PickleObject {
+  return (
+    value instanceof TorchTensor || (value instanceof PickleObject && /^torch\._(utils|tensor)\./.test(value.global))
+  );
 }
 
 function read(name: string, tensor: TorchTensor): NamedArray {
@@ -136,10 +138,10 @@ function read(name: string, tensor: TorchTensor): NamedArray {
   }
 }
 
-function unreadable(name: string, value: PickleObject): FormatError {
+function unreadable(name: string, value: PickleValue): FormatError {
   return new FormatError({
     expected: `a dense tensor for ${quoted(name)}`,
-    received: `one that ${value.global} rebuilds`,
+    received: describeValue(value),
     remedy: "convert it with PyTorch: state_dict[name].to_dense() or .dequantize()",
   });
 }

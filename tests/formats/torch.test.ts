@@ -1,0 +1,249 @@
+import { describe, expect, test } from "vitest";
+import { FormatError, UserError } from "#repvgg/core/errors.js";
+import { bytesPerElement, type DType, elementCount, type NamedArray, toFloat64 } from "#repvgg/core/named-arrays.js";
+import { arrayFromBytes, bytesOfArray } from "#repvgg/formats/array-bytes.js";
+import { crc32 } from "#repvgg/formats/torch/crc32.js";
+import { PickleGlobal, type PickleObject } from "#repvgg/formats/torch/pickle-values.js";
+import { readTorch } from "#repvgg/formats/torch/read.js";
+import { findStateDict } from "#repvgg/formats/torch/state-dict.js";
+import { writeTorch } from "#repvgg/formats/torch/write.js";
+import { oracle, torchFixture } from "./fixtures.js";
+import { pk, pth } from "./pickle-builder.js";
+
+interface Expected {
+  readonly dtype: DType;
+  readonly shape: readonly number[];
+  readonly values: readonly number[];
+}
+
+const index = JSON.parse(new TextDecoder().decode(torchFixture("index.json"))) as Record<
+  string,
+  Record<string, Expected>
+>;
+
+/** f16 and bf16 stay bit patterns, as in the index. */
+function plain({ dtype, shape, data }: NamedArray): Expected {
+  return { dtype, shape: [...shape], values: Array.from(data, Number) };
+}
+
+describe("files that PyTorch wrote", () => {
+  test.each(Object.keys(index))("%s: every tensor, bit by bit", (file) => {
+    const { arrays } = findStateDict(readTorch(torchFixture(file)));
+    expect(Object.fromEntries([...arrays].map(([name, array]) => [name, plain(array)]))).toEqual(index[file]);
+    expect([...arrays.keys()]).toEqual(Object.keys(index[file]!));
+  });
+
+  test("dense tensors of a zip checkpoint are views of the file", () => {
+    const file = oracle("tiny-train.pth");
+    const { arrays } = findStateDict(readTorch(file));
+    expect(arrays.size).toBe(130);
+    for (const { data } of arrays.values()) expect(data.buffer).toBe(file.buffer);
+  });
+
+  test("the legacy oracle: DataParallel names under `model`, the same weights as the zip one", () => {
+    const legacy = findStateDict(readTorch(oracle("tiny-ddp-legacy.pth")));
+    const zip = findStateDict(readTorch(oracle("tiny-train.pth")));
+    expect(legacy.chosen).toBe("model");
+    expect(legacy.prefixes).toEqual(["module."]);
+    expect([...legacy.arrays].map(([name, array]) => [name, plain(array)])).toEqual(
+      [...zip.arrays].map(([name, array]) => [name, plain(array)]),
+    );
+  });
+
+  test("the float16 oracle is the float32 one, rounded", () => {
+    const half = findStateDict(readTorch(oracle("tiny-half.pth")));
+    const full = findStateDict(readTorch(oracle("tiny-train.pth"))).arrays;
+    expect(half.chosen).toBe("state_dict");
+    for (const [name, array] of half.arrays) {
+      expect(array.dtype).toBe("f16");
+      const exact = toFloat64(full.get(name)!);
+      toFloat64(array).forEach((value, i) => {
+        expect(Math.abs(value - exact[i]!)).toBeLessThanOrEqual(Math.abs(exact[i]!) * 2 ** -11 + 2 ** -25);
+      });
+    }
+  });
+
+  test("what surrounds the weights comes as plain data; unknown classes stay inert", () => {
+    for (const file of ["checkpoint-zip.pth", "protocol4-legacy.pth", "protocol5-zip.pth"]) {
+      const root = readTorch(torchFixture(file)) as Map<string, unknown>;
+      expect(root.get("epoch")).toBe(7);
+      expect(root.get("best_acc")).toBe(72.41);
+      expect(root.get("count")).toBe(2 ** 40);
+      expect(root.get("big")).toBe(2n ** 100n);
+      expect(root.get("history")).toEqual(new Map([["loss", [2.3, Number.POSITIVE_INFINITY, -1.5]]]));
+      expect(root.get("size")).toEqual([1, 2]);
+      expect(root.get("flags")).toEqual(new Set(["x", "y"]));
+      expect(root.get("raw")).toEqual(Uint8Array.of(0, 255, ...new TextEncoder().encode("bytes")));
+      expect(root.get("nothing")).toBeNull();
+      expect(root.get("dtype")).toEqual(new PickleGlobal("torch.float32"));
+      const args = root.get("args") as PickleObject;
+      expect(args.global).toBe("argparse.Namespace");
+      expect((args.state as Map<string, unknown>).get("milestones")).toEqual([30, 60]);
+      expect((args.state as Map<string, PickleObject>).get("path")!.global).toBe("pathlib.PurePosixPath");
+    }
+  });
+
+  test("the average beside the weights is named, and read when asked for", () => {
+    const root = readTorch(torchFixture("checkpoint-zip.pth"));
+    const weights = findStateDict(root);
+    expect(weights.chosen).toBe("state_dict");
+    expect(weights.alternatives).toEqual(["model_ema.ema"]);
+    const average = findStateDict(root, { path: "model_ema.ema" });
+    expect([...average.arrays.keys()]).toEqual(["a.weight"]);
+    expect(() => findStateDict(root, { path: "ema" })).toThrow(/"state_dict", "model_ema.ema".*received "ema"/);
+  });
+
+  test.each([
+    ["complex.pth", /ComplexFloatStorage.*"w".*float32/],
+    ["sparse.pth", /dense tensor for "w".*_rebuild_sparse_tensor.*to_dense/],
+    ["quantized.pth", /dense tensor for "w".*_rebuild_qtensor.*dequantize/],
+    ["list.pth", /state dict.*a list or tuple.*state_dict\(\)/],
+  ])("%s is refused with the reason", (file, message) => {
+    expect(() => findStateDict(readTorch(torchFixture(file)))).toThrow(FormatError);
+    expect(() => findStateDict(readTorch(torchFixture(file)))).toThrow(message);
+  });
+});
+
+describe("finding the weights", () => {
+  const tensor = pk.tensor(pk.storage("FloatStorage", "0", 4), 0, [4], [1]);
+  const storages = { "0": new Uint8Array(16) };
+
+  test("wrappers in wrappers, prefixes on prefixes, and counters beside them", () => {
+    const inner = pk.dict(["module._orig_mod.w.x", tensor], ["n_averaged", tensor]);
+    const file = pth(pk.dict(["epoch", pk.int(1)], ["ema", pk.dict(["model", inner])]), storages);
+    const { arrays, chosen, prefixes } = findStateDict(readTorch(file));
+    expect(chosen).toBe("ema.model");
+    expect(prefixes).toEqual(["module.", "_orig_mod."]);
+    expect([...arrays.keys()]).toEqual(["w.x", "n_averaged"]);
+  });
+
+  test("a prefix that only some names have stays", () => {
+    const file = pth(pk.dict(["module.a.b", tensor], ["c.d", tensor]), storages);
+    expect([...findStateDict(readTorch(file)).arrays.keys()]).toEqual(["module.a.b", "c.d"]);
+  });
+
+  test("entries that are no tensors are named", () => {
+    const file = pth(pk.dict(["w", tensor], ["step", pk.int(3)]), storages);
+    expect(findStateDict(readTorch(file)).skipped).toEqual(["step"]);
+  });
+
+  test("a checkpoint without weights says what it holds", () => {
+    const file = pth(pk.dict(["epoch", pk.int(1)], ["lr", pk.int(2)]));
+    expect(() => findStateDict(readTorch(file))).toThrow(/a dictionary with the keys "epoch", "lr"/);
+  });
+
+  test("a checkpoint that contains itself ends", () => {
+    // {} memo 0; set "model" of it to itself
+    const file = pth([...pk.emptyDict, 0x71, 0, ...pk.text("model"), 0x68, 0, ...pk.setItem]);
+    expect(() => findStateDict(readTorch(file))).toThrow(FormatError);
+  });
+});
+
+describe("tensors that lie", () => {
+  const file = (offset: number, shape: number[], strides: number[], length = 4, bytes = 16): Uint8Array =>
+    pth(pk.dict(["w", pk.tensor(pk.storage("FloatStorage", "0", length), offset, shape, strides)]), {
+      "0": new Uint8Array(bytes),
+    });
+  const read = (bytes: Uint8Array): NamedArray => findStateDict(readTorch(bytes)).arrays.get("w")!;
+
+  test("shapes and strides within the storage are read", () => {
+    expect(read(file(0, [2, 2], [2, 1])).shape).toEqual([2, 2]);
+    expect(read(file(3, [], [])).data.length).toBe(1);
+    expect(read(file(4, [0], [1])).data.length).toBe(0);
+    expect(read(file(0, [5, 2], [0, 1])).data.length).toBe(10);
+  });
+
+  test.each([
+    ["beyond the storage", file(1, [4], [1]), /within its 4 elements/],
+    ["strides beyond the storage", file(0, [2, 2], [3, 1]), /within its 4 elements/],
+    ["an empty tensor beyond the storage", file(6, [0], [1]), /within its 4 elements/],
+    ["a storage longer than its bytes", file(0, [8], [1], 8), /32 bytes in the storage "0", received 16/],
+    [
+      "a storage that is not there",
+      pth(pk.dict(["w", pk.tensor(pk.storage("FloatStorage", "1", 1), 0, [1], [1])])),
+      /none of that name/,
+    ],
+    ["shape and strides of other lengths", file(0, [4], []), /as many strides/],
+    ["a negative size", file(0, [-1], [1]), /a shape/],
+    ["2^60 elements", file(0, [2 ** 30, 2 ** 30], [0, 0]), /2\^53/],
+    ["an expanded terabyte", file(0, [2 ** 20, 2 ** 18], [0, 0]), /about as large as the file/],
+    ["a list as storage", pth(pk.dict(["w", pk.tensor(pk.emptyList, 0, [1], [1])])), /a storage for a tensor/],
+    ["another persistent id", pth([...pk.tupleOf(pk.text("x")), 0x51]), /persistent ids/],
+    ["another class of storage", pth(pk.storage("nn.Module", "0", 1)), /storage class/],
+  ])("%s", (_, bytes, message) => {
+    expect(() => read(bytes)).toThrow(FormatError);
+    expect(() => read(bytes)).toThrow(message);
+  });
+
+  test("many strided tensors together may not ask for much more than the file", () => {
+    const big = pk.tensor(pk.storage("FloatStorage", "0", 1), 0, [1024, 1024], [0, 0]);
+    const entries = Array.from({ length: 40 }, (_, i): [string, number[]] => [`w${i}`, big]);
+    expect(() => findStateDict(readTorch(pth(pk.dict(...entries), { "0": new Uint8Array(4) })))).toThrow(/as large as/);
+  });
+});
+
+describe("other kinds of files", () => {
+  test.each([
+    ["nothing", new Uint8Array(0), /PyTorch checkpoint/],
+    ["safetensors", oracle("tiny-io.safetensors"), /PyTorch checkpoint/],
+    ["TorchScript", pth(pk.emptyDict, {}, { "constants.pkl": "x" }), /TorchScript.*torch.jit.load/],
+    ["big-endian", pth(pk.emptyDict, {}, { byteorder: "big" }), /little-endian/],
+    ["a cut zip", oracle("tiny-train.pth").subarray(0, 100_000), /cut short/],
+    ["a cut legacy file", oracle("tiny-ddp-legacy.pth").subarray(0, 250_000), /cut short/],
+  ])("%s", (_, bytes, message) => {
+    expect(() => readTorch(bytes)).toThrow(FormatError);
+    expect(() => readTorch(bytes)).toThrow(message);
+  });
+
+  test("a legacy file of a big-endian machine", () => {
+    const file = oracle("tiny-ddp-legacy.pth");
+    const at = new TextDecoder("latin1").decode(file).indexOf("little_endian") + "little_endian".length;
+    const flag = file.indexOf(0x88, at); // NEWTRUE
+    file[flag] = 0x89;
+    expect(() => readTorch(file)).toThrow(/big-endian/);
+  });
+});
+
+describe("writing", () => {
+  const writable = (Object.keys(bytesPerElement) as DType[]).filter((dtype) => !["u16", "u32", "u64"].includes(dtype));
+  const arrays = new Map<string, NamedArray>();
+  for (const dtype of writable) {
+    for (const shape of [[], [3, 5], [0, 2], [2, 1, 3, 3]]) {
+      const bytes = Uint8Array.from({ length: elementCount(shape) * bytesPerElement[dtype] }, (_, i) => (i * 7) & 1);
+      arrays.set(`${dtype}.[${shape}]`, arrayFromBytes(dtype, shape, bytes));
+    }
+  }
+
+  test("what we write we read, as views, in order, and twice the same", () => {
+    const file = writeTorch(arrays);
+    const back = findStateDict(readTorch(file)).arrays;
+    expect([...back]).toEqual([...arrays]);
+    for (const { data } of back.values()) expect(data.buffer).toBe(file.buffer);
+    expect(writeTorch(arrays)).toEqual(file);
+  });
+
+  test("rewriting a file of PyTorch's keeps every tensor", () => {
+    const { arrays: original } = findStateDict(readTorch(torchFixture("views-zip.pth")));
+    const back = findStateDict(readTorch(writeTorch(original))).arrays;
+    expect([...back].map(([n, a]) => [n, plain(a)])).toEqual(Object.entries(index["views-zip.pth"]!));
+  });
+
+  test("element types that PyTorch has not are refused", () => {
+    expect(() => writeTorch(new Map([["w", arrayFromBytes("u32", [1], new Uint8Array(4))]]))).toThrow(UserError);
+  });
+
+  test("CRC-32 (check value of the standard, and every tail length)", () => {
+    expect(crc32(new TextEncoder().encode("123456789"))).toBe(0xcbf43926);
+    const bytes = Uint8Array.from({ length: 40 }, (_, i) => i * 13);
+    const bitwise = (data: Uint8Array): number => {
+      let crc = 0xffffffff;
+      for (const byte of data) {
+        crc ^= byte;
+        for (let bit = 0; bit < 8; bit++) crc = crc & 1 ? (crc >>> 1) ^ 0xedb88320 : crc >>> 1;
+      }
+      return ~crc >>> 0;
+    };
+    for (let n = 0; n <= 40; n++) expect(crc32(bytes.subarray(0, n))).toBe(bitwise(bytes.subarray(0, n)));
+    expect(bytesOfArray(arrayFromBytes("u8", [40], bytes))).toEqual(bytes);
+  });
+});
