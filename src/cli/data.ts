@@ -1,8 +1,8 @@
 import { Command } from "commander";
 import { trainAndTest } from "../api/datasets.node.js";
 import { type DatasetDescription, describeDataset } from "../data/describe.node.js";
-import { type OutputOptions, Terminal } from "./terminal.js";
 import { withOutputOptions } from "./options.js";
+import { type OutputOptions, Terminal } from "./terminal.js";
 
 interface Options extends OutputOptions {
   readonly strict?: boolean;
@@ -21,7 +21,11 @@ async function run(data: string, options: Options): Promise<void> {
   const terminal = new Terminal(options);
   const { train, test } = await trainAndTest(data, options);
   const progress = terminal.progress("reading", train.length + test.length, "img");
-  const { train: first, test: second, leaked } = await describeDataset(train, test, {
+  const {
+    train: first,
+    test: second,
+    leaked,
+  } = await describeDataset(train, test, {
     onProgress: (done) => progress.update(done),
   });
   progress.stop();
@@ -31,10 +35,16 @@ async function run(data: string, options: Options): Promise<void> {
     [
       terminal.table(
         ["class", ...splits.map((split) => split.name)],
-        first.classes.map(({ name, pictures }, c) => [name, pictures, ...(second ? [second.classes[c]!.pictures] : [])]),
+        first.classes.map(({ name, pictures }, c) => [
+          name,
+          pictures,
+          ...(second ? [second.classes[c]!.pictures] : []),
+        ]),
       ),
       ...splits.map(summary),
-      ...(leaked.length > 0 ? [`! ${leaked.length} test pictures are in the training set too: accuracy will look too good`] : []),
+      ...(leaked.length > 0
+        ? [`! ${leaked.length} test pictures are in the training set too: accuracy will look too good`]
+        : []),
     ].join("\n"),
   );
 }

@@ -1,8 +1,8 @@
 import { availableParallelism, cpus, totalmem } from "node:os";
 import { Command } from "commander";
 import { counts } from "../analysis/counts.js";
-import { loadModel } from "../api/model-files.node.js";
 import { usingBackend } from "../api/backend.node.js";
+import { loadModel } from "../api/model-files.node.js";
 import { architecture } from "../nn/build-architecture.js";
 import type { Model } from "../nn/model.js";
 import { variantNames } from "../nn/zoo.js";
@@ -59,7 +59,11 @@ function zoo(terminal: Terminal): void {
   terminal.result(rows, () =>
     terminal.table(
       ["model", "input", "parameters (train)", "(plain)", "MACs (plain)", "Winograd multiplications"],
-      rows.map((r) => [r.name, r.size, ...[r.parameters.train, r.parameters.plain, r.macs.plain, r.winogradMultiplications].map(thousands)]),
+      rows.map((r) => [
+        r.name,
+        r.size,
+        ...[r.parameters.train, r.parameters.plain, r.macs.plain, r.winogradMultiplications].map(thousands),
+      ]),
     ),
   );
 }

@@ -1,7 +1,7 @@
 import { Command } from "commander";
 import { loadModel } from "../api/model-files.node.js";
 import { predictAll } from "../api/predict.node.js";
-import { type ComputeOptions, withComputeOptions, wholeNumber } from "./options.js";
+import { type ComputeOptions, wholeNumber, withComputeOptions } from "./options.js";
 import { percent, Terminal } from "./terminal.js";
 
 interface Options extends ComputeOptions {

@@ -3,7 +3,7 @@ import { fold } from "../api/fold.js";
 import { loadModel } from "../api/model-files.node.js";
 import { verify } from "../api/verify.node.js";
 import { VerificationError } from "../core/errors.js";
-import { type ComputeOptions, number, withComputeOptions, wholeNumber } from "./options.js";
+import { type ComputeOptions, number, wholeNumber, withComputeOptions } from "./options.js";
 import { shortNumber, Terminal } from "./terminal.js";
 
 interface Options extends ComputeOptions {
@@ -16,7 +16,9 @@ interface Options extends ComputeOptions {
 export function verifyCommand(): Command {
   return withComputeOptions(
     new Command("verify")
-      .description("compare the outputs of two models, or of a training-form model and its fold, and say where they part")
+      .description(
+        "compare the outputs of two models, or of a training-form model and its fold, and say where they part",
+      )
       .argument("<reference>", "model file")
       .argument("[candidate]", "another model file; left out: the reference's own folded form")
       .option("--data <data>", "compare on real pictures (default: random inputs)")

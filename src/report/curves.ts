@@ -19,7 +19,11 @@ export function curvesSvg(title: string, points: readonly EpochPoint[]): string 
     { epoch: p.epoch, loss: p.trainLoss, set: "train" },
     { epoch: p.epoch, loss: p.testLoss, set: "test" },
   ]);
-  const x = { label: "epoch", ticks: Math.min(8, points.length), tickFormat: (e: number) => (Number.isInteger(e) ? `${e}` : "") };
+  const x = {
+    label: "epoch",
+    ticks: Math.min(8, points.length),
+    tickFormat: (e: number) => (Number.isInteger(e) ? `${e}` : ""),
+  };
   const size = { width: panelWidth, height: panelHeight, marginLeft: 52, marginTop: 32, marginRight: 24, grid: true };
   const last = points.at(-1);
   const best = points.reduce((a, b) => (b.testTop1 > a.testTop1 ? b : a), points[0]!);
@@ -34,7 +38,14 @@ export function curvesSvg(title: string, points: readonly EpochPoint[]): string 
         marks: [
           Plot.lineY(losses, { x: "epoch", y: "loss", stroke: "set", strokeWidth: 2 }),
           Plot.dot(losses, { x: "epoch", y: "loss", fill: "set", r: 2.5 }),
-          Plot.text(last ? losses.slice(-2) : [], { x: "epoch", y: "loss", text: "set", fill: "set", dy: -10, textAnchor: "end" }),
+          Plot.text(last ? losses.slice(-2) : [], {
+            x: "epoch",
+            y: "loss",
+            text: "set",
+            fill: "set",
+            dy: -10,
+            textAnchor: "end",
+          }),
         ],
       }),
       plotSvg({
@@ -42,7 +53,12 @@ export function curvesSvg(title: string, points: readonly EpochPoint[]): string 
         x,
         y: { label: "test top-1 (%)" },
         marks: [
-          Plot.lineY(points, { x: "epoch", y: (p: EpochPoint) => p.testTop1 * 100, stroke: palette[2], strokeWidth: 2 }),
+          Plot.lineY(points, {
+            x: "epoch",
+            y: (p: EpochPoint) => p.testTop1 * 100,
+            stroke: palette[2],
+            strokeWidth: 2,
+          }),
           Plot.dot(points, { x: "epoch", y: (p: EpochPoint) => p.testTop1 * 100, fill: palette[2], r: 2.5 }),
           Plot.text([best], {
             x: "epoch",

@@ -14,8 +14,13 @@ export function plotSvg(options: PlotOptions): string {
     style: { fontFamily: "system-ui, 'DejaVu Sans', sans-serif", fontSize: "12px", background: "white", color: "#222" },
     ...options,
     document,
-  }) as unknown as { outerHTML: string; querySelector(selector: string): { outerHTML: string } | null; tagName: string };
-  const svg = element.tagName.toLowerCase() === "svg" ? element.outerHTML : (element.querySelector("svg")?.outerHTML ?? "");
+  }) as unknown as {
+    outerHTML: string;
+    querySelector(selector: string): { outerHTML: string } | null;
+    tagName: string;
+  };
+  const svg =
+    element.tagName.toLowerCase() === "svg" ? element.outerHTML : (element.querySelector("svg")?.outerHTML ?? "");
   return svg.includes("xmlns=") ? svg : svg.replace("<svg", '<svg xmlns="http://www.w3.org/2000/svg"');
 }
 
@@ -23,9 +28,7 @@ export function plotSvg(options: PlotOptions): string {
 export function panelsSvg(title: string, panels: readonly string[], panelWidth: number, panelHeight: number): string {
   const width = panels.length * panelWidth;
   const top = 44;
-  const body = panels
-    .map((svg, i) => svg.replace("<svg", `<svg x="${i * panelWidth}" y="${top}"`))
-    .join("\n");
+  const body = panels.map((svg, i) => svg.replace("<svg", `<svg x="${i * panelWidth}" y="${top}"`)).join("\n");
   return `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${panelHeight + top}" viewBox="0 0 ${width} ${panelHeight + top}" role="img">
 <title>${escapeXml(title)}</title>
 <rect width="100%" height="100%" fill="white"/>
