@@ -1,0 +1,184 @@
+import { ShapeError } from "../core/errors.js";
+import {
+  createSession,
+  type Session,
+  type SessionInput,
+  type SessionOptions,
+  type SessionOutputs,
+} from "../engine/session.js";
+import type { Graph } from "../graph/graph.js";
+import { type Difference, DifferenceMeter } from "./difference.js";
+
+export interface VerifyOptions {
+  readonly backend: SessionOptions["backend"];
+  /** Input shape, where the graphs leave it open: see {@link SessionOptions.shape}. */
+  readonly shape?: NonNullable<SessionOptions["shape"]>;
+  /** Relative error from which two values count as parted (default 1e-4). */
+  readonly threshold?: number;
+  /** Values to compare one by one on the first batch (default: all that both graphs compute under one name). */
+  readonly values?: readonly string[];
+}
+
+/** The error of one inner value. */
+export interface ValueDifference extends Difference {
+  readonly name: string;
+  readonly parted: boolean;
+}
+
+export interface Verification {
+  /** Images compared. */
+  readonly samples: number;
+  /** Over all outputs and samples. */
+  readonly outputs: Difference;
+  /** Of the first output: samples whose largest logit is another. */
+  readonly top1Disagreements: number;
+  /** The sample with the largest absolute difference, counted over all batches; undefined where there is no difference. */
+  readonly worstSample: { readonly index: number; readonly maxAbsolute: number } | undefined;
+  /** Outputs agree within the threshold, and all numbers are finite on both sides or on neither. */
+  readonly agree: boolean;
+  /** Inner values with the same name in both graphs, in the reference's order, on the first batch. */
+  readonly values: readonly ValueDifference[];
+  /** The first of `values` that parts: where a fold went wrong. */
+  readonly firstParted: string | undefined;
+}
+
+/**
+ * Runs two graphs on the same inputs and says how far they agree, and where they part.
+ *
+ * @param inputs batches, NCHW; all of them are compared on the outputs, the first also value by value.
+ * @throws ShapeError when the graphs do not give outputs of the same number and shape.
+ */
+export function verifyModels(
+  reference: Graph,
+  candidate: Graph,
+  inputs: Iterable<SessionInput>,
+  options: VerifyOptions,
+): Verification {
+  const { threshold = 1e-4 } = options;
+  const outputs = new OutputComparison();
+  let first: SessionInput | undefined;
+  withSessions(reference, candidate, options, [], (a, b) => {
+    for (const input of inputs) {
+      first ??= input;
+      outputs.push(ordered(a, a.run(input)), ordered(b, b.run(input)));
+    }
+  });
+  const names = options.values ?? sharedValues(reference, candidate);
+  const values =
+    first === undefined || names.length === 0 ? [] : compareValues(reference, candidate, first, names, options);
+  const result = outputs.result;
+  return {
+    ...result,
+    agree: result.outputs.relative <= threshold && result.outputs.nonFinite === 0,
+    values,
+    firstParted: values.find((value) => value.parted)?.name,
+  };
+}
+
+/** Names of values that nodes of both graphs compute, in the reference's order; the outputs of both are among them. */
+export function sharedValues(reference: Graph, candidate: Graph): string[] {
+  const computed = new Set(candidate.nodes.flatMap((node) => node.outputs));
+  return reference.nodes.flatMap((node) => node.outputs).filter((name) => name !== "" && computed.has(name));
+}
+
+function compareValues(
+  reference: Graph,
+  candidate: Graph,
+  input: SessionInput,
+  names: readonly string[],
+  options: VerifyOptions,
+): ValueDifference[] {
+  const { threshold = 1e-4 } = options;
+  return withSessions(reference, candidate, options, names, (a, b) => {
+    const [ours, theirs] = [a.run(input), b.run(input)];
+    return names.map((name) => {
+      const meter = new DifferenceMeter();
+      checkShapes(name, ours[name]!.shape, theirs[name]!.shape);
+      meter.push(ours[name]!.data, theirs[name]!.data);
+      const { result } = meter;
+      return { name, ...result, parted: result.relative > threshold || result.nonFinite > 0 };
+    });
+  });
+}
+
+function withSessions<R>(
+  reference: Graph,
+  candidate: Graph,
+  { backend, shape }: VerifyOptions,
+  features: readonly string[],
+  work: (reference: Session, candidate: Session) => R,
+): R {
+  // BatchNorm stays a step of its own: folding is what is being checked.
+  const options: SessionOptions = { backend, features, fuseBatchNorm: false, ...(shape && { shape }) };
+  const sessions: Session[] = [];
+  try {
+    for (const graph of [reference, candidate]) sessions.push(createSession(graph, options));
+    const [a, b] = sessions as [Session, Session];
+    return work(a, b);
+  } finally {
+    for (const session of sessions) session.dispose();
+  }
+}
+
+type Output = SessionOutputs[string];
+
+function ordered(session: Session, outputs: SessionOutputs): Output[] {
+  return session.outputNames.map((name) => outputs[name]!);
+}
+
+/** Compares outputs by position: folding and exporting may rename them. */
+class OutputComparison {
+  readonly #meter = new DifferenceMeter();
+  #samples = 0;
+  #top1Disagreements = 0;
+  #worst: { index: number; maxAbsolute: number } | undefined;
+
+  push(reference: readonly Output[], candidate: readonly Output[]): void {
+    if (reference.length !== candidate.length) {
+      throw new ShapeError({ expected: `${reference.length} outputs`, received: `${candidate.length}` });
+    }
+    const samples = reference[0]!.shape[0]!;
+    reference.forEach((output, index) => {
+      const other = candidate[index]!;
+      checkShapes(`output ${index}`, output.shape, other.shape);
+      for (let sample = 0; sample < samples; sample++) {
+        const [a, b] = [row(output, sample, samples), row(other, sample, samples)];
+        this.#difference(this.#samples + sample, this.#meter.push(a, b));
+        if (index === 0 && argmax(a) !== argmax(b)) this.#top1Disagreements++;
+      }
+    });
+    this.#samples += samples;
+  }
+
+  #difference(index: number, maxAbsolute: number): void {
+    if (maxAbsolute > (this.#worst?.maxAbsolute ?? 0)) this.#worst = { index, maxAbsolute };
+  }
+
+  get result(): Pick<Verification, "samples" | "outputs" | "top1Disagreements" | "worstSample"> {
+    return {
+      samples: this.#samples,
+      outputs: this.#meter.result,
+      top1Disagreements: this.#top1Disagreements,
+      worstSample: this.#worst,
+    };
+  }
+}
+
+function row({ data }: Output, index: number, rows: number): Float32Array {
+  const width = data.length / rows;
+  return data.subarray(index * width, (index + 1) * width);
+}
+
+function argmax(values: Float32Array): number {
+  let best = 0;
+  for (let i = 1; i < values.length; i++) if (values[i]! > values[best]!) best = i;
+  return best;
+}
+
+function checkShapes(what: string, reference: readonly number[], candidate: readonly number[]): void {
+  if (`${reference}` === `${candidate}`) return;
+  throw new ShapeError({
+    expected: `${what} of shape [${reference}], as the reference has it`,
+    received: `[${candidate}]`,
+  });
+}

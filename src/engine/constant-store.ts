@@ -1,0 +1,64 @@
+import type { Backend, Pointer } from "../backend/backend.js";
+import type { Constant } from "./plan/constants.js";
+
+/** Constants of a session's plans in kernel memory: each once, for as long as a plan needs it. */
+export class ConstantStore {
+  readonly #backend: Backend;
+  readonly #entries = new Map<string, { readonly pointer: Pointer; users: number }>();
+
+  constructor(backend: Backend) {
+    this.#backend = backend;
+  }
+
+  /** Packs those that are not there yet. What was acquired before a failure is given back. */
+  acquire(constants: readonly Constant[]): void {
+    const acquired: Constant[] = [];
+    try {
+      for (const constant of constants) {
+        const entry = this.#entries.get(constant.key);
+        if (entry) entry.users++;
+        else this.#entries.set(constant.key, { pointer: this.#load(constant), users: 1 });
+        acquired.push(constant);
+      }
+    } catch (error) {
+      this.release(acquired);
+      throw error;
+    }
+  }
+
+  release(constants: readonly Constant[]): void {
+    for (const { key } of constants) {
+      const entry = this.#entries.get(key)!;
+      if (--entry.users > 0) continue;
+      this.#backend.free(entry.pointer);
+      this.#entries.delete(key);
+    }
+  }
+
+  pointer(constant: Constant): Pointer {
+    return this.#entries.get(constant.key)!.pointer;
+  }
+
+  #load(constant: Constant): Pointer {
+    const data = constant.data();
+    const pointer = this.#backend.allocate(constant.words);
+    try {
+      if (constant.pack) this.#pack(data, pointer, constant.pack);
+      else this.#backend.f32(pointer, data.length).set(data);
+      return pointer;
+    } catch (error) {
+      this.#backend.free(pointer);
+      throw error;
+    }
+  }
+
+  #pack(data: Float32Array, pointer: Pointer, pack: NonNullable<Constant["pack"]>): void {
+    const staging = this.#backend.allocate(data.length);
+    try {
+      this.#backend.f32(staging, data.length).set(data);
+      this.#backend.run(pack(staging, pointer));
+    } finally {
+      this.#backend.free(staging);
+    }
+  }
+}

@@ -1,0 +1,127 @@
+import type { GraphNode } from "../../graph/graph.js";
+import { type Affine, affineOf, composeAffine, identityAffine, isIdentity } from "./affine.js";
+import type { PreparedGraph } from "./prepare.js";
+
+/**
+ * y = Σ terms, then max(0, ·) when `relu`: what Conv, Gemm, BatchNormalization, Add, Sub, constant per-channel affines
+ * and Relu become together. A convolution alone is a sum of one term.
+ */
+export interface SumOp {
+  readonly kind: "sum";
+  /** The node that the steps are named after: the last before Relu. */
+  readonly name: string;
+  readonly output: string;
+  readonly terms: readonly Term[];
+  readonly relu: boolean;
+}
+
+/** A node that is lowered by itself. */
+export interface NodeOp {
+  readonly kind: "node";
+  readonly node: GraphNode;
+}
+
+export type FusedOp = SumOp | NodeOp;
+
+/** A summand: a value, or the result of a convolution that nothing else reads; each through a per-channel affine map. */
+export type Term =
+  | { readonly kind: "value"; readonly value: string; readonly affine: Affine }
+  | { readonly kind: "convolution"; readonly node: GraphNode; readonly affine: Affine };
+
+export interface FusionContext {
+  readonly graph: PreparedGraph;
+  readonly shapes: ReadonlyMap<string, readonly number[]>;
+  /** Whether affine maps go into the weights of the convolution before them. */
+  readonly fuseBatchNorm: boolean;
+}
+
+/** Groups the nodes of a graph into operations, in an order in which every value is written before it is read. */
+export function fuse(context: FusionContext): FusedOp[] {
+  const absorbed = new Set<GraphNode>();
+  const ops: FusedOp[] = [];
+  // From the end: a node is reached after all that could take it in.
+  for (const node of context.graph.nodes.toReversed()) {
+    if (!absorbed.has(node))
+      ops.push(isLinear(context, node) || node.op === "Relu" ? sumOf(context, node, absorbed) : { kind: "node", node });
+  }
+  return ops.reverse();
+}
+
+function sumOf(context: FusionContext, root: GraphNode, absorbed: Set<GraphNode>): SumOp {
+  const relu = root.op === "Relu";
+  const output = root.outputs[0]!;
+  const terms: Term[] = [];
+  let last = root;
+  /** Adds the terms of affine(value); `node` computes the value and may be taken in. */
+  const collect = (value: string, affine: Affine, node: GraphNode | undefined): void => {
+    if (node === undefined) {
+      terms.push({ kind: "value", value, affine });
+      return;
+    }
+    const step = affineStep(context, node);
+    const mergeable = isIdentity(affine) || context.fuseBatchNorm;
+    if (step) {
+      absorbed.add(node);
+      collect(step.input, composeAffine(affine, step.affine), inner(context, step.input));
+    } else if (isPlainSum(context, node) && mergeable) {
+      absorbed.add(node);
+      const [a, b] = node.inputs as [string, string];
+      collect(a, affine, inner(context, a));
+      const negated = node.op === "Sub" ? negate(context, b) : identityAffine;
+      collect(b, composeAffine({ scale: affine.scale, shift: undefined }, negated), inner(context, b));
+    } else if (isConvolution(context, node) && mergeable) {
+      absorbed.add(node);
+      terms.push({ kind: "convolution", node, affine });
+    } else {
+      terms.push({ kind: "value", value, affine });
+    }
+  };
+
+  if (relu) {
+    const input = root.inputs[0]!;
+    const node = inner(context, input);
+    if (node && isLinear(context, node)) last = node;
+    collect(input, identityAffine, node);
+  } else {
+    collect(output, identityAffine, root);
+  }
+  return { kind: "sum", name: last.name, output, terms, relu };
+}
+
+/** The node that gives `value`, where only one place reads it. */
+function inner(context: FusionContext, value: string): GraphNode | undefined {
+  return context.graph.uses.get(value) === 1 ? context.graph.producer.get(value) : undefined;
+}
+
+function isLinear(context: FusionContext, node: GraphNode): boolean {
+  return isConvolution(context, node) || isPlainSum(context, node) || affineStep(context, node) !== undefined;
+}
+
+function affineStep(context: FusionContext, node: GraphNode): ReturnType<typeof affineOf> {
+  const shape = context.shapes.get(node.outputs[0]!)!;
+  const step = affineOf(node, shape, context.graph.constants);
+  // A constant may also broadcast the value to a larger shape: that is no map of each channel.
+  return step && sameShape(context.shapes.get(step.input), shape) ? step : undefined;
+}
+
+/** Conv, and matrix products whose result is [rows, channels]: 1×1 convolutions of one position. */
+function isConvolution({ shapes }: FusionContext, node: GraphNode): boolean {
+  if (node.op === "Conv" || node.op === "Gemm") return true;
+  return node.op === "MatMul" && shapes.get(node.outputs[0]!)?.length === 2;
+}
+
+/** Add or Sub of two computed values of one shape. */
+function isPlainSum({ graph, shapes }: FusionContext, node: GraphNode): boolean {
+  if (node.op !== "Add" && node.op !== "Sub") return false;
+  const [a, b] = node.inputs as [string, string];
+  if (graph.constants.has(a) || graph.constants.has(b)) return false;
+  return sameShape(shapes.get(a), shapes.get(b));
+}
+
+function negate({ shapes }: FusionContext, value: string): Affine {
+  return { scale: new Float64Array(shapes.get(value)![1] ?? 1).fill(-1), shift: undefined };
+}
+
+function sameShape(a: readonly number[] | undefined, b: readonly number[] | undefined): boolean {
+  return a !== undefined && b !== undefined && a.length === b.length && a.every((size, i) => size === b[i]);
+}

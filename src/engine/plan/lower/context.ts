@@ -1,0 +1,134 @@
+import type { ConvPlan } from "../../../backend/convolution.js";
+import type { ConvGeometry } from "../../../core/conv-geometry.js";
+import { nearest, UserError } from "../../../core/errors.js";
+import { elementCount } from "../../../core/named-arrays.js";
+import type { GraphNode } from "../../../graph/graph.js";
+import type { Constant } from "../constants.js";
+import type { PreparedGraph } from "../prepare.js";
+import { type Buffer, extents, layoutsCoincide, type Step, type Tensor } from "../step.js";
+
+/** What a lowering says about its step; the rest is filled in from the graph. */
+export type StepParts = Pick<Step, "name" | "op" | "algorithm" | "calls"> & {
+  readonly reads: readonly Tensor[];
+  readonly output: Tensor;
+  readonly mayOverwrite?: readonly Tensor[];
+  readonly accumulate?: Tensor;
+  readonly constants?: readonly Constant[];
+  readonly macs?: number;
+  readonly workspaceWords?: number;
+};
+
+/** Turns a graph into steps: knows where each value is by now, and converts layouts where a step needs the other one. */
+export class Lowering {
+  readonly steps: Step[] = [];
+  readonly #tensors = new Map<string, Tensor>();
+  readonly #converted = new Map<Tensor, Tensor>();
+
+  constructor(
+    readonly graph: PreparedGraph,
+    readonly shapes: ReadonlyMap<string, readonly number[]>,
+    readonly planConvolution: (geometry: ConvGeometry) => ConvPlan,
+  ) {}
+
+  shapeOf(value: string): readonly number[] {
+    const shape = this.shapes.get(value);
+    if (shape === undefined) throw new Error(`value "${value}" has no shape`);
+    return shape;
+  }
+
+  /** The value in whatever layout it has. */
+  tensor(value: string, reader: GraphNode): Tensor {
+    const tensor = this.#tensors.get(value);
+    if (tensor) return tensor;
+    throw new UserError({
+      expected: `a computed value as operand of node "${reader.name}" (${reader.op})`,
+      received: this.graph.constants.has(value) ? `the constant "${value}"` : `"${value}", which nothing computes`,
+    });
+  }
+
+  /** A value that the plan returns, in the graph's order. */
+  result(name: string): Tensor {
+    const tensor = this.#tensors.get(this.graph.resolve(name));
+    if (tensor) return this.rowMajor(tensor);
+    throw new UserError({
+      expected: "outputs that the graph computes from its inputs",
+      received: this.graph.constants.has(name) ? `"${name}", a constant` : `"${name}", which no node gives`,
+      ...remedyFor(name, this.#tensors.keys()),
+    });
+  }
+
+  define(value: string, tensor: Tensor): void {
+    this.#tensors.set(value, tensor);
+  }
+
+  /** A new activation in the layout that kernels work in: channels last. */
+  create(name: string, shape: readonly number[]): Tensor {
+    const buffer: Buffer = { name, words: elementCount(shape) };
+    return { shape, layout: layoutsCoincide(shape) ? "row-major" : "channels-last", buffer };
+  }
+
+  createRowMajor(name: string, shape: readonly number[]): Tensor {
+    return { shape, layout: "row-major", buffer: { name, words: elementCount(shape) } };
+  }
+
+  channelsLast(tensor: Tensor): Tensor {
+    return layoutsCoincide(tensor.shape) || tensor.layout === "channels-last" ? tensor : this.#convert(tensor);
+  }
+
+  rowMajor(tensor: Tensor): Tensor {
+    return tensor.layout === "row-major" ? tensor : this.#convert(tensor);
+  }
+
+  emit(parts: StepParts): Tensor {
+    const {
+      reads,
+      output,
+      mayOverwrite = [],
+      accumulate,
+      constants = [],
+      macs = 0,
+      workspaceWords = 0,
+      ...rest
+    } = parts;
+    this.steps.push({
+      ...rest,
+      outputShape: output.shape,
+      reads: reads.map((t) => t.buffer),
+      write: output.buffer,
+      mayOverwrite: mayOverwrite.map((t) => t.buffer),
+      ...(accumulate && { accumulate: accumulate.buffer }),
+      constants,
+      macs,
+      workspaceWords,
+    });
+    return output;
+  }
+
+  #convert(tensor: Tensor): Tensor {
+    const known = this.#converted.get(tensor);
+    if (known) return known;
+    const toChannelsLast = tensor.layout === "row-major";
+    const output: Tensor = {
+      shape: tensor.shape,
+      layout: toChannelsLast ? "channels-last" : "row-major",
+      buffer: { name: tensor.buffer.name, words: tensor.buffer.words },
+    };
+    const kernel = toChannelsLast ? "nchw_to_nhwc" : "nhwc_to_nchw";
+    const [x, y] = [tensor.buffer, output.buffer];
+    this.emit({
+      name: tensor.buffer.name,
+      op: "Transpose",
+      algorithm: kernel,
+      reads: [tensor],
+      output,
+      calls: (at) => [{ kernel, args: { x: at.of(x), y: at.of(y), ...extents(tensor.shape) } }],
+    });
+    this.#converted.set(tensor, output);
+    return output;
+  }
+}
+
+function remedyFor(name: string, values: Iterable<string>): { remedy?: string } {
+  const near = nearest(name, values);
+  return near ? { remedy: `did you mean "${near}"?` } : {};
+}

@@ -1,0 +1,132 @@
+import type { ConvPlan } from "../../backend/convolution.js";
+import type { ConvGeometry } from "../../core/conv-geometry.js";
+import type { Graph } from "../../graph/graph.js";
+import { type Lifetime, placeBuffers } from "./arena.js";
+import type { Constant } from "./constants.js";
+import { fuse } from "./fusion.js";
+import { type Scheduled, schedule } from "./lifetimes.js";
+import { Lowering } from "./lower/context.js";
+import { lower } from "./lower/registry.js";
+import { prepare } from "./prepare.js";
+import type { PlanReport, StepReport } from "./report.js";
+import { shapesOf } from "./shapes.js";
+import type { Buffer, Step, Tensor } from "./step.js";
+
+export interface PlanOptions {
+  /** Shape of every graph input. */
+  readonly inputShapes: Readonly<Record<string, readonly number[]>>;
+  /** Values to return beside the graph's outputs. */
+  readonly features: readonly string[];
+  /** Fold BatchNormalization and other constant per-channel affines into the convolution before them. */
+  readonly fuseBatchNorm: boolean;
+  readonly planConvolution: (geometry: ConvGeometry) => ConvPlan;
+}
+
+/** A value that the caller writes or reads, row-major, at `offset` words in the arena. */
+export interface Port {
+  readonly name: string;
+  readonly shape: readonly number[];
+  readonly words: number;
+  readonly offset: number;
+}
+
+/** A step whose memory is placed: offsets in words in the arena. */
+export interface PlacedStep {
+  readonly step: Step;
+  readonly offsetOf: (buffer: Buffer) => number;
+  /** 0 where the step needs no workspace. */
+  readonly workspaceOffset: number;
+}
+
+/** A graph for inputs of one shape as a sequence of kernel calls in one arena. Holds no kernel memory: see Session. */
+export interface Plan {
+  readonly inputs: readonly Port[];
+  readonly outputs: readonly Port[];
+  readonly steps: readonly PlacedStep[];
+  readonly constants: readonly Constant[];
+  readonly arenaWords: number;
+  readonly report: PlanReport;
+}
+
+/**
+ * Plans a graph for inputs of one shape.
+ * @throws UserError where the engine lacks an operator or a form of it; ShapeError where shapes do not fit.
+ */
+export function buildPlan(graph: Graph, options: PlanOptions): Plan {
+  const wanted = [...new Set([...graph.outputs.map((output) => output.name), ...options.features])];
+  const prepared = prepare(graph, wanted);
+  const shapes = shapesOf(graph, options.inputShapes);
+  const lowering = new Lowering(prepared, shapes, options.planConvolution);
+  const inputs = graph.inputs.map(({ name }): [string, Tensor] => [
+    name,
+    lowering.createRowMajor(name, options.inputShapes[name]!),
+  ]);
+  for (const [name, tensor] of inputs) lowering.define(name, tensor);
+  for (const op of fuse({ graph: prepared, shapes, fuseBatchNorm: options.fuseBatchNorm })) lower(lowering, op);
+  const outputs = wanted.map((name): [string, Tensor] => [name, lowering.result(name)]);
+
+  const buffersOf = (ports: readonly [string, Tensor][]): Buffer[] => ports.map(([, tensor]) => tensor.buffer);
+  const scheduled = schedule(lowering.steps, buffersOf(inputs), buffersOf(outputs));
+  return place(scheduled, inputs, outputs);
+}
+
+function place(scheduled: Scheduled, inputs: readonly [string, Tensor][], outputs: readonly [string, Tensor][]): Plan {
+  const { steps, slots, slotOf } = scheduled;
+  const workspaces = steps.map((step, index): Lifetime => ({ words: step.workspaceWords, start: index, end: index }));
+  const { offsets, words } = placeBuffers([...slots, ...workspaces]);
+  const offsetOf = (buffer: Buffer): number => offsets[slotOf.get(buffer)!]!;
+  const port = ([name, { shape, buffer }]: [string, Tensor]): Port => ({
+    name,
+    shape,
+    words: buffer.words,
+    offset: offsetOf(buffer),
+  });
+  const constants = [...new Map(steps.flatMap((step) => step.constants.map((c) => [c.key, c] as const))).values()];
+  const ports = { inputs: inputs.map(port), outputs: outputs.map(port) };
+  return {
+    ...ports,
+    steps: steps.map((step, index) => ({ step, offsetOf, workspaceOffset: offsets[slots.length + index]! })),
+    constants,
+    arenaWords: words,
+    report: {
+      inputs: ports.inputs.map(({ name, shape }) => ({ name, shape })),
+      outputs: ports.outputs.map(({ name, shape }) => ({ name, shape })),
+      ...reportSteps(scheduled),
+      arenaBytes: bytes(words),
+      weightBytes: bytes(sum(constants.map((constant) => constant.words))),
+    },
+  };
+}
+
+function reportSteps({ steps, slots }: Scheduled): Pick<PlanReport, "steps" | "macs" | "peakActivationBytes"> {
+  const reports = steps.map((step, index): StepReport => {
+    const alive = slots.filter((slot) => slot.start <= index && index <= slot.end);
+    const weightBytes = bytes(sum(step.constants.map((constant) => constant.words)));
+    return {
+      name: step.name,
+      op: step.op,
+      algorithm: step.algorithm,
+      outputShape: step.outputShape,
+      macs: step.macs,
+      bytesRead: bytes(sum(step.reads.map((buffer) => buffer.words))) + weightBytes,
+      bytesWritten: bytes(step.write.words),
+      weightBytes,
+      workspaceBytes: bytes(step.workspaceWords),
+      liveBytes: bytes(sum(alive.map((slot) => slot.words))),
+      liveBuffers: alive.length,
+    };
+  });
+  return {
+    steps: reports,
+    macs: sum(reports.map((step) => step.macs)),
+    peakActivationBytes: Math.max(0, ...reports.map((step) => step.liveBytes)),
+  };
+}
+
+function bytes(words: number): number {
+  return words * 4;
+}
+
+function sum(numbers: readonly number[]): number {
+  return numbers.reduce((total, n) => total + n, 0);
+}

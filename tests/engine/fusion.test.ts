@@ -1,0 +1,114 @@
+import { describe, expect, it } from "vitest";
+import { f32 } from "#repvgg/core/named-arrays.js";
+import { fuse, type SumOp } from "#repvgg/engine/plan/fusion.js";
+import { prepare } from "#repvgg/engine/plan/prepare.js";
+import { GraphBuilder, valueInfo } from "#repvgg/graph/build.js";
+import type { Graph } from "#repvgg/graph/graph.js";
+
+const shape = [1, 2, 3, 3];
+
+/** Fuses a graph in which every value has the same shape. */
+function fused(graph: Graph, fuseBatchNorm = true, wanted: readonly string[] = ["y"]) {
+  const prepared = prepare(graph, wanted);
+  const values = ["x", ...graph.nodes.flatMap((node) => node.outputs)];
+  const shapes = new Map(values.map((value) => [value, shape]));
+  return fuse({ graph: prepared, shapes, fuseBatchNorm });
+}
+
+const vector = (...values: number[]) => f32([values.length], Float32Array.from(values));
+const statistics = { weight: vector(2, 1), bias: vector(1, 0), mean: vector(3, 0), variance: vector(4, 1) };
+const weight = (k: number) => f32([2, 2, k, k]);
+
+function repvggBlock(): Graph {
+  const b = new GraphBuilder();
+  const dense = b.batchNorm("dense.bn", b.conv("dense", "x", weight(3), { padding: 1 }), statistics, 0);
+  const pointwise = b.batchNorm("pointwise.bn", b.conv("pointwise", "x", weight(1)), statistics, 0);
+  const identity = b.batchNorm("identity", "x", statistics, 0);
+  b.add("Relu", "y", [b.add("Add", "sum2", [b.add("Add", "sum1", [dense, pointwise]), identity])]);
+  return b.graph("block", [valueInfo("x", shape)], [valueInfo("y", shape)]);
+}
+
+const summary = (op: SumOp) => op.terms.map((term) => (term.kind === "value" ? term.value : term.node.name));
+
+describe("fuse", () => {
+  it("takes a block in training form as one sum, BatchNorm folded into its convolutions", () => {
+    const [op, ...rest] = fused(repvggBlock()) as SumOp[];
+    expect(rest).toEqual([]);
+    expect(summary(op!)).toEqual(["dense", "pointwise", "x"]);
+    expect(op!.relu).toBe(true);
+    for (const { affine } of op!.terms) {
+      expect(affine.scale).toEqual(Float64Array.of(1, 1));
+      expect(affine.shift).toEqual(Float64Array.of(1 - 3, 0));
+    }
+  });
+
+  it("leaves convolutions alone where BatchNorm is not to be folded, and sums the three branches at once", () => {
+    const ops = fused(repvggBlock(), false) as SumOp[];
+    expect(ops.map(summary)).toEqual([["dense"], ["pointwise"], ["dense", "pointwise", "x"]]);
+    expect(ops.map((op) => op.terms.map((term) => term.kind))).toEqual([
+      ["convolution"],
+      ["convolution"],
+      Array(3).fill("value"),
+    ]);
+    expect(ops.map((op) => op.relu)).toEqual([false, false, true]);
+  });
+
+  it("computes a value that somebody else reads by itself", () => {
+    const ops = fused(repvggBlock(), true, ["y", "sum1"]) as SumOp[];
+    expect(ops.map((op) => op.output)).toEqual(["sum1", "y"]);
+    expect(summary(ops[1]!)).toEqual(["sum1", "x"]);
+  });
+
+  it("does not take in a value that is read twice", () => {
+    const b = new GraphBuilder();
+    b.conv("c", "x", weight(1));
+    b.add("Add", "y", ["c", "c"]);
+    const ops = fused(b.graph("g", [valueInfo("x", shape)], [valueInfo("y", shape)])) as SumOp[];
+    expect(ops.map(summary)).toEqual([["c"], ["c", "c"]]);
+  });
+
+  it("composes chains of constant affine maps, subtraction and division included", () => {
+    const b = new GraphBuilder();
+    b.constant("two", f32([1, 2, 1, 1], Float32Array.of(2, 4)));
+    b.constant("one", f32([], Float32Array.of(1)));
+    const scaled = b.add("Mul", "scaled", ["two", "x"]);
+    const shifted = b.add("Sub", "shifted", ["one", scaled]); // 1 − 2x, 1 − 4x
+    b.add("Div", "y", [shifted, "two"]); // 0.5 − x, 0.25 − x
+    const [op] = fused(b.graph("g", [valueInfo("x", shape)], [valueInfo("y", shape)])) as SumOp[];
+    expect(summary(op!)).toEqual(["x"]);
+    expect(op!.terms[0]!.affine).toEqual({ scale: Float64Array.of(-1, -1), shift: Float64Array.of(0.5, 0.25) });
+  });
+
+  it("subtracts a branch by negating its term", () => {
+    const b = new GraphBuilder();
+    b.add("Sub", "y", [b.conv("a", "x", weight(1)), b.conv("c", "x", weight(1))]);
+    const [op] = fused(b.graph("g", [valueInfo("x", shape)], [valueInfo("y", shape)])) as SumOp[];
+    expect(summary(op!)).toEqual(["a", "c"]);
+    expect(op!.terms[1]!.affine.scale).toEqual(Float64Array.of(-1, -1));
+  });
+
+  it("refuses BatchNorm in training mode", () => {
+    const graph = repvggBlock();
+    const nodes = graph.nodes.map((node) =>
+      node.op === "BatchNormalization"
+        ? { ...node, attributes: { ...node.attributes, training_mode: { type: "int", value: 1 } as const } }
+        : node,
+    );
+    expect(() => fused({ ...graph, nodes })).toThrow(/inference mode.*"dense.bn" in training mode/);
+  });
+});
+
+describe("prepare", () => {
+  it("drops what does nothing and what nobody needs, and reads Constant nodes as constants", () => {
+    const b = new GraphBuilder();
+    b.add("Constant", "k", [], { value: { type: "tensor", value: f32([], Float32Array.of(2)) } });
+    b.add("Identity", "same", ["x"]);
+    b.add("Sigmoid", "dead", ["x"]);
+    b.add("Mul", "z", ["same", "k"]);
+    b.add("Identity", "y", ["z"]);
+    const prepared = prepare(b.graph("g", [valueInfo("x", shape)], [valueInfo("y", shape)]), ["y"]);
+    expect(prepared.nodes.map((node) => [node.name, node.inputs])).toEqual([["z", ["x", "k"]]]);
+    expect(prepared.resolve("y")).toBe("z");
+    expect(prepared.constants.has("k")).toBe(true);
+  });
+});
