@@ -1,11 +1,5 @@
 import { ShapeError } from "../core/errors.js";
-import {
-  createSession,
-  type Session,
-  type SessionInput,
-  type SessionOptions,
-  type SessionOutputs,
-} from "../engine/session.js";
+import { createSession, type Session, type SessionOptions, type SessionTensor } from "../engine/session.js";
 import type { Graph } from "../graph/graph.js";
 import { type Difference, DifferenceMeter } from "./difference.js";
 
@@ -15,9 +9,14 @@ export interface VerifyOptions {
   readonly shape?: NonNullable<SessionOptions["shape"]>;
   /** Relative error from which two values count as parted (default 1e-4). */
   readonly threshold?: number;
-  /** Values to compare one by one on the first batch (default: all that both graphs compute under one name). */
+  /** Inner values to compare one by one (default: all that both graphs compute under one name). */
   readonly values?: readonly string[];
+  /** Samples of the first batch on which they are compared (default 4): all values are kept in memory at once. */
+  readonly valueSamples?: number;
 }
+
+/** A batch: one value where the graphs have one input, else values by input name. */
+export type VerifyInput = SessionTensor | Readonly<Record<string, SessionTensor>>;
 
 /** The error of one inner value. */
 export interface ValueDifference extends Difference {
@@ -36,7 +35,7 @@ export interface Verification {
   readonly worstSample: { readonly index: number; readonly maxAbsolute: number } | undefined;
   /** Outputs agree within the threshold, and all numbers are finite on both sides or on neither. */
   readonly agree: boolean;
-  /** Inner values with the same name in both graphs, in the reference's order, on the first batch. */
+  /** Inner values with the same name in both graphs, in the reference's order, on the first samples. */
   readonly values: readonly ValueDifference[];
   /** The first of `values` that parts: where a fold went wrong. */
   readonly firstParted: string | undefined;
@@ -45,18 +44,18 @@ export interface Verification {
 /**
  * Runs two graphs on the same inputs and says how far they agree, and where they part.
  *
- * @param inputs batches, NCHW; all of them are compared on the outputs, the first also value by value.
+ * @param inputs batches, NCHW; all of them are compared on the outputs, the first samples also value by value.
  * @throws ShapeError when the graphs do not give outputs of the same number and shape.
  */
 export function verifyModels(
   reference: Graph,
   candidate: Graph,
-  inputs: Iterable<SessionInput>,
+  inputs: Iterable<VerifyInput>,
   options: VerifyOptions,
 ): Verification {
   const { threshold = 1e-4 } = options;
   const outputs = new OutputComparison();
-  let first: SessionInput | undefined;
+  let first: VerifyInput | undefined;
   withSessions(reference, candidate, options, [], (a, b) => {
     for (const input of inputs) {
       first ??= input;
@@ -84,13 +83,14 @@ export function sharedValues(reference: Graph, candidate: Graph): string[] {
 function compareValues(
   reference: Graph,
   candidate: Graph,
-  input: SessionInput,
+  input: VerifyInput,
   names: readonly string[],
   options: VerifyOptions,
 ): ValueDifference[] {
-  const { threshold = 1e-4 } = options;
+  const { threshold = 1e-4, valueSamples = 4 } = options;
+  const samples = firstSamples(input, valueSamples);
   return withSessions(reference, candidate, options, names, (a, b) => {
-    const [ours, theirs] = [a.run(input), b.run(input)];
+    const [ours, theirs] = [a.run(samples), b.run(samples)];
     return names.map((name) => {
       const meter = new DifferenceMeter();
       checkShapes(name, ours[name]!.shape, theirs[name]!.shape);
@@ -120,9 +120,22 @@ function withSessions<R>(
   }
 }
 
-type Output = SessionOutputs[string];
+function firstSamples(input: VerifyInput, samples: number): VerifyInput {
+  if (isTensor(input)) {
+    const count = Math.min(samples, input.shape[0]!);
+    const size = input.data.length / input.shape[0]!;
+    return { shape: [count, ...input.shape.slice(1)], data: input.data.subarray(0, count * size) };
+  }
+  return Object.fromEntries(
+    Object.entries(input).map(([name, tensor]) => [name, firstSamples(tensor, samples) as SessionTensor]),
+  );
+}
 
-function ordered(session: Session, outputs: SessionOutputs): Output[] {
+function isTensor(input: VerifyInput): input is SessionTensor {
+  return input.data instanceof Float32Array;
+}
+
+function ordered(session: Session, outputs: Readonly<Record<string, SessionTensor>>): SessionTensor[] {
   return session.outputNames.map((name) => outputs[name]!);
 }
 
@@ -133,7 +146,7 @@ class OutputComparison {
   #top1Disagreements = 0;
   #worst: { index: number; maxAbsolute: number } | undefined;
 
-  push(reference: readonly Output[], candidate: readonly Output[]): void {
+  push(reference: readonly SessionTensor[], candidate: readonly SessionTensor[]): void {
     if (reference.length !== candidate.length) {
       throw new ShapeError({ expected: `${reference.length} outputs`, received: `${candidate.length}` });
     }
@@ -164,7 +177,7 @@ class OutputComparison {
   }
 }
 
-function row({ data }: Output, index: number, rows: number): Float32Array {
+function row({ data }: SessionTensor, index: number, rows: number): Float32Array {
   const width = data.length / rows;
   return data.subarray(index * width, (index + 1) * width);
 }

@@ -5,8 +5,10 @@ import { ShapeError, UserError } from "../core/errors.js";
 import { elementCount } from "../core/named-arrays.js";
 import { quantile } from "../core/statistics.js";
 import type { Graph, ValueInfo } from "../graph/graph.js";
+import { validate } from "../graph/validate.js";
 import { ConstantStore } from "./constant-store.js";
 import { buildPlan } from "./plan/plan.js";
+import { graphInputs } from "./plan/prepare.js";
 import type { PlanReport, StepReport } from "./plan/report.js";
 import { type Executable, PlanCache } from "./plan-cache.js";
 
@@ -85,7 +87,8 @@ class GraphSession implements Session {
     const { backend, features = [], fuseBatchNorm = true, maxPlans = 4 } = options;
     if (!(maxPlans >= 1)) throw new UserError({ expected: "maxPlans of at least 1", received: String(maxPlans) });
     this.#backend = backend;
-    this.inputNames = graph.inputs.map((input) => input.name);
+    validate(graph);
+    this.inputNames = graphInputs(graph).map((input) => input.name);
     this.#defaultShapes = defaultShapes(graph, options.shape);
     const planConvolution = (geometry: ConvGeometry) => planConvForward(geometry, backend);
     const build = (inputShapes: Shapes) => buildPlan(graph, { inputShapes, features, fuseBatchNorm, planConvolution });
@@ -228,12 +231,13 @@ function zeros(shapes: Shapes): Record<string, SessionTensor> {
 }
 
 function defaultShapes(graph: Graph, shape: SessionOptions["shape"]): Shapes {
+  const inputs = graphInputs(graph);
   if (shape)
     return namedShapes(
-      graph.inputs.map((input) => input.name),
+      inputs.map((input) => input.name),
       shape,
     );
-  return Object.fromEntries(graph.inputs.map((input) => [input.name, declaredShape(input)]));
+  return Object.fromEntries(inputs.map((input) => [input.name, declaredShape(input)]));
 }
 
 function namedShapes(inputNames: readonly string[], shape: NonNullable<SessionOptions["shape"]>): Shapes {

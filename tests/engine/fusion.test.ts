@@ -7,12 +7,8 @@ import type { Graph } from "#repvgg/graph/graph.js";
 
 const shape = [1, 2, 3, 3];
 
-/** Fuses a graph in which every value has the same shape. */
-function fused(graph: Graph, fuseBatchNorm = true, wanted: readonly string[] = ["y"]) {
-  const prepared = prepare(graph, wanted);
-  const values = ["x", ...graph.nodes.flatMap((node) => node.outputs)];
-  const shapes = new Map(values.map((value) => [value, shape]));
-  return fuse({ graph: prepared, shapes, fuseBatchNorm });
+function fused(graph: Graph, fuseBatchNorm = true, features: readonly string[] = []) {
+  return fuse({ graph: prepare(graph, { x: shape }, features), fuseBatchNorm });
 }
 
 const vector = (...values: number[]) => f32([values.length], Float32Array.from(values));
@@ -54,7 +50,7 @@ describe("fuse", () => {
   });
 
   it("computes a value that somebody else reads by itself", () => {
-    const ops = fused(repvggBlock(), true, ["y", "sum1"]) as SumOp[];
+    const ops = fused(repvggBlock(), true, ["sum1"]) as SumOp[];
     expect(ops.map((op) => op.output)).toEqual(["sum1", "y"]);
     expect(summary(ops[1]!)).toEqual(["sum1", "x"]);
   });
@@ -104,11 +100,25 @@ describe("prepare", () => {
     b.add("Constant", "k", [], { value: { type: "tensor", value: f32([], Float32Array.of(2)) } });
     b.add("Identity", "same", ["x"]);
     b.add("Sigmoid", "dead", ["x"]);
-    b.add("Mul", "z", ["same", "k"]);
-    b.add("Identity", "y", ["z"]);
-    const prepared = prepare(b.graph("g", [valueInfo("x", shape)], [valueInfo("y", shape)]), ["y"]);
-    expect(prepared.nodes.map((node) => [node.name, node.inputs])).toEqual([["z", ["x", "k"]]]);
-    expect(prepared.resolve("y")).toBe("z");
+    b.add("Mul", "y", ["same", "k"]);
+    const prepared = prepare(b.graph("g", [valueInfo("x", shape)], [valueInfo("y", shape)]), { x: shape }, []);
+    expect(prepared.nodes.map((node) => [node.name, node.inputs])).toEqual([["y", ["x", "k"]]]);
     expect(prepared.constants.has("k")).toBe(true);
+    expect(prepared.shapes.get("y")).toEqual(shape);
+  });
+
+  it("refuses inputs of another shape than the graph declares; the batch is free", () => {
+    const b = new GraphBuilder();
+    b.add("Relu", "y", ["x"]);
+    const graph = b.graph(
+      "g",
+      [valueInfo("x", ["batch", 2, "height", 3])],
+      [valueInfo("y", ["batch", 2, "height", 3])],
+    );
+    expect(prepare(graph, { x: [5, 2, 9, 3] }, []).shapes.get("y")).toEqual([5, 2, 9, 3]);
+    expect(() => prepare(graph, { x: [1, 3, 9, 3] }, [])).toThrow(
+      /"x" of shape \[batch, 2, height, 3\], received \[1, 3, 9, 3\]/,
+    );
+    expect(() => prepare(graph, { x: [1, 2, 0, 3] }, [])).toThrow(/received \[1, 2, 0, 3\]/);
   });
 });

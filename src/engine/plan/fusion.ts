@@ -1,6 +1,7 @@
 import type { GraphNode } from "../../graph/graph.js";
 import { type Affine, affineOf, composeAffine, identityAffine, isIdentity } from "./affine.js";
 import type { PreparedGraph } from "./prepare.js";
+import { extents } from "./step.js";
 
 /**
  * y = Σ terms, then max(0, ·) when `relu`: what Conv, Gemm, BatchNormalization, Add, Sub, constant per-channel affines
@@ -30,7 +31,6 @@ export type Term =
 
 export interface FusionContext {
   readonly graph: PreparedGraph;
-  readonly shapes: ReadonlyMap<string, readonly number[]>;
   /** Whether affine maps go into the weights of the convolution before them. */
   readonly fuseBatchNorm: boolean;
 }
@@ -41,8 +41,9 @@ export function fuse(context: FusionContext): FusedOp[] {
   const ops: FusedOp[] = [];
   // From the end: a node is reached after all that could take it in.
   for (const node of context.graph.nodes.toReversed()) {
-    if (!absorbed.has(node))
-      ops.push(isLinear(context, node) || node.op === "Relu" ? sumOf(context, node, absorbed) : { kind: "node", node });
+    if (absorbed.has(node)) continue;
+    const sum = isStandard(node) && (node.op === "Relu" || isLinear(context, node));
+    ops.push(sum ? sumOf(context, node, absorbed) : { kind: "node", node });
   }
   return ops.reverse();
 }
@@ -88,9 +89,14 @@ function sumOf(context: FusionContext, root: GraphNode, absorbed: Set<GraphNode>
   return { kind: "sum", name: last.name, output, terms, relu };
 }
 
-/** The node that gives `value`, where only one place reads it. */
-function inner(context: FusionContext, value: string): GraphNode | undefined {
-  return context.graph.uses.get(value) === 1 ? context.graph.producer.get(value) : undefined;
+/** The node that gives `value`, where only one place reads it and the node is of the standard operators. */
+function inner({ graph }: FusionContext, value: string): GraphNode | undefined {
+  const node = graph.producer.get(value);
+  return node && isStandard(node) && graph.uses.get(value) === 1 ? node : undefined;
+}
+
+function isStandard(node: GraphNode): boolean {
+  return node.domain === "";
 }
 
 function isLinear(context: FusionContext, node: GraphNode): boolean {
@@ -98,28 +104,29 @@ function isLinear(context: FusionContext, node: GraphNode): boolean {
 }
 
 function affineStep(context: FusionContext, node: GraphNode): ReturnType<typeof affineOf> {
-  const shape = context.shapes.get(node.outputs[0]!)!;
-  const step = affineOf(node, shape, context.graph.constants);
+  const shape = context.graph.shapes.get(node.outputs[0]!);
+  const step = shape && affineOf(node, shape, context.graph.constants);
   // A constant may also broadcast the value to a larger shape: that is no map of each channel.
-  return step && sameShape(context.shapes.get(step.input), shape) ? step : undefined;
+  return step && sameShape(context.graph.shapes.get(step.input), shape) ? step : undefined;
 }
 
 /** Conv, and matrix products whose result is [rows, channels]: 1×1 convolutions of one position. */
-function isConvolution({ shapes }: FusionContext, node: GraphNode): boolean {
+function isConvolution({ graph }: FusionContext, node: GraphNode): boolean {
   if (node.op === "Conv" || node.op === "Gemm") return true;
-  return node.op === "MatMul" && shapes.get(node.outputs[0]!)?.length === 2;
+  return node.op === "MatMul" && graph.shapes.get(node.outputs[0]!)?.length === 2;
 }
 
 /** Add or Sub of two computed values of one shape. */
-function isPlainSum({ graph, shapes }: FusionContext, node: GraphNode): boolean {
+function isPlainSum({ graph }: FusionContext, node: GraphNode): boolean {
   if (node.op !== "Add" && node.op !== "Sub") return false;
   const [a, b] = node.inputs as [string, string];
   if (graph.constants.has(a) || graph.constants.has(b)) return false;
-  return sameShape(shapes.get(a), shapes.get(b));
+  return sameShape(graph.shapes.get(a), graph.shapes.get(b));
 }
 
-function negate({ shapes }: FusionContext, value: string): Affine {
-  return { scale: new Float64Array(shapes.get(value)![1] ?? 1).fill(-1), shift: undefined };
+function negate({ graph }: FusionContext, value: string): Affine {
+  const { channels } = extents(graph.shapes.get(value)!);
+  return { scale: new Float64Array(channels).fill(-1), shift: undefined };
 }
 
 function sameShape(a: readonly number[] | undefined, b: readonly number[] | undefined): boolean {

@@ -7,9 +7,8 @@ import { fuse } from "./fusion.js";
 import { type Scheduled, schedule } from "./lifetimes.js";
 import { Lowering } from "./lower/context.js";
 import { lower } from "./lower/registry.js";
-import { prepare } from "./prepare.js";
+import { graphInputs, prepare } from "./prepare.js";
 import type { PlanReport, StepReport } from "./report.js";
-import { shapesOf } from "./shapes.js";
 import type { Buffer, Step, Tensor } from "./step.js";
 
 export interface PlanOptions {
@@ -53,17 +52,16 @@ export interface Plan {
  * @throws UserError where the engine lacks an operator or a form of it; ShapeError where shapes do not fit.
  */
 export function buildPlan(graph: Graph, options: PlanOptions): Plan {
-  const wanted = [...new Set([...graph.outputs.map((output) => output.name), ...options.features])];
-  const prepared = prepare(graph, wanted);
-  const shapes = shapesOf(graph, options.inputShapes);
-  const lowering = new Lowering(prepared, shapes, options.planConvolution);
-  const inputs = graph.inputs.map(({ name }): [string, Tensor] => [
+  const { inputShapes, features, fuseBatchNorm, planConvolution } = options;
+  const prepared = prepare(graph, inputShapes, features);
+  const lowering = new Lowering(prepared, planConvolution);
+  const inputs = graphInputs(graph).map(({ name }): [string, Tensor] => [
     name,
-    lowering.createRowMajor(name, options.inputShapes[name]!),
+    lowering.createRowMajor(name, inputShapes[name]!),
   ]);
   for (const [name, tensor] of inputs) lowering.define(name, tensor);
-  for (const op of fuse({ graph: prepared, shapes, fuseBatchNorm: options.fuseBatchNorm })) lower(lowering, op);
-  const outputs = wanted.map((name): [string, Tensor] => [name, lowering.result(name)]);
+  for (const op of fuse({ graph: prepared, fuseBatchNorm })) lower(lowering, op);
+  const outputs = prepared.outputs.map((name): [string, Tensor] => [name, lowering.result(name)]);
 
   const buffersOf = (ports: readonly [string, Tensor][]): Buffer[] => ports.map(([, tensor]) => tensor.buffer);
   const scheduled = schedule(lowering.steps, buffersOf(inputs), buffersOf(outputs));

@@ -1,58 +1,76 @@
+import { ShapeError, UserError } from "../../core/errors.js";
 import type { NamedArray } from "../../core/named-arrays.js";
-import type { Graph, GraphNode } from "../../graph/graph.js";
+import { inferShapes } from "../../graph/analyze/analyze.js";
+import { constantFolding } from "../../graph/constant-folding.js";
+import { eliminateDead, eliminateNoOps } from "../../graph/eliminate.js";
+import type { Dimension, Graph, GraphNode, ValueInfo } from "../../graph/graph.js";
+import { producersOf } from "../../graph/validate.js";
 
-/**
- * A graph as the planner reads it: no Constant nodes, no nodes that do nothing, none that nobody needs; operators
- * outside the default domain have it in their name.
- */
+/** A graph for inputs of one shape as the planner reads it: everything constant is an initializer, and every node is needed. */
 export interface PreparedGraph {
   readonly nodes: readonly GraphNode[];
   readonly constants: ReadonlyMap<string, NamedArray>;
-  /** Value that stands for each wanted value (another name where an Identity gave it). */
-  resolve(value: string): string;
-  /** How often each value is read, by nodes and as a wanted value. */
+  /** Values that the plan gives: the graph's outputs, then the features. */
+  readonly outputs: readonly string[];
+  /** Shapes of all values that can be told; values of unknown operators have none. */
+  readonly shapes: ReadonlyMap<string, readonly number[]>;
+  /** How often each value is read, by nodes and as an output. */
   readonly uses: ReadonlyMap<string, number>;
   readonly producer: ReadonlyMap<string, GraphNode>;
 }
 
-const passThrough = new Set(["Identity", "Dropout"]);
-
-/** @param wanted the values that the plan must give. */
-export function prepare(graph: Graph, wanted: readonly string[]): PreparedGraph {
-  const constants = new Map(graph.initializers);
-  const renamed = new Map<string, string>();
-  const resolve = (value: string): string => renamed.get(value) ?? value;
-  const nodes: GraphNode[] = [];
-  for (const node of graph.nodes) {
-    const value = node.attributes.value;
-    if (node.op === "Constant" && value?.type === "tensor") {
-      constants.set(node.outputs[0]!, value.value);
-    } else if (passThrough.has(node.op)) {
-      const source = resolve(node.inputs[0]!);
-      renamed.set(node.outputs[0]!, source);
-      const constant = constants.get(source);
-      if (constant) constants.set(node.outputs[0]!, constant);
-    } else {
-      const standard = node.domain === "" || node.domain === "ai.onnx";
-      nodes.push({ ...node, op: standard ? node.op : `${node.domain}.${node.op}`, inputs: node.inputs.map(resolve) });
-    }
-  }
-
-  const needed = new Set(wanted.map(resolve));
+/** @throws ShapeError for input shapes that are not what the graph declares. */
+export function prepare(
+  graph: Graph,
+  inputShapes: Readonly<Record<string, readonly number[]>>,
+  features: readonly string[],
+): PreparedGraph {
+  const outputs = [...new Set([...graph.outputs.map(({ name }) => name), ...features])];
+  const bound: Graph = {
+    ...graph,
+    inputs: graphInputs(graph).map((input) => bind(input, inputShapes[input.name]!)),
+    outputs: outputs.map((name): ValueInfo => ({ name, dtype: "f32", shape: undefined })),
+  };
+  const prepared = eliminateDead(eliminateNoOps(constantFolding(bound)));
   const uses = new Map<string, number>();
-  const use = (value: string): void => void uses.set(value, (uses.get(value) ?? 0) + 1);
-  for (const value of wanted) use(resolve(value));
-  const live: GraphNode[] = [];
-  for (const node of nodes.toReversed()) {
-    if (!node.outputs.some((output) => needed.has(output))) continue;
-    live.push(node);
-    for (const input of node.inputs) {
-      if (input === "" || constants.has(input)) continue;
-      needed.add(input);
-      use(input);
-    }
+  for (const value of [...prepared.nodes.flatMap((node) => node.inputs), ...outputs]) {
+    uses.set(value, (uses.get(value) ?? 0) + 1);
   }
-  live.reverse();
-  const producer = new Map(live.flatMap((node) => node.outputs.map((output) => [output, node] as const)));
-  return { nodes: live, constants, resolve, uses, producer };
+  const shapes = new Map<string, readonly number[]>();
+  for (const [name, { shape }] of inferShapes(prepared)) if (isStatic(shape)) shapes.set(name, shape);
+  return {
+    nodes: prepared.nodes,
+    constants: prepared.initializers,
+    outputs,
+    shapes,
+    uses,
+    producer: producersOf(prepared),
+  };
+}
+
+/** The inputs that a caller gives. Old ONNX files list initializers among them. */
+export function graphInputs(graph: Graph): readonly ValueInfo[] {
+  return graph.inputs.filter(({ name }) => !graph.initializers.has(name));
+}
+
+const floats = new Set<ValueInfo["dtype"]>(["f32", "f16", "bf16", "f64"]);
+
+function bind(input: ValueInfo, shape: readonly number[]): ValueInfo {
+  const { name, dtype, shape: declared } = input;
+  if (!floats.has(dtype)) {
+    throw new UserError({ expected: `a floating-point input "${name}"`, received: `${dtype}` });
+  }
+  const fits =
+    declared === undefined ||
+    (declared.length === shape.length &&
+      declared.every((size, axis) => axis === 0 || typeof size === "string" || size === shape[axis]));
+  if (fits && shape.every((size) => Number.isInteger(size) && size > 0)) return { name, dtype: "f32", shape };
+  throw new ShapeError({
+    expected: `input "${name}" of shape [${declared?.join(", ") ?? "positive sizes"}]`,
+    received: `[${shape.join(", ")}]`,
+  });
+}
+
+function isStatic(shape: readonly Dimension[] | undefined): shape is readonly number[] {
+  return shape?.every((size) => typeof size === "number") ?? false;
 }

@@ -26,14 +26,16 @@ export class Lowering {
 
   constructor(
     readonly graph: PreparedGraph,
-    readonly shapes: ReadonlyMap<string, readonly number[]>,
     readonly planConvolution: (geometry: ConvGeometry) => ConvPlan,
   ) {}
 
   shapeOf(value: string): readonly number[] {
-    const shape = this.shapes.get(value);
-    if (shape === undefined) throw new Error(`value "${value}" has no shape`);
-    return shape;
+    const shape = this.graph.shapes.get(value);
+    if (shape) return shape;
+    throw new UserError({
+      expected: "shapes that follow from the input's",
+      received: `"${value}", whose shape depends on what is computed`,
+    });
   }
 
   /** The value in whatever layout it has. */
@@ -48,7 +50,7 @@ export class Lowering {
 
   /** A value that the plan returns, in the graph's order. */
   result(name: string): Tensor {
-    const tensor = this.#tensors.get(this.graph.resolve(name));
+    const tensor = this.#tensors.get(name);
     if (tensor) return this.rowMajor(tensor);
     throw new UserError({
       expected: "outputs that the graph computes from its inputs",

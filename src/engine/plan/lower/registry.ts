@@ -4,15 +4,17 @@ import type { FusedOp } from "../fusion.js";
 import type { Lowering } from "./context.js";
 import { lowerMul, lowerSigmoid } from "./elementwise.js";
 import { lowerGlobalAveragePool, lowerReduceMean } from "./pool.js";
-import { lowerConcat, lowerReshape } from "./shape.js";
+import { lowerConcat, lowerIdentity, lowerReshape } from "./shape.js";
 import { lowerSoftmax } from "./softmax.js";
 import { lowerSum } from "./sum.js";
 
 /** Operators that are lowered by themselves. Those that fusion turns into sums are in {@link fusedOperators}. */
 const lowerings: Readonly<Record<string, (lowering: Lowering, node: GraphNode) => void>> = {
   Concat: lowerConcat,
+  Dropout: lowerIdentity,
   Flatten: lowerReshape,
   GlobalAveragePool: lowerGlobalAveragePool,
+  Identity: lowerIdentity,
   Mul: lowerMul,
   ReduceMean: lowerReduceMean,
   Reshape: lowerReshape,
@@ -31,15 +33,15 @@ export function lower(lowering: Lowering, op: FusedOp): void {
     return;
   }
   const { node } = op;
-  const lowerNode = Object.hasOwn(lowerings, node.op) ? lowerings[node.op] : undefined;
+  const lowerNode = node.domain === "" && Object.hasOwn(lowerings, node.op) ? lowerings[node.op] : undefined;
   if (lowerNode === undefined) throw lackingOperator(lowering, node);
   lowerNode(lowering, node);
 }
 
 function lackingOperator(lowering: Lowering, node: GraphNode): UserError {
-  const received = `node "${node.name}" (${node.op})`;
-  if (fusedOperators.includes(node.op)) {
-    const shapes = node.inputs.map((input) => `${input}: [${lowering.shapes.get(input) ?? "?"}]`);
+  const received = `node "${node.name}" (${node.domain && `${node.domain}.`}${node.op})`;
+  if (node.domain === "" && fusedOperators.includes(node.op)) {
+    const shapes = node.inputs.map((input) => `${input}: [${lowering.graph.shapes.get(input) ?? "?"}]`);
     return new UserError({
       expected: `a form of ${node.op} that the engine has (operands of one shape, or one constant a channel)`,
       received: `${received} with ${shapes.join(", ")}`,

@@ -1,0 +1,67 @@
+import { expect } from "vitest";
+import type { Backend } from "#repvgg/backend/backend.js";
+import { elementCount, f32, type NamedArray } from "#repvgg/core/named-arrays.js";
+import { rngFor } from "#repvgg/core/rng.js";
+import { createSession, type SessionOptions, type SessionTensor } from "#repvgg/engine/session.js";
+import { evaluate } from "#repvgg/graph/evaluate/evaluate.js";
+import type { Graph } from "#repvgg/graph/graph.js";
+
+/** Standard normal numbers that depend on the name only. */
+export function randomArray(name: string, shape: readonly number[]): NamedArray & { readonly data: Float32Array } {
+  const rng = rngFor(7, name);
+  const data = Float32Array.from({ length: elementCount(shape) }, () => rng.normal());
+  return f32(shape, data) as NamedArray & { readonly data: Float32Array };
+}
+
+/** BatchNorm parameters and statistics as after training: nothing zero, nothing one. */
+export function randomBatchNorm(name: string, channels: number) {
+  const rng = rngFor(7, name);
+  const vector = (low: number, high: number): NamedArray =>
+    f32(
+      [channels],
+      Float32Array.from({ length: channels }, () => rng.uniform(low, high)),
+    );
+  return { weight: vector(0.5, 1.5), bias: vector(-0.5, 0.5), mean: vector(-0.5, 0.5), variance: vector(0.5, 2) };
+}
+
+/** Inputs by name, of shapes by name. */
+export function randomInputs(shapes: Readonly<Record<string, readonly number[]>>): Record<string, SessionTensor> {
+  return Object.fromEntries(Object.entries(shapes).map(([name, shape]) => [name, randomArray(name, shape)]));
+}
+
+/** max |a − b| / max |b| */
+export function relativeError(values: ArrayLike<number>, reference: ArrayLike<number>): number {
+  expect(values.length).toBe(reference.length);
+  let [difference, scale] = [0, 0];
+  for (let i = 0; i < reference.length; i++) {
+    difference = Math.max(difference, Math.abs(values[i]! - reference[i]!));
+    scale = Math.max(scale, Math.abs(reference[i]!));
+    if (Number.isNaN(values[i])) return Number.NaN;
+  }
+  return scale > 0 ? difference / scale : difference;
+}
+
+/** Runs a graph in a session and by the definition, in float64, and expects the same outputs. Returns the session's. */
+export function expectAsDefined(
+  backend: Backend,
+  graph: Graph,
+  inputs: Readonly<Record<string, SessionTensor>>,
+  options: Partial<SessionOptions> = {},
+  tolerance = 1e-5,
+): Readonly<Record<string, SessionTensor>> {
+  const shape = Object.fromEntries(Object.entries(inputs).map(([name, tensor]) => [name, tensor.shape]));
+  const session = createSession(graph, { backend, shape, ...options });
+  try {
+    const outputs = session.run(inputs);
+    const arrays = new Map(Object.entries(inputs).map(([name, { shape, data }]) => [name, f32(shape, data)]));
+    const defined = evaluate(graph, arrays);
+    for (const { name } of graph.outputs) {
+      const reference = defined.get(name)!;
+      expect(outputs[name]!.shape, name).toEqual([...reference.shape]);
+      expect(relativeError(outputs[name]!.data, reference.data), name).toBeLessThan(tolerance);
+    }
+    return outputs;
+  } finally {
+    session.dispose();
+  }
+}

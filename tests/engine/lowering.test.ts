@@ -1,0 +1,249 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { f32 } from "#repvgg/core/named-arrays.js";
+import { createSession } from "#repvgg/engine/session.js";
+import { float, int, ints } from "#repvgg/graph/attributes.js";
+import { GraphBuilder, int64, valueInfo } from "#repvgg/graph/build.js";
+import type { Graph } from "#repvgg/graph/graph.js";
+import { backendOf } from "../tensor/backends.js";
+import { expectAsDefined, randomArray, randomBatchNorm, randomInputs } from "./compare.js";
+
+const backend = backendOf(2);
+
+/** A graph of one input `x` and the outputs that `build` names. */
+function graphOf(shape: readonly number[], build: (b: GraphBuilder) => readonly string[]): Graph {
+  const b = new GraphBuilder();
+  const outputs = build(b);
+  return b.graph(
+    "test",
+    [valueInfo("x", ["batch", ...shape.slice(1).map((_, axis) => `size${axis}`)])],
+    outputs.map((name) => ({ name, dtype: "f32", shape: undefined })),
+  );
+}
+
+function check(shape: readonly number[], build: (b: GraphBuilder) => readonly string[], tolerance?: number): void {
+  for (const fuseBatchNorm of [true, false]) {
+    expectAsDefined(backend, graphOf(shape, build), randomInputs({ x: shape }), { fuseBatchNorm }, tolerance);
+  }
+}
+
+const shapes = [
+  [1, 3, 5, 7],
+  [3, 8, 4, 4],
+  [2, 1, 6, 3],
+  [3, 5, 1, 1],
+];
+
+describe("convolutions", () => {
+  const convolution = fc.record({
+    batch: fc.integer({ min: 1, max: 3 }),
+    groups: fc.constantFrom(1, 2, 4),
+    inPerGroup: fc.integer({ min: 1, max: 5 }),
+    outPerGroup: fc.integer({ min: 1, max: 5 }),
+    kernel: fc.constantFrom(1, 2, 3, 5),
+    stride: fc.constantFrom(1, 2, 3),
+    dilation: fc.constantFrom(1, 2),
+    padding: fc.integer({ min: 0, max: 2 }),
+    height: fc.integer({ min: 9, max: 13 }),
+    width: fc.integer({ min: 9, max: 13 }),
+    bias: fc.boolean(),
+    batchNorm: fc.boolean(),
+    relu: fc.boolean(),
+  });
+
+  it("of any geometry, with what follows fused, are as defined", () => {
+    fc.assert(
+      fc.property(convolution, (c) => {
+        const [inChannels, outChannels] = [c.groups * c.inPerGroup, c.groups * c.outPerGroup];
+        check([c.batch, inChannels, c.height, c.width], (b) => {
+          const weight = randomArray("w", [outChannels, c.inPerGroup, c.kernel, c.kernel]);
+          const { stride, padding, dilation, groups } = c;
+          const bias = c.bias ? { bias: randomArray("b", [outChannels]) } : {};
+          let y = b.conv("conv", "x", weight, { stride, padding, dilation, groups, ...bias });
+          if (c.batchNorm) y = b.batchNorm("bn", y, randomBatchNorm("bn", outChannels));
+          return [c.relu ? b.add("Relu", "relu", [y]) : y];
+        });
+      }),
+      { numRuns: 40 },
+    );
+  });
+
+  it("with unequal strides, pads and kernel sizes, and automatic padding", () => {
+    const weight = (b: GraphBuilder) => b.constant("w", randomArray("w", [4, 3, 3, 2]));
+    check([2, 3, 9, 8], (b) => [
+      b.add("Conv", "y", ["x", weight(b)], { strides: ints([2, 1]), pads: ints([0, 1, 2, 0]) }),
+      b.add("Conv", "same", ["x", "w"], { strides: ints([2, 2]), auto_pad: { type: "string", value: "SAME_UPPER" } }),
+    ]);
+  });
+
+  it("as matrix products: Gemm in all its forms, and MatMul", () => {
+    for (const batch of [1, 3]) {
+      check([batch, 6], (b) => {
+        b.constant("bt", randomArray("bt", [5, 6]));
+        b.constant("b", randomArray("b", [6, 5]));
+        b.constant("row", randomArray("row", [5]));
+        b.constant("wide", randomArray("wide", [1, 5]));
+        b.constant("scalar", randomArray("scalar", [1]));
+        const scaled = { alpha: float(0.5), beta: float(-2) };
+        return [
+          b.add("Gemm", "plain", ["x", "b"]),
+          b.add("Gemm", "transposed", ["x", "bt", "row"], { transB: int(1), ...scaled }),
+          b.add("Relu", "relu", [b.add("Gemm", "biased", ["x", "b", "wide"], scaled)]),
+          b.add("Gemm", "one", ["x", "b", "scalar"]),
+          b.add("Add", "matmul", [b.add("MatMul", "product", ["x", "b"]), "row"]),
+        ];
+      });
+    }
+  });
+});
+
+describe("sums", () => {
+  it("of branches: convolutions, BatchNorm and the input itself, with and without ReLU", () => {
+    for (const [batch, channels, height, width] of [
+      [1, 8, 7, 5],
+      [3, 5, 6, 9],
+    ] as const) {
+      check([batch, channels, height, width], (b) => {
+        const dense = b.conv("dense", "x", randomArray("dense", [channels, channels, 3, 3]), { padding: 1 });
+        const pointwise = b.conv("pointwise", "x", randomArray("pointwise", [channels, channels, 1, 1]));
+        const denseBn = b.batchNorm("dense.bn", dense, randomBatchNorm("dense.bn", channels));
+        const pointwiseBn = b.batchNorm("pointwise.bn", pointwise, randomBatchNorm("pointwise.bn", channels));
+        const identityBn = b.batchNorm("identity", "x", randomBatchNorm("identity", channels));
+        const sum = b.add("Add", "sum", [b.add("Add", "pair", [denseBn, pointwiseBn]), identityBn]);
+        return [b.add("Relu", "y", [sum])];
+      });
+    }
+  });
+
+  it("of a residual, accumulated in place or onto a copy", () => {
+    const residual = (b: GraphBuilder, input: string, name: string): string => {
+      const inner = b.add("Relu", `${name}.relu`, [
+        b.conv(`${name}.a`, input, randomArray(`${name}.a`, [6, 6, 3, 3]), { padding: 1 }),
+      ]);
+      const outer = b.conv(`${name}.b`, inner, randomArray(`${name}.b`, [6, 6, 3, 3]), { padding: 1 });
+      return b.add("Relu", name, [b.add("Add", `${name}.sum`, [outer, input])]);
+    };
+    check([2, 6, 5, 5], (b) => [residual(b, residual(b, "x", "first"), "second")], 1e-5);
+    check([2, 6, 5, 5], (b) => ["first", residual(b, residual(b, "x", "first"), "second")], 1e-5);
+    check([2, 6, 5, 5], (b) => {
+      const y = b.conv("c", "x", randomArray("c", [6, 6, 3, 3]), { padding: 1 });
+      return [b.add("Add", "y", ["x", y])]; // the convolution reads what it is added to
+    });
+  });
+
+  it("of more branches than one kernel takes, of differences and of scaled values", () => {
+    check([2, 4, 3, 5], (b) => {
+      b.constant("gamma", randomArray("gamma", [4, 1, 1]));
+      b.constant("half", f32([], Float32Array.of(0.5)));
+      const gated = b.add("Sigmoid", "gated", ["x"]);
+      let sum = gated;
+      for (let i = 0; i < 6; i++) {
+        const term = b.add("Mul", `term${i}`, ["x", i % 2 === 0 ? "gamma" : "half"]);
+        sum = b.add(i % 3 === 0 ? "Sub" : "Add", `sum${i}`, [sum, term]);
+      }
+      return [
+        sum,
+        b.add("Relu", "mixer", [b.add("Sub", "difference", ["half", b.add("Div", "divided", ["x", "gamma"])])]),
+      ];
+    });
+  });
+
+  it("of one value with itself", () => {
+    check([2, 4, 3, 5], (b) => [b.add("Add", "y", ["x", "x"])]);
+  });
+});
+
+describe.each(shapes)("on [%i, %i, %i, %i]", (...shape) => {
+  const channels = shape[1]!;
+
+  it("BatchNormalization and Relu by themselves", () => {
+    check(shape, (b) => {
+      const bn = b.batchNorm("bn", "x", randomBatchNorm("bn", channels));
+      return [bn, b.add("Relu", "relu", ["x"]), b.add("Relu", "both", [bn])];
+    });
+  });
+
+  it("Sigmoid and Mul of one shape", () => {
+    check(shape, (b) => [
+      b.add("Mul", "silu", ["x", b.add("Sigmoid", "gate", ["x"])]),
+      b.add("Mul", "square", ["x", "x"]),
+    ]);
+  });
+
+  it("squeeze-and-excitation: pool, gate, multiply by channel in either order", () => {
+    check(shape, (b) => {
+      const pooled = b.add("GlobalAveragePool", "pooled", ["x"]);
+      const gate = b.add("Sigmoid", "gate", [b.conv("up", pooled, randomArray("up", [channels, channels, 1, 1]))]);
+      return [b.add("Mul", "y", ["x", gate]), b.add("Mul", "z", [gate, "x"])];
+    });
+  });
+
+  it("ReduceMean over space, with axes as attribute or input", () => {
+    check(shape, (b) => [
+      b.add("ReduceMean", "kept", ["x"], { axes: ints([2, 3]), keepdims: int(1) }),
+      b.add("ReduceMean", "flat", ["x", b.constant("axes", int64([-1, -2]))], { keepdims: int(0) }),
+    ]);
+  });
+
+  it("Flatten and Reshape, also where memory has another order than the graph", () => {
+    check(shape, (b) => {
+      const y = b.conv("c", "x", randomArray("c", [channels, channels, 1, 1]));
+      const size = channels * shape[2]! * shape[3]!;
+      const flat = b.add("Flatten", "flat", [y], { axis: int(1) });
+      b.constant("w", randomArray("w", [size, 3]));
+      const back = b.add("Reshape", "back", [flat, b.constant("sizes", int64([0, shape[3]!, shape[2]!, channels]))]);
+      return [flat, b.add("Gemm", "logits", [flat, "w"]), b.add("Relu", "relu", [back])];
+    });
+  });
+
+  it("Softmax over channels and over the last axis", () => {
+    check(shape, (b) => [
+      b.add("Softmax", "channels", ["x"], { axis: int(1) }),
+      b.add("Softmax", "last", [b.add("Relu", "relu", ["x"])], { axis: int(-1) }),
+    ]);
+  });
+
+  it("Concat along channels", () => {
+    check(shape, (b) => {
+      const y = b.conv("c", "x", randomArray("c", [3, channels, 1, 1]));
+      const joined = b.add("Concat", "joined", [y, "x", y], { axis: int(1) });
+      return [joined, b.conv("after", joined, randomArray("after", [2, 6 + channels, 1, 1]))];
+    });
+  });
+
+  it("Identity and Dropout of inputs, inner values and outputs", () => {
+    check(shape, (b) => {
+      const same = b.add("Identity", "same", ["x"]);
+      return [same, b.add("Dropout", "kept", [b.add("Relu", "relu", [same])]), "relu"];
+    });
+  });
+});
+
+describe("what the engine lacks", () => {
+  const create = (shape: readonly number[], build: (b: GraphBuilder) => readonly string[]) => () =>
+    createSession(graphOf(shape, build), { backend, shape });
+
+  it("is named, with the node that needs it", () => {
+    const before = backend.memory.usedWords;
+    expect(create([1, 2, 4, 4], (b) => [b.add("Tan", "tangent", ["x"])])).toThrow(
+      /^expected operators that the engine has \(.*Conv.*Relu.*\), received node "tangent" \(Tan\)$/,
+    );
+    const graph = graphOf([1, 2, 4, 4], (b) => [b.add("Relu", "y", ["x"])]);
+    const foreign = { ...graph, nodes: graph.nodes.map((node) => ({ ...node, domain: "com.example" })) };
+    expect(() => createSession(foreign, { backend, shape: [1, 2, 4, 4] })).toThrow(/"y" \(com\.example\.Relu\)/);
+    expect(backend.memory.usedWords).toBe(before);
+  });
+
+  it("is told where only a form of an operator is lacking", () => {
+    expect(
+      create([1, 2, 4, 4], (b) => [b.add("Add", "sum", ["x", b.add("GlobalAveragePool", "pool", ["x"])])]),
+    ).toThrow(/form of Add.*received node "sum" \(Add\) with x: \[1,2,4,4\], pool: \[1,2,1,1\]/);
+    expect(create([1, 2, 4, 4], (b) => [b.add("ReduceMean", "mean", ["x"], { axes: ints([1]) })])).toThrow(
+      /mean over height and width in node "mean"/,
+    );
+    expect(create([1, 2, 4, 4], (b) => [b.add("Concat", "rows", ["x", "x"], { axis: int(2) })])).toThrow(/axis 2 of 4/);
+    expect(create([1, 2, 4, 4], (b) => [b.add("Conv", "conv", ["x", b.add("Relu", "computed", ["x"])])])).toThrow(
+      /constant weights in node "conv" \(Conv\), received "computed"/,
+    );
+  });
+});
