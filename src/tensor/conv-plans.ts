@@ -3,36 +3,51 @@ import { planConvBackwardData, planConvBackwardWeight, planConvForward } from ".
 import type { ConvPlan, ConvWeightGradientPlan } from "../backend/convolution.js";
 import type { ConvGeometry } from "../core/conv-geometry.js";
 
-/** Convolution plans, each made once for a geometry. */
-export class ConvPlans {
+/** The plans of every convolution that was asked for, by geometry. */
+export class ConvPlanCache {
   readonly #backend: Backend;
-  readonly #forward = new Map<string, ConvPlan>();
-  readonly #backwardData = new Map<string, ConvPlan>();
-  readonly #backwardWeight = new Map<string, ConvWeightGradientPlan>();
+  readonly #byGeometry = new Map<string, ConvPlans>();
 
   constructor(backend: Backend) {
     this.#backend = backend;
   }
 
-  forward(geometry: ConvGeometry): ConvPlan {
-    return cached(this.#forward, geometry, () => planConvForward(geometry, this.#backend));
-  }
-
-  backwardData(geometry: ConvGeometry): ConvPlan {
-    return cached(this.#backwardData, geometry, () => planConvBackwardData(geometry, this.#backend));
-  }
-
-  backwardWeight(geometry: ConvGeometry): ConvWeightGradientPlan {
-    return cached(this.#backwardWeight, geometry, () => planConvBackwardWeight(geometry, this.#backend));
+  of(geometry: ConvGeometry): ConvPlans {
+    const key = JSON.stringify(geometry);
+    let plans = this.#byGeometry.get(key);
+    if (plans === undefined) {
+      plans = new ConvPlans(this.#backend, geometry);
+      this.#byGeometry.set(key, plans);
+    }
+    return plans;
   }
 }
 
-function cached<T>(plans: Map<string, T>, geometry: ConvGeometry, make: () => T): T {
-  const key = JSON.stringify(geometry);
-  let plan = plans.get(key);
-  if (plan === undefined) {
-    plan = make();
-    plans.set(key, plan);
+/** The plans of one convolution, each made when it is first needed. */
+export class ConvPlans {
+  readonly #backend: Backend;
+  readonly #geometry: ConvGeometry;
+  #forward: ConvPlan | undefined;
+  #backwardData: ConvPlan | undefined;
+  #backwardWeight: ConvWeightGradientPlan | undefined;
+
+  constructor(backend: Backend, geometry: ConvGeometry) {
+    this.#backend = backend;
+    this.#geometry = geometry;
   }
-  return plan;
+
+  get forward(): ConvPlan {
+    this.#forward ??= planConvForward(this.#geometry, this.#backend);
+    return this.#forward;
+  }
+
+  get backwardData(): ConvPlan {
+    this.#backwardData ??= planConvBackwardData(this.#geometry, this.#backend);
+    return this.#backwardData;
+  }
+
+  get backwardWeight(): ConvWeightGradientPlan {
+    this.#backwardWeight ??= planConvBackwardWeight(this.#geometry, this.#backend);
+    return this.#backwardWeight;
+  }
 }

@@ -1,6 +1,6 @@
 import type { Backend, KernelCall, Pointer } from "../backend/backend.js";
 import { ShapeError } from "../core/errors.js";
-import { ConvPlans } from "./conv-plans.js";
+import { ConvPlanCache } from "./conv-plans.js";
 import { Tensor } from "./tensor.js";
 
 /** What an operation tells the tape. */
@@ -27,8 +27,8 @@ export interface Operation {
  */
 export class Tape {
   readonly backend: Backend;
-  /** Convolution plans by geometry. */
-  readonly plans: ConvPlans;
+  /** Convolution plans by geometry; they stay over {@link reset}. */
+  readonly convolutions: ConvPlanCache;
   #operations: Operation[] = [];
   #tensors: Tensor[] = [];
   #recording = true;
@@ -37,7 +37,7 @@ export class Tape {
 
   constructor(backend: Backend) {
     this.backend = backend;
-    this.plans = new ConvPlans(backend);
+    this.convolutions = new ConvPlanCache(backend);
   }
 
   /** False inside {@link noGradient}. */

@@ -64,7 +64,9 @@ export function observeBatch(norm: BatchNormState, mean: Float32Array, variance:
 
 /** 1 / √(σ² + ε) by channel. */
 export function inverseDeviation(variance: Float32Array, eps: number): Float64Array {
-  return Float64Array.from(variance, (value) => 1 / Math.sqrt(value + eps));
+  const inverse = new Float64Array(variance.length);
+  for (let c = 0; c < inverse.length; c++) inverse[c] = 1 / Math.sqrt(variance[c]! + eps);
+  return inverse;
 }
 
 /**

@@ -1,4 +1,5 @@
 import type { ConvGeometry } from "../../core/conv-geometry.js";
+import type { ConvPlans } from "../conv-plans.js";
 import type { Tape } from "../tape.js";
 import type { Tensor } from "../tensor.js";
 
@@ -15,7 +16,8 @@ export function convolve(
   outShape: readonly number[],
 ): Tensor {
   const output = tape.empty(outShape);
-  const plan = tape.plans.forward(geometry);
+  const plans = tape.convolutions.of(geometry);
+  const plan = plans.forward;
   const [packed, workspace] = tape.scratch(plan.packedWords, plan.workspaceWords) as [number, number];
   tape.run([
     ...plan.pack(weight.pointer, packed),
@@ -36,8 +38,8 @@ export function convolve(
     saved,
     backward() {
       biasGradient(tape, output, bias);
-      weightGradient(tape, output, x, weight, geometry);
-      inputGradient(tape, output, x, weight, geometry);
+      weightGradient(tape, output, x, weight, plans);
+      inputGradient(tape, output, x, weight, plans);
     },
   });
 }
@@ -52,10 +54,10 @@ function biasGradient(tape: Tape, output: Tensor, bias: Tensor | undefined): voi
   ]);
 }
 
-function weightGradient(tape: Tape, output: Tensor, x: Tensor, weight: Tensor, geometry: ConvGeometry): void {
+function weightGradient(tape: Tape, output: Tensor, x: Tensor, weight: Tensor, plans: ConvPlans): void {
   const target = weight.gradientTarget();
   if (!target) return;
-  const plan = tape.plans.backwardWeight(geometry);
+  const plan = plans.backwardWeight;
   const [workspace] = tape.scratch(plan.workspaceWords) as [number];
   tape.run(
     plan.run({
@@ -68,10 +70,10 @@ function weightGradient(tape: Tape, output: Tensor, x: Tensor, weight: Tensor, g
   );
 }
 
-function inputGradient(tape: Tape, output: Tensor, x: Tensor, weight: Tensor, geometry: ConvGeometry): void {
+function inputGradient(tape: Tape, output: Tensor, x: Tensor, weight: Tensor, plans: ConvPlans): void {
   const target = x.gradientTarget();
   if (!target) return;
-  const plan = tape.plans.backwardData(geometry);
+  const plan = plans.backwardData;
   const [packed, workspace] = tape.scratch(plan.packedWords, plan.workspaceWords) as [number, number];
   tape.run([
     ...plan.pack(weight.pointer, packed),
