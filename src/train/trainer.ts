@@ -72,13 +72,7 @@ export class Trainer {
       this.#tape.reset();
     }
     loss /= accumulate;
-    if (!Number.isFinite(loss)) {
-      throw new UserError({
-        expected: "a finite loss",
-        received: `${loss} at step ${step + 1} of epoch ${epoch + 1}`,
-        remedy: "lower the learning rate or lengthen the warm-up, then go on from the last good checkpoint",
-      });
-    }
+    if (!Number.isFinite(loss)) throw diverged(`a loss of ${loss} at step ${step + 1} of the run, in epoch ${epoch + 1}`);
     this.#optimizer.step(learningRate, step, 1 / accumulate);
     this.#average?.update(step);
     return loss;
@@ -116,13 +110,16 @@ export class Trainer {
     }
   }
 
-  /** Everything but the position, for a checkpoint. */
+  /**
+   * Everything but the position, for a checkpoint.
+   * @throws UserError when a weight is not finite: a step can overflow weights that gave a finite loss before it.
+   */
   state(): Omit<Checkpoint, "position"> {
-    return {
-      model: this.#network.state(),
-      optimizer: this.#optimizer.state(),
-      average: this.#average?.state() ?? new Map(),
-    };
+    const model = this.#network.state();
+    for (const [name, { data }] of model) {
+      if (data instanceof Float32Array && !data.every(Number.isFinite)) throw diverged(`${name} that is not`);
+    }
+    return { model, optimizer: this.#optimizer.state(), average: this.#average?.state() ?? new Map() };
   }
 
   /** @throws UserError when the state is of another net or of other options. */
@@ -159,6 +156,14 @@ export class Trainer {
       this.#tape.reset();
     }
   }
+}
+
+function diverged(received: string): UserError {
+  return new UserError({
+    expected: "a finite loss and finite weights",
+    received,
+    remedy: "lower the learning rate or lengthen the warm-up; the last checkpoint is from before",
+  });
 }
 
 /** The parameters whose decay custom L2 takes over: those of the 3×3 and 1×1 branches. */
