@@ -3,11 +3,11 @@ import { createBackend } from "#repvgg/backend/select.node.js";
 import { ShapeError, UserError } from "#repvgg/core/errors.js";
 import { f32, toFloat64 } from "#repvgg/core/named-arrays.js";
 import { rngFor } from "#repvgg/core/rng.js";
+import { softTargets } from "#repvgg/data/augmentation/mixing.js";
 import { createNetwork } from "#repvgg/nn/network.js";
 import { repvgg } from "#repvgg/nn/repvgg.js";
 import { stateSchema } from "#repvgg/nn/state-schema.js";
 import { fromChannelsLast, toChannelsLast } from "#repvgg/nn/weight-layout.js";
-import { classTargets } from "#repvgg/tensor/class-targets.js";
 import { softmaxCrossEntropy } from "#repvgg/tensor/ops/softmax-cross-entropy.js";
 import { Tape } from "#repvgg/tensor/tape.js";
 
@@ -19,14 +19,14 @@ const small = { depths: [1, 1, 2, 1], widths: [4, 4, 8, 8, 16], strides: [1, 2, 
 const pictures = 6;
 const rng = rngFor(1, "network test");
 const input = Float32Array.from({ length: pictures * 8 * 8 * 3 }, () => rng.normal());
-const labels = [0, 1, 2, 0, 1, 2];
+const labels = Int32Array.of(0, 1, 2, 0, 1, 2);
 
 /** One training step's loss and gradients, and the state that BN leaves. */
 function backward(model: ReturnType<typeof repvgg>, threads: 1 | 2 = 1) {
   const network = createNetwork(backends[threads - 1]!, model);
   const tape = new Tape(backends[threads - 1]!);
   const { logits, auxiliary } = network.forward(tape, tape.constant([pictures, 8, 8, 3], input), { training: true });
-  const targets = tape.constant([pictures, 3], classTargets(labels, 3));
+  const targets = tape.constant([pictures, 3], softTargets(labels, 3));
   const losses = [logits, ...auxiliary].map((tensor) => softmaxCrossEntropy(tape, tensor, targets));
   for (const loss of losses) tape.keep(loss);
   tape.backward(losses[0]!);

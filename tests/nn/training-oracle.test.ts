@@ -2,9 +2,9 @@ import { afterAll, describe, expect, it } from "vitest";
 import { createBackend } from "#repvgg/backend/select.node.js";
 import type { NamedArrays } from "#repvgg/core/named-arrays.js";
 import { toFloat64 } from "#repvgg/core/named-arrays.js";
+import { softTargets } from "#repvgg/data/augmentation/mixing.js";
 import { createNetwork, type Network } from "#repvgg/nn/network.js";
 import { fromChannelsLast } from "#repvgg/nn/weight-layout.js";
-import { classTargets } from "#repvgg/tensor/class-targets.js";
 import { softmaxCrossEntropy } from "#repvgg/tensor/ops/softmax-cross-entropy.js";
 import { Tape } from "#repvgg/tensor/tape.js";
 import { expectRelative, oracleArrays, oracleNets, toNhwc } from "./oracles.js";
@@ -33,10 +33,10 @@ interface Step {
 /** Forward, backward and one update; velocities are kept by name. */
 function sgdStep(network: Network, tape: Tape, velocities: Map<string, number>, step: number): Step {
   const { shape, data } = toNhwc(oracle.get(`step${step}.input`)!);
-  const labels = Array.from(toFloat64(oracle.get(`step${step}.labels`)!));
+  const labels = Int32Array.from(toFloat64(oracle.get(`step${step}.labels`)!));
   for (const { tensor } of network.parameters()) tensor.clearGradient();
   const { logits } = network.forward(tape, tape.constant(shape, data), { training: true });
-  const targets = tape.constant([labels.length, 10], classTargets(labels, 10, { smoothing: 0.1 }));
+  const targets = tape.constant([labels.length, 10], softTargets(labels, 10, 0.1));
   const values = logits.toArray();
   const loss = softmaxCrossEntropy(tape, logits, targets);
   tape.backward(loss);
