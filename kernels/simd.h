@@ -15,19 +15,20 @@ INLINE vf load(const float *p) { return *(const vf_unaligned *)p; }
 INLINE void store(float *p, vf v) { *(vf_unaligned *)p = v; }
 INLINE vf splat(float x) { return x - (vf){0}; } // x − 0 is x, −0 included; x + 0 is not
 
-// The first `count` lanes; the others are 0 (load) or left alone (store). With a constant count of LANES it is load/store.
-INLINE vf load_lanes(const float *p, int count) {
-  if (count == LANES) return load(p);
+// The first `count` lanes; the others are 0 (load) or left alone (store). With a constant count of LANES it is load/store;
+// the rest is kept out of line, since it is rare and would blow up every loop.
+static __attribute__((noinline)) vf load_tail(const float *p, int count) {
   float lanes[LANES] = {0};
   for (int i = 0; i < count; i++) lanes[i] = p[i];
   return load(lanes);
 }
-INLINE void store_lanes(float *p, vf v, int count) {
-  if (count == LANES) {
-    store(p, v);
-    return;
-  }
+static __attribute__((noinline)) void store_tail(float *p, vf v, int count) {
   for (int i = 0; i < count; i++) p[i] = v[i];
+}
+INLINE vf load_lanes(const float *p, int count) { return count == LANES ? load(p) : load_tail(p, count); }
+INLINE void store_lanes(float *p, vf v, int count) {
+  if (count == LANES) store(p, v);
+  else store_tail(p, v, count);
 }
 
 // Runs the statements for i = 0, LANES, …: whole vectors with `count` = LANES, then one vector of the `count` elements left.

@@ -1,21 +1,24 @@
 // kernels/kernels.def → C header and TypeScript types; kernels/*.c → dist/kernels/*.wasm, compiled by clang as WebAssembly
 // (no system compiler). Files that would not change are left alone, so that an unchanged tree costs nothing.
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "..");
 const sourceFolder = join(root, "kernels");
 const outFolder = join(root, "dist", "kernels");
+/** Objects by the hash of all that they are made from. */
+const objectCache = join(root, "node_modules", ".cache", "repvgg-kernels");
 
 /** C stack of the thread that owns the backend; those of the others are laid out by pool.c. */
 const stackBytes = 256 * 1024;
 /** 4 GiB less one page: the end of memory must itself be a 32-bit address. */
 const maxMemoryBytes = 65535 * 65536;
 
+// Atomics are on in both builds, which therefore share all objects but the pool's: only the pool uses any.
 const compileFlags = [
-  ...["--target=wasm32", "-std=c11", "-O3", "-ffreestanding", "-nostdlib", "-msimd128", "-mbulk-memory"],
+  ...["--target=wasm32", "-std=c11", "-O3", "-ffreestanding", "-nostdlib", "-msimd128", "-mbulk-memory", "-matomics"],
   ...["-ffp-contract=off", "-fno-math-errno", "-Wall", "-Wextra", "-Werror", "-DLANES=4"],
   // Vectors are written by hand, and V8 spills registers in unrolled loops.
   ...["-fno-vectorize", "-fno-unroll-loops"],
@@ -25,10 +28,10 @@ const linkFlags = [
   ...["pool_setup", "pool_run", "__heap_base"].map((name) => `--export=${name}`),
 ];
 const variants = [
-  { name: "simd", compile: [], link: [] },
+  { name: "simd", poolFlags: [], link: [] },
   {
     name: "simd-threads",
-    compile: ["-matomics", "-DPOOL_THREADS"],
+    poolFlags: ["-DPOOL_THREADS"],
     link: [
       ...["--shared-memory", `--max-memory=${maxMemoryBytes}`],
       ...["pool_worker", "pool_stop", "pool_fail", "pool_stack_top", "__stack_pointer"].map(
@@ -56,11 +59,19 @@ async function main() {
 
   const started = performance.now();
   mkdirSync(outFolder, { recursive: true });
+  mkdirSync(objectCache, { recursive: true });
   const { commands, Exit } = await import("@yowasp/clang");
   await commands.clang(null, {}, { fetchProgress: () => {} }); // loads the compiler, silently
+  const run = (name, args, files) => runTool(commands[name], Exit, name, args, files);
   const sizes = [];
   for (const variant of variants) {
-    const bytes = await build(commands, Exit, variant, sources);
+    const objects = {};
+    for (const unit of Object.keys(sources).filter((name) => name.endsWith(".c"))) {
+      const flags = unit === "pool.c" ? [...compileFlags, ...variant.poolFlags] : compileFlags;
+      objects[unit.replace(/\.c$/, ".o")] = await compile(run, unit, flags, sources);
+    }
+    const args = [...linkFlags, ...variant.link, ...Object.keys(objects), "-o", "out.wasm"];
+    const bytes = (await run("wasm-ld", args, objects))["out.wasm"];
     writeFileSync(join(outFolder, `${variant.name}.wasm`), bytes);
     sizes.push(`${variant.name} ${(bytes.length / 1024).toFixed(1)} KiB`);
   }
@@ -151,32 +162,48 @@ function readSources() {
 }
 
 function fingerprintOf(sources) {
-  const compiler = new URL("../package.json", import.meta.resolve("@yowasp/clang"));
+  return sha256([JSON.stringify(sources), compilerVersion(), readFileSync(fileURLToPath(import.meta.url))]);
+}
+
+function compilerVersion() {
+  return readFileSync(new URL("../package.json", import.meta.resolve("@yowasp/clang")));
+}
+
+function sha256(parts) {
   const hash = createHash("sha256");
-  for (const text of [JSON.stringify(sources), readFileSync(compiler), readFileSync(fileURLToPath(import.meta.url))]) {
-    hash.update(text).update("\0");
-  }
+  for (const part of parts) hash.update(part).update("\0");
   return hash.digest("hex");
 }
 
-async function build(commands, Exit, variant, sources) {
-  const units = Object.keys(sources).filter((name) => name.endsWith(".c"));
-  const tool = async (name, args, files) => {
-    let diagnostics = "";
-    const stderr = (bytes) => {
-      if (bytes) diagnostics += Buffer.from(bytes).toString();
-    };
-    try {
-      return await commands[name](args, files, { stdout: stderr, stderr });
-    } catch (error) {
-      if (!(error instanceof Exit)) throw error;
-      throw new Error(`kernels: ${name} failed for ${variant.name}\n${diagnostics}`);
-    }
+/** The object of one C file: from the cache where nothing that it includes has changed. */
+async function compile(run, unit, flags, sources) {
+  const files = {};
+  const include = (name) => {
+    if (name in files || !(name in sources)) return;
+    files[name] = sources[name];
+    for (const [, header] of sources[name].matchAll(/^#include "(.+)"$/gm)) include(header);
   };
-  const compiled = await tool("clang", [...compileFlags, ...variant.compile, "-c", ...units], sources);
-  const objects = units.map((name) => name.replace(/\.c$/, ".o"));
-  const linked = await tool("wasm-ld", [...linkFlags, ...variant.link, ...objects, "-o", "out.wasm"], compiled);
-  return linked["out.wasm"];
+  include(unit);
+  const cached = join(objectCache, `${sha256([compilerVersion(), JSON.stringify([flags, files])])}.o`);
+  if (existsSync(cached)) return readFileSync(cached);
+  const object = (await run("clang", [...flags, "-c", unit, "-o", "out.o"], files))["out.o"];
+  const temporary = `${cached}.${process.pid}`;
+  writeFileSync(temporary, object);
+  renameSync(temporary, cached);
+  return object;
+}
+
+async function runTool(command, Exit, name, args, files) {
+  let diagnostics = "";
+  const output = (bytes) => {
+    if (bytes) diagnostics += Buffer.from(bytes).toString();
+  };
+  try {
+    return await command(args, files, { stdout: output, stderr: output });
+  } catch (error) {
+    if (!(error instanceof Exit)) throw error;
+    throw new Error(`kernels: ${name} ${args.filter((arg) => arg.endsWith(".c")).join(" ")} failed\n${diagnostics}`);
+  }
 }
 
 function writeIfChanged(path, text) {

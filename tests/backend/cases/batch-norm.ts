@@ -134,8 +134,9 @@ function branchBackward([rows, channels, chunk]: (typeof chunked)[number]): Kern
         partial[at]! += dz[i]!;
         magnitude[at]! += Math.abs(dz[i]!);
         for (let b = 0; b < 3; b++) {
-          if (x[b] === undefined || mean[b] === undefined) continue;
-          const term = dz[i]! * (x[b][i]! - mean[b][c]!);
+          const [values, means] = [x[b], mean[b]];
+          if (values === undefined || means === undefined) continue;
+          const term = dz[i]! * (values[i]! - means[c]!);
           partial[at + (b + 1) * channels]! += term;
           magnitude[at + (b + 1) * channels]! += Math.abs(term);
         }
