@@ -1,0 +1,68 @@
+import type { MapGeometry } from "./geometry.js";
+import { gcd } from "./geometry.js";
+import type { LinearMap } from "./linear-map.js";
+
+/**
+ * The same map with fewer groups: a grouped kernel is a block-diagonal denser one.
+ * @throws RangeError when `groups` does not divide the map's.
+ */
+export function expandGroups(map: LinearMap, groups: number): LinearMap {
+  if (map.groups % groups !== 0) throw new RangeError(`${map.groups} groups cannot be written as ${groups}`);
+  return { ...map, groups };
+}
+
+/** A zero-inserted kernel: the same map with dilation 1. */
+export function denseKernel(map: LinearMap): LinearMap {
+  const size = map.kernelSize.map((k, axis) => (k - 1) * map.dilation[axis] + 1) as [number, number];
+  return { ...map, kernelSize: size, dilation: [1, 1] };
+}
+
+/** A kernel's numbers with the geometry they are written in. */
+export interface Kernel64 {
+  readonly geometry: MapGeometry;
+  /** [O, I/groups, kh, kw] */
+  readonly weight: Float64Array;
+}
+
+/** The same kernel with as many groups as its zeros allow: a block-diagonal dense kernel becomes grouped again. */
+export function compactGroups({ geometry, weight }: Kernel64): Kernel64 {
+  const limit = gcd(geometry.inChannels, geometry.outChannels);
+  for (let groups = limit; groups > geometry.groups; groups--) {
+    if (limit % groups !== 0 || groups % geometry.groups !== 0) continue;
+    if (!isBlockDiagonal(geometry, weight, groups)) continue;
+    return { geometry: { ...geometry, groups }, weight: diagonalBlocks(geometry, weight, groups) };
+  }
+  return { geometry, weight };
+}
+
+/** First and last + 1 weight of output channel o that belongs to its block, when there are `groups` groups. */
+function block(g: MapGeometry, groups: number, o: number): [from: number, to: number] {
+  const taps = g.kernelSize[0] * g.kernelSize[1];
+  const channels = g.inChannels / g.groups;
+  const small = g.inChannels / groups;
+  const firstInput =
+    Math.floor(o / (g.outChannels / groups)) * small - Math.floor(o / (g.outChannels / g.groups)) * channels;
+  const from = (o * channels + firstInput) * taps;
+  return [from, from + small * taps];
+}
+
+function isBlockDiagonal(g: MapGeometry, weight: Float64Array, groups: number): boolean {
+  const row = weight.length / g.outChannels;
+  for (let o = 0; o < g.outChannels; o++) {
+    const [from, to] = block(g, groups, o);
+    for (let w = o * row; w < (o + 1) * row; w++) {
+      if (weight[w] !== 0 && (w < from || w >= to)) return false;
+    }
+  }
+  return true;
+}
+
+function diagonalBlocks(g: MapGeometry, weight: Float64Array, groups: number): Float64Array {
+  const size = (weight.length / groups) * g.groups;
+  const result = new Float64Array(size);
+  for (let o = 0; o < g.outChannels; o++) {
+    const [from, to] = block(g, groups, o);
+    result.set(weight.subarray(from, to), o * (to - from));
+  }
+  return result;
+}

@@ -1,0 +1,224 @@
+import type { MapGeometry, Pair } from "./geometry.js";
+import { weightCount } from "./geometry.js";
+
+/**
+ * A kernel that knows how to add itself into a larger one. Kernels are expressions: branches write straight into the
+ * kernel of their sum, so that a region's fold allocates one array and a fold that is not wanted computes nothing.
+ */
+export interface Kernel {
+  addTo(place: Placement): void;
+}
+
+/** Where a kernel adds itself. */
+export interface Placement {
+  /** [at.outChannels][at.inChannels / at.groups][kh][kw] */
+  readonly target: Float64Array;
+  /** The target's geometry: its groups divide the kernel's own, its dilation divides the kernel's own taps and offsets. */
+  readonly at: MapGeometry;
+  /** From the target's first tap to the kernel's, in source positions. */
+  readonly offset: Pair;
+  /** The target's row of the kernel's output channel 0 (channel concatenation). */
+  readonly firstRow: number;
+  /** [own outChannels]: each output channel's weights are multiplied by it. */
+  readonly factor?: Float64Array;
+}
+
+/** A kernel that is stored: `weight` is [O, I/groups, kh, kw] with geometry `own`. */
+export function arrayKernel(weight: ArrayLike<number>, own: MapGeometry): Kernel {
+  return {
+    addTo({ target, at, offset, firstRow, factor }) {
+      const rows = rowPlacement(own, at, firstRow);
+      const taps = tapPlacement(own, at, offset);
+      const channels = own.inChannels / own.groups;
+      const atTaps = at.kernelSize[0] * at.kernelSize[1];
+      const contiguous = taps.length === atTaps;
+      for (let o = 0; o < own.outChannels; o++) {
+        const from = o * channels * taps.length;
+        const scale = factor ? factor[o] : 1;
+        if (contiguous) addScaled(target, rows.start(o) * atTaps, weight, from, channels * atTaps, scale);
+        else addSpread(target, rows.start(o) * atTaps, atTaps, weight, from, taps, channels, scale);
+      }
+    },
+  };
+}
+
+/** target[to + j] += scale · source[from + j], j < count. Small on purpose: the hot loop is compiled by itself. */
+function addScaled(
+  target: Float64Array,
+  to: number,
+  source: ArrayLike<number>,
+  from: number,
+  count: number,
+  scale: number,
+): void {
+  for (let j = 0; j < count; j++) target[to + j] += scale * source[from + j];
+}
+
+/** The same with each channel's taps moved: target[to + i·stride + taps[t]] += scale · source[from + i·|taps| + t]. */
+function addSpread(
+  target: Float64Array,
+  to: number,
+  stride: number,
+  source: ArrayLike<number>,
+  from: number,
+  taps: Int32Array,
+  channels: number,
+  scale: number,
+): void {
+  const count = taps.length;
+  for (let i = 0; i < channels; i++) {
+    for (let t = 0; t < count; t++) target[to + i * stride + taps[t]] += scale * source[from + i * count + t];
+  }
+}
+
+/** The 1×1 identity, of any number of channels. */
+export const identityKernel: Kernel = {
+  addTo({ target, at, offset, firstRow, factor }) {
+    const channels = at.inChannels;
+    const rows = rowPlacement({ ...at, outChannels: channels, groups: channels }, at, firstRow);
+    const atTaps = at.kernelSize[0] * at.kernelSize[1];
+    const centre = (offset[0] / at.dilation[0]) * at.kernelSize[1] + offset[1] / at.dilation[1];
+    for (let o = 0; o < channels; o++) target[rows.start(o) * atTaps + centre] += factor ? factor[o] : 1;
+  },
+};
+
+/** Rows of `of`, each multiplied by its factor. */
+export function scaledKernel(of: Kernel, scale: Float64Array): Kernel {
+  return {
+    addTo(place) {
+      const { factor } = place;
+      of.addTo({ ...place, factor: factor ? factor.map((f, o) => f * scale[o]) : scale });
+    },
+  };
+}
+
+/** A kernel inside a sum or a concatenation. */
+export interface Part {
+  readonly kernel: Kernel;
+  readonly outChannels: number;
+  /** From the common kernel's first tap to this one's, in source positions. */
+  readonly offset: Pair;
+}
+
+/** The sum of kernels. */
+export function sumKernel(parts: readonly Part[]): Kernel {
+  return {
+    addTo(place) {
+      for (const part of parts) part.kernel.addTo({ ...place, offset: moved(place.offset, part.offset) });
+    },
+  };
+}
+
+/** Output channels of several kernels after one another. */
+export function stackedKernel(parts: readonly Part[]): Kernel {
+  return {
+    addTo(place) {
+      let row = 0;
+      for (const part of parts) {
+        const rows = { firstRow: place.firstRow + row, offset: moved(place.offset, part.offset) };
+        const factor = place.factor?.subarray(row, row + part.outChannels);
+        part.kernel.addTo({ target: place.target, at: place.at, ...rows, ...(factor && { factor }) });
+        row += part.outChannels;
+      }
+    },
+  };
+}
+
+function moved(a: Pair, b: Pair): Pair {
+  return [a[0] + b[0], a[1] + b[1]];
+}
+
+/** The operands of {@link composedKernel}: numbers and geometry. */
+export interface Operand {
+  readonly kernel: Kernel;
+  readonly geometry: MapGeometry;
+}
+
+/**
+ * outer ∘ inner: W[o, i, a·dₒ·sᵢ + b·dᵢ] += Σ_m Wₒ[o, m, a] · Wᵢ[m, i, b] (Diverse Branch Block, transform III, for any
+ * kernels). For each output channel and outer tap a row of a matrix product, then moved to its place.
+ */
+export function composedKernel(outer: Operand, inner: Operand, own: MapGeometry): Kernel {
+  return {
+    addTo({ target, at, offset, firstRow, factor }) {
+      const [go, gi] = [outer.geometry, inner.geometry];
+      const outerWeight = materialize(outer);
+      const innerWeight = materialize(inner);
+      const outerTaps = go.kernelSize[0] * go.kernelSize[1];
+      const innerTaps = gi.kernelSize[0] * gi.kernelSize[1];
+      const middle = go.inChannels / go.groups;
+      const innerChannels = gi.inChannels / gi.groups;
+      const channels = own.inChannels / own.groups;
+      const taps = composedTaps(go, gi, own, tapPlacement(own, at, offset));
+      const rows = rowPlacement(own, at, firstRow);
+      const atTaps = at.kernelSize[0] * at.kernelSize[1];
+      const row = new Float64Array(channels * innerTaps);
+      for (let o = 0; o < own.outChannels; o++) {
+        const firstMiddle = Math.floor(o / (go.outChannels / go.groups)) * middle;
+        const firstInput = Math.floor(o / (own.outChannels / own.groups)) * channels;
+        for (let a = 0; a < outerTaps; a++) {
+          row.fill(0);
+          for (let m = 0; m < middle; m++) {
+            const weight = outerWeight[(o * middle + m) * outerTaps + a];
+            if (weight === 0) continue;
+            const input = Math.floor((firstMiddle + m) / (gi.outChannels / gi.groups)) * innerChannels - firstInput;
+            const from = (firstMiddle + m) * innerChannels * innerTaps;
+            addScaled(row, input * innerTaps, innerWeight, from, innerChannels * innerTaps, weight);
+          }
+          const placed = taps.subarray(a * innerTaps, (a + 1) * innerTaps);
+          addSpread(target, rows.start(o) * atTaps, atTaps, row, 0, placed, channels, factor ? factor[o] : 1);
+        }
+      }
+    },
+  };
+}
+
+function materialize({ kernel, geometry }: Operand): Float64Array {
+  const target = new Float64Array(weightCount(geometry));
+  kernel.addTo({ target, at: geometry, offset: [0, 0], firstRow: 0 });
+  return target;
+}
+
+/** Target tap of each (outer tap, inner tap): [outer taps][inner taps]. */
+function composedTaps(outer: MapGeometry, inner: MapGeometry, own: MapGeometry, placed: Int32Array): Int32Array {
+  const along = (axis: 0 | 1, a: number, b: number): number =>
+    (a * outer.dilation[axis] * inner.stride[axis] + b * inner.dilation[axis]) / own.dilation[axis];
+  const taps: number[] = [];
+  for (let ay = 0; ay < outer.kernelSize[0]; ay++) {
+    for (let ax = 0; ax < outer.kernelSize[1]; ax++) {
+      for (let by = 0; by < inner.kernelSize[0]; by++) {
+        for (let bx = 0; bx < inner.kernelSize[1]; bx++) {
+          taps.push(placed[along(0, ay, by) * own.kernelSize[1] + along(1, ax, bx)]);
+        }
+      }
+    }
+  }
+  return Int32Array.from(taps);
+}
+
+/** Target tap of each own tap: (offset + t·d) / dₐₜ. */
+function tapPlacement(own: MapGeometry, at: MapGeometry, offset: Pair): Int32Array {
+  const taps = new Int32Array(own.kernelSize[0] * own.kernelSize[1]);
+  for (let y = 0, t = 0; y < own.kernelSize[0]; y++) {
+    const row = (offset[0] + y * own.dilation[0]) / at.dilation[0];
+    for (let x = 0; x < own.kernelSize[1]; x++, t++) {
+      taps[t] = row * at.kernelSize[1] + (offset[1] + x * own.dilation[1]) / at.dilation[1];
+    }
+  }
+  return taps;
+}
+
+/** Where, in units of [input channel] slots of the target, the weights of own output channel o begin. */
+function rowPlacement(own: MapGeometry, at: MapGeometry, firstRow: number): { start(o: number): number } {
+  const ownRows = own.outChannels / own.groups;
+  const ownChannels = own.inChannels / own.groups;
+  const atRows = at.outChannels / at.groups;
+  const atChannels = at.inChannels / at.groups;
+  return {
+    start(o) {
+      const row = firstRow + o;
+      const input = Math.floor(o / ownRows) * ownChannels - Math.floor(row / atRows) * atChannels;
+      return row * atChannels + input;
+    },
+  };
+}

@@ -1,0 +1,77 @@
+import type { MapGeometry } from "./geometry.js";
+import { noPads, weightCount } from "./geometry.js";
+import type { Kernel } from "./kernel.js";
+import { arrayKernel, identityKernel } from "./kernel.js";
+
+/**
+ * An affine convolution from one source value x (NCHW, zero-padded) to one value y:
+ *
+ *     y[n, o, p] = bias[o] + Σ_{i, t} W[o, i, t] · x[n, i + group(o)·I/groups, p·stride − pads + t·dilation]
+ *
+ * Everything that folds is such a map: convolutions, BatchNorm in inference mode, constant scales and shifts, average pools,
+ * the identity, and what sums and compositions make of them (Ding et al., RepVGG, arXiv:2101.03697, §3.3; Diverse Branch Block,
+ * arXiv:2103.13425, §3.2). Maps are immutable; everything is float64. The kernel is computed when it is asked for ({@link weightOf}).
+ */
+export interface LinearMap extends MapGeometry {
+  readonly kernel: Kernel;
+  /** [outChannels] */
+  readonly bias: Float64Array;
+  /**
+   * [outChannels]: the sum of the magnitudes of the terms that made each bias. A bias far below it is what is left of a
+   * cancellation, rounding noise of the float32 constants in the file, and counts as zero where padding asks for zero.
+   */
+  readonly biasScale: Float64Array;
+}
+
+/** Why two maps cannot become one, in plain words. A refusal is a result, not an error. */
+export interface Refusal {
+  readonly refused: string;
+}
+
+export function isRefusal(result: object): result is Refusal {
+  return "refused" in result;
+}
+
+/** A convolution as a map. `weight` is [O, I/groups, kh, kw], any precision; it is not copied. */
+export function convolutionMap(
+  weight: ArrayLike<number>,
+  bias: ArrayLike<number> | undefined,
+  geometry: Partial<MapGeometry> & Pick<MapGeometry, "outChannels" | "inChannels" | "kernelSize">,
+): LinearMap {
+  const full: MapGeometry = { groups: 1, stride: [1, 1], pads: noPads, dilation: [1, 1], ...geometry };
+  const { outChannels, inChannels, groups, kernelSize } = full;
+  if (inChannels % groups !== 0 || outChannels % groups !== 0) {
+    throw new RangeError(`${inChannels} → ${outChannels} channels do not divide by ${groups} groups`);
+  }
+  if (weight.length !== (outChannels * inChannels * kernelSize[0] * kernelSize[1]) / groups) {
+    throw new RangeError(
+      `${weight.length} weights do not fill ${outChannels}×${inChannels / groups}×${kernelSize.join("×")}`,
+    );
+  }
+  const values = new Float64Array(outChannels);
+  if (bias) values.set(bias);
+  return { ...full, kernel: arrayKernel(weight, full), bias: values, biasScale: values.map(Math.abs) };
+}
+
+/** y = x: a depthwise 1×1 map of ones (as a kernel, W[i, i mod C/g, centre] = 1; RepVGG §3.3). */
+export function identityMap(channels: number): LinearMap {
+  return {
+    outChannels: channels,
+    inChannels: channels,
+    groups: channels,
+    kernelSize: [1, 1],
+    stride: [1, 1],
+    pads: noPads,
+    dilation: [1, 1],
+    kernel: identityKernel,
+    bias: new Float64Array(channels),
+    biasScale: new Float64Array(channels),
+  };
+}
+
+/** The kernel's numbers, [O, I/groups, kh, kw], computed now and into a new array. */
+export function weightOf(map: LinearMap): Float64Array {
+  const target = new Float64Array(weightCount(map));
+  map.kernel.addTo({ target, at: map, offset: [0, 0], firstRow: 0 });
+  return target;
+}

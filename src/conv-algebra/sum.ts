@@ -1,0 +1,108 @@
+import type { MapGeometry, Pads, Pair } from "./geometry.js";
+import { describeKernel, extent, gcd } from "./geometry.js";
+import type { Part } from "./kernel.js";
+import { scaledKernel, sumKernel } from "./kernel.js";
+import type { LinearMap, Refusal } from "./linear-map.js";
+
+/**
+ * Σ maps of one source and one output size, as one map (RepVGG §3.3; ACNet, arXiv:1908.03930, §3.3 for 1×3 and 3×1). Taps stay where they
+ * are relative to the output position: a kernel with pads p sits max(p) − p deep in the common kernel, so a centred 1×1
+ * lands in the centre of a 3×3. Groups become the greatest common divisor (a grouped kernel is a denser one with zeros), dilations the
+ * largest step that meets all taps.
+ *
+ * @param sourceSize the source's (height, width) where it is known: then output sizes need to agree for it only, not for every size.
+ */
+export function sum(maps: readonly LinearMap[], sourceSize?: Pair): LinearMap | Refusal {
+  const geometry = commonGeometry(maps, sourceSize, maps[0].outChannels);
+  if ("refused" in geometry) return geometry;
+  const other = maps.find((map) => map.outChannels !== geometry.outChannels);
+  if (other) return { refused: `branches give ${geometry.outChannels} and ${other.outChannels} channels` };
+  const add = (of: (map: LinearMap) => Float64Array): Float64Array =>
+    of(maps[0]).map((_, o) => maps.reduce((total, map) => total + of(map)[o], 0));
+  return {
+    ...geometry,
+    kernel: sumKernel(partsIn(geometry, maps)),
+    bias: add((map) => map.bias),
+    biasScale: add((map) => map.biasScale),
+  };
+}
+
+/** −map. */
+export function negate(map: LinearMap): LinearMap {
+  const minus = new Float64Array(map.outChannels).fill(-1);
+  return { ...map, kernel: scaledKernel(map.kernel, minus), bias: map.bias.map((b) => -b) };
+}
+
+/** a − b; see {@link sum}. */
+export function difference(a: LinearMap, b: LinearMap, sourceSize?: Pair): LinearMap | Refusal {
+  return sum([a, negate(b)], sourceSize);
+}
+
+/** The maps' kernels as parts of one with the given geometry: each (max(p) − p) positions deep. */
+export function partsIn({ pads }: MapGeometry, maps: readonly LinearMap[]): Part[] {
+  return maps.map(({ kernel, outChannels, pads: own }) => ({
+    kernel,
+    outChannels,
+    offset: [pads[0] - own[0], pads[1] - own[1]],
+  }));
+}
+
+/** The smallest geometry that holds all the kernels, with `outChannels` rows. */
+export function commonGeometry(
+  maps: readonly LinearMap[],
+  sourceSize: Pair | undefined,
+  outChannels: number,
+): MapGeometry | Refusal {
+  const [first] = maps;
+  if (maps.some((map) => map.inChannels !== first.inChannels)) return { refused: "branches read different channels" };
+  const vertical = commonAxis(maps, 0, sourceSize);
+  const horizontal = commonAxis(maps, 1, sourceSize);
+  if ("refused" in vertical) return vertical;
+  if ("refused" in horizontal) return horizontal;
+  const pads: Pads = [vertical.before, horizontal.before, vertical.behind, horizontal.behind];
+  return {
+    outChannels,
+    inChannels: first.inChannels,
+    groups: maps.reduce((groups, map) => gcd(groups, map.groups), 0),
+    kernelSize: [vertical.size, horizontal.size],
+    stride: first.stride,
+    pads,
+    dilation: [vertical.step, horizontal.step],
+  };
+}
+
+interface CommonAxis {
+  readonly before: number;
+  readonly behind: number;
+  readonly size: number;
+  readonly step: number;
+}
+
+function commonAxis(maps: readonly LinearMap[], axis: 0 | 1, sourceSize: Pair | undefined): CommonAxis | Refusal {
+  const stride = maps[0].stride[axis];
+  const strided = maps.find((map) => map.stride[axis] !== stride);
+  if (strided) return { refused: `branches have unequal strides, ${stride} and ${strided.stride[axis]}` };
+  // Output size = ⌊(source + growth) / stride⌋ + 1.
+  const growths = maps.map((map) => map.pads[axis] + map.pads[axis + 2] - extent(map, axis));
+  const growth = Math.max(...growths);
+  const size = sourceSize?.[axis];
+  const odd = growths.findIndex((g) =>
+    size === undefined ? g !== growth : Math.floor((size + g) / stride) !== Math.floor((size + growth) / stride),
+  );
+  if (odd >= 0) {
+    const [a, b] = [maps[odd], maps[growths.indexOf(growth)]];
+    const unless = size === undefined ? " for every input size" : "";
+    return { refused: `the ${describeKernel(a)} and ${describeKernel(b)} branches do not give one size${unless}` };
+  }
+  const before = Math.max(...maps.map((map) => map.pads[axis]));
+  let step = 0;
+  let last = 0;
+  for (const map of maps) {
+    const offset = before - map.pads[axis];
+    step = gcd(step, offset);
+    if (map.kernelSize[axis] > 1) step = gcd(step, map.dilation[axis]);
+    last = Math.max(last, offset + extent(map, axis) - 1);
+  }
+  step ||= 1;
+  return { before, behind: last + 1 - before + growth, size: last / step + 1, step };
+}

@@ -1,0 +1,56 @@
+import type { NamedArray } from "../core/named-arrays.js";
+import type { Analysis } from "./analyze/analyze.js";
+import { analyze } from "./analyze/analyze.js";
+import { int64, uniqueName } from "./build.js";
+import { toNamedArray } from "./evaluate/tensor64.js";
+import type { Graph, GraphNode } from "./graph.js";
+
+/**
+ * Computes what does not depend on the input: nodes that read constants only become initializers (in float64, rounded once to their
+ * own type), Shape chains over static sizes too. A Reshape whose target merely copies a dynamic size of its input ("batch") gets a
+ * constant target, so that the chain that exporters leave before a classifier goes.
+ */
+export function constantFolding(graph: Graph): Graph {
+  const analysis = analyze(graph);
+  const initializers = new Map(graph.initializers);
+  const outputs = new Set(graph.outputs.map(({ name }) => name));
+  const isConstant = (name: string): boolean =>
+    analysis.constants.has(name) || wholeShape(name, analysis) !== undefined;
+  const nodes: GraphNode[] = [];
+  for (const node of graph.nodes) {
+    const written = node.outputs.filter((output) => output !== "");
+    if (written.every((output) => isConstant(output) && !outputs.has(output))) continue;
+    nodes.push(node.op === "Reshape" && node.domain === "" ? withConstantTarget(node, analysis, initializers) : node);
+  }
+  for (const node of nodes) {
+    for (const input of node.inputs) {
+      if (input === "" || initializers.has(input)) continue;
+      const value = analysis.constants.get(input);
+      const array = value ? toNamedArray(value) : wholeShape(input, analysis);
+      if (array) initializers.set(input, array);
+    }
+  }
+  return { ...graph, nodes, initializers };
+}
+
+/** A computed integer vector without a dynamic size. */
+function wholeShape(name: string, { integers, dtypes, shapes, constants }: Analysis): NamedArray | undefined {
+  const contents = integers.get(name);
+  if (!contents || constants.has(name) || dtypes.get(name) !== "i64") return undefined;
+  if (!contents.every((v) => typeof v === "number")) return undefined;
+  const shape = shapes.get(name) ?? [contents.length];
+  return { ...int64(contents as number[]), shape: shape.length === 0 ? [] : [contents.length] } as NamedArray;
+}
+
+function withConstantTarget(node: GraphNode, analysis: Analysis, initializers: Map<string, NamedArray>): GraphNode {
+  const [input, target] = node.inputs;
+  if (initializers.has(target) || analysis.constants.has(target) || node.attributes.allowzero) return node;
+  const shape = analysis.shapes.get(input);
+  const wanted = analysis.integers.get(target);
+  if (!shape || !wanted) return node;
+  const sizes = wanted.map((size, axis) => (typeof size === "string" && size === shape[axis] ? 0 : size));
+  if (sizes.some((size) => typeof size === "string")) return node;
+  const name = uniqueName(`${node.outputs[0]}.shape`, initializers);
+  initializers.set(name, int64(sizes as number[]));
+  return { ...node, inputs: [input, name] };
+}

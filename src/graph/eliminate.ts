@@ -1,0 +1,65 @@
+import type { NamedArray } from "../core/named-arrays.js";
+import { toFloat64 } from "../core/named-arrays.js";
+import { attribute } from "./attributes.js";
+import type { Graph, GraphNode } from "./graph.js";
+
+/** Without the nodes whose outputs nothing reads, and without the initializers that no remaining node reads. */
+export function eliminateDead(graph: Graph): Graph {
+  const needed = new Set(graph.outputs.map(({ name }) => name));
+  const kept: GraphNode[] = [];
+  for (const node of graph.nodes.toReversed()) {
+    if (!node.outputs.some((output) => needed.has(output)) && !hasSubgraph(node)) continue;
+    kept.push(node);
+    for (const input of node.inputs) needed.add(input);
+  }
+  const opaque = kept.some(hasSubgraph); // a subgraph may read any value by name
+  const initializers = opaque
+    ? graph.initializers
+    : new Map([...graph.initializers].filter(([name]) => needed.has(name)));
+  return { ...graph, nodes: kept.reverse(), initializers };
+}
+
+/** Control flow keeps a graph in an attribute that we do not look into. */
+export function hasSubgraph(node: GraphNode): boolean {
+  return Object.values(node.attributes).some((value) => value.type === "opaque");
+}
+
+/**
+ * Without nodes that do nothing in inference: Identity, Dropout, Cast to the type it has, Pad by nothing. Their readers read their input.
+ * A node whose output is a graph output stays, since that name has to be written.
+ */
+export function eliminateNoOps(graph: Graph): Graph {
+  if (graph.nodes.some(hasSubgraph)) return graph;
+  const outputs = new Set(graph.outputs.map(({ name }) => name));
+  const renamed = new Map<string, string>();
+  const nodes: GraphNode[] = [];
+  for (const node of graph.nodes) {
+    const inputs = node.inputs.map((input) => renamed.get(input) ?? input);
+    if (isNoOp(node, graph.initializers) && !node.outputs.some((output) => outputs.has(output))) {
+      renamed.set(node.outputs[0], inputs[0]);
+    } else {
+      nodes.push(inputs.some((input, i) => input !== node.inputs[i]) ? { ...node, inputs } : node);
+    }
+  }
+  return renamed.size === 0 ? graph : { ...graph, nodes };
+}
+
+function isNoOp(node: GraphNode, constants: ReadonlyMap<string, NamedArray>): boolean {
+  if (node.domain !== "" || node.outputs.slice(1).some((output) => output !== "")) return false;
+  switch (node.op) {
+    case "Identity":
+      return true;
+    case "Dropout":
+      return !node.inputs[2] || isAll(constants.get(node.inputs[2]), 0);
+    case "Pad": {
+      const pads = attribute(node, "pads", "ints");
+      return pads ? pads.every((p) => p === 0) : isAll(constants.get(node.inputs[1]), 0);
+    }
+    default:
+      return false;
+  }
+}
+
+function isAll(array: NamedArray | undefined, value: number): boolean {
+  return array !== undefined && toFloat64(array).every((x) => x === value);
+}

@@ -1,0 +1,66 @@
+import { UserError } from "../../core/errors.js";
+import { stringAttribute } from "../attributes.js";
+import type { GraphNode } from "../graph.js";
+import type { Tensor64 } from "./tensor64.js";
+import { stridesOf, tensor64 } from "./tensor64.js";
+
+/** Resize by nearest neighbour, with ONNX's coordinate and rounding modes. @throws UserError for interpolating modes. */
+export function resizeNearest(
+  x: Tensor64,
+  scales: readonly number[] | undefined,
+  sizes: readonly number[] | undefined,
+  node: GraphNode,
+  coordinates: string = stringAttribute(node, "coordinate_transformation_mode", "half_pixel"),
+  rounding: string = stringAttribute(node, "nearest_mode", "round_prefer_floor"),
+): Tensor64 {
+  const mode = stringAttribute(node, "mode", "nearest");
+  if (mode !== "nearest") {
+    throw new UserError({
+      expected: `${node.op} "${node.name}" in mode nearest`,
+      received: `mode ${mode}`,
+      remedy: "the reference evaluator does not interpolate",
+    });
+  }
+  const shape = x.shape.map((size, axis) => sizes?.[axis] ?? Math.floor(size * (scales?.[axis] ?? 1)));
+  const tables = shape.map((size, axis) => {
+    const scale = sizes || !scales ? size / x.shape[axis] : scales[axis];
+    return Int32Array.from({ length: size }, (_, i) => {
+      const at = round(coordinate(i, scale, size, x.shape[axis], coordinates), rounding);
+      return Math.min(x.shape[axis] - 1, Math.max(0, at));
+    });
+  });
+  const strides = stridesOf(x.shape);
+  const result = new Float64Array(shape.reduce((n, size) => n * size, 1));
+  const index = shape.map(() => 0);
+  for (let at = 0; at < result.length; at++) {
+    result[at] = x.data[index.reduce((offset, i, axis) => offset + tables[axis][i] * strides[axis], 0)];
+    for (let axis = shape.length - 1; axis >= 0 && ++index[axis] === shape[axis]; axis--) index[axis] = 0;
+  }
+  return tensor64(shape, result, x.dtype);
+}
+
+function coordinate(i: number, scale: number, outSize: number, inSize: number, mode: string): number {
+  switch (mode) {
+    case "asymmetric":
+      return i / scale;
+    case "align_corners":
+      return outSize === 1 ? 0 : (i * (inSize - 1)) / (outSize - 1);
+    case "pytorch_half_pixel":
+      return outSize > 1 ? (i + 0.5) / scale - 0.5 : 0;
+    default:
+      return (i + 0.5) / scale - 0.5;
+  }
+}
+
+function round(x: number, mode: string): number {
+  switch (mode) {
+    case "floor":
+      return Math.floor(x);
+    case "ceil":
+      return Math.ceil(x);
+    case "round_prefer_ceil":
+      return Math.floor(x + 0.5);
+    default:
+      return Math.ceil(x - 0.5);
+  }
+}

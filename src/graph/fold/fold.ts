@@ -1,0 +1,180 @@
+import type { MapGeometry } from "../../conv-algebra/geometry.js";
+import { macsPerPosition } from "../../conv-algebra/geometry.js";
+import { compactGroups } from "../../conv-algebra/groups.js";
+import { weightOf } from "../../conv-algebra/linear-map.js";
+import type { NamedArray } from "../../core/named-arrays.js";
+import { analyze } from "../analyze/analyze.js";
+import { int, intAttribute, ints } from "../attributes.js";
+import { node as makeNode, uniqueName } from "../build.js";
+import { constantFolding } from "../constant-folding.js";
+import { eliminateDead, eliminateNoOps } from "../eliminate.js";
+import type { Graph, GraphNode } from "../graph.js";
+import type { Precision } from "../precision.js";
+import { castFloats, roundTo } from "../precision.js";
+import { validate } from "../validate.js";
+import type { Propagation } from "./candidates.js";
+import { propagate } from "./candidates.js";
+import type { FoldReport, RegionReport } from "./report.js";
+import type { Region, Selection } from "./select.js";
+import { selectRegions } from "./select.js";
+
+export interface FoldOptions {
+  /** A region folds if it costs at most this many times the multiply-accumulates of the cheapest other way. Default 1. */
+  readonly maxCost?: number;
+  /** Element type of the whole folded graph; by default each convolution has the type of the weights it replaces. */
+  readonly precision?: Precision;
+}
+
+/**
+ * Folds every maximal linear region of a graph (one source, one visible output, more than one node) into one convolution with the same
+ * outputs. Knows no architecture: convolutions, BatchNormalization, constant scales and shifts, sums, differences, average pools, pads and
+ * channel concatenations propagate as linear maps (docs/fold.md). Constants are folded first, dead nodes go last.
+ * The convolution and its initializers are named after the value that it gives. The given graph is not changed.
+ *
+ * @throws UserError when the graph is not valid, or a number does not fit the wanted precision.
+ */
+export function fold(graph: Graph, options: FoldOptions = {}): { graph: Graph; report: FoldReport } {
+  const plan = planFold(graph, options);
+  const initializers = new Map(plan.graph.initializers);
+  for (const region of plan.regions) {
+    const { weight, bias } = region.materialize();
+    initializers.set(region.names.weight, weight);
+    initializers.set(region.names.bias, bias);
+  }
+  const folded = eliminateDead({ ...plan.graph, initializers });
+  return {
+    graph: options.precision ? castFloats(folded, options.precision) : folded,
+    report: { ...plan.report, nodesBefore: graph.nodes.length, nodesAfter: folded.nodes.length },
+  };
+}
+
+/** A fold whose numbers are not computed yet: for writers that stream one convolution after the other. */
+export interface FoldPlan {
+  /** The folded graph, but for the new convolutions' initializers. */
+  readonly graph: Graph;
+  readonly regions: readonly PlannedRegion[];
+  readonly report: Omit<FoldReport, "nodesBefore" | "nodesAfter">;
+}
+
+export interface PlannedRegion extends RegionReport {
+  readonly names: { readonly weight: string; readonly bias: string };
+  /** Weight [O, I/groups, kh, kw] and bias [O], computed in float64 and rounded once. */
+  materialize(): { weight: NamedArray; bias: NamedArray };
+}
+
+/** Everything of {@link fold} but the numbers. */
+export function planFold(graph: Graph, options: FoldOptions = {}): FoldPlan {
+  validate(graph);
+  const simple = eliminateDead(eliminateNoOps(constantFolding(graph)));
+  const { shapes } = analyze(simple);
+  const propagation = propagate(simple, shapes);
+  const selection = selectRegions(simple, propagation, options.maxCost ?? 1);
+  const emitted = emit(simple, selection, propagation, options.precision);
+  const regions = emitted.regions.map(({ names: _, materialize: __, ...report }) => report);
+  return { ...emitted, report: { regions, refusals: selection.refusals } };
+}
+
+function emit(
+  graph: Graph,
+  { regions, absorbed }: Selection,
+  { macs }: Propagation,
+  precision: Precision | undefined,
+): Pick<FoldPlan, "graph" | "regions"> {
+  const kept = graph.nodes.filter((node) => !absorbed.has(node));
+  const read = new Set(kept.flatMap(({ inputs }) => inputs));
+  const initializers = new Map([...graph.initializers].filter(([name]) => read.has(name) || isOutput(graph, name)));
+  const nodeNames = new Names(kept.map(({ name }) => name));
+  const valueNames = new Names([
+    ...initializers.keys(),
+    ...graph.inputs.map(({ name }) => name),
+    ...graph.nodes.flatMap(({ outputs }) => outputs),
+  ]);
+  const planned = new Map<GraphNode, PlannedRegion>();
+  const nodes = graph.nodes.flatMap((node) => {
+    const region = regions.get(node);
+    if (!region) return absorbed.has(node) ? [] : [node];
+    const { output, candidate } = region;
+    const conv = nodeNames.take(output);
+    const names = { weight: valueNames.take(`${output}.weight`), bias: valueNames.take(`${output}.bias`) };
+    const { geometry, materialize } = kernelOf(region, graph, names, precision);
+    planned.set(node, {
+      nodes: region.nodes.map(({ name }) => name),
+      source: candidate.source,
+      output,
+      conv,
+      form: describe(geometry),
+      macsBefore: region.nodes.reduce((total, inside) => total + (macs.get(inside) ?? 0), 0),
+      macsAfter: (candidate.folded / macsPerPosition(candidate.map)) * macsPerPosition(geometry),
+      names,
+      materialize,
+    });
+    return [convNode(conv, [candidate.source, names.weight, names.bias], output, geometry)];
+  });
+  return { graph: { ...graph, nodes, initializers }, regions: [...planned.values()] };
+}
+
+const isOutput = (graph: Graph, name: string): boolean => graph.outputs.some((output) => output.name === name);
+
+class Names {
+  readonly #taken: Set<string>;
+  constructor(taken: Iterable<string>) {
+    this.#taken = new Set(taken);
+  }
+  take(name: string): string {
+    const unique = uniqueName(name, this.#taken);
+    this.#taken.add(unique);
+    return unique;
+  }
+}
+
+/**
+ * A region's kernel in its natural form: the groups that one of its convolutions has. Where none has them (they come from reconciling
+ * several), the kernel gets as many groups as its zeros allow.
+ */
+function kernelOf(
+  { nodes, candidate: { map } }: Region,
+  graph: Graph,
+  names: PlannedRegion["names"],
+  precision: Precision | undefined,
+): { geometry: MapGeometry; materialize: PlannedRegion["materialize"] } {
+  const convolutions = nodes.filter(({ op }) => op === "Conv");
+  const type = precision ?? storedPrecision(nodes, graph);
+  const natural =
+    convolutions.length === 0 || convolutions.some((node) => intAttribute(node, "group", 1) === map.groups);
+  const compact = natural ? undefined : compactGroups({ geometry: map, weight: weightOf(map) });
+  const geometry = compact?.geometry ?? map;
+  return {
+    geometry,
+    materialize() {
+      const { outChannels, inChannels, groups, kernelSize } = geometry;
+      const shape = [outChannels, inChannels / groups, ...kernelSize];
+      const weight = compact?.weight ?? weightOf(map);
+      return {
+        weight: roundTo({ dtype: "f64", shape, data: weight }, type, names.weight),
+        bias: roundTo({ dtype: "f64", shape: [outChannels], data: map.bias }, type, names.bias),
+      };
+    },
+  };
+}
+
+/** The floating-point type of the constants that a region reads; the widest where they differ. */
+function storedPrecision(nodes: readonly GraphNode[], { initializers }: Graph): Precision {
+  const types = new Set(nodes.flatMap(({ inputs }) => inputs.map((input) => initializers.get(input)?.dtype)));
+  if (types.has("f64")) return "f64";
+  return types.has("f16") && !types.has("f32") ? "f16" : "f32";
+}
+
+function describe({ outChannels, inChannels, groups, kernelSize, stride, dilation }: MapGeometry): string {
+  const dilated = dilation.some((d) => d > 1) ? `, dilation ${dilation.join("×")}` : "";
+  return `${kernelSize.join("×")}, ${inChannels} → ${outChannels}, stride ${stride.join("×")}, groups ${groups}${dilated}`;
+}
+
+function convNode(name: string, inputs: readonly string[], output: string, geometry: MapGeometry): GraphNode {
+  return makeNode("Conv", name, inputs, [output], {
+    dilations: ints(geometry.dilation),
+    group: int(geometry.groups),
+    kernel_shape: ints(geometry.kernelSize),
+    pads: ints(geometry.pads),
+    strides: ints(geometry.stride),
+  });
+}

@@ -1,0 +1,46 @@
+/** What a fold did, and what it left and why. Plain data. */
+export interface FoldReport {
+  readonly regions: readonly RegionReport[];
+  readonly refusals: readonly RefusalReport[];
+  readonly nodesBefore: number;
+  readonly nodesAfter: number;
+}
+
+/** Several linear nodes that became one convolution. */
+export interface RegionReport {
+  /** Names of the nodes that went, in graph order. */
+  readonly nodes: readonly string[];
+  /** The value that the region reads. */
+  readonly source: string;
+  /** The value that it gives: its name before and after. */
+  readonly output: string;
+  /** Name of the new convolution. */
+  readonly conv: string;
+  /** "3×3, 64 → 64, stride 1, groups 1" */
+  readonly form: string;
+  /**
+   * Multiply-accumulates of the nodes that went and of the convolution (elementwise and pooling nodes count one a term): for one
+   * image where the image size is known, else for one pixel of the nearest value before it of unknown size.
+   */
+  readonly macsBefore: number;
+  readonly macsAfter: number;
+}
+
+/** A linear node that was not merged with what comes before it. */
+export interface RefusalReport {
+  readonly node: string;
+  readonly op: string;
+  readonly reason: string;
+}
+
+/** The report as lines for people. */
+export function describeFold(report: FoldReport): string[] {
+  return [
+    `${report.nodesBefore} → ${report.nodesAfter} nodes, ${report.regions.length} regions folded`,
+    ...report.regions.map(({ nodes, conv, form, macsBefore, macsAfter }) => {
+      const cost = `${macsBefore.toLocaleString("en")} → ${macsAfter.toLocaleString("en")} MACs`;
+      return `folded ${nodes.length} nodes into Conv "${conv}" (${form}; ${cost}): ${nodes.join(", ")}`;
+    }),
+    ...report.refusals.map(({ node, op, reason }) => `kept ${op} "${node}": ${reason}`),
+  ];
+}

@@ -1,0 +1,116 @@
+import type { Graph, GraphNode } from "../graph.js";
+import { consumersOf, producersOf } from "../validate.js";
+import type { Candidate, Propagation } from "./candidates.js";
+import type { RefusalReport } from "./report.js";
+
+/** Linear nodes with one source and one visible output, to become one convolution. */
+export interface Region {
+  readonly candidate: Candidate;
+  readonly output: string;
+  /** In graph order; the last gives the output. */
+  readonly nodes: readonly GraphNode[];
+}
+
+export interface Selection {
+  /** By the node that gives the region's output. */
+  readonly regions: ReadonlyMap<GraphNode, Region>;
+  /** Nodes inside regions. */
+  readonly absorbed: ReadonlySet<GraphNode>;
+  readonly refusals: readonly RefusalReport[];
+}
+
+/**
+ * Chooses regions from the outputs backwards: for each value that something outside asks for, the farthest source whose region is
+ * closed (nothing else reads a value inside), of more than one node, and not dearer than `maxCost` × the cheapest other way.
+ */
+export function selectRegions(graph: Graph, propagation: Propagation, maxCost: number): Selection {
+  const producers = producersOf(graph);
+  const consumers = consumersOf(graph);
+  const outputs = new Set(graph.outputs.map(({ name }) => name));
+  const position = new Map(graph.nodes.map((node, i) => [node, i]));
+  const regions = new Map<GraphNode, Region>();
+  const absorbed = new Set<GraphNode>();
+  const rejected = new Map<GraphNode, { source: string; reason: string }[]>();
+  const needed = new Set(outputs);
+
+  for (const node of graph.nodes.toReversed()) {
+    if (absorbed.has(node) || !node.outputs.some((output) => needed.has(output))) continue;
+    const region = choose(node);
+    if (region) {
+      regions.set(node, region);
+      for (const inside of region.nodes) absorbed.add(inside);
+      needed.add(region.candidate.source);
+    } else {
+      for (const input of node.inputs) needed.add(input);
+    }
+  }
+  return { regions, absorbed, refusals: collectRefusals(graph, propagation, regions, rejected) };
+
+  function choose(node: GraphNode): Region | undefined {
+    const [output] = node.outputs;
+    for (const candidate of propagation.candidates.get(output) ?? []) {
+      const nodes = nodesBetween(candidate.source, node, producers, graph).sort(
+        (a, b) => position.get(a)! - position.get(b)!,
+      );
+      const reason = obstacle(candidate, nodes, output);
+      if (!reason && nodes.length > 1) return { candidate, output, nodes };
+      if (reason) rejected.set(node, [...(rejected.get(node) ?? []), { source: candidate.source, reason }]);
+    }
+    return undefined;
+  }
+
+  function obstacle(candidate: Candidate, nodes: readonly GraphNode[], output: string): string | undefined {
+    const inside = new Set(nodes);
+    for (const { outputs: written } of nodes) {
+      const [value] = written;
+      if (value === output) continue;
+      if (outputs.has(value)) return `the value "${value}" in between is an output of the graph`;
+      const reader = consumers.get(value)?.find((consumer) => !inside.has(consumer));
+      if (reader) return `the value "${value}" in between is also read by ${reader.op} "${reader.name}"`;
+    }
+    if (candidate.folded > maxCost * candidate.unfolded) {
+      const ratio = (candidate.folded / candidate.unfolded).toPrecision(3);
+      return `one convolution from "${candidate.source}" would cost ${ratio} × the multiply-accumulates (more than ${maxCost})`;
+    }
+    return undefined;
+  }
+}
+
+/** The nodes on the ways from a source to the output of `last`. */
+function nodesBetween(
+  source: string,
+  last: GraphNode,
+  producers: ReadonlyMap<string, GraphNode>,
+  graph: Graph,
+): GraphNode[] {
+  const found = new Set([last]);
+  for (const node of found) {
+    for (const input of node.inputs) {
+      const producer = producers.get(input);
+      if (producer && input !== source && !graph.initializers.has(input)) found.add(producer);
+    }
+  }
+  return [...found];
+}
+
+/** One reason for each linear node that stands alone or begins a region after another linear node: the nearest that held. */
+function collectRefusals(
+  graph: Graph,
+  { refusals, order }: Propagation,
+  regions: ReadonlyMap<GraphNode, Region>,
+  rejected: ReadonlyMap<GraphNode, readonly { source: string; reason: string }[]>,
+): RefusalReport[] {
+  const regionOf = new Map<GraphNode, Region>();
+  for (const region of regions.values()) for (const node of region.nodes) regionOf.set(node, region);
+  return graph.nodes.flatMap((node) => {
+    const region = regionOf.get(node);
+    const all = [
+      ...(refusals.get(node) ?? []),
+      ...(region && region.nodes.at(-1) !== node ? [] : (rejected.get(node) ?? [])),
+    ];
+    const begin = region ? order.get(region.candidate.source)! : Number.POSITIVE_INFINITY;
+    const relevant = all.filter(({ source }) => source === undefined || order.get(source)! < begin);
+    const nearest = relevant.at(-1);
+    return nearest ? [{ node: node.name, op: node.op, reason: nearest.reason }] : [];
+  });
+}

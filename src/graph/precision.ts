@@ -1,0 +1,67 @@
+import { UserError } from "../core/errors.js";
+import type { DType, NamedArray } from "../core/named-arrays.js";
+import { int, intAttribute } from "./attributes.js";
+import { dtypeOfCode } from "./evaluate/elementwise.js";
+import { toNamedArray, toTensor64 } from "./evaluate/tensor64.js";
+import type { AttributeValue, Graph, GraphNode } from "./graph.js";
+
+/** Floating-point types that a graph can be written in. */
+export type Precision = "f64" | "f32" | "f16";
+
+const floats: ReadonlySet<DType> = new Set(["f64", "f32", "f16", "bf16"]);
+const codes: Readonly<Record<Precision, number>> = { f32: 1, f16: 10, f64: 11 };
+
+/**
+ * An array in another floating-point type, each element rounded once.
+ * @throws UserError when a finite number becomes infinite (beyond 65504 for float16); `name` says which array.
+ */
+export function roundTo(array: NamedArray, precision: Precision, name: string): NamedArray {
+  if (array.dtype === precision) return array;
+  const { shape, data } = toTensor64(array);
+  const limit = precision === "f16" ? 65520 : precision === "f32" ? 3.4028235677973366e38 : Number.POSITIVE_INFINITY;
+  const beyond = data.find((x) => Math.abs(x) >= limit && Number.isFinite(x));
+  if (beyond !== undefined) {
+    throw new UserError({
+      expected: `numbers that ${precision} can hold in "${name}"`,
+      received: `${beyond}`,
+      remedy: "choose a wider precision",
+    });
+  }
+  return toNamedArray({ dtype: precision, shape, data });
+}
+
+/** The graph with all its floating-point constants, inputs and outputs in one type. @throws UserError; see {@link roundTo}. */
+export function castFloats(graph: Graph, precision: Precision): Graph {
+  const kept = new Set(graph.nodes.flatMap((node) => (isResize(node) ? node.inputs.slice(1) : []))); // always float32 in ONNX
+  const cast = (array: NamedArray, name: string): NamedArray =>
+    floats.has(array.dtype) && !kept.has(name) ? roundTo(array, precision, name) : array;
+  const info = <T extends { readonly dtype: DType }>(value: T): T =>
+    floats.has(value.dtype) ? { ...value, dtype: precision } : value;
+  return {
+    ...graph,
+    inputs: graph.inputs.map(info),
+    outputs: graph.outputs.map(info),
+    nodes: graph.nodes.map((node) => castNode(node, precision, cast)),
+    initializers: new Map([...graph.initializers].map(([name, array]) => [name, cast(array, name)])),
+  };
+}
+
+const isResize = ({ op, domain }: GraphNode): boolean => domain === "" && (op === "Resize" || op === "Upsample");
+
+function castNode(
+  node: GraphNode,
+  precision: Precision,
+  cast: (array: NamedArray, name: string) => NamedArray,
+): GraphNode {
+  const target = node.op === "Cast" && node.domain === "" ? dtypeOfCode(intAttribute(node, "to", 1)) : undefined;
+  if (target && floats.has(target)) {
+    return { ...node, attributes: { ...node.attributes, to: int(codes[precision]) } };
+  }
+  const entries = Object.entries(node.attributes);
+  if (!entries.some(([, value]) => value.type === "tensor")) return node;
+  const attributes = entries.map(([name, value]): [string, AttributeValue] => [
+    name,
+    value.type === "tensor" ? { type: "tensor", value: cast(value.value, node.name) } : value,
+  ]);
+  return { ...node, attributes: Object.fromEntries(attributes) };
+}
