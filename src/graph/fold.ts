@@ -1,0 +1,54 @@
+import { analyze } from "./analyze/analyze.js";
+import { constantFolding } from "./constant-folding.js";
+import { eliminateDead, eliminateNoOps } from "./eliminate.js";
+import { propagate } from "./fold/candidates.js";
+import type { FoldPlan } from "./fold/emit.js";
+import { emit } from "./fold/emit.js";
+import type { FoldReport } from "./fold/report.js";
+import { selectRegions } from "./fold/select.js";
+import type { Graph } from "./graph.js";
+import type { Precision } from "./precision.js";
+import { castFloats } from "./precision.js";
+import { validate } from "./validate.js";
+
+export interface FoldOptions {
+  /** A region folds if it costs at most this many times the multiply-accumulates of the cheapest other way. Default 1. */
+  readonly maxCost?: number;
+  /** Element type of the whole folded graph; by default each convolution has the type of the weights it replaces. */
+  readonly precision?: Precision;
+}
+
+/**
+ * Folds every maximal linear region of a graph (one source, one visible output, more than one node) into one convolution with the same
+ * outputs. Knows no architecture: convolutions, BatchNormalization, constant scales and shifts, sums, differences, average pools, pads and
+ * channel concatenations propagate as linear maps (docs/fold.md). Constants are folded first, dead nodes go last.
+ * The convolution and its initializers are named after the value that it gives. The given graph is not changed.
+ *
+ * @throws UserError when the graph is not valid, or a number does not fit the wanted precision.
+ */
+export function fold(graph: Graph, options: FoldOptions = {}): { graph: Graph; report: FoldReport } {
+  const plan = planFold(graph, options);
+  const initializers = new Map(plan.graph.initializers);
+  for (const region of plan.regions) {
+    const { weight, bias } = region.materialize();
+    initializers.set(region.names.weight, weight);
+    initializers.set(region.names.bias, bias);
+  }
+  const folded = eliminateDead({ ...plan.graph, initializers });
+  return {
+    graph: options.precision ? castFloats(folded, options.precision) : folded,
+    report: { ...plan.report, nodesBefore: graph.nodes.length, nodesAfter: folded.nodes.length },
+  };
+}
+
+/** Everything of {@link fold} but the numbers. */
+export function planFold(graph: Graph, options: FoldOptions = {}): FoldPlan {
+  validate(graph);
+  const simple = eliminateDead(eliminateNoOps(constantFolding(graph)));
+  const { shapes } = analyze(simple);
+  const propagation = propagate(simple, shapes);
+  const selection = selectRegions(simple, propagation, options.maxCost ?? 1);
+  const emitted = emit(simple, selection, propagation, options.precision);
+  const regions = emitted.regions.map(({ names: _, materialize: __, ...report }) => report);
+  return { ...emitted, report: { regions, refusals: selection.refusals } };
+}
