@@ -19,13 +19,26 @@ export interface BranchSumOptions {
   readonly training: boolean;
 }
 
-/** A branch while the operation runs; `norm` parts are absent where the branch is added as it is. */
+/** A normalised branch and the statistics that it was normalised by. */
 interface Normalized {
   readonly norm: BatchNormState;
   readonly x: Tensor;
   readonly mean: Float32Array;
   /** 1 / √(σ² + ε) */
   readonly inverse: Float64Array;
+}
+
+/** One use of the operation. */
+interface Call {
+  readonly tape: Tape;
+  readonly branches: readonly Branch[];
+  /** Of each branch; undefined where it is added as it is. */
+  readonly normalized: readonly (Normalized | undefined)[];
+  readonly output: Tensor;
+  readonly training: boolean;
+  readonly relu: boolean;
+  readonly rows: number;
+  readonly channels: number;
 }
 
 /**
@@ -60,18 +73,16 @@ export function branchSum(tape: Tape, branches: readonly Branch[], options: Bran
 
   const normalized = statistics(tape, branches, training, rows, channels);
   const output = tape.empty(shape);
-  forward(tape, branches, normalized, output, rows, channels, relu);
+  const call: Call = { tape, branches, normalized, output, training, relu, rows, channels };
+  forward(call);
 
   const inputs = branches.flatMap(({ x, norm }) => (norm ? [x, norm.gamma, norm.beta] : [x]));
-  const saved = branches.filter(({ norm }) => norm).flatMap(({ x, norm }) => [x, norm!.gamma]);
+  const saved = branches.flatMap(({ x, norm }) => (norm ? [x, norm.gamma] : []));
   return tape.record({
     output,
     inputs,
     saved: relu ? [...saved, output] : saved,
-    backward() {
-      const sums = gradientSums(tape, normalized, output, rows, channels, relu);
-      dataGradients(tape, branches, normalized, output, sums, training, rows, channels, relu);
-    },
+    backward: () => dataGradients(call, gradientSums(call)),
   });
 }
 
@@ -118,15 +129,7 @@ function statistics(
   });
 }
 
-function forward(
-  tape: Tape,
-  branches: readonly Branch[],
-  normalized: readonly (Normalized | undefined)[],
-  output: Tensor,
-  rows: number,
-  channels: number,
-  relu: boolean,
-): void {
+function forward({ tape, branches, normalized, output, relu, rows, channels }: Call): void {
   const blocks = tape.scratch(...branches.flatMap(() => [channels, channels]));
   const slot = (index: number): readonly [x: Pointer, scale: Pointer, shift: Pointer] => {
     const branch = branches[index];
@@ -162,14 +165,7 @@ interface GradientSums {
   readonly dzx: ReadonlyMap<Normalized, Float32Array>;
 }
 
-function gradientSums(
-  tape: Tape,
-  normalized: readonly (Normalized | undefined)[],
-  output: Tensor,
-  rows: number,
-  channels: number,
-  relu: boolean,
-): GradientSums | undefined {
+function gradientSums({ tape, normalized, output, relu, rows, channels }: Call): GradientSums | undefined {
   const entries = normalized.filter((entry) => entry !== undefined);
   if (entries.length === 0) return undefined;
   const chunk = chunkRows(channels);
@@ -196,17 +192,8 @@ function gradientSums(
   return { dz: row(0), dzx: new Map(entries.map((entry, index) => [entry, row(index + 1)])) };
 }
 
-function dataGradients(
-  tape: Tape,
-  branches: readonly Branch[],
-  normalized: readonly (Normalized | undefined)[],
-  output: Tensor,
-  sums: GradientSums | undefined,
-  training: boolean,
-  rows: number,
-  channels: number,
-  relu: boolean,
-): void {
+function dataGradients(call: Call, sums: GradientSums | undefined): void {
+  const { tape, branches, normalized, output, training, relu, rows, channels } = call;
   const blocks = tape.scratch(...branches.map(() => 3 * channels));
   type Slot = readonly [x: Pointer, coefficients: Pointer, dx: Pointer, accumulate: 0 | 1];
   const slot = (index: number): Slot => {
