@@ -5,6 +5,10 @@ import { BrokenImageError } from "./broken-image.js";
 import type { Image } from "./dataset.js";
 import { toChannels } from "./image.js";
 
+// Pictures are decoded side by side, so that one needs no threads of its own, and each is wanted once.
+sharp.concurrency(1);
+sharp.cache(false);
+
 /**
  * Decodes a JPEG, PNG or WebP picture: turned as its EXIF orientation says, in sRGB, 16 bits reduced to 8, alpha
  * composited on white. Grey pictures come with one channel, all others with three.

@@ -38,7 +38,7 @@ export async function ensureDownloaded(
       { cause: error },
     );
   } finally {
-    await rm(temporary, { force: true });
+    await rm(temporary, { force: true }).catch(() => undefined); // gone, or there never was a place for it
   }
 }
 

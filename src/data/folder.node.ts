@@ -114,17 +114,19 @@ function kindOf(folder: string, entry: Dirent): "folder" | "file" | "other" {
   return stat?.isDirectory() ? "folder" : stat?.isFile() ? "file" : "other";
 }
 
-/** Paths of the files with a picture's extension, sorted by path. Links to folders above are not followed. */
-function picturesBelow(folder: string, depth = 0): string[] {
+/** Paths of the files with a picture's extension, sorted. Links to folders within a class are not followed. */
+function picturesBelow(folder: string): string[] {
   const paths: string[] = [];
-  for (const entry of list(folder)) {
-    if (entry.name.startsWith(".")) continue;
-    const path = join(folder, entry.name);
-    const kind = kindOf(folder, entry);
-    if (kind === "folder" && !entry.isSymbolicLink() && depth < 32) paths.push(...picturesBelow(path, depth + 1));
-    else if (kind === "file" && extensions.has(extname(entry.name).toLowerCase())) paths.push(path);
+  const folders = [folder];
+  for (let at = folders.pop(); at !== undefined; at = folders.pop()) {
+    for (const entry of list(at)) {
+      if (entry.name.startsWith(".")) continue;
+      const kind = kindOf(at, entry);
+      if (kind === "folder" && !entry.isSymbolicLink()) folders.push(join(at, entry.name));
+      else if (kind === "file" && extensions.has(extname(entry.name).toLowerCase())) paths.push(join(at, entry.name));
+    }
   }
-  return depth === 0 ? paths.sort() : paths;
+  return paths.sort();
 }
 
 function checkClasses(root: string, classNames: readonly string[]): void {

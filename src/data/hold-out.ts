@@ -23,8 +23,9 @@ export function holdOut(dataset: Dataset, fraction: number, seed: number): { tra
     }
     const held = Math.min(indices.length - 1, Math.max(1, Math.round(indices.length * fraction)));
     rngFor(seed, "hold-out", label).shuffle(indices);
-    test.push(...indices.slice(0, held));
-    train.push(...indices.slice(held));
+    indices.forEach((index, i) => {
+      (i < held ? test : train).push(index);
+    });
   });
   const ascending = (a: number, b: number): number => a - b;
   return {

@@ -1,20 +1,14 @@
 import { parentPort, workerData } from "node:worker_threads";
-import sharp from "sharp";
 import { BatchMaker } from "./batches.js";
+import type { Dataset } from "./dataset.js";
 import { type LoaderReply, type LoaderRequest, type LoaderWorkerData, packError } from "./loader-messages.js";
 import { MemoryDataset } from "./memory-dataset.js";
-import { openDataset } from "./open-dataset.node.js";
 
 /* The thread of a loader: makes the batches that it is asked for, one after another. */
 
 const port = parentPort!;
 const { dataset, options } = workerData as LoaderWorkerData;
-sharp.concurrency(1); // one picture keeps one thread busy; there are as many pictures at work as is good already
-sharp.cache(false);
-
-const maker = Promise.resolve(
-  "contents" in dataset ? new MemoryDataset(dataset.contents) : openDataset(dataset.source),
-).then((opened) => new BatchMaker(opened, options));
+const maker = open().then((opened) => new BatchMaker(opened, options));
 maker.catch(() => undefined); // told with each batch that is asked for
 
 const queue: (LoaderRequest & { kind: "make" })[] = [];
@@ -25,6 +19,12 @@ port.on("message", (request: LoaderRequest) => {
   else queue.push(request);
   if (!busy) void work();
 });
+
+async function open(): Promise<Dataset> {
+  if ("contents" in dataset) return new MemoryDataset(dataset.contents);
+  const { openDataset } = await import("./open-dataset.node.js"); // the decoders load slowly: only where they are needed
+  return openDataset(dataset.source);
+}
 
 async function work(): Promise<void> {
   busy = true;

@@ -109,6 +109,8 @@ class ThreadedLoader implements Loader {
   }
 
   #cancel(): void {
+    const left = new Error("another epoch of the loader was begun: one at a time");
+    for (const pending of this.#pending.values()) pending.reject(left);
     this.#pending.clear();
     for (const worker of this.#workers) this.#send(worker, { kind: "cancel" });
   }
@@ -122,7 +124,10 @@ class ThreadedLoader implements Loader {
       dataset: dataset instanceof MemoryDataset ? { contents: dataset.contents } : { source: dataset.source! },
       options,
     };
-    const worker = new Worker(new URL("./loader-worker.node.js", import.meta.url), { workerData });
+    const worker = new Worker(new URL("./loader-worker.node.js", import.meta.url), {
+      workerData,
+      execArgv: [], // flags such as --input-type fit the main program only
+    });
     worker.unref();
     worker.on("message", (reply: LoaderReply) => {
       const pending = this.#pending.get(reply.id);

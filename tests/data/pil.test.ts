@@ -52,6 +52,7 @@ test("every operation has cases", () => {
 test.each(named)("$title", (entry) => {
   const result = operations[entry.operation]!(wavesAndNoise(...entry.input), entry.arguments);
   expect([result.width, result.height]).toEqual([entry.width, entry.height]);
-  if (entry.bytes) expect(Buffer.from(result.data).toString("hex")).toBe(Buffer.from(entry.bytes, "base64").toString("hex"));
+  if (entry.bytes)
+    expect(Buffer.from(result.data).toString("hex")).toBe(Buffer.from(entry.bytes, "base64").toString("hex"));
   expect(createHash("sha256").update(result.data).digest("hex")).toBe(entry.sha256);
 });

@@ -1,0 +1,98 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { evalTransform, frameForEvaluation } from "#repvgg/data/evaluation-transform.js";
+import { centreCrop, crop, flipHorizontal, toChannels } from "#repvgg/data/image.js";
+import { resize } from "#repvgg/data/resize.js";
+import { uniform, wavesAndNoise } from "./pictures.js";
+
+const side = fc.integer({ min: 1, max: 60 });
+const channels = fc.constantFrom<1 | 3>(1, 3);
+
+describe("resize", () => {
+  test("keeps a picture of one value", () => {
+    fc.assert(
+      fc.property(side, side, side, side, channels, fc.integer({ min: 0, max: 255 }), (w, h, toH, toW, c, value) => {
+        expect(resize(uniform(w, h, c, value), toH, toW)).toEqual(uniform(toW, toH, c, value));
+      }),
+      { numRuns: 100 },
+    );
+  });
+
+  test("stays within the range of the picture's values", () => {
+    fc.assert(
+      fc.property(side, side, side, side, channels, fc.integer(), (w, h, toH, toW, c, seed) => {
+        const image = wavesAndNoise(w, h, c, seed);
+        const { data } = resize(image, toH, toW);
+        expect(Math.max(...data)).toBeLessThanOrEqual(Math.max(...image.data));
+        expect(Math.min(...data)).toBeGreaterThanOrEqual(Math.min(...image.data));
+      }),
+      { numRuns: 100 },
+    );
+  });
+
+  test("of a region is the resize of the crop; of a window the crop of the resize", () => {
+    const image = wavesAndNoise(53, 41, 3, 1);
+    const region = { top: 7, left: 11, height: 23, width: 31 };
+    const window = { top: 3, left: 5, height: 20, width: 9 };
+    const whole = resize(crop(image, region), 29, 17);
+    expect(resize(image, 29, 17, { region })).toEqual(whole);
+    expect(resize(image, 29, 17, { region, window })).toEqual(crop(whole, window));
+    expect(resize(image, 23, 31, { region, window })).toEqual(crop(crop(image, region), window));
+  });
+
+  test("to the same size is the picture", () => {
+    const image = wavesAndNoise(13, 9, 3, 2);
+    expect(resize(image, 9, 13)).toEqual(image);
+  });
+});
+
+describe("evaluation transform", () => {
+  test("has the net's size and channels for any picture", () => {
+    fc.assert(
+      fc.property(side, side, channels, channels, fc.constantFrom(1, 0.875, 0.9), (w, h, from, to, cropRatio) => {
+        const framing = { size: [24, 16] as const, channels: to, cropRatio };
+        const image = frameForEvaluation(wavesAndNoise(w, h, from, 3), framing);
+        expect([image.height, image.width, image.channels, image.data.length]).toEqual([24, 16, to, 24 * 16 * to]);
+      }),
+      { numRuns: 100 },
+    );
+  });
+
+  test("leaves no black border: the resized picture covers the net's input", () => {
+    fc.assert(
+      fc.property(side, side, fc.constantFrom(1, 0.875), (w, h, cropRatio) => {
+        const data = evalTransform(uniform(w, h, 1, 200), { size: [19, 33], channels: 1, cropRatio });
+        expect(data.every((value) => value === 200)).toBe(true);
+      }),
+      { numRuns: 100 },
+    );
+  });
+
+  test("of a very long picture costs what its crop costs", () => {
+    const data = evalTransform(uniform(1, 60000, 3, 9), { size: [224, 224], channels: 3, cropRatio: 0.875 });
+    expect(data.length).toBe(224 * 224 * 3);
+    expect(data.every((value) => value === 9)).toBe(true);
+  });
+});
+
+describe("pictures", () => {
+  test("grey to RGB and back is the picture; RGB to grey weighs green most", () => {
+    const grey = wavesAndNoise(9, 7, 1, 4);
+    expect(toChannels(toChannels(grey, 3), 1)).toEqual(grey);
+    const primary = { width: 3, height: 1, channels: 3 as const, data: Uint8Array.of(255, 0, 0, 0, 255, 0, 0, 0, 255) };
+    expect([...toChannels(primary, 1).data]).toEqual([76, 150, 29]);
+  });
+
+  test("a crop beyond the picture is black there", () => {
+    const image = { width: 2, height: 2, channels: 1 as const, data: Uint8Array.of(1, 2, 3, 4) };
+    expect([...crop(image, { top: -1, left: 1, height: 3, width: 2 }).data]).toEqual([0, 0, 2, 0, 4, 0]);
+    expect([...centreCrop(image, 4, 4).data]).toEqual([0, 0, 0, 0, 0, 1, 2, 0, 0, 3, 4, 0, 0, 0, 0, 0]);
+    expect([...crop(image, { top: 5, left: 5, height: 1, width: 2 }).data]).toEqual([0, 0]);
+  });
+
+  test("flipping twice is the picture", () => {
+    const image = wavesAndNoise(8, 5, 3, 5);
+    expect(flipHorizontal(flipHorizontal(image))).toEqual(image);
+    expect([...flipHorizontal(image).data.subarray(0, 3)]).toEqual([...image.data.subarray(21, 24)]);
+  });
+});
