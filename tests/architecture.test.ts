@@ -38,10 +38,11 @@ function filesUnder(folder: string): string[] {
     .map((name) => name.split(sep).join("/"));
 }
 
+const importStatement = /^(?:import|export)\s+(?:type\s+)?(?:[\w*${}\s,]+?\s+from\s+)?["']([^"']+)["']/gm;
+const dynamicImport = /\bimport\(\s*["']([^"']+)["']\s*\)/g;
+
 function specifiers(text: string): string[] {
-  return [...text.matchAll(/(?:^|\n)\s*(?:import|export)\b[^;"']*?["']([^"']+)["']|\bimport\(\s*["']([^"']+)["']\s*\)/g)].map(
-    (match) => (match[1] ?? match[2])!,
-  );
+  return [...text.matchAll(importStatement), ...text.matchAll(dynamicImport)].map((match) => match[1]!);
 }
 
 const files = filesUnder(source);
@@ -52,7 +53,10 @@ const imports: Import[] = bySpecifier
   .filter(({ specifier }) => specifier.startsWith("."))
   .map(({ from, specifier }) => ({
     from,
-    to: relative(source, join(source, posix.dirname(from), specifier)).split(sep).join("/").replace(/\.js$/, ".ts"),
+    to: relative(source, join(source, posix.dirname(from), specifier))
+      .split(sep)
+      .join("/")
+      .replace(/\.js$/, ".ts"),
   }));
 
 const room = (file: string): string => (file.includes("/") ? file.slice(0, file.indexOf("/")) : "index");

@@ -36,7 +36,7 @@ export function curvesSvg(title: string, points: readonly EpochPoint[]): string 
         y: { label: "loss (train: with label smoothing and augmentation)" },
         color: { domain: ["train", "test"], range: [palette[0], palette[1]] },
         marks: [
-          Plot.lineY(losses, { x: "epoch", y: "loss", stroke: "set", strokeWidth: 2 }),
+          Plot.lineY(losses, { x: "epoch", y: "loss", z: "set", stroke: "set", strokeWidth: 2 }),
           Plot.dot(losses, { x: "epoch", y: "loss", fill: "set", r: 2.5 }),
           Plot.text(last ? losses.slice(-2) : [], {
             x: "epoch",
