@@ -1,10 +1,11 @@
 // Training throughput of RepVGG-A0 (training form) in TensorFlow.js. Arguments and output as train_pytorch.py.
 // THREADS is for the wasm backend only; it has no gradient of a convolution's weights, so where a step fails there the
 // plain JavaScript backend is measured and named.
-import * as tf from "@tensorflow/tfjs";
-import { setThreadsCount, setWasmPaths } from "@tensorflow/tfjs-backend-wasm";
+
 import { createRequire } from "node:module";
 import { dirname } from "node:path";
+import * as tf from "@tensorflow/tfjs";
+import { setThreadsCount, setWasmPaths } from "@tensorflow/tfjs-backend-wasm";
 
 const [size, batch, threads, seconds] = process.argv.slice(2).map(Number);
 const require = createRequire(import.meta.url);

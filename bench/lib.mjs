@@ -1,0 +1,59 @@
+// What the benchmarks share: running peers as processes, medians with spread, and the description of the machine.
+import { spawnSync } from "node:child_process";
+import { mkdirSync, writeFileSync } from "node:fs";
+import { availableParallelism, cpus, totalmem } from "node:os";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+export const benchFolder = dirname(fileURLToPath(import.meta.url));
+
+/** Runs a peer and returns the JSON of its last line of output; undefined, with the reason on stderr, where it cannot run. */
+export function runPeer(command, args, { env = {}, timeoutSeconds = 600 } = {}) {
+  const result = spawnSync(command, args, {
+    cwd: dirname(benchFolder),
+    env: { ...process.env, ...env },
+    encoding: "utf8",
+    maxBuffer: 1 << 26,
+    timeout: timeoutSeconds * 1000,
+  });
+  try {
+    return JSON.parse(result.stdout.trim().split("\n").at(-1));
+  } catch {
+    const why = result.error?.message ?? result.stderr?.trim().split("\n").at(-1) ?? `exit code ${result.status}`;
+    console.error(`${command} ${args.join(" ")}: ${why}`);
+    return undefined;
+  }
+}
+
+export function quantile(values, share) {
+  const sorted = [...values].sort((a, b) => a - b);
+  const at = (sorted.length - 1) * share;
+  const low = Math.floor(at);
+  return sorted[low] + (sorted[Math.min(low + 1, sorted.length - 1)] - sorted[low]) * (at - low);
+}
+
+/** Median and quartiles. */
+export function summary(values) {
+  return { median: quantile(values, 0.5), q1: quantile(values, 0.25), q3: quantile(values, 0.75), runs: values.length };
+}
+
+export function machine() {
+  const flags = spawnSync("lscpu", { encoding: "utf8" }).stdout ?? "";
+  return {
+    processor: cpus()[0]?.model.trim() ?? "unknown",
+    cores: availableParallelism(),
+    memoryGiB: Math.round(totalmem() / 2 ** 30),
+    avx512: flags.includes("avx512f"),
+    node: process.version,
+    v8: process.versions.v8,
+    date: new Date().toISOString().slice(0, 10),
+  };
+}
+
+export function writeResults(name, results) {
+  const folder = join(benchFolder, "results");
+  mkdirSync(folder, { recursive: true });
+  const file = join(folder, `${name}.json`);
+  writeFileSync(file, `${JSON.stringify(results, null, 2)}\n`);
+  console.log(`\n${file}`);
+}
