@@ -1,7 +1,7 @@
 import { FormatError } from "../../core/errors.js";
 import { bytesPerElement } from "../../core/named-arrays.js";
 import { quoted } from "../array-bytes.js";
-import { ByteReader } from "./byte-reader.js";
+import { ByteReader } from "../byte-reader.js";
 import { constructGlobal, refuseDangerous } from "./globals.js";
 import { type PickleHost, unpickle } from "./pickle.js";
 import { describeValue, type PickleValue } from "./pickle-values.js";

@@ -1,5 +1,6 @@
 import { FormatError } from "../../core/errors.js";
-import { ByteReader } from "./byte-reader.js";
+import { ByteReader } from "../byte-reader.js";
+import { memoryCost as cost, MemoryBudget } from "../memory-budget.js";
 import * as op from "./pickle-opcodes.js";
 import { describeValue, PickleGlobal, PickleObject, type PickleValue } from "./pickle-values.js";
 
@@ -15,12 +16,6 @@ export interface PickleHost {
   /** The object that a persistent id stands for. */
   persistentLoad(id: PickleValue): PickleValue;
 }
-
-/** Bytes of memory that values cost in V8, roughly; the sum may not pass the machine's budget. */
-const cost = { slot: 8, box: 16, string: 24, list: 48, dictionary: 224, entry: 48, object: 600 } as const;
-
-/** Memory that a small pickle may take, however little it is itself. */
-const budgetFloor = 48 * 2 ** 20;
 
 /** Integers of more bytes are no counts, offsets or seeds. */
 const maxLongBytes = 256;
@@ -45,13 +40,13 @@ class PickleMachine {
   /** Stack height at each open MARK. */
   readonly #marks: number[] = [];
   readonly #memo = new Map<number, PickleValue>();
-  #budget: number;
+  readonly #budget: MemoryBudget;
 
   constructor(
     readonly reader: ByteReader,
     readonly host: PickleHost,
   ) {
-    this.#budget = budgetFloor + 2 * (reader.bytes.length - reader.at);
+    this.#budget = new MemoryBudget(reader.bytes.length - reader.at, reader.what);
   }
 
   run(): PickleValue {
@@ -123,7 +118,7 @@ class PickleMachine {
         break;
 
       case op.MARK:
-        this.#charge(cost.slot);
+        this.#budget.charge(cost.slot);
         this.#marks.push(this.#stack.length);
         break;
       case op.POP:
@@ -245,7 +240,7 @@ class PickleMachine {
   }
 
   #push(value: PickleValue, bytes = 0): void {
-    this.#charge(cost.slot + bytes);
+    this.#budget.charge(cost.slot + bytes);
     this.#stack.push(value);
   }
 
@@ -295,7 +290,7 @@ class PickleMachine {
 
   #append(elements: PickleValue[]): void {
     const target = this.#top();
-    this.#charge(cost.entry * elements.length);
+    this.#budget.charge(cost.entry * elements.length);
     if (Array.isArray(target)) for (const element of elements) target.push(element);
     else if (target instanceof Set) for (const element of elements) target.add(element);
     else if (target instanceof PickleObject) for (const element of elements) target.elements.push(element);
@@ -307,12 +302,12 @@ class PickleMachine {
     const entries = target instanceof PickleObject ? target.entries : target;
     if (!(entries instanceof Map)) throw this.#error("a dictionary to set items of", describeValue(target));
     if (items.length % 2 !== 0) throw this.#error("keys and values in pairs", `${items.length} items`);
-    this.#charge(cost.entry * items.length);
+    this.#budget.charge(cost.entry * items.length);
     for (let i = 0; i < items.length; i += 2) entries.set(items[i]!, items[i + 1]!);
   }
 
   #memoize(index: number): void {
-    this.#charge(cost.entry);
+    this.#budget.charge(cost.entry);
     this.#memo.set(index, this.#top());
   }
 
@@ -337,8 +332,8 @@ class PickleMachine {
   #construct(callee: PickleValue, args: PickleValue): void {
     if (!(callee instanceof PickleGlobal)) throw this.#error("the name of a class to build", describeValue(callee));
     if (!Array.isArray(args)) throw this.#error("a tuple of arguments", describeValue(args));
-    this.#charge(cost.object);
-    const value = this.host.construct(callee.name, args, (bytes) => this.#charge(bytes));
+    this.#budget.charge(cost.object);
+    const value = this.host.construct(callee.name, args, (bytes) => this.#budget.charge(bytes));
     this.#push(value ?? new PickleObject(callee.name, args));
   }
 
@@ -348,12 +343,6 @@ class PickleMachine {
       throw this.#error("an object to set attributes of", describeValue(target));
     }
     // Attributes of dictionaries (`_metadata`) and tensors say nothing about weights.
-  }
-
-  #charge(bytes: number): void {
-    this.#budget -= bytes;
-    if (this.#budget < 0)
-      throw this.#error("a pickle that takes memory in proportion to its size", "one that does not");
   }
 
   #error(expected: string, received: string): FormatError {

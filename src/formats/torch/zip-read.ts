@@ -1,6 +1,6 @@
 import { FormatError } from "../../core/errors.js";
 import { quoted } from "../array-bytes.js";
-import { ByteReader } from "./byte-reader.js";
+import { ByteReader } from "../byte-reader.js";
 
 export const localSignature = 0x04034b50;
 export const centralSignature = 0x02014b50;

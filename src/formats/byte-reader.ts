@@ -1,4 +1,4 @@
-import { FormatError } from "../../core/errors.js";
+import { FormatError } from "../core/errors.js";
 
 /** Reads little-endian numbers and runs of bytes one after another; never beyond the end. */
 export class ByteReader {

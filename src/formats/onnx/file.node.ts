@@ -1,0 +1,40 @@
+import { realpath } from "node:fs/promises";
+import { dirname, join, relative, sep } from "node:path";
+import { FormatError } from "../../core/errors.js";
+import { writeFileAtomically } from "../atomic-write.node.js";
+import { explainFileError, namingFile } from "../file-errors.node.js";
+import { readFileBytes } from "../read-bytes.node.js";
+import { externalFiles, withExternalData } from "./external-data.js";
+import { onnxChunks, readOnnx } from "./model.js";
+import type { ModelProto } from "./proto.js";
+
+/** Reads an ONNX model with the data files beside it. @throws UserError or FormatError naming the file. */
+export async function readOnnxFile(path: string): Promise<ModelProto> {
+  const bytes = await readFileBytes(path);
+  const model = namingFile(path, () => readOnnx(bytes));
+  const data = new Map<string, Uint8Array>();
+  for (const name of namingFile(path, () => externalFiles(model))) {
+    data.set(name, await readFileBytes(await insideFolder(path, name)));
+  }
+  return namingFile(path, () => withExternalData(model, (name) => data.get(name)!));
+}
+
+/** Writes an ONNX model, whole or not at all. @throws UserError when it cannot be written. */
+export async function writeOnnxFile(path: string, model: ModelProto): Promise<void> {
+  await writeFileAtomically(path, onnxChunks(model));
+}
+
+/** The real path of a data file. @throws FormatError when a link leads it out of the model's folder. */
+async function insideFolder(modelPath: string, name: string): Promise<string> {
+  const file = join(dirname(modelPath), name);
+  try {
+    const [folder, target] = await Promise.all([realpath(dirname(modelPath)), realpath(file)]);
+    if (relative(folder, target).split(sep)[0] !== "..") return target;
+  } catch (error) {
+    throw explainFileError("read", file, error);
+  }
+  throw new FormatError({
+    expected: `a data file in the folder of ${modelPath}`,
+    received: `the link ${name}, which leads out of it`,
+  });
+}
