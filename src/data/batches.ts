@@ -5,7 +5,7 @@ import { type AugmentationConfig, checkAugmentation } from "./augmentation/confi
 import { BrokenImageError } from "./broken-image.js";
 import type { Batch, Dataset, Image, SkippedFile } from "./dataset.js";
 import { frameForEvaluation } from "./evaluation-transform.js";
-import { isLenient } from "./memory-dataset.js";
+import { isLenient } from "./read-all.js";
 
 /** What a batch holds: all that its contents depend on, besides the data set, the epoch and the step. Plain data. */
 export interface BatchOptions {

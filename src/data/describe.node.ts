@@ -1,7 +1,6 @@
 import { createHash } from "node:crypto";
-import { BrokenImageError } from "./broken-image.js";
 import type { Dataset, Image, SkippedFile } from "./dataset.js";
-import { isLenient } from "./memory-dataset.js";
+import { readAll } from "./read-all.js";
 
 /** What is in a data set; plain JSON. */
 export interface DatasetDescription {
@@ -54,29 +53,16 @@ interface Survey {
 }
 
 async function survey(dataset: Dataset, onProgress: (done: number) => void): Promise<Survey> {
-  const skipped = [...dataset.skipped];
   const hashes = new Array<string | undefined>(dataset.length).fill(undefined);
   const sizes = new Map<string, { width: number; height: number; pictures: number }>();
-  let next = 0;
-  const reader = async (): Promise<void> => {
-    while (next < dataset.length) {
-      const index = next++;
-      if (index % 256 === 0) onProgress(index);
-      try {
-        const image = await dataset.read(index);
-        hashes[index] = pixelHash(image);
-        const key = `${image.width}x${image.height}`;
-        const size = sizes.get(key) ?? { width: image.width, height: image.height, pictures: 0 };
-        size.pictures++;
-        sizes.set(key, size);
-      } catch (error) {
-        if (!(error instanceof BrokenImageError) || !isLenient(dataset)) throw error;
-        skipped.push({ file: error.file, reason: error.reason });
-      }
-    }
+  const visit = (index: number, image: Image): void => {
+    hashes[index] = pixelHash(image);
+    const key = `${image.width}x${image.height}`;
+    const size = sizes.get(key) ?? { width: image.width, height: image.height, pictures: 0 };
+    size.pictures++;
+    sizes.set(key, size);
   };
-  await Promise.all(Array.from({ length: 4 }, reader));
-  onProgress(dataset.length);
+  const skipped = await readAll(dataset, visit, onProgress);
 
   const counts = dataset.classNames.map(() => 0);
   const labelsOf = new Map<string, Set<number>>();
@@ -97,7 +83,7 @@ async function survey(dataset: Dataset, onProgress: (done: number) => void): Pro
     sizes: [...sizes.values()].sort((a, b) => b.pictures - a.pictures || a.width - b.width || a.height - b.height),
     duplicates: pictures - labelsOf.size,
     contradictions: [...labelsOf.values()].filter((labels) => labels.size > 1).length,
-    skipped: skipped.sort((a, b) => (a.file < b.file ? -1 : 1)),
+    skipped,
   };
   return { description, hashes };
 }

@@ -1,7 +1,7 @@
 import { UserError } from "../core/errors.js";
-import { BrokenImageError } from "./broken-image.js";
 import type { Dataset, DatasetSource, Image, SkippedFile } from "./dataset.js";
 import { toChannels } from "./image.js";
+import { readAll } from "./read-all.js";
 
 /** The contents of a {@link MemoryDataset}: structured-cloneable, and shared by clones where the arrays are shared memory. */
 export interface MemoryContents {
@@ -128,25 +128,15 @@ export async function decodeIntoMemory(
 ): Promise<MemoryDataset | undefined> {
   const { maxBytes = 2 ** 30, onProgress } = options;
   const { name, classNames, channels, length } = dataset;
-  const images: (Image | undefined)[] = new Array(length).fill(undefined);
-  const skipped = [...dataset.skipped];
+  const images = new Array<Image | undefined>(length).fill(undefined);
   let bytes = 0;
-  let next = 0;
-  const reader = async (): Promise<void> => {
-    while (next < length && bytes <= maxBytes) {
-      const index = next++;
-      try {
-        const image = toChannels(await dataset.read(index), channels);
-        images[index] = image;
-        bytes += image.data.length;
-      } catch (error) {
-        if (!(error instanceof BrokenImageError) || !isLenient(dataset)) throw error;
-        skipped.push({ file: error.file, reason: error.reason });
-      }
-      if (index % 256 === 0) onProgress?.(index, length);
-    }
+  const visit = (index: number, read: Image): boolean => {
+    const image = toChannels(read, channels);
+    images[index] = image;
+    bytes += image.data.length;
+    return bytes <= maxBytes;
   };
-  await Promise.all(Array.from({ length: 8 }, reader));
+  const skipped = await readAll(dataset, visit, onProgress && ((done) => onProgress(done, length)));
   if (bytes > maxBytes) return undefined;
 
   const kept = images.flatMap((image, index) => (image ? [index] : []));
@@ -172,11 +162,6 @@ export async function decodeIntoMemory(
     offset += image.data.length;
   });
   return new MemoryDataset(contents, undefined, skipped);
-}
-
-/** Whether broken pictures are left out rather than errors. */
-export function isLenient(dataset: Dataset): boolean {
-  return dataset.source?.kind === "folder" && !dataset.source.strict;
 }
 
 /** `length` bytes that workers can share without a copy, where the platform has shared memory. */
