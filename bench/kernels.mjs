@@ -148,7 +148,7 @@ for (const threads of options.threads.split(",").map(Number)) {
     for (const role of options.roles.split(",")) {
       const layers = sets[set]().filter((layer) => role !== "backward-data" || layer.name !== "stage0 3×3/2");
       const benches = layers.flatMap((layer) => {
-        const algorithms = options.all ? convAlgorithms(layer.geometry, role) : [undefined];
+        const algorithms = options.all ? convAlgorithms(layer.geometry, role, backend) : [undefined];
         return algorithms.map((algorithm) => prepare(backend, layer, role, algorithm));
       });
       for (let pass = 0; pass <= Number(options.passes); pass++) {

@@ -3,6 +3,7 @@
 //
 // A task is block_rows output positions × block_panels panels of one group. Every output is summed over taps and inputs in
 // one fixed order, so neither the blocks nor the threads show in the result.
+#include "conv_output.h"
 #include "conv_scratch.h"
 #include "conv_window.h"
 #include "pool.h"
@@ -58,26 +59,6 @@ static void gather_tile(const window *w, int row, int end, int channel, int inpu
   tile->count = 1;
 }
 
-// y = max(0, sums + bias + y), parts as wanted.
-static void store_row(const float *sums, const float *bias, int columns, int relu, int accumulate, float *y) {
-  if (columns == PANEL) {
-    for (int c = 0; c < PANEL; c += LANES) {
-      vf v = load(sums + c);
-      if (bias) v += load(bias + c);
-      if (accumulate) v += load(y + c);
-      if (relu) v = vmax(v, splat(0));
-      store(y + c, v);
-    }
-    return;
-  }
-  for (int c = 0; c < columns; c++) {
-    float v = sums[c];
-    if (bias) v += bias[c];
-    if (accumulate) v += y[c];
-    y[c] = relu && v < 0 ? 0 : v;
-  }
-}
-
 void conv_igemm_forward_task(const conv_igemm_forward_args *args, int task, int thread) {
   const igemm g = igemm_of(args);
   const int panel_blocks = ceil_div(g.panels, g.block_panels);
@@ -115,7 +96,7 @@ void conv_igemm_forward_task(const conv_igemm_forward_args *args, int task, int 
     for (int t = 0; t < tiles; t++) {
       micro_taps(tile[t].taps, tile[t].count, panel, depth, sums);
       for (int r = 0; r < MICRO_ROWS && tile[t].outputs[r]; r++)
-        store_row(sums + r * PANEL, bias ? bias + column : 0, columns, args->relu, args->accumulate, tile[t].outputs[r] + column);
+        output_store(sums + r * PANEL, bias ? bias + column : 0, columns, args->relu, args->accumulate, tile[t].outputs[r] + column);
     }
   }
 }

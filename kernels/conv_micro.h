@@ -62,3 +62,13 @@ NOINLINE static void micro_taps(const micro_tap *tap, int taps, const float *pan
   }
   MICRO_STORE(sums);
 }
+
+// The same with one tap, rows `row_words` apart.
+NOINLINE static void micro_rows(const float *a, long row_words, const float *b, int depth, float *sums) {
+  const float *a0 = a, *a1 = a + row_words, *a2 = a1 + row_words, *a3 = a2 + row_words;
+  MICRO_SUMS;
+  MICRO_ZERO;
+  NO_UNROLL
+  for (int k = 0; k < depth; k++, b += PANEL) MICRO_STEP(a0[k], a1[k], a2[k], a3[k], b);
+  MICRO_STORE(sums);
+}

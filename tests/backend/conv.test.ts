@@ -21,6 +21,8 @@ import {
   weightLength,
 } from "./conv-oracle.js";
 
+const target = { lanes: 4, panelColumns: 8, threads: 1 };
+
 /** max |Δ| / max |reference| */
 const tolerance = 1e-5;
 
@@ -158,7 +160,7 @@ const roles: readonly ConvRole[] = ["forward", "backward-data", "backward-weight
 
 describe.each(roles)("%s", (role) => {
   const cases = convGeometries.flatMap((g, index) =>
-    convAlgorithms(g, role).map((algorithm) => ({
+    convAlgorithms(g, role, target).map((algorithm) => ({
       title: `${algorithm}: ${describeGeometry(g)}`,
       g,
       algorithm,

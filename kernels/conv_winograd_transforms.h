@@ -1,0 +1,55 @@
+// The one-dimensional transforms of Winograd's F(m, 3) (Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks",
+// 2015): y = Aᵀ [(G g) ⊙ (Bᵀ d)] with m + 2 products for m outputs. Interpolation points 0, ±1, ∞ for m = 2, and ±2 for m = 4.
+#pragma once
+#include "simd.h"
+
+INLINE void winograd2_data(const vf d[4], vf t[4]) {
+  t[0] = d[0] - d[2];
+  t[1] = d[1] + d[2];
+  t[2] = d[2] - d[1];
+  t[3] = d[1] - d[3];
+}
+
+INLINE void winograd2_kernel(const vf g[3], vf t[4]) {
+  const vf ends = g[0] + g[2];
+  t[0] = g[0];
+  t[1] = (ends + g[1]) * 0.5f;
+  t[2] = (ends - g[1]) * 0.5f;
+  t[3] = g[2];
+}
+
+INLINE void winograd2_result(const vf m[4], vf y[2]) {
+  y[0] = m[0] + m[1] + m[2];
+  y[1] = m[1] - m[2] - m[3];
+}
+
+INLINE void winograd4_data(const vf d[6], vf t[6]) {
+  const vf even = d[4] - d[2] * 4, odd = d[3] - d[1] * 4;
+  const vf even2 = d[4] - d[2], odd2 = (d[3] - d[1]) * 2;
+  t[0] = d[0] * 4 - d[2] * 5 + d[4];
+  t[1] = even + odd;
+  t[2] = even - odd;
+  t[3] = even2 + odd2;
+  t[4] = even2 - odd2;
+  t[5] = d[1] * 4 - d[3] * 5 + d[5];
+}
+
+INLINE void winograd4_kernel(const vf g[3], vf t[6]) {
+  const vf even = (g[0] + g[2]) * (-1.0f / 6), odd = g[1] * (-1.0f / 6);
+  const vf even2 = g[0] * (1.0f / 24) + g[2] * (1.0f / 6), odd2 = g[1] * (1.0f / 12);
+  t[0] = g[0] * 0.25f;
+  t[1] = even + odd;
+  t[2] = even - odd;
+  t[3] = even2 + odd2;
+  t[4] = even2 - odd2;
+  t[5] = g[2];
+}
+
+INLINE void winograd4_result(const vf m[6], vf y[4]) {
+  const vf sum = m[1] + m[2], difference = m[1] - m[2];
+  const vf sum2 = m[3] + m[4], difference2 = m[3] - m[4];
+  y[0] = m[0] + sum + sum2;
+  y[1] = difference + difference2 * 2;
+  y[2] = sum + sum2 * 4;
+  y[3] = difference + difference2 * 8 + m[5];
+}

@@ -1,0 +1,165 @@
+import { type ConvGeometry, convOutHeight, convOutWidth } from "../../core/conv-geometry.js";
+import type { KernelCall } from "../backend.js";
+import type { ConvPlan } from "../convolution.js";
+import { type ConvTarget, ceilDiv, microRows, roundUp, scratchWords } from "./target.js";
+
+/** Outputs of a tile on each axis. */
+export type WinogradSize = 2 | 4;
+
+/** A 3×3 convolution of stride 1 as Winograd's algorithm sees it; the gradient of the input is one too. */
+export interface WinogradProblem {
+  readonly batch: number;
+  readonly inHeight: number;
+  readonly inWidth: number;
+  readonly outHeight: number;
+  readonly outWidth: number;
+  readonly padY: number;
+  readonly padX: number;
+  readonly groups: number;
+  /** Of one group. */
+  readonly inputs: number;
+  readonly outputs: number;
+}
+
+/** True for what F(m×m, 3×3) computes: 3×3, stride 1, dilation 1, and groups that fill at least half a panel. */
+export function isWinograd(g: ConvGeometry): boolean {
+  const dense = g.kernelHeight === 3 && g.kernelWidth === 3 && g.dilationHeight === 1 && g.dilationWidth === 1;
+  return dense && g.strideHeight === 1 && g.strideWidth === 1 && Math.min(g.inChannels, g.outChannels) / g.groups >= 4;
+}
+
+/** True where a block of one micro-tile's rows fits in scratch memory. */
+export function winogradFits(problem: WinogradProblem, m: WinogradSize, target: ConvTarget): boolean {
+  return blockWords(problem, m, microRows, target) <= scratchWords;
+}
+
+export function forwardProblem(g: ConvGeometry): WinogradProblem {
+  return {
+    batch: g.batch,
+    inHeight: g.height,
+    inWidth: g.width,
+    outHeight: convOutHeight(g),
+    outWidth: convOutWidth(g),
+    padY: g.padTop,
+    padX: g.padLeft,
+    groups: g.groups,
+    inputs: g.inChannels / g.groups,
+    outputs: g.outChannels / g.groups,
+  };
+}
+
+/** The gradient of the input: the output's gradient convolved with the rotated kernel, with pads 2 − pad (may be negative). */
+export function backwardDataProblem(g: ConvGeometry): WinogradProblem {
+  return {
+    batch: g.batch,
+    inHeight: convOutHeight(g),
+    inWidth: convOutWidth(g),
+    outHeight: g.height,
+    outWidth: g.width,
+    padY: 2 - g.padTop,
+    padX: 2 - g.padLeft,
+    groups: g.groups,
+    inputs: g.outChannels / g.groups,
+    outputs: g.inChannels / g.groups,
+  };
+}
+
+export function winogradForward(g: ConvGeometry, m: WinogradSize, target: ConvTarget): ConvPlan {
+  return winogradPlan(g, forwardProblem(g), m, 0, target);
+}
+
+export function winogradBackwardData(g: ConvGeometry, m: WinogradSize, target: ConvTarget): ConvPlan {
+  return winogradPlan(g, backwardDataProblem(g), m, 1, target);
+}
+
+function winogradPlan(
+  g: ConvGeometry,
+  problem: WinogradProblem,
+  m: WinogradSize,
+  transposed: 0 | 1,
+  target: ConvTarget,
+): ConvPlan {
+  const { groups, inputs, outputs } = problem;
+  const { blockTiles, blockPanels } = winogradBlocks(problem, m, target);
+  return {
+    algorithm: `winograd${m}`,
+    packedWords: groups * roundUp(outputs, target.panelColumns) * inputs * (m + 2) ** 2,
+    workspaceWords: 0,
+    pack: (weight, packed): KernelCall[] => [
+      {
+        kernel: `conv_winograd${m}_pack`,
+        args: { weight, packed, in_channels: g.inChannels, out_channels: g.outChannels, groups, transposed },
+      },
+    ],
+    run: (at): KernelCall[] => [
+      {
+        kernel: `conv_winograd${m}_forward`,
+        args: {
+          x: at.input,
+          packed: at.packed,
+          bias: at.bias ?? 0,
+          y: at.output,
+          batch: problem.batch,
+          in_height: problem.inHeight,
+          in_width: problem.inWidth,
+          in_channels: groups * inputs,
+          out_height: problem.outHeight,
+          out_width: problem.outWidth,
+          out_channels: groups * outputs,
+          pad_y: problem.padY,
+          pad_x: problem.padX,
+          groups,
+          block_tiles: blockTiles,
+          block_panels: blockPanels,
+          relu: at.relu ? 1 : 0,
+          accumulate: at.accumulate ? 1 : 0,
+        },
+      },
+    ],
+  };
+}
+
+/** Transformed tiles of a task that still leave room in a core's L2 (1 MiB) for the weights that pass through. */
+const l2Words = (640 << 10) / 4;
+
+function blockWords(problem: WinogradProblem, m: WinogradSize, tiles: number, target: ConvTarget): number {
+  const row = roundUp(problem.inputs, target.lanes) + target.panelColumns;
+  return (m + 2) ** 2 * (tiles * row + 32) + problem.inputs + 64;
+}
+
+/**
+ * How a layer is cut in tasks: the blocks of tiles × panels with which the busiest thread is done first. More blocks of
+ * panels share out weights that are large, but each transforms its inputs again.
+ */
+export function winogradBlocks(problem: WinogradProblem, m: WinogradSize, target: ConvTarget) {
+  const tiles = winogradTiles(problem, m);
+  const panels = ceilDiv(problem.outputs, target.panelColumns);
+  let best = { blockTiles: microRows, blockPanels: panels, cycles: Number.POSITIVE_INFINITY };
+  for (let blockTiles = microRows; blockTiles < tiles + microRows; blockTiles += microRows) {
+    if (blockTiles > microRows && blockWords(problem, m, blockTiles, target) > l2Words) break;
+    for (let blocks = 1; blocks <= Math.min(panels, 2 * target.threads); blocks++) {
+      const blockPanels = ceilDiv(panels, blocks);
+      const tasks = problem.groups * ceilDiv(tiles, blockTiles) * ceilDiv(panels, blockPanels);
+      const rounds = ceilDiv(tasks, target.threads);
+      const cycles = rounds * taskCycles(problem, m, Math.min(blockTiles, roundUp(tiles, microRows)), blockPanels, target);
+      if (cycles < best.cycles) best = { blockTiles, blockPanels, cycles };
+    }
+  }
+  return best;
+}
+
+export function winogradTiles(problem: WinogradProblem, m: WinogradSize): number {
+  return problem.batch * ceilDiv(problem.outHeight, m) * ceilDiv(problem.outWidth, m);
+}
+
+/** Measured: cycles to transform one vector of a tile's inputs or of a panel's results, and to read a word of weights from L3. */
+const transformCycles = { 2: { input: 45, output: 50 }, 4: { input: 110, output: 120 } };
+const weightWordCycles = 0.25;
+
+function taskCycles(problem: WinogradProblem, m: WinogradSize, tiles: number, panels: number, target: ConvTarget): number {
+  const points = (m + 2) ** 2;
+  const multiply = (points * tiles * problem.inputs * panels * target.panelColumns) / (2 * target.lanes);
+  const weights = points * problem.inputs * panels * target.panelColumns * weightWordCycles;
+  const input = tiles * ceilDiv(problem.inputs, target.lanes) * transformCycles[m].input;
+  const output = tiles * panels * (target.panelColumns / target.lanes) * transformCycles[m].output;
+  return multiply + weights + input + output;
+}
