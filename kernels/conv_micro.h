@@ -9,8 +9,10 @@
 #define NOINLINE __attribute__((noinline, unused))
 #ifdef __clang__
 #define NO_UNROLL _Pragma("clang loop unroll(disable)")
+#define UNROLL _Pragma("clang loop unroll(full)") // clang for WebAssembly leaves even loops of 6 alone
 #else
 #define NO_UNROLL _Pragma("GCC unroll 1")
+#define UNROLL _Pragma("GCC unroll 8")
 #endif
 
 enum { MICRO_ROWS = 4, PANEL = 2 * LANES, MICRO_SIZE = MICRO_ROWS * PANEL };

@@ -28,14 +28,17 @@ NOINLINE static void transform_output_vector(const float *products, long point_w
   NO_UNROLL
   for (int x = 0; x < TILE; x++) {
     vf m[TILE], y[WINOGRAD];
+    UNROLL
     for (int i = 0; i < TILE; i++) m[i] = load(products + (i * TILE + x) * point_words);
     WINOGRAD_NAME(_result)(m, y);
+    UNROLL
     for (int i = 0; i < WINOGRAD; i++) half[i][x] = y[i];
   }
   NO_UNROLL
   for (int i = 0; i < WINOGRAD; i++) {
     vf y[WINOGRAD];
     WINOGRAD_NAME(_result)(half[i], y);
+    UNROLL
     for (int j = 0; j < WINOGRAD; j++, results += PANEL) store(results, y[j]);
   }
 }
@@ -111,14 +114,17 @@ NOINLINE static void transform_kernel_vector(const float *from, long tap_words, 
   NO_UNROLL
   for (int x = 0; x < 3; x++) {
     vf g[3], t[TILE];
+    UNROLL
     for (int i = 0; i < 3; i++) g[i] = load_columns(from + (i * 3 + x) * tap_words, stride, count);
     WINOGRAD_NAME(_kernel)(g, t);
+    UNROLL
     for (int i = 0; i < TILE; i++) half[i][x] = t[i];
   }
   NO_UNROLL
   for (int y = 0; y < TILE; y++) {
     vf t[TILE];
     WINOGRAD_NAME(_kernel)(half[y], t);
+    UNROLL
     for (int i = 0; i < TILE; i++, to += point_words) store(to, t[i]);
   }
 }

@@ -35,14 +35,17 @@ INLINE void transform_input_vector(const float *const *pixels, int c, int count,
   NO_UNROLL
   for (int x = 0; x < TILE; x++) {
     vf d[TILE], t[TILE];
+    UNROLL
     for (int i = 0; i < TILE; i++) d[i] = load_lanes(pixels[i * TILE + x] + c, count);
     WINOGRAD_NAME(_data)(d, t);
+    UNROLL
     for (int i = 0; i < TILE; i++) half[i][x] = t[i];
   }
   NO_UNROLL
   for (int y = 0; y < TILE; y++) {
     vf t[TILE];
     WINOGRAD_NAME(_data)(half[y], t);
+    UNROLL
     for (int i = 0; i < TILE; i++, to += point_words) store(to, t[i]);
   }
 }
