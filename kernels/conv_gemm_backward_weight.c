@@ -10,11 +10,6 @@
 
 typedef const conv_gemm_backward_weight_args arguments;
 
-// Positions in a row: offsets of the first in a packed column of inputs and of output gradients.
-typedef struct {
-  int x, dy, count;
-} segment;
-
 // Output positions of one chunk: images [n, n_end), output lines [line, line_end), and the input lines that they need.
 typedef struct {
   int n, n_end, line, line_end, in_line, in_line_end;
@@ -109,7 +104,7 @@ static void inside_range(int size, int out_size, int stride, int offset, int *fr
   *to = last < 0 ? 0 : min_int(last / stride + 1, out_size);
 }
 
-static int tap_segments(arguments *a, const chunk *c, int ky, int kx, segment *segments) {
+static int tap_segments(arguments *a, const chunk *c, int ky, int kx, micro_segment *segments) {
   const int dy = ky * a->dilation_y - a->pad_y, dx = kx * a->dilation_x - a->pad_x;
   int from_y, to_y, from_x, to_x, count = 0;
   inside_range(a->in_height, a->out_height, a->stride_y, dy, &from_y, &to_y);
@@ -119,25 +114,13 @@ static int tap_segments(arguments *a, const chunk *c, int ky, int kx, segment *s
   for (int y = from_y > c->line ? from_y : c->line; y < min_int(to_y, c->line_end); y++) {
     const int in_line = (y * a->stride_y + dy - c->in_line) * a->in_width + dx, line = (y - c->line) * a->out_width;
     if (!a->batch_inner) {
-      segments[count++] = (segment){(in_line + from_x * a->stride_x) * MICRO_ROWS, (line + from_x) * PANEL, to_x - from_x};
+      segments[count++] = (micro_segment){(in_line + from_x * a->stride_x) * MICRO_ROWS, (line + from_x) * PANEL, to_x - from_x};
       continue;
     }
     for (int x = from_x; x < to_x; x++)
-      segments[count++] = (segment){(in_line + x * a->stride_x) * images * MICRO_ROWS, (line + x) * images * PANEL, images};
+      segments[count++] = (micro_segment){(in_line + x * a->stride_x) * images * MICRO_ROWS, (line + x) * images * PANEL, images};
   }
   return count;
-}
-
-// sums [MICRO_ROWS][PANEL] += Σ_positions x[position][·] · dy[position][·]
-NOINLINE static void micro_segments(const segment *s, int segments, const float *x, int x_step, const float *dy, float *sums) {
-  MICRO_SUMS;
-  MICRO_ZERO;
-  for (const segment *end = s + segments; s < end; s++) {
-    const float *a = x + s->x, *b = dy + s->dy;
-    NO_UNROLL
-    for (int k = s->count; k > 0; k--, a += x_step, b += PANEL) MICRO_STEP(a[0], a[1], a[2], a[3], b);
-  }
-  MICRO_ADD(sums);
 }
 
 static void store_block(arguments *a, const block *b, const float *sums) {
@@ -164,7 +147,7 @@ void conv_gemm_backward_weight_task(arguments *a, int task, int thread) {
   const long dy_words = (long)step_y * a->out_width * step_n * PANEL + 16;
   scratch s = scratch_of(thread);
   float *sums = scratch_zeros(&s, (long)(b.ky_end - b.ky) * a->kernel_width * tap_sums);
-  segment *segments = scratch_take(&s, (long)step_y * (a->batch_inner ? a->out_width : 1) * (long)sizeof(segment));
+  micro_segment *segments = scratch_take(&s, (long)step_y * (a->batch_inner ? a->out_width : 1) * (long)sizeof(micro_segment));
   float *dy = scratch_floats(&s, dy_words * b.panels);
   float *x = scratch_floats(&s, x_words * b.quads);
 
@@ -185,7 +168,7 @@ void conv_gemm_backward_weight_task(arguments *a, int task, int thread) {
           if (count == 0) continue;
           for (int i = 0; i < b.quads; i++)
             for (int p = 0; p < b.panels; p++)
-              micro_segments(segments, count, x + i * x_words, x_step, dy + p * dy_words, tap + (i * b.panels + p) * MICRO_SIZE);
+              micro_columns(segments, count, x + i * x_words, x_step, dy + p * dy_words, tap + (i * b.panels + p) * MICRO_SIZE);
         }
     }
   store_block(a, &b, sums);

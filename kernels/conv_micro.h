@@ -74,3 +74,22 @@ NOINLINE static void micro_rows(const float *a, long row_words, const float *b, 
   for (int k = 0; k < depth; k++, b += PANEL) MICRO_STEP(a0[k], a1[k], a2[k], a3[k], b);
   MICRO_STORE(sums);
 }
+
+// Positions in a row of packed inputs [positions][MICRO_ROWS] and packed output gradients [positions][PANEL]: the offsets
+// of the first, and how many.
+typedef struct {
+  int x, dy, count;
+} micro_segment;
+
+// sums [MICRO_ROWS][PANEL] += Σ_positions x[position][·] · dy[position][·]; inputs are x_step words apart.
+NOINLINE static void micro_columns(const micro_segment *s, int segments, const float *x, int x_step, const float *dy,
+                                   float *sums) {
+  MICRO_SUMS;
+  MICRO_ZERO;
+  for (const micro_segment *end = s + segments; s < end; s++) {
+    const float *a = x + s->x, *b = dy + s->dy;
+    NO_UNROLL
+    for (int k = s->count; k > 0; k--, a += x_step, b += PANEL) MICRO_STEP(a[0], a[1], a[2], a[3], b);
+  }
+  MICRO_ADD(sums);
+}

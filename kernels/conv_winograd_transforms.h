@@ -53,3 +53,22 @@ INLINE void winograd4_result(const vf m[6], vf y[4]) {
   y[2] = sum + sum2 * 4;
   y[3] = difference + difference2 * 8 + m[5];
 }
+
+// F(3, 4), the gradient of the weights: the same points, so the same Bᵀ; G takes 4 output gradients, Aᵀ gives 3 taps.
+INLINE void winograd4_gradient(const vf g[4], vf t[6]) {
+  const vf even = (g[0] + g[2]) * (-1.0f / 6), odd = (g[1] + g[3]) * (-1.0f / 6);
+  const vf even2 = (g[0] + g[2] * 4) * (1.0f / 24), odd2 = (g[1] + g[3] * 4) * (1.0f / 12);
+  t[0] = g[0] * 0.25f;
+  t[1] = even + odd;
+  t[2] = even - odd;
+  t[3] = even2 + odd2;
+  t[4] = even2 - odd2;
+  t[5] = g[3];
+}
+
+INLINE void winograd4_taps(const vf m[6], vf y[3]) {
+  const vf sum = m[1] + m[2], sum2 = m[3] + m[4];
+  y[0] = m[0] + sum + sum2;
+  y[1] = m[1] - m[2] + (m[3] - m[4]) * 2;
+  y[2] = sum + sum2 * 4 + m[5];
+}

@@ -4,6 +4,7 @@ import { convCost } from "./cost.js";
 import { igemmBackwardData, igemmForward } from "./igemm.js";
 import type { ConvTarget } from "./target.js";
 import { gemmBackwardWeight } from "./weight-gradient.js";
+import { winogradBackwardWeight } from "./winograd-weight-gradient.js";
 import {
   backwardDataProblem,
   forwardProblem,
@@ -34,11 +35,12 @@ const backwardDataPlanners: Readonly<Record<string, Planner<ConvPlan>>> = {
 
 const backwardWeightPlanners: Readonly<Record<string, Planner<ConvWeightGradientPlan>>> = {
   gemm: gemmBackwardWeight,
+  winograd4: winogradBackwardWeight,
 };
 
 /** The algorithms that can do a convolution in a role. */
 export function convAlgorithms(geometry: ConvGeometry, role: ConvRole, target: ConvTarget): readonly string[] {
-  if (role === "backward-weight") return ["gemm"];
+  if (role === "backward-weight") return isWinograd(geometry) ? ["gemm", "winograd4"] : ["gemm"];
   const algorithms = ["igemm"];
   if (isWinograd(geometry)) {
     const problem = role === "forward" ? forwardProblem(geometry) : backwardDataProblem(geometry);
