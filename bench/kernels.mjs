@@ -4,7 +4,6 @@
 // GFLOP/s "direct" counts every product of the plain convolution, padding included (2 · MACs), as is usual; "real" counts
 // what the algorithm multiplies. The last column is real ÷ the micro-kernel's own peak on as many threads, same run.
 import { parseArgs } from "node:util";
-import { convCost } from "../dist/backend/conv/cost.js";
 import {
   convAlgorithms,
   planConvBackwardData,

@@ -6,6 +6,7 @@
 // multiplies them tap by tap. A tap's positions inside the image are a list of segments, so padding costs nothing.
 // Sums are taken chunk by chunk in one fixed order: neither blocks nor threads show in the result.
 #include "conv_micro.h"
+#include "conv_range.h"
 #include "conv_scratch.h"
 
 typedef const conv_gemm_backward_weight_args arguments;
@@ -95,13 +96,6 @@ static void pack_gradients(arguments *a, const block *b, const chunk *c, float *
   const int images = c->n_end - c->n;
   for (int p = 0; p < pixels; p++)
     pack_panels(from + (long)p * a->out_channels, image_words, images, b->outputs, to + (long)p * images * PANEL, column_words);
-}
-
-// Output positions of an axis whose tap lies inside the input: [*from, *to).
-static void inside_range(int size, int out_size, int stride, int offset, int *from, int *to) {
-  *from = offset < 0 ? ceil_div(-offset, stride) : 0;
-  const int last = size - 1 - offset;
-  *to = last < 0 ? 0 : min_int(last / stride + 1, out_size);
 }
 
 static int tap_segments(arguments *a, const chunk *c, int ky, int kx, micro_segment *segments) {

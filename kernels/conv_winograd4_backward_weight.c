@@ -9,6 +9,9 @@
 #include "conv_scratch.h"
 #include "conv_winograd_tile.h"
 
+// Words from one point's products to the next: a cache line more than they need, or all points would fall on the same lines of L1.
+static long products_of_point(int quads, int panels) { return (long)quads * panels * MICRO_SIZE + 16; }
+
 typedef const conv_winograd4_backward_weight_args arguments;
 typedef const conv_winograd4_backward_weight_finish_args finish_arguments;
 
@@ -124,7 +127,8 @@ void conv_winograd4_backward_weight_task(arguments *a, int task, int thread) {
   const int x_columns = ceil_div(inputs, LANES) * (LANES / MICRO_ROWS); // whole vectors are written
   float *x = scratch_floats(&s, TILE * x_columns * x_column);
   float *dy = scratch_floats(&s, TILE * own_panels * dy_column);
-  float *products = F32(a->products) + (long)(group * TILE + y) * TILE * quads * panels * MICRO_SIZE;
+  const long point_words = products_of_point(quads, panels);
+  float *products = F32(a->products) + (group * TILE + y) * TILE * point_words;
 
   for (int first = 0; first < tiles; first += a->chunk_tiles) {
     const int count = min_int(a->chunk_tiles, tiles - first);
@@ -143,7 +147,7 @@ void conv_winograd4_backward_weight_task(arguments *a, int task, int thread) {
     const micro_segment all = {0, 0, count};
     for (int point = 0; point < TILE; point++)
       for (int i = 0; i < own_quads; i++) {
-        float *sums = products + ((long)(point * quads + first_input / MICRO_ROWS + i) * panels + first_panel) * MICRO_SIZE;
+        float *sums = products + point * point_words + ((long)(first_input / MICRO_ROWS + i) * panels + first_panel) * MICRO_SIZE;
         for (int k = 0; first == 0 && k < own_panels * MICRO_SIZE; k += LANES) store(sums + k, splat(0));
         for (int p = 0; p < own_panels; p++, sums += MICRO_SIZE)
           micro_columns(&all, 1, x + (point * x_columns + i) * x_column, MICRO_ROWS, dy + (point * own_panels + p) * dy_column, sums);
@@ -181,7 +185,7 @@ void conv_winograd4_backward_weight_finish_task(finish_arguments *a, int task, i
   const int inputs = a->in_channels / a->groups, outputs = a->out_channels / a->groups;
   const int quads = ceil_div(inputs, MICRO_ROWS), panels = ceil_div(outputs, PANEL);
   const int group = task / quads, quad = task % quads;
-  const long point_words = (long)quads * panels * MICRO_SIZE;
+  const long point_words = products_of_point(quads, panels);
   const float *products = F32(a->products) + group * TILE_POINTS * point_words + (long)quad * panels * MICRO_SIZE;
   for (int r = 0; r < min_int(MICRO_ROWS, inputs - quad * MICRO_ROWS); r++)
     for (int c = 0; c < outputs; c += LANES) {

@@ -1,38 +1,87 @@
-import { type ConvGeometry, convMacs } from "../../core/conv-geometry.js";
-import type { ConvTarget } from "./target.js";
-import { ceilDiv, microRows, roundUp } from "./target.js";
+import type { ConvGeometry } from "../../core/conv-geometry.js";
+import { igemmShape } from "./igemm.js";
+import { type ConvTarget, ceilDiv, microRows, roundUp } from "./target.js";
+import { gemmShape } from "./weight-gradient.js";
 import { backwardDataWindows, type ConvWindow, forwardWindow, insideShare } from "./window.js";
-import { igemmSkipsPadding } from "./igemm.js";
-import { backwardDataProblem, forwardProblem, type WinogradSize, winogradBlocks, winogradTiles } from "./winograd.js";
+import { forwardProblem, type WinogradProblem, type WinogradSize, winogradBlocks, winogradTiles } from "./winograd.js";
 
+/**
+ * The cost model: what an algorithm multiplies and about how long it takes. One multiply-add of two vectors a cycle is
+ * what the micro-kernels reach; everything beside them has a measured price. Compare costs of one convolution only:
+ * memory that all algorithms read alike is not in them.
+ */
 export interface ConvCost {
-  /** Products that the algorithm makes, rounding to whole micro-tiles included. */
+  /** Products that are made, whole micro-tiles counted, padding that is skipped not. */
   readonly multiplications: number;
   /** Estimated time of the busiest thread. */
   readonly cycles: number;
 }
 
-/** What an algorithm does for a forward or backward-data convolution. */
-export function convCost(g: ConvGeometry, role: string, algorithm: string, target: ConvTarget): ConvCost {
-  if (role === "backward-weight") return { multiplications: convMacs(g), cycles: convMacs(g) };
-  const forward = role === "forward";
-  if (algorithm === "winograd2" || algorithm === "winograd4") {
-    const m: WinogradSize = algorithm === "winograd2" ? 2 : 4;
-    const problem = forward ? forwardProblem(g) : backwardDataProblem(g);
-    const columns = roundUp(problem.outputs, target.panelColumns);
-    return {
-      multiplications: winogradTiles(problem, m) * (m + 2) ** 2 * problem.groups * problem.inputs * columns,
-      cycles: winogradBlocks(problem, m, target).cycles,
-    };
-  }
-  const windows = (forward ? [forwardWindow(g)] : backwardDataWindows(g)).map(({ window }) => window);
-  const multiplications = windows.reduce((sum, window) => sum + windowMultiplications(window, g.groups, target), 0);
-  return { multiplications, cycles: multiplications / (2 * target.lanes) / target.threads };
+/** Measured: cycles of a micro-tile to begin a tap and to finish a panel (sums, bias, store). */
+const tapCycles = 8;
+const panelCycles = 40;
+
+export function igemmForwardCost(g: ConvGeometry, target: ConvTarget): ConvCost {
+  return windowCost(forwardWindow(g).window, g.groups, target);
 }
 
-function windowMultiplications(w: ConvWindow, groups: number, target: ConvTarget): number {
-  const rows = roundUp(w.batch * w.grid_height * w.grid_width, microRows);
-  const columns = groups * ceilDiv(w.out_channels / groups, target.panelColumns) * target.panelColumns;
-  const share = igemmSkipsPadding(w) ? insideShare(w) : 1;
-  return share * rows * w.taps_y * w.taps_x * (w.in_channels / groups) * columns;
+export function igemmBackwardDataCost(g: ConvGeometry, target: ConvTarget): ConvCost {
+  const costs = backwardDataWindows(g).map(({ window }) => windowCost(window, g.groups, target));
+  return {
+    multiplications: costs.reduce((sum, cost) => sum + cost.multiplications, 0),
+    cycles: costs.reduce((sum, cost) => sum + cost.cycles, 0),
+  };
+}
+
+function windowCost(w: ConvWindow, groups: number, target: ConvTarget): ConvCost {
+  const tiles = ceilDiv(w.batch * w.grid_height * w.grid_width, microRows);
+  const panels = groups * ceilDiv(w.out_channels / groups, target.panelColumns);
+  const shape = igemmShape(w, groups, target);
+  const taps = w.taps_y * w.taps_x * (shape.batch_inner ? insideShare(w) : 1);
+  const multiplications = tiles * microRows * taps * (w.in_channels / groups) * panels * target.panelColumns;
+  const around = tiles * panels * ((shape.gather ? 1 : taps) * tapCycles + panelCycles);
+  return { multiplications, cycles: (multiplications / (2 * target.lanes) + around) / target.threads };
+}
+
+export function winogradCost(problem: WinogradProblem, m: WinogradSize, target: ConvTarget): ConvCost {
+  const { groups, inputs, outputs } = problem;
+  const columns = roundUp(outputs, target.panelColumns);
+  const tiles = roundUp(winogradTiles(problem, m), microRows);
+  return {
+    multiplications: tiles * (m + 2) ** 2 * groups * inputs * columns,
+    cycles: winogradBlocks(problem, m, target).cycles,
+  };
+}
+
+export function gemmBackwardWeightCost(g: ConvGeometry, target: ConvTarget): ConvCost {
+  const { window } = forwardWindow(g);
+  const shape = gemmShape(g, target);
+  const inputs = roundUp(g.inChannels / g.groups, microRows);
+  const columns = roundUp(g.outChannels / g.groups, target.panelColumns);
+  const positions = window.batch * window.grid_height * window.grid_width;
+  const taps = window.taps_y * window.taps_x;
+  const multiplications = positions * insideShare(window) * taps * g.groups * inputs * columns;
+  // Each block of the result packs its operands anew: about a cycle a word.
+  const packed = positions * g.groups * (inputs * ceilDiv(columns, shape.block_panels * target.panelColumns) + columns);
+  const packings = ceilDiv(g.kernelHeight, shape.block_kernel_rows);
+  return { multiplications, cycles: (multiplications / (2 * target.lanes) + packed * packings) / target.threads };
+}
+
+/** Measured: cycles of a vector of inputs or output gradients for one line of six points, and to add to and read a product. */
+const lineCycles = { input: 30, gradient: 22 };
+const productCycles = 0.5;
+
+export function winogradBackwardWeightCost(g: ConvGeometry, target: ConvTarget): ConvCost {
+  const problem = forwardProblem(g);
+  const inputs = roundUp(problem.inputs, microRows);
+  const columns = roundUp(problem.outputs, target.panelColumns);
+  const tiles = winogradTiles(problem, 4);
+  const products = 36 * g.groups * inputs * columns;
+  const multiplications = tiles * products;
+  const transforms =
+    (6 * tiles * g.groups * (inputs * lineCycles.input + columns * lineCycles.gradient)) / target.lanes;
+  return {
+    multiplications,
+    cycles: (multiplications / (2 * target.lanes) + transforms + products * productCycles) / target.threads,
+  };
 }

@@ -83,7 +83,8 @@ export function igemmSkipsPadding(w: ConvWindow): boolean {
   return w.batch >= batchInnerFrom && insideShare(w) < batchInnerShare;
 }
 
-function igemmShape(w: ConvWindow, groups: number, target: ConvTarget) {
+/** How a window's work is cut, and in which order. */
+export function igemmShape(w: ConvWindow, groups: number, target: ConvTarget) {
   const taps = w.taps_y * w.taps_x;
   const inputs = w.in_channels / groups;
   const gather = inputs < gatherBelowInputs && taps > 1;

@@ -1,80 +1,133 @@
-import type { ConvGeometry } from "../../core/conv-geometry.js";
+import { type ConvGeometry, checkConvGeometry, convMacs } from "../../core/conv-geometry.js";
 import type { ConvPlan, ConvWeightGradientPlan } from "../convolution.js";
-import { convCost } from "./cost.js";
+import {
+  type ConvCost,
+  gemmBackwardWeightCost,
+  igemmBackwardDataCost,
+  igemmForwardCost,
+  winogradBackwardWeightCost,
+  winogradCost,
+} from "./cost.js";
+import { depthwiseBackwardData, depthwiseBackwardWeight, depthwiseForward, isDepthwise } from "./depthwise.js";
 import { igemmBackwardData, igemmForward } from "./igemm.js";
 import type { ConvTarget } from "./target.js";
 import { gemmBackwardWeight } from "./weight-gradient.js";
-import { winogradBackwardWeight } from "./winograd-weight-gradient.js";
 import {
   backwardDataProblem,
   forwardProblem,
   isWinograd,
+  type WinogradSize,
   winogradBackwardData,
   winogradFits,
   winogradForward,
 } from "./winograd.js";
+import { winogradBackwardWeight } from "./winograd-weight-gradient.js";
 
+export type { ConvCost } from "./cost.js";
 export type { ConvTarget } from "./target.js";
 
 /** The three convolutions of training; inference knows the first only. */
 export type ConvRole = "forward" | "backward-data" | "backward-weight";
 
-type Planner<Plan> = (geometry: ConvGeometry, target: ConvTarget) => Plan;
+interface Algorithm<Plan> {
+  applies(g: ConvGeometry, target: ConvTarget): boolean;
+  cost(g: ConvGeometry, target: ConvTarget): ConvCost;
+  plan(g: ConvGeometry, target: ConvTarget): Plan;
+}
 
-const forwardPlanners: Readonly<Record<string, Planner<ConvPlan>>> = {
-  igemm: igemmForward,
-  winograd2: (g, target) => winogradForward(g, 2, target),
-  winograd4: (g, target) => winogradForward(g, 4, target),
+type Algorithms<Plan> = Readonly<Record<string, Algorithm<Plan>>>;
+
+/** Every product once, in channels as lanes: where it applies nothing else comes near. */
+const depthwiseCost = (g: ConvGeometry): ConvCost => ({ multiplications: convMacs(g), cycles: 0 });
+
+function winograd(m: WinogradSize, role: "forward" | "backward-data"): Algorithm<ConvPlan> {
+  const problem = role === "forward" ? forwardProblem : backwardDataProblem;
+  const plan = role === "forward" ? winogradForward : winogradBackwardData;
+  return {
+    applies: (g, target) => isWinograd(g) && winogradFits(problem(g), m, target),
+    cost: (g, target) => winogradCost(problem(g), m, target),
+    plan: (g, target) => plan(g, m, target),
+  };
+}
+
+const forward: Algorithms<ConvPlan> = {
+  igemm: { applies: () => true, cost: igemmForwardCost, plan: igemmForward },
+  winograd2: winograd(2, "forward"),
+  winograd4: winograd(4, "forward"),
+  depthwise: { applies: isDepthwise, cost: depthwiseCost, plan: depthwiseForward },
 };
 
-const backwardDataPlanners: Readonly<Record<string, Planner<ConvPlan>>> = {
-  igemm: igemmBackwardData,
-  winograd2: (g, target) => winogradBackwardData(g, 2, target),
-  winograd4: (g, target) => winogradBackwardData(g, 4, target),
+const backwardData: Algorithms<ConvPlan> = {
+  igemm: { applies: () => true, cost: igemmBackwardDataCost, plan: igemmBackwardData },
+  winograd2: winograd(2, "backward-data"),
+  winograd4: winograd(4, "backward-data"),
+  depthwise: { applies: isDepthwise, cost: depthwiseCost, plan: depthwiseBackwardData },
 };
 
-const backwardWeightPlanners: Readonly<Record<string, Planner<ConvWeightGradientPlan>>> = {
-  gemm: gemmBackwardWeight,
-  winograd4: winogradBackwardWeight,
+const backwardWeight: Algorithms<ConvWeightGradientPlan> = {
+  gemm: { applies: () => true, cost: gemmBackwardWeightCost, plan: gemmBackwardWeight },
+  winograd4: { applies: isWinograd, cost: winogradBackwardWeightCost, plan: winogradBackwardWeight },
+  depthwise: { applies: isDepthwise, cost: depthwiseCost, plan: depthwiseBackwardWeight },
+};
+
+const algorithmsOf: Readonly<Record<ConvRole, Algorithms<unknown>>> = {
+  forward,
+  "backward-data": backwardData,
+  "backward-weight": backwardWeight,
 };
 
 /** The algorithms that can do a convolution in a role. */
-export function convAlgorithms(geometry: ConvGeometry, role: ConvRole, target: ConvTarget): readonly string[] {
-  if (role === "backward-weight") return isWinograd(geometry) ? ["gemm", "winograd4"] : ["gemm"];
-  const algorithms = ["igemm"];
-  if (isWinograd(geometry)) {
-    const problem = role === "forward" ? forwardProblem(geometry) : backwardDataProblem(geometry);
-    if (winogradFits(problem, 2, target)) algorithms.push("winograd2");
-    if (winogradFits(problem, 4, target)) algorithms.push("winograd4");
-  }
-  return algorithms;
+export function convAlgorithms(g: ConvGeometry, role: ConvRole, target: ConvTarget): readonly string[] {
+  return Object.entries(algorithmsOf[role]).flatMap(([name, { applies }]) => (applies(g, target) ? [name] : []));
 }
 
-/** y = x ∗ w. @param algorithm one of {@link convAlgorithms}; the one that {@link convCost} likes best if absent. */
-export function planConvForward(geometry: ConvGeometry, target: ConvTarget, algorithm?: string): ConvPlan {
-  return forwardPlanners[algorithm ?? cheapest(geometry, "forward", target)]!(geometry, target);
+/** What one of {@link convAlgorithms} would cost. */
+export function convCost(g: ConvGeometry, role: ConvRole, algorithm: string, target: ConvTarget): ConvCost {
+  return find(algorithmsOf[role], algorithm).cost(g, target);
+}
+
+/**
+ * y = x ∗ w.
+ * @param algorithm one of {@link convAlgorithms}; if absent, the one that the cost model finds cheapest
+ * @throws ShapeError when the geometry has no output
+ */
+export function planConvForward(g: ConvGeometry, target: ConvTarget, algorithm?: string): ConvPlan {
+  return choose(forward, g, target, algorithm).plan(g, target);
 }
 
 /** dx from dy and w; see {@link planConvForward}. */
-export function planConvBackwardData(geometry: ConvGeometry, target: ConvTarget, algorithm?: string): ConvPlan {
-  return backwardDataPlanners[algorithm ?? cheapest(geometry, "backward-data", target)]!(geometry, target);
+export function planConvBackwardData(g: ConvGeometry, target: ConvTarget, algorithm?: string): ConvPlan {
+  return choose(backwardData, g, target, algorithm).plan(g, target);
 }
 
 /** dw from x and dy; see {@link planConvForward}. */
 export function planConvBackwardWeight(
-  geometry: ConvGeometry,
+  g: ConvGeometry,
   target: ConvTarget,
   algorithm?: string,
 ): ConvWeightGradientPlan {
-  return backwardWeightPlanners[algorithm ?? "gemm"]!(geometry, target);
+  return choose(backwardWeight, g, target, algorithm).plan(g, target);
 }
 
-function cheapest(geometry: ConvGeometry, role: "forward" | "backward-data", target: ConvTarget): string {
-  let best = "igemm";
-  let bestCycles = Number.POSITIVE_INFINITY;
-  for (const algorithm of convAlgorithms(geometry, role, target)) {
-    const { cycles } = convCost(geometry, role, algorithm, target);
-    if (cycles < bestCycles) [best, bestCycles] = [algorithm, cycles];
+function choose<Plan>(
+  algorithms: Algorithms<Plan>,
+  g: ConvGeometry,
+  target: ConvTarget,
+  name: string | undefined,
+): Algorithm<Plan> {
+  checkConvGeometry(g);
+  if (name !== undefined) {
+    const algorithm = find(algorithms, name);
+    if (!algorithm.applies(g, target)) throw new RangeError(`${name} cannot do this convolution`);
+    return algorithm;
   }
-  return best;
+  const candidates = Object.values(algorithms).filter(({ applies }) => applies(g, target));
+  const costs = candidates.map(({ cost }) => cost(g, target).cycles);
+  return candidates[costs.indexOf(Math.min(...costs))]!;
+}
+
+function find<Plan>(algorithms: Algorithms<Plan>, name: string): Algorithm<Plan> {
+  const algorithm = algorithms[name];
+  if (!algorithm) throw new RangeError(`${name} is none of ${Object.keys(algorithms).join(", ")}`);
+  return algorithm;
 }

@@ -50,7 +50,8 @@ export function gemmBackwardWeight(g: ConvGeometry, target: ConvTarget): ConvWei
   };
 }
 
-function gemmShape(g: ConvGeometry, target: ConvTarget) {
+/** How the work is cut, and in which order. */
+export function gemmShape(g: ConvGeometry, target: ConvTarget) {
   const outHeight = convOutHeight(g);
   const outWidth = convOutWidth(g);
   const inputs = g.inChannels / g.groups;

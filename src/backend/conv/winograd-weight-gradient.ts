@@ -24,7 +24,7 @@ export function winogradBackwardWeight(g: ConvGeometry, target: ConvTarget): Con
   const channels = { in_channels: groups * inputs, out_channels: groups * outputs, groups };
   return {
     algorithm: "winograd4",
-    workspaceWords: groups * 36 * roundUp(inputs, microRows) * panels * target.panelColumns,
+    workspaceWords: groups * 36 * (roundUp(inputs, microRows) * panels * target.panelColumns + 16),
     run: (at): KernelCall[] => [
       {
         kernel: "conv_winograd4_backward_weight",
