@@ -53,7 +53,7 @@ export interface Session {
   /** @throws ShapeError for inputs that do not fit the graph. */
   run(input: SessionInput): SessionOutputs;
   /**
-   * As {@link run}, into arrays of the caller's: allocates nothing where the input's shape has been seen.
+   * As {@link run}, into arrays of the caller's: no buffer is allocated where the plan for the input's shape is ready.
    * @throws ShapeError when an array has not the output's size.
    */
   runInto(input: SessionInput, outputs: Readonly<Record<string, Float32Array>>): void;

@@ -83,6 +83,14 @@ describe("fuse", () => {
     expect(op!.terms[1]!.affine.scale).toEqual(Float64Array.of(-1, -1));
   });
 
+  it("takes any number of terms", () => {
+    const b = new GraphBuilder();
+    let sum = "x";
+    for (let i = 0; i < 20_000; i++) sum = b.add("Add", `sum${i}`, [sum, "x"]);
+    const [op] = fused(b.graph("g", [valueInfo("x", shape)], [valueInfo(sum, shape)])) as SumOp[];
+    expect(op!.terms.length).toBe(20_001);
+  });
+
   it("refuses BatchNorm in training mode", () => {
     const graph = repvggBlock();
     const nodes = graph.nodes.map((node) =>

@@ -48,45 +48,47 @@ export function fuse(context: FusionContext): FusedOp[] {
   return ops.reverse();
 }
 
+/** What is still to be added: affine(value); `node` computes the value and may be taken in. */
+interface Pending {
+  readonly value: string;
+  readonly affine: Affine;
+  readonly node: GraphNode | undefined;
+}
+
 function sumOf(context: FusionContext, root: GraphNode, absorbed: Set<GraphNode>): SumOp {
   const relu = root.op === "Relu";
   const output = root.outputs[0]!;
+  const first: Pending = relu
+    ? pending(context, root.inputs[0]!, identityAffine)
+    : { value: output, affine: identityAffine, node: root };
+  const last = first.node && isLinear(context, first.node) ? first.node : root;
   const terms: Term[] = [];
-  let last = root;
-  /** Adds the terms of affine(value); `node` computes the value and may be taken in. */
-  const collect = (value: string, affine: Affine, node: GraphNode | undefined): void => {
-    if (node === undefined) {
-      terms.push({ kind: "value", value, affine });
-      return;
-    }
-    const step = affineStep(context, node);
+  const open = [first];
+  for (let next = open.pop(); next; next = open.pop()) {
+    const { value, affine, node } = next;
+    const step = node && affineStep(context, node);
     const mergeable = isIdentity(affine) || context.fuseBatchNorm;
-    if (step) {
+    if (node && step) {
       absorbed.add(node);
-      collect(step.input, composeAffine(affine, step.affine), inner(context, step.input));
-    } else if (isPlainSum(context, node) && mergeable) {
+      open.push(pending(context, step.input, composeAffine(affine, step.affine)));
+    } else if (node && mergeable && isPlainSum(context, node)) {
       absorbed.add(node);
       const [a, b] = node.inputs as [string, string];
-      collect(a, affine, inner(context, a));
       const negated = node.op === "Sub" ? negate(context, b) : identityAffine;
-      collect(b, composeAffine({ scale: affine.scale, shift: undefined }, negated), inner(context, b));
-    } else if (isConvolution(context, node) && mergeable) {
+      const second = composeAffine({ scale: affine.scale, shift: undefined }, negated);
+      open.push(pending(context, b, second), pending(context, a, affine)); // a is taken first
+    } else if (node && mergeable && isConvolution(context, node)) {
       absorbed.add(node);
       terms.push({ kind: "convolution", node, affine });
     } else {
       terms.push({ kind: "value", value, affine });
     }
-  };
-
-  if (relu) {
-    const input = root.inputs[0]!;
-    const node = inner(context, input);
-    if (node && isLinear(context, node)) last = node;
-    collect(input, identityAffine, node);
-  } else {
-    collect(output, identityAffine, root);
   }
   return { kind: "sum", name: last.name, output, terms, relu };
+}
+
+function pending(context: FusionContext, value: string, affine: Affine): Pending {
+  return { value, affine, node: inner(context, value) };
 }
 
 /** The node that gives `value`, where only one place reads it and the node is of the standard operators. */

@@ -126,19 +126,24 @@ function convGeometryOf(node: GraphNode, input: readonly number[], weight: reado
   return geometry;
 }
 
+/** Outputs that are taken together, so that what is read and what is written both stay in cache. */
+const outputsAtOnce = 8;
+
 /** [kernelHeight][kernelWidth][inChannels / groups][outChannels], scaled in float64 and rounded once. */
-function kernelLayoutWeight(
-  { geometry: g, weight, outStride, inStride, factor }: Convolution,
-  { scale }: Affine,
-): Float32Array {
+function kernelLayoutWeight(convolution: Convolution, { scale }: Affine): Float32Array {
+  const { geometry: g, weight, outStride, inStride, factor } = convolution;
   const source = toFloat32(weight);
   const [inputs, outputs, area] = [g.inChannels / g.groups, g.outChannels, g.kernelHeight * g.kernelWidth];
   const result = new Float32Array(area * inputs * outputs);
-  for (let o = 0; o < outputs; o++) {
-    const s = factor * (scale ? scale[o]! : 1);
+  for (let first = 0; first < outputs; first += outputsAtOnce) {
+    const end = Math.min(outputs, first + outputsAtOnce);
     for (let i = 0; i < inputs; i++) {
-      const from = o * outStride + i * inStride;
-      for (let k = 0; k < area; k++) result[(k * inputs + i) * outputs + o] = source[from + k]! * s;
+      for (let o = first; o < end; o++) {
+        const from = o * outStride + i * inStride;
+        const to = i * outputs + o;
+        const s = factor * (scale ? scale[o]! : 1);
+        for (let k = 0; k < area; k++) result[to + k * inputs * outputs] = source[from + k]! * s;
+      }
     }
   }
   return result;
