@@ -1,6 +1,8 @@
 import type { MapGeometry } from "./geometry.js";
 import { gcd } from "./geometry.js";
+import { arrayKernel } from "./kernel.js";
 import type { LinearMap } from "./linear-map.js";
+import { weightOf } from "./linear-map.js";
 
 /**
  * The same map with fewer groups: a grouped kernel is a block-diagonal denser one.
@@ -17,22 +19,16 @@ export function denseKernel(map: LinearMap): LinearMap {
   return { ...map, kernelSize: size, dilation: [1, 1] };
 }
 
-/** A kernel's numbers with the geometry they are written in. */
-export interface Kernel64 {
-  readonly geometry: MapGeometry;
-  /** [O, I/groups, kh, kw] */
-  readonly weight: Float64Array;
-}
-
-/** The same kernel with as many groups as its zeros allow: a block-diagonal dense kernel becomes grouped again. */
-export function compactGroups({ geometry, weight }: Kernel64): Kernel64 {
-  const limit = gcd(geometry.inChannels, geometry.outChannels);
-  for (let groups = limit; groups > geometry.groups; groups--) {
-    if (limit % groups !== 0 || groups % geometry.groups !== 0) continue;
-    if (!isBlockDiagonal(geometry, weight, groups)) continue;
-    return { geometry: { ...geometry, groups }, weight: diagonalBlocks(geometry, weight, groups) };
+/** The same map with as many groups as its zeros allow: a block-diagonal dense kernel becomes grouped again. */
+export function compactGroups(map: LinearMap): LinearMap {
+  const limit = gcd(map.inChannels, map.outChannels);
+  const weight = weightOf(map);
+  for (let groups = limit; groups > map.groups; groups--) {
+    if (limit % groups !== 0 || groups % map.groups !== 0 || !isBlockDiagonal(map, weight, groups)) continue;
+    const geometry = { ...map, groups };
+    return { ...geometry, kernel: arrayKernel(diagonalBlocks(map, weight, groups), geometry) };
   }
-  return { geometry, weight };
+  return map;
 }
 
 /** First and last + 1 weight of output channel o that belongs to its block, when there are `groups` groups. */

@@ -7,17 +7,21 @@ import { weightCount } from "./geometry.js";
  */
 export interface Kernel {
   addTo(place: Placement): void;
+  /** Its rows are dear to compute apart from one another (a composition): ask for all of them at once. */
+  readonly whole?: boolean;
 }
 
 /** Where a kernel adds itself. */
 export interface Placement {
-  /** [at.outChannels][at.inChannels / at.groups][kh][kw] */
+  /** [rows][at.inChannels / at.groups][kh][kw] */
   readonly target: Float64Array;
+  /** The output channels of `at` that the target holds; only they are written. */
+  readonly rows: readonly [from: number, to: number];
   /** The target's geometry: its groups divide the kernel's own, its dilation divides the kernel's own taps and offsets. */
   readonly at: MapGeometry;
   /** From the target's first tap to the kernel's, in source positions. */
   readonly offset: Pair;
-  /** The target's row of the kernel's output channel 0 (channel concatenation). */
+  /** The output channel of `at` that is the kernel's output channel 0 (channel concatenation). */
   readonly firstRow: number;
   /** [own outChannels]: each output channel's weights are multiplied by it. */
   readonly factor?: Float64Array;
@@ -26,17 +30,17 @@ export interface Placement {
 /** A kernel that is stored: `weight` is [O, I/groups, kh, kw] with geometry `own`. */
 export function arrayKernel(weight: ArrayLike<number>, own: MapGeometry): Kernel {
   return {
-    addTo({ target, at, offset, firstRow, factor }) {
-      const rows = rowPlacement(own, at, firstRow);
+    addTo({ target, at, rows, offset, firstRow, factor }) {
+      const place = rowPlacement(own, at, firstRow, rows);
       const taps = tapPlacement(own, at, offset);
       const channels = own.inChannels / own.groups;
       const atTaps = at.kernelSize[0] * at.kernelSize[1];
       const contiguous = taps.length === atTaps;
-      for (let o = 0; o < own.outChannels; o++) {
+      for (let o = place.from; o < place.to; o++) {
         const from = o * channels * taps.length;
         const scale = factor ? factor[o] : 1;
-        if (contiguous) addScaled(target, rows.start(o) * atTaps, weight, from, channels * atTaps, scale);
-        else addSpread(target, rows.start(o) * atTaps, atTaps, weight, from, taps, channels, scale);
+        if (contiguous) addScaled(target, place.start(o) * atTaps, weight, from, channels * atTaps, scale);
+        else addSpread(target, place.start(o) * atTaps, atTaps, weight, from, taps, channels, scale);
       }
     },
   };
@@ -73,18 +77,19 @@ function addSpread(
 
 /** The 1×1 identity, of any number of channels. */
 export const identityKernel: Kernel = {
-  addTo({ target, at, offset, firstRow, factor }) {
+  addTo({ target, at, rows, offset, firstRow, factor }) {
     const channels = at.inChannels;
-    const rows = rowPlacement({ ...at, outChannels: channels, groups: channels }, at, firstRow);
+    const place = rowPlacement({ ...at, outChannels: channels, groups: channels }, at, firstRow, rows);
     const atTaps = at.kernelSize[0] * at.kernelSize[1];
     const centre = (offset[0] / at.dilation[0]) * at.kernelSize[1] + offset[1] / at.dilation[1];
-    for (let o = 0; o < channels; o++) target[rows.start(o) * atTaps + centre] += factor ? factor[o] : 1;
+    for (let o = place.from; o < place.to; o++) target[place.start(o) * atTaps + centre] += factor ? factor[o] : 1;
   },
 };
 
 /** Rows of `of`, each multiplied by its factor. */
 export function scaledKernel(of: Kernel, scale: Float64Array): Kernel {
   return {
+    ...wholeIf([of]),
     addTo(place) {
       const { factor } = place;
       of.addTo({ ...place, factor: factor ? factor.map((f, o) => f * scale[o]) : scale });
@@ -103,6 +108,7 @@ export interface Part {
 /** The sum of kernels. */
 export function sumKernel(parts: readonly Part[]): Kernel {
   return {
+    ...wholeIf(parts.map(({ kernel }) => kernel)),
     addTo(place) {
       for (const part of parts) part.kernel.addTo({ ...place, offset: moved(place.offset, part.offset) });
     },
@@ -112,16 +118,25 @@ export function sumKernel(parts: readonly Part[]): Kernel {
 /** Output channels of several kernels after one another. */
 export function stackedKernel(parts: readonly Part[]): Kernel {
   return {
+    ...wholeIf(parts.map(({ kernel }) => kernel)),
     addTo(place) {
       let row = 0;
       for (const part of parts) {
-        const rows = { firstRow: place.firstRow + row, offset: moved(place.offset, part.offset) };
-        const factor = place.factor?.subarray(row, row + part.outChannels);
-        part.kernel.addTo({ target: place.target, at: place.at, ...rows, ...(factor && { factor }) });
+        const { factor, ...rest } = place;
+        part.kernel.addTo({
+          ...rest,
+          firstRow: place.firstRow + row,
+          offset: moved(place.offset, part.offset),
+          ...(factor && { factor: factor.subarray(row, row + part.outChannels) }),
+        });
         row += part.outChannels;
       }
     },
   };
+}
+
+function wholeIf(kernels: readonly Kernel[]): Pick<Kernel, "whole"> {
+  return kernels.some(({ whole }) => whole) ? { whole: true } : {};
 }
 
 function moved(a: Pair, b: Pair): Pair {
@@ -140,7 +155,8 @@ export interface Operand {
  */
 export function composedKernel(outer: Operand, inner: Operand, own: MapGeometry): Kernel {
   return {
-    addTo({ target, at, offset, firstRow, factor }) {
+    whole: true,
+    addTo({ target, at, rows, offset, firstRow, factor }) {
       const [go, gi] = [outer.geometry, inner.geometry];
       const outerWeight = materialize(outer);
       const innerWeight = materialize(inner);
@@ -150,10 +166,10 @@ export function composedKernel(outer: Operand, inner: Operand, own: MapGeometry)
       const innerChannels = gi.inChannels / gi.groups;
       const channels = own.inChannels / own.groups;
       const taps = composedTaps(go, gi, own, tapPlacement(own, at, offset));
-      const rows = rowPlacement(own, at, firstRow);
+      const place = rowPlacement(own, at, firstRow, rows);
       const atTaps = at.kernelSize[0] * at.kernelSize[1];
       const row = new Float64Array(channels * innerTaps);
-      for (let o = 0; o < own.outChannels; o++) {
+      for (let o = place.from; o < place.to; o++) {
         const firstMiddle = Math.floor(o / (go.outChannels / go.groups)) * middle;
         const firstInput = Math.floor(o / (own.outChannels / own.groups)) * channels;
         for (let a = 0; a < outerTaps; a++) {
@@ -166,7 +182,7 @@ export function composedKernel(outer: Operand, inner: Operand, own: MapGeometry)
             addScaled(row, input * innerTaps, innerWeight, from, innerChannels * innerTaps, weight);
           }
           const placed = taps.subarray(a * innerTaps, (a + 1) * innerTaps);
-          addSpread(target, rows.start(o) * atTaps, atTaps, row, 0, placed, channels, factor ? factor[o] : 1);
+          addSpread(target, place.start(o) * atTaps, atTaps, row, 0, placed, channels, factor ? factor[o] : 1);
         }
       }
     },
@@ -175,7 +191,7 @@ export function composedKernel(outer: Operand, inner: Operand, own: MapGeometry)
 
 function materialize({ kernel, geometry }: Operand): Float64Array {
   const target = new Float64Array(weightCount(geometry));
-  kernel.addTo({ target, at: geometry, offset: [0, 0], firstRow: 0 });
+  kernel.addTo({ target, at: geometry, rows: [0, geometry.outChannels], offset: [0, 0], firstRow: 0 });
   return target;
 }
 
@@ -208,17 +224,24 @@ function tapPlacement(own: MapGeometry, at: MapGeometry, offset: Pair): Int32Arr
   return taps;
 }
 
-/** Where, in units of [input channel] slots of the target, the weights of own output channel o begin. */
-function rowPlacement(own: MapGeometry, at: MapGeometry, firstRow: number): { start(o: number): number } {
+/** The own output channels [from, to) that fall into the target's rows, and where the weights of each begin, in units of taps. */
+function rowPlacement(
+  own: MapGeometry,
+  at: MapGeometry,
+  firstRow: number,
+  rows: Placement["rows"],
+): { from: number; to: number; start(o: number): number } {
   const ownRows = own.outChannels / own.groups;
   const ownChannels = own.inChannels / own.groups;
   const atRows = at.outChannels / at.groups;
   const atChannels = at.inChannels / at.groups;
   return {
+    from: Math.max(0, rows[0] - firstRow),
+    to: Math.min(own.outChannels, rows[1] - firstRow),
     start(o) {
       const row = firstRow + o;
       const input = Math.floor(o / ownRows) * ownChannels - Math.floor(row / atRows) * atChannels;
-      return row * atChannels + input;
+      return (row - rows[0]) * atChannels + input;
     },
   };
 }

@@ -72,6 +72,25 @@ export function identityMap(channels: number): LinearMap {
 /** The kernel's numbers, [O, I/groups, kh, kw], computed now and into a new array. */
 export function weightOf(map: LinearMap): Float64Array {
   const target = new Float64Array(weightCount(map));
-  map.kernel.addTo({ target, at: map, offset: [0, 0], firstRow: 0 });
+  map.kernel.addTo({ target, at: map, rows: [0, map.outChannels], offset: [0, 0], firstRow: 0 });
   return target;
+}
+
+/** Rows are computed in blocks of about this many weights, which stay in the cache. */
+const blockWeights = 2 ** 17;
+
+/**
+ * The kernel's numbers in another array type, each rounded once; by blocks of output channels, so that the float64
+ * numbers of a large kernel never exist all at once.
+ */
+export function writeWeight(map: LinearMap, target: Float32Array | Float64Array): void {
+  const row = weightCount(map) / map.outChannels;
+  const height = map.kernel.whole ? map.outChannels : Math.min(map.outChannels, Math.ceil(blockWeights / row));
+  const block = new Float64Array(height * row);
+  for (let from = 0; from < map.outChannels; from += height) {
+    const to = Math.min(map.outChannels, from + height);
+    map.kernel.addTo({ target: block, at: map, rows: [from, to], offset: [0, 0], firstRow: 0 });
+    target.set(block.subarray(0, (to - from) * row), from * row);
+    block.fill(0);
+  }
 }

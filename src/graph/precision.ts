@@ -18,16 +18,18 @@ const codes: Readonly<Record<Precision, number>> = { f32: 1, f16: 10, f64: 11 };
 export function roundTo(array: NamedArray, precision: Precision, name: string): NamedArray {
   if (array.dtype === precision) return array;
   const { shape, data } = toTensor64(array);
-  const limit = precision === "f16" ? 65520 : precision === "f32" ? 3.4028235677973366e38 : Number.POSITIVE_INFINITY;
-  const beyond = data.find((x) => Math.abs(x) >= limit && Number.isFinite(x));
-  if (beyond !== undefined) {
-    throw new UserError({
-      expected: `numbers that ${precision} can hold in "${name}"`,
-      received: `${beyond}`,
-      remedy: "choose a wider precision",
-    });
+  const result = toNamedArray({ dtype: precision, shape, data });
+  const rounded = toTensor64(result).data;
+  for (let i = 0; i < data.length; i++) {
+    if (Math.abs(rounded[i]) === Number.POSITIVE_INFINITY && Number.isFinite(data[i])) {
+      throw new UserError({
+        expected: `numbers that ${precision} can hold in "${name}"`,
+        received: `${data[i]}`,
+        remedy: "choose a wider precision",
+      });
+    }
   }
-  return toNamedArray({ dtype: precision, shape, data });
+  return result;
 }
 
 /** The graph with all its floating-point constants, inputs and outputs in one type. @throws UserError; see {@link roundTo}. */

@@ -1,7 +1,8 @@
 import type { MapGeometry } from "../../conv-algebra/geometry.js";
-import { macsPerPosition } from "../../conv-algebra/geometry.js";
+import { macsPerPosition, weightCount } from "../../conv-algebra/geometry.js";
 import { compactGroups } from "../../conv-algebra/groups.js";
-import { weightOf } from "../../conv-algebra/linear-map.js";
+import type { LinearMap } from "../../conv-algebra/linear-map.js";
+import { weightOf, writeWeight } from "../../conv-algebra/linear-map.js";
 import type { NamedArray } from "../../core/named-arrays.js";
 import { int, intAttribute, ints } from "../attributes.js";
 import { node as makeNode, uniqueName } from "../build.js";
@@ -89,25 +90,28 @@ function kernelOf(
   graph: Graph,
   names: PlannedRegion["names"],
   precision: Precision | undefined,
-): { geometry: MapGeometry; materialize: PlannedRegion["materialize"] } {
+): { geometry: LinearMap; materialize: PlannedRegion["materialize"] } {
   const convolutions = nodes.filter(({ op }) => op === "Conv");
   const type = precision ?? storedPrecision(nodes, graph);
   const natural =
     convolutions.length === 0 || convolutions.some((node) => intAttribute(node, "group", 1) === map.groups);
-  const compact = natural ? undefined : compactGroups({ geometry: map, weight: weightOf(map) });
-  const geometry = compact?.geometry ?? map;
+  const compact = natural ? undefined : compactGroups(map);
+  const geometry = compact ?? map;
   return {
     geometry,
-    materialize() {
-      const { outChannels, inChannels, groups, kernelSize } = geometry;
-      const shape = [outChannels, inChannels / groups, ...kernelSize];
-      const weight = compact?.weight ?? weightOf(map);
-      return {
-        weight: roundTo({ dtype: "f64", shape, data: weight }, type, names.weight),
-        bias: roundTo({ dtype: "f64", shape: [outChannels], data: map.bias }, type, names.bias),
-      };
-    },
+    materialize: () => ({
+      weight: weightArray(geometry, type, names.weight),
+      bias: roundTo({ dtype: "f64", shape: [map.outChannels], data: map.bias }, type, names.bias),
+    }),
   };
+}
+
+function weightArray(map: LinearMap, type: Precision, name: string): NamedArray {
+  const shape = [map.outChannels, map.inChannels / map.groups, ...map.kernelSize];
+  if (type !== "f32") return roundTo({ dtype: "f64", shape, data: weightOf(map) }, type, name);
+  const data = new Float32Array(weightCount(map));
+  writeWeight(map, data);
+  return { dtype: "f32", shape, data };
 }
 
 /** The floating-point type of the constants that a region reads; the widest where they differ. */
