@@ -144,14 +144,17 @@ INLINE vf gate(const float *dy, const float *y, int at, int count) {
   return y ? select(load_lanes(y + at, count) > 0, dz, splat(0)) : dz;
 }
 
-static void add_gated(const float *dy, const float *y, float *sum, int channels) {
-  FOR_VECTORS(c, count, channels, store_lanes(sum + c, load_lanes(sum + c, count) + gate(dy, y, c, count), count););
-}
-
-static void add_gated_deviation(const float *dy, const float *y, const float *x, const float *mean, float *sum, int channels) {
+// sums[0] += dz; sums[b + 1] += dz · (x_b − mean_b) for the first `branches` branches; one row.
+// Row by row, sums in memory: these arrays seldom fit a cache, and main memory is fast only in order.
+INLINE void add_branch_sums(int branches, size_t at, const float *dy, const float *y, const float *const x[3],
+                            const float *const mean[3], float *const sums[4], int channels) {
   FOR_VECTORS(c, count, channels,
-    vf deviation = load_lanes(x + c, count) - load_lanes(mean + c, count);
-    store_lanes(sum + c, load_lanes(sum + c, count) + gate(dy, y, c, count) * deviation, count););
+    const vf dz = gate(dy + at, y ? y + at : 0, c, count);
+    store_lanes(sums[0] + c, load_lanes(sums[0] + c, count) + dz, count);
+    for (int b = 0; b < branches; b++) {
+      vf term = dz * (load_lanes(x[b] + at + c, count) - load_lanes(mean[b] + c, count));
+      store_lanes(sums[b + 1] + c, load_lanes(sums[b + 1] + c, count) + term, count);
+    });
 }
 
 int branch_sum_backward_partial_tasks(const branch_sum_backward_partial_args *args) {
@@ -163,16 +166,26 @@ void branch_sum_backward_partial_task(const branch_sum_backward_partial_args *ar
   const span part = chunk_span(args->rows, args->chunk, task);
   const uint32_t x_at[3] = {args->x0, args->x1, args->x2};
   const uint32_t mean_at[3] = {args->mean0, args->mean1, args->mean2};
-  float *sums = F32(args->partial) + (size_t)task * 4 * channels;
-  FOR_VECTORS(c, count, 4 * channels, store_lanes(sums + c, splat(0), count););
+  float *partial = F32(args->partial) + (size_t)task * 4 * channels;
+  FOR_VECTORS(c, count, 4 * channels, store_lanes(partial + c, splat(0), count););
+  // Branches that have a mean move to the front.
+  const float *x[3] = {0}, *mean[3] = {0};
+  float *sums[4] = {partial};
+  int branches = 0;
+  for (int b = 0; b < 3; b++) {
+    if (!x_at[b] || !mean_at[b]) continue;
+    x[branches] = F32(x_at[b]);
+    mean[branches] = F32(mean_at[b]);
+    sums[++branches] = partial + (size_t)(b + 1) * channels;
+  }
+  const float *dy = F32(args->dy), *y = args->y ? F32(args->y) : 0;
   for (int row = part.begin; row < part.end; row++) {
     const size_t at = (size_t)row * channels;
-    const float *dy = F32(args->dy) + at, *y = args->y ? F32(args->y) + at : 0;
-    add_gated(dy, y, sums, channels);
-    for (int b = 0; b < 3; b++) {
-      if (x_at[b] && mean_at[b]) {
-        add_gated_deviation(dy, y, F32(x_at[b]) + at, F32(mean_at[b]), sums + (b + 1) * channels, channels);
-      }
+    switch (branches) {
+      case 0: add_branch_sums(0, at, dy, y, x, mean, sums, channels); break;
+      case 1: add_branch_sums(1, at, dy, y, x, mean, sums, channels); break;
+      case 2: add_branch_sums(2, at, dy, y, x, mean, sums, channels); break;
+      case 3: add_branch_sums(3, at, dy, y, x, mean, sums, channels); break;
     }
   }
 }

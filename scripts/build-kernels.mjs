@@ -20,8 +20,9 @@ const maxMemoryBytes = 65535 * 65536;
 const compileFlags = [
   ...["--target=wasm32", "-std=c11", "-O3", "-ffreestanding", "-nostdlib", "-msimd128", "-mbulk-memory", "-matomics"],
   ...["-ffp-contract=off", "-fno-math-errno", "-Wall", "-Wextra", "-Werror", "-DLANES=4"],
-  // Vectors are written by hand, and V8 spills registers in unrolled loops.
-  ...["-fno-vectorize", "-fno-unroll-loops"],
+  // Vectors are written by hand, and V8 spills registers where it meets several turns of a loop at once: only loops of a
+  // few constant turns (the lanes, the branches, the columns of a tile) are unrolled, whole.
+  ...["-fno-vectorize", "-mllvm", "-unroll-runtime=false", "-mllvm", "-unroll-allow-partial=false"],
 ];
 const linkFlags = [
   ...["--no-entry", "--import-memory", "--gc-sections", "--strip-all", "-z", `stack-size=${stackBytes}`],
