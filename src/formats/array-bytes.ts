@@ -25,7 +25,8 @@ const storageConstructor: Readonly<Record<DType, StorageConstructor>> = {
  */
 export function arrayFromBytes(dtype: DType, shape: readonly number[], bytes: Uint8Array): NamedArray {
   const width = bytesPerElement[dtype];
-  const aligned = bytes.byteOffset % width === 0 ? bytes : bytes.slice();
+  // Not slice(): a Node Buffer's is a view.
+  const aligned = bytes.byteOffset % width === 0 ? bytes : new Uint8Array(bytes);
   const data = new storageConstructor[dtype](aligned.buffer, aligned.byteOffset, bytes.byteLength / width);
   return { dtype, shape, data } as NamedArray;
 }

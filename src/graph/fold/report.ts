@@ -19,7 +19,7 @@ export interface RegionReport {
   /** "3×3, 64 → 64, stride 1, groups 1" */
   readonly form: string;
   /**
-   * Multiply-accumulates of the nodes that went and of the convolution (elementwise and pooling nodes count one a term): for one
+   * Multiply-accumulates of the nodes that went and of the convolution (elementwise nodes count one an element, pools nothing): for one
    * image where the image size is known, else for one pixel of the nearest value before it of unknown size.
    */
   readonly macsBefore: number;
