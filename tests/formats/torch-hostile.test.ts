@@ -10,8 +10,14 @@ const raw = (...bytes: number[]): Uint8Array => pth(bytes);
 const repeat = (bytes: number[], times: number): number[] => Array.from({ length: times }, () => bytes).flat();
 
 function expectFormatError(read: () => unknown, message: RegExp): void {
-  expect(read).toThrow(FormatError);
-  expect(read).toThrow(message);
+  let caught: unknown;
+  try {
+    read();
+  } catch (error) {
+    caught = error;
+  }
+  expect(caught).toBeInstanceOf(FormatError);
+  expect((caught as FormatError).message).toMatch(message);
 }
 
 describe("pickles that want to run something", () => {
@@ -76,7 +82,7 @@ describe("pickles that are none", () => {
     ["a scalar of no type", pth(pk.call("numpy.core.multiarray", "scalar", pk.int(1))), /numpy element type/],
   ])("%s", (_, bytes, message) => expectFormatError(() => readTorch(bytes), message));
 
-  test("nested lists cost no stack: half a million are read, ten million refused", () => {
+  test("nested lists cost no stack: half a million are read, two million refused", () => {
     const nested = (depth: number): Uint8Array => {
       const pickle = new Uint8Array(2 * depth + 2);
       pickle.set([0x80, 2]);
@@ -88,15 +94,15 @@ describe("pickles that are none", () => {
     let depth = 0;
     for (let value = readTorch(nested(500_000)); Array.isArray(value); value = value[0]!) depth++;
     expect(depth).toBe(500_000);
-    expectFormatError(() => readTorch(nested(10_000_000)), /in proportion/);
+    expectFormatError(() => readTorch(nested(2_000_000)), /in proportion/);
   });
 
   test.each([
     ["dictionaries", 0x7d],
     ["lists", 0x5d],
     ["sets", 0x8f],
-  ])("5 million empty %s are refused before they fill the memory", (_, opcode) => {
-    const data = new Uint8Array(5e6 + 3).fill(opcode);
+  ])("3 million empty %s are refused before they fill the memory", (_, opcode) => {
+    const data = new Uint8Array(3e6 + 3).fill(opcode);
     data.set([0x80, 2]);
     expectFormatError(() => readTorch(zipOf(data)), /in proportion/);
   });
