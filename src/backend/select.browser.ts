@@ -1,14 +1,10 @@
 import { UserError } from "../core/errors.js";
 import type { Backend } from "./backend.js";
+import { type BackendOptions, wantedThreads } from "./options.js";
 import { startWorker } from "./wasm/start-worker.browser.js";
 import { createWasmBackend } from "./wasm/wasm-backend.js";
 
-export interface BackendOptions {
-  /** Threads that share the work, the caller's own included; at most 16 by default. */
-  readonly threads?: number;
-}
-
-const maxThreads = 64;
+export type { BackendOptions };
 
 /**
  * The fastest backend of this browser. More than one thread needs a page that is cross-origin isolated (headers
@@ -16,10 +12,7 @@ const maxThreads = 64;
  * @throws UserError when `threads` is not a whole number from 1 to 64, or memory cannot be had
  */
 export async function createBackend(options: BackendOptions = {}): Promise<Backend> {
-  const wanted = options.threads ?? Math.min(16, navigator.hardwareConcurrency);
-  if (!Number.isInteger(wanted) || wanted < 1 || wanted > maxThreads) {
-    throw new UserError({ expected: `threads from 1 to ${maxThreads}`, received: String(wanted) });
-  }
+  const threads = wantedThreads(options, navigator.hardwareConcurrency);
   return createWasmBackend(
     {
       // Two literal URLs: bundlers find assets by them.
@@ -32,13 +25,14 @@ export async function createBackend(options: BackendOptions = {}): Promise<Backe
       startWorker,
       callerMaySleep: typeof document === "undefined",
     },
-    globalThis.crossOriginIsolated ? wanted : 1,
+    globalThis.crossOriginIsolated ? threads : 1,
   );
 }
 
 async function compile(url: URL): Promise<WebAssembly.Module> {
   const response = await fetch(url);
-  if (!response.ok)
+  if (!response.ok) {
     throw new UserError({ expected: `the kernels at ${url.href}`, received: `HTTP status ${response.status}` });
+  }
   return WebAssembly.compile(await response.arrayBuffer());
 }
