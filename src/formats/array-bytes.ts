@@ -1,5 +1,5 @@
-import { FormatError } from "../core/errors.js";
-import { bytesPerElement, type DType, type NamedArray } from "../core/named-arrays.js";
+import { FormatError, UserError } from "../core/errors.js";
+import { bytesPerElement, type DType, elementCount, type NamedArray } from "../core/named-arrays.js";
 
 type StorageConstructor = new (buffer: ArrayBufferLike, byteOffset: number, length: number) => NamedArray["data"];
 
@@ -34,6 +34,23 @@ export function arrayFromBytes(dtype: DType, shape: readonly number[], bytes: Ui
 /** The array's elements as little-endian bytes, on the same memory. */
 export function bytesOfArray(array: NamedArray): Uint8Array {
   return new Uint8Array(array.data.buffer, array.data.byteOffset, array.data.byteLength);
+}
+
+/** What a file's header must know of a tensor before its data exist. */
+export interface TensorSpec {
+  readonly dtype: DType;
+  readonly shape: readonly number[];
+}
+
+/** The bytes of an array that a header announced. @throws UserError when it is another. */
+export function bytesAsAnnounced(name: string, { dtype, shape }: TensorSpec, array: NamedArray): Uint8Array {
+  if (array.dtype !== dtype || array.data.length !== elementCount(shape)) {
+    throw new UserError({
+      expected: `${elementCount(shape)} elements of ${dtype} for ${quoted(name)}`,
+      received: `${array.data.length} of ${array.dtype}`,
+    });
+  }
+  return bytesOfArray(array);
 }
 
 /**

@@ -1,4 +1,4 @@
-import { FormatError, UserError } from "../core/errors.js";
+import { UserError } from "../core/errors.js";
 
 const remedies: Readonly<Record<string, string>> = {
   ENOSPC: "free some disk space, or write to another disk",
@@ -19,15 +19,4 @@ export function explainFileError(action: "read" | "write", path: string, error: 
   const code = (error as NodeJS.ErrnoException | null)?.code;
   if (error instanceof UserError || typeof code !== "string" || !(code in remedies)) return error;
   return new UserError({ expected: `to ${action} ${path}`, received: code, remedy: remedies[code]! }, { cause: error });
-}
-
-/** Runs a parser and adds the file's name to its FormatErrors. */
-export function namingFile<T>(path: string, parse: () => T): T {
-  try {
-    return parse();
-  } catch (error) {
-    if (!(error instanceof FormatError)) throw error;
-    const parts = { expected: error.expected, received: `${error.received} in ${path}` };
-    throw new FormatError(error.remedy === undefined ? parts : { ...parts, remedy: error.remedy }, { cause: error });
-  }
 }

@@ -1,8 +1,12 @@
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { FormatError, UserError } from "#repvgg/core/errors.js";
 import { bytesPerElement, type DType, elementCount, type NamedArray, toFloat64 } from "#repvgg/core/named-arrays.js";
 import { arrayFromBytes, bytesOfArray } from "#repvgg/formats/array-bytes.js";
 import { crc32 } from "#repvgg/formats/torch/crc32.js";
+import { readTorchFile, writeTorchFile } from "#repvgg/formats/torch/file.node.js";
 import { PickleGlobal, type PickleObject } from "#repvgg/formats/torch/pickle-values.js";
 import { readTorch } from "#repvgg/formats/torch/read.js";
 import { findStateDict } from "#repvgg/formats/torch/state-dict.js";
@@ -226,6 +230,20 @@ describe("writing", () => {
     const { arrays: original } = findStateDict(readTorch(torchFixture("views-zip.pth")));
     const back = findStateDict(readTorch(writeTorch(original))).arrays;
     expect([...back].map(([n, a]) => [n, plain(a)])).toEqual(Object.entries(index["views-zip.pth"]!));
+  });
+
+  test("files: the same bytes, whatever makes the checksum; errors name the file", async () => {
+    const folder = await mkdtemp(join(tmpdir(), "repvgg-torch-"));
+    try {
+      const path = join(folder, "weights.pth");
+      await writeTorchFile(path, arrays);
+      expect(new Uint8Array(await readFile(path))).toEqual(writeTorch(arrays));
+      expect([...(await readTorchFile(path)).arrays.keys()]).toEqual([...arrays.keys()]);
+      await writeFile(path, torchFixture("complex.pth"));
+      await expect(readTorchFile(path)).rejects.toThrow(/ComplexFloatStorage for "w" in .*weights\.pth: convert/);
+    } finally {
+      await rm(folder, { recursive: true });
+    }
   });
 
   test("element types that PyTorch has not are refused", () => {

@@ -2,7 +2,8 @@ import { realpath } from "node:fs/promises";
 import { dirname, join, relative, sep } from "node:path";
 import { FormatError } from "../../core/errors.js";
 import { writeFileAtomically } from "../atomic-write.node.js";
-import { explainFileError, namingFile } from "../file-errors.node.js";
+import { withContext } from "../error-context.js";
+import { explainFileError } from "../file-errors.node.js";
 import { readFileBytes } from "../read-bytes.node.js";
 import { externalFiles, withExternalData } from "./external-data.js";
 import { onnxChunks, readOnnx } from "./model.js";
@@ -11,12 +12,12 @@ import type { ModelProto } from "./proto.js";
 /** Reads an ONNX model with the data files beside it. @throws UserError or FormatError naming the file. */
 export async function readOnnxFile(path: string): Promise<ModelProto> {
   const bytes = await readFileBytes(path);
-  const model = namingFile(path, () => readOnnx(bytes));
+  const model = withContext(`in ${path}`, () => readOnnx(bytes));
   const data = new Map<string, Uint8Array>();
-  for (const name of namingFile(path, () => externalFiles(model))) {
+  for (const name of withContext(`in ${path}`, () => externalFiles(model))) {
     data.set(name, await readFileBytes(await insideFolder(path, name)));
   }
-  return namingFile(path, () => withExternalData(model, (name) => data.get(name)!));
+  return withContext(`in ${path}`, () => withExternalData(model, (name) => data.get(name)!));
 }
 
 /** Writes an ONNX model, whole or not at all. @throws UserError when it cannot be written. */

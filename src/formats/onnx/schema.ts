@@ -23,6 +23,10 @@ export interface Field {
 export type Kind = "string" | "bytes" | NumberKind | (() => Schema);
 export type NumberKind = "float" | "double" | "int32" | "int64" | "uint64" | "size";
 
+export function isNumberKind(kind: Kind): kind is NumberKind {
+  return typeof kind === "string" && kind !== "string" && kind !== "bytes";
+}
+
 type FieldSpec = readonly [number: number, kind: Kind, repeated?: "repeated"];
 
 export function schema(name: string, specs: Readonly<Record<string, FieldSpec>>): Schema {

@@ -1,6 +1,6 @@
 import { FormatError } from "../../core/errors.js";
 import { memoryCost as cost, MemoryBudget } from "../memory-budget.js";
-import { type Field, type Kind, type NumberKind, type Schema, wire, wireTypeOf } from "./schema.js";
+import { type Field, isNumberKind, type Kind, type NumberKind, type Schema, wire, wireTypeOf } from "./schema.js";
 
 /** Graphs in attributes of nodes of graphs …: deeper ones are an attack on the stack. */
 const maxDepth = 100;
@@ -65,7 +65,7 @@ class WireReader {
     lists: Map<Field, List>,
   ): boolean {
     const { kind, name, repeated } = field;
-    const isNumber = typeof kind === "string" && kind !== "string" && kind !== "bytes";
+    const isNumber = isNumberKind(kind);
     const packed = isNumber && repeated && wireType === wire.bytes;
     if (!packed && wireType !== (isNumber ? wireTypeOf(kind) : wire.bytes)) return false;
     let list = lists.get(field);

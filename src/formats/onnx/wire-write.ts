@@ -1,5 +1,5 @@
 import { UserError } from "../../core/errors.js";
-import { type Field, type Kind, type NumberKind, type Schema, wire, wireTypeOf } from "./schema.js";
+import { type Field, isNumberKind, type NumberKind, type Schema, wire, wireTypeOf } from "./schema.js";
 
 /** Protobuf messages end at 2 GiB. */
 export const maxMessageBytes = 2 ** 31 - 1;
@@ -32,7 +32,7 @@ function* occurrences(schema: Schema, record: Record<string, unknown>): Generato
     const value = record[field.name];
     if (value === undefined) continue;
     if (!field.repeated) yield [field, value];
-    else if (!isNumber(field.kind)) for (const item of value as readonly unknown[]) yield [field, item];
+    else if (!isNumberKind(field.kind)) for (const item of value as readonly unknown[]) yield [field, item];
     else if ((value as Values).length > 0) yield [field, value];
   }
 }
@@ -41,7 +41,7 @@ function messageSize(schema: Schema, record: Record<string, unknown>, sizes: Map
   let size = 0;
   for (const [{ number, kind, repeated }, value] of occurrences(schema, record)) {
     size += varintSize(number << 3);
-    if (isNumber(kind)) {
+    if (isNumberKind(kind)) {
       const content = repeated ? sum(value as Values, (item) => numberSize(kind, item)) : 0;
       size += repeated ? varintSize(content) + content : numberSize(kind, value as number | bigint);
       if (repeated) sizes.set(value as object, content);
@@ -67,9 +67,9 @@ function writeMessage(
   sink: ChunkSink,
 ): void {
   for (const [{ number, kind, repeated }, value] of occurrences(schema, record)) {
-    const single = isNumber(kind) && !repeated;
+    const single = isNumberKind(kind) && !repeated;
     sink.varint((number << 3) | (single ? wireTypeOf(kind) : wire.bytes));
-    if (isNumber(kind)) {
+    if (isNumberKind(kind)) {
       if (repeated) sink.varint(sizes.get(value as object)!);
       for (const item of repeated ? Array.from(value as Values) : [value as number | bigint])
         writeNumber(kind, item, sink);
@@ -87,10 +87,6 @@ function writeMessage(
 
 function unknownFields(record: Record<string, unknown>): readonly Uint8Array[] {
   return (record.unknown as readonly Uint8Array[] | undefined) ?? [];
-}
-
-function isNumber(kind: Kind): kind is NumberKind {
-  return typeof kind === "string" && kind !== "string" && kind !== "bytes";
 }
 
 function numberSize(kind: NumberKind, value: number | bigint): number {

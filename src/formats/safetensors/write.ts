@@ -1,19 +1,7 @@
 import { UserError } from "../../core/errors.js";
-import {
-  bytesPerElement,
-  type DType,
-  elementCount,
-  type NamedArray,
-  type NamedArrays,
-} from "../../core/named-arrays.js";
-import { bytesOfArray, concatenate, quoted } from "../array-bytes.js";
+import { bytesPerElement, elementCount, type NamedArray, type NamedArrays } from "../../core/named-arrays.js";
+import { bytesAsAnnounced, concatenate, type TensorSpec } from "../array-bytes.js";
 import { maxHeaderBytes, safetensorsName } from "./dtypes.js";
-
-/** What the header must know of a tensor before its data exist. */
-export interface TensorSpec {
-  readonly dtype: DType;
-  readonly shape: readonly number[];
-}
 
 /**
  * A safetensors file as chunks, so that it never stands in memory as a whole: the header, then each tensor.
@@ -30,14 +18,7 @@ export function* safetensorsChunks(
   const dataOrder = [...specs].sort(([, a], [, b]) => bytesPerElement[b.dtype] - bytesPerElement[a.dtype]);
   yield headerBytes(specs, metadata, dataOrder);
   for (const [name, spec] of dataOrder) {
-    const array = dataOf(name);
-    if (array.dtype !== spec.dtype || array.data.length !== elementCount(spec.shape)) {
-      throw new UserError({
-        expected: `${elementCount(spec.shape)} elements of ${spec.dtype} for ${quoted(name)}`,
-        received: `${array.data.length} of ${array.dtype}`,
-      });
-    }
-    yield bytesOfArray(array);
+    yield bytesAsAnnounced(name, spec, dataOf(name));
   }
 }
 

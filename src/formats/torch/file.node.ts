@@ -1,6 +1,7 @@
+import { crc32 } from "node:zlib";
 import type { NamedArrays } from "../../core/named-arrays.js";
 import { writeFileAtomically } from "../atomic-write.node.js";
-import { namingFile } from "../file-errors.node.js";
+import { withContext } from "../error-context.js";
 import { readFileBytes } from "../read-bytes.node.js";
 import { readTorch } from "./read.js";
 import { findStateDict, type StateDict } from "./state-dict.js";
@@ -9,10 +10,13 @@ import { torchChunks } from "./write.js";
 /** Reads the weights of a `.pth` or `.pt` file. @throws UserError or FormatError naming the file. */
 export async function readTorchFile(path: string, options: { readonly path?: string } = {}): Promise<StateDict> {
   const bytes = await readFileBytes(path);
-  return namingFile(path, () => findStateDict(readTorch(bytes), options));
+  return withContext(`in ${path}`, () => findStateDict(readTorch(bytes), options));
 }
 
 /** Writes a state dict as a `.pth` file, whole or not at all. @throws UserError when it cannot be written. */
 export async function writeTorchFile(path: string, arrays: NamedArrays): Promise<void> {
-  await writeFileAtomically(path, torchChunks(arrays));
+  await writeFileAtomically(
+    path,
+    torchChunks(arrays, (name) => arrays.get(name)!, crc32),
+  );
 }

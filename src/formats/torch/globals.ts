@@ -35,7 +35,8 @@ export function refuseDangerous(name: string): void {
   throw new FormatError({
     expected: "a checkpoint, which holds data only",
     received: `a pickle that asks Python to use ${JSON.stringify(name.slice(0, 100))}`,
-    remedy: "nothing was run; do not open this file with other tools, and get the weights from a source you trust",
+    remedy:
+      "nothing was run; get the weights elsewhere or, if you trust the file, have PyTorch save only model.state_dict()",
   });
 }
 

@@ -1,6 +1,7 @@
 import { FormatError } from "../../core/errors.js";
 import type { NamedArray } from "../../core/named-arrays.js";
 import { quoted } from "../array-bytes.js";
+import { withContext } from "../error-context.js";
 import { describeValue, PickleObject, type PickleValue } from "./pickle-values.js";
 import { TorchTensor } from "./tensor.js";
 
@@ -58,7 +59,11 @@ export function findStateDict(root: PickleValue, options: { readonly path?: stri
   const skipped: string[] = [];
   const { prefixes, length } = commonPrefixes([...entries.keys()]);
   for (const [name, value] of entries) {
-    if (value instanceof TorchTensor) arrays.set(name.includes(".") ? name.slice(length) : name, read(name, value));
+    if (value instanceof TorchTensor)
+      arrays.set(
+        name.includes(".") ? name.slice(length) : name,
+        withContext(`for ${quoted(name)}`, () => value.toArray()),
+      );
     else if (isTensor(value)) throw unreadable(name, value);
     else skipped.push(name);
   }
@@ -126,16 +131,6 @@ function isTensor(value: PickleValue): value is TorchTensor | PickleObject {
   return (
     value instanceof TorchTensor || (value instanceof PickleObject && /^torch\._(utils|tensor)\./.test(value.global))
   );
-}
-
-function read(name: string, tensor: TorchTensor): NamedArray {
-  try {
-    return tensor.toArray();
-  } catch (error) {
-    if (!(error instanceof FormatError)) throw error;
-    const parts = { expected: error.expected, received: `${error.received} for ${quoted(name)}` };
-    throw new FormatError(error.remedy === undefined ? parts : { ...parts, remedy: error.remedy }, { cause: error });
-  }
 }
 
 function unreadable(name: string, value: PickleValue): FormatError {

@@ -1,6 +1,7 @@
 import { UserError } from "../../core/errors.js";
-import { type DType, elementCount, type NamedArrays } from "../../core/named-arrays.js";
-import { bytesOfArray, concatenate, quoted } from "../array-bytes.js";
+import { type DType, elementCount, type NamedArray, type NamedArrays } from "../../core/named-arrays.js";
+import { bytesAsAnnounced, concatenate, quoted, type TensorSpec } from "../array-bytes.js";
+import { crc32 } from "./crc32.js";
 import * as op from "./pickle-opcodes.js";
 import { storedZipChunks, type ZipMember } from "./zip-write.js";
 
@@ -19,34 +20,41 @@ const storageOfDType: Readonly<Partial<Record<DType, string>>> = {
 };
 
 /**
- * A `.pth` file as chunks: the state dict (an OrderedDict of tensors), as `torch.save` writes it since PyTorch 1.6.
- * `torch.load(file, weights_only=True)` reads it.
- * @throws UserError when an array has an element type that PyTorch's storages have not.
+ * A `.pth` file as chunks, so that it never stands in memory as a whole: the state dict (an OrderedDict of tensors), as
+ * `torch.save` writes it since PyTorch 1.6. `torch.load(file, weights_only=True)` reads it.
+ * @param dataOf called once for each tensor, in the order of `specs`, when its turn comes
+ * @param checksum CRC-32, where the platform has a faster one
+ * @throws UserError when an array has an element type that PyTorch's storages have not, or is not as announced.
  */
-export function torchChunks(arrays: NamedArrays): Generator<Uint8Array, void, undefined> {
-  const pickle = pickleStateDict(arrays);
+export function torchChunks(
+  specs: ReadonlyMap<string, TensorSpec>,
+  dataOf: (name: string) => NamedArray,
+  checksum: (bytes: Uint8Array) => number = crc32,
+): Generator<Uint8Array, void, undefined> {
+  const pickle = pickleStateDict(specs);
   const text = (content: string) => () => new TextEncoder().encode(content);
   const members: ZipMember[] = [{ name: "archive/data.pkl", bytes: () => pickle }];
   members.push({ name: "archive/byteorder", bytes: text("little") });
   let key = 0;
-  for (const array of arrays.values())
-    members.push({ name: `archive/data/${key++}`, bytes: () => bytesOfArray(array) });
+  for (const [name, spec] of specs) {
+    members.push({ name: `archive/data/${key++}`, bytes: () => bytesAsAnnounced(name, spec, dataOf(name)) });
+  }
   members.push({ name: "archive/version", bytes: text("3\n") });
-  return storedZipChunks(members);
+  return storedZipChunks(members, checksum);
 }
 
 /** A whole `.pth` file in memory; see {@link torchChunks}. */
 export function writeTorch(arrays: NamedArrays): Uint8Array {
-  return concatenate(torchChunks(arrays));
+  return concatenate(torchChunks(arrays, (name) => arrays.get(name)!));
 }
 
 /** Protocol 2, and of its opcodes only those that the restricted unpickler of every PyTorch since 1.13 knows. */
-function pickleStateDict(arrays: NamedArrays): Uint8Array {
+function pickleStateDict(specs: ReadonlyMap<string, TensorSpec>): Uint8Array {
   const pickle = new PickleWriter();
   pickle.byte(op.PROTO, 2).global("collections", "OrderedDict").byte(op.EMPTY_TUPLE, op.REDUCE);
   pickle.byte(op.MARK);
   let key = 0;
-  for (const [name, { dtype, shape }] of arrays) {
+  for (const [name, { dtype, shape }] of specs) {
     const storage = storageOfDType[dtype];
     if (storage === undefined) {
       throw new UserError({

@@ -1,5 +1,4 @@
 import { UserError } from "../../core/errors.js";
-import { crc32 } from "./crc32.js";
 import { centralSignature, endSignature, localSignature } from "./zip-read.js";
 
 /** A member to write; its bytes are asked for when its turn comes. */
@@ -24,7 +23,10 @@ const paddingId = 0x4246;
  * A zip file of uncompressed members, as chunks.
  * @throws UserError when it would pass 4 GiB or 65 535 members.
  */
-export function* storedZipChunks(members: Iterable<ZipMember>): Generator<Uint8Array, void, undefined> {
+export function* storedZipChunks(
+  members: Iterable<ZipMember>,
+  crc32: (bytes: Uint8Array) => number,
+): Generator<Uint8Array, void, undefined> {
   const directory: Uint8Array[] = [];
   let at = 0;
   for (const member of members) {
