@@ -34,20 +34,20 @@ export function constantFolding(graph: Graph): Graph {
 }
 
 /** A computed integer vector without a dynamic size. */
-function wholeShape(name: string, { integers, dtypes, shapes, constants }: Analysis): NamedArray | undefined {
-  const contents = integers.get(name);
-  if (!contents || constants.has(name) || dtypes.get(name) !== "i64") return undefined;
-  if (!contents.every((v) => typeof v === "number")) return undefined;
-  const shape = shapes.get(name) ?? [contents.length];
-  return { ...int64(contents as number[]), shape: shape.length === 0 ? [] : [contents.length] } as NamedArray;
+function wholeShape(name: string, { contents, dtypes, shapes, constants }: Analysis): NamedArray | undefined {
+  const elements = contents.get(name);
+  if (!elements || constants.has(name) || dtypes.get(name) !== "i64") return undefined;
+  if (!elements.every((v) => typeof v === "number")) return undefined;
+  const shape = shapes.get(name) ?? [elements.length];
+  return { ...int64(elements as number[]), shape: shape.length === 0 ? [] : [elements.length] } as NamedArray;
 }
 
 function withConstantTarget(node: GraphNode, analysis: Analysis, initializers: Map<string, NamedArray>): GraphNode {
   const [input, target] = node.inputs;
   if (initializers.has(target) || analysis.constants.has(target) || node.attributes.allowzero) return node;
   const shape = analysis.shapes.get(input);
-  const wanted = analysis.integers.get(target);
-  if (!shape || !wanted) return node;
+  const wanted = analysis.contents.get(target);
+  if (!shape || !wanted?.some((size) => typeof size === "string")) return node;
   const sizes = wanted.map((size, axis) => (typeof size === "string" && size === shape[axis] ? 0 : size));
   if (sizes.some((size) => typeof size === "string")) return node;
   const name = uniqueName(`${node.outputs[0]}.shape`, initializers);

@@ -18,8 +18,8 @@ export interface Analysis {
   readonly dtypes: ReadonlyMap<string, DType>;
   /** Values of nodes that read constants only, unrounded (float64). */
   readonly constants: ReadonlyMap<string, Tensor64>;
-  /** Contents of integer values, dynamic sizes by name. */
-  readonly integers: ReadonlyMap<string, readonly Dimension[]>;
+  /** Elements of small vectors and scalars (shapes, axes, pads, scales), dynamic sizes by name. */
+  readonly contents: ReadonlyMap<string, readonly Dimension[]>;
 }
 
 /** Constants are not made larger than this (elements), whatever a file asks for. */
@@ -31,12 +31,12 @@ export function analyze(graph: Graph): Analysis {
   const shapes = new Map<string, readonly Dimension[]>();
   const dtypes = new Map<string, DType>();
   const constants = new Map<string, Tensor64>();
-  const integers = new Map<string, readonly Dimension[]>();
+  const contents = new Map<string, readonly Dimension[]>();
 
   const learnConstant = (name: string, shape: readonly number[], dtype: DType, data: () => Float64Array): void => {
     shapes.set(name, shape);
     dtypes.set(name, dtype);
-    if (isInteger(dtype) && shape.length <= 1 && (shape[0] ?? 1) <= 64) integers.set(name, Array.from(data()));
+    if (shape.length <= 1 && (shape[0] ?? 1) <= 64) contents.set(name, Array.from(data()));
   };
   for (const { name, dtype } of graph.outputs) dtypes.set(name, dtype);
   for (const { name, shape, dtype } of graph.inputs) {
@@ -51,7 +51,7 @@ export function analyze(graph: Graph): Analysis {
     const context: RuleContext = {
       node,
       shapes: node.inputs.map((input) => shapes.get(input)),
-      integers: (input) => integers.get(node.inputs[input] ?? ""),
+      contents: (input) => contents.get(node.inputs[input] ?? ""),
     };
     const ruled = shapesOf(context);
     const results = constantResults(node, ruled, constants, graph.initializers);
@@ -67,11 +67,11 @@ export function analyze(graph: Graph): Analysis {
       if (shape) shapes.set(output, shape);
       const dtype = dtypeOf(node, dtypes);
       if (dtype) dtypes.set(output, dtype);
-      const contents = i === 0 && Object.hasOwn(integerRules, node.op) ? integerRules[node.op](context) : undefined;
-      if (contents && dtype && isInteger(dtype)) integers.set(output, contents);
+      const elements = i === 0 && Object.hasOwn(integerRules, node.op) ? integerRules[node.op](context) : undefined;
+      if (elements && dtype && isInteger(dtype)) contents.set(output, elements);
     });
   }
-  return { shapes, dtypes, constants, integers };
+  return { shapes, dtypes, constants, contents };
 }
 
 /** Shapes and element types of the values of a graph, as far as they can be told; dynamic sizes pass through by name. */

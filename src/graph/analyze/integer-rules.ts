@@ -9,12 +9,12 @@ import type { RuleContext } from "./shape-rules.js";
  */
 export type IntegerRule = (context: RuleContext) => readonly Dimension[] | undefined;
 
-const first: IntegerRule = ({ integers }) => integers(0);
+const first: IntegerRule = ({ contents }) => contents(0);
 
 const arithmetic =
   (f: (a: number, b: number) => number, neutral: number): IntegerRule =>
-  ({ integers }) => {
-    const [a, b] = [integers(0), integers(1)];
+  ({ contents }) => {
+    const [a, b] = [contents(0), contents(1)];
     if (!a || !b || (a.length !== b.length && b.length !== 1)) return undefined;
     const result = a.map((x, i) => {
       const y = b[b.length === 1 ? 0 : i];
@@ -26,14 +26,14 @@ const arithmetic =
 
 export const integerRules: Readonly<Record<string, IntegerRule>> = {
   Add: arithmetic((a, b) => a + b, 0),
-  Cast: first,
-  Concat: ({ node, integers }) => {
-    const parts = node.inputs.map((_, i) => integers(i));
+  Cast: ({ contents }) => contents(0)?.map((x) => (typeof x === "number" ? Math.trunc(x) : x)),
+  Concat: ({ node, contents }) => {
+    const parts = node.inputs.map((_, i) => contents(i));
     return parts.includes(undefined) ? undefined : parts.flatMap((part) => part!);
   },
   Div: arithmetic((a, b) => a / b, 1),
-  Gather: ({ node, integers }) => {
-    const [values, indices] = [integers(0), integers(1)];
+  Gather: ({ node, contents }) => {
+    const [values, indices] = [contents(0), contents(1)];
     if (!values || !indices || intAttribute(node, "axis", 0) !== 0) return undefined;
     const picked = indices.map((i) => (typeof i === "number" ? values.at(i) : undefined));
     return picked.includes(undefined) ? undefined : (picked as Dimension[]);
@@ -41,9 +41,9 @@ export const integerRules: Readonly<Record<string, IntegerRule>> = {
   Identity: first,
   Mul: arithmetic((a, b) => a * b, 1),
   Shape: ({ node, shapes: [x] }) => x?.slice(intAttribute(node, "start", 0), intAttribute(node, "end", x.length)),
-  Slice: ({ integers }) => {
-    const values = integers(0);
-    const [start, end, step] = [integers(1)?.[0], integers(2)?.[0], integers(4)?.[0] ?? 1];
+  Slice: ({ contents }) => {
+    const values = contents(0);
+    const [start, end, step] = [contents(1)?.[0], contents(2)?.[0], contents(4)?.[0] ?? 1];
     if (!values || typeof start !== "number" || typeof end !== "number" || typeof step !== "number") return undefined;
     const range = sliceRange(values.length, start, end, step);
     return Array.from({ length: range.count }, (_, i) => values[range.start + i * step]);

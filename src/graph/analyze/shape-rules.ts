@@ -1,4 +1,4 @@
-import { intAttribute, intsAttribute } from "../attributes.js";
+import { attribute, intAttribute, intsAttribute } from "../attributes.js";
 import { sliceRange, splitSizes, unsqueezed } from "../evaluate/layout.js";
 import { normalAxis } from "../evaluate/tensor64.js";
 import type { Dimension, GraphNode } from "../graph.js";
@@ -12,8 +12,8 @@ type Shape = readonly Dimension[];
 export interface RuleContext {
   readonly node: GraphNode;
   readonly shapes: readonly (Shape | undefined)[];
-  /** Contents of an integer input (shapes, axes, pads), dynamic sizes by name; undefined where unknown or absent. */
-  integers(input: number): readonly Dimension[] | undefined;
+  /** Elements of a small input (shape, axes, pads, scales), dynamic sizes by name; undefined where unknown or absent. */
+  contents(input: number): readonly Dimension[] | undefined;
 }
 
 /** Shapes of a node's outputs, or undefined where they cannot be told. Called with the first input's shape known. */
@@ -25,9 +25,9 @@ const broadcasted: ShapeRule = ({ shapes }) =>
   shapes.includes(undefined) ? undefined : [shapes.reduce<Shape>((a, b) => broadcastShapes(a, b!), [])];
 
 /** Integers of an input, or of the attribute that older opsets have in its place, where all are static. */
-function numbers({ node, integers }: RuleContext, input: number, attribute?: string): readonly number[] | undefined {
+function numbers({ node, contents }: RuleContext, input: number, attribute?: string): readonly number[] | undefined {
   if (node.inputs[input]) {
-    const values = integers(input);
+    const values = contents(input);
     return values?.every((v) => typeof v === "number") ? (values as number[]) : undefined;
   }
   return attribute === undefined ? undefined : intsAttribute(node, attribute);
@@ -65,8 +65,8 @@ const reduced: ShapeRule = (context, x) => {
   return [x.filter((_, axis) => !all.has(axis))];
 };
 
-const reshape: ShapeRule = ({ node, integers }, x) => {
-  const target = integers(1);
+const reshape: ShapeRule = ({ node, contents }, x) => {
+  const target = contents(1);
   if (!target) return undefined;
   const allowZero = intAttribute(node, "allowzero", 0) === 1;
   const sizes = target.map((size, axis) => (size === 0 && !allowZero ? x[axis] : size));
@@ -105,12 +105,17 @@ const pad: ShapeRule = (context, x) => {
   return [shape];
 };
 
-const resize: ShapeRule = ({ node, integers, shapes }, x) => {
-  const sizes = integers(3);
+const resize: ShapeRule = ({ contents }, x) => {
+  const sizes = contents(3);
   if (sizes) return [sizes];
-  // Scales are floats: their contents are not followed, only that there are as many as axes.
-  return shapes[2] ? [x.map((size, axis) => (axis < 2 ? size : `${node.outputs[0]}:${axis}`))] : undefined;
+  const scales = contents(2);
+  return scales?.length === x.length ? [x.map((size, axis) => scaled(size, scales[axis]))] : undefined;
 };
+
+function scaled(size: Dimension, scale: Dimension): Dimension {
+  if (scale === 1) return size;
+  return typeof size === "number" && typeof scale === "number" ? Math.floor(size * scale) : `floor(${size}*${scale})`;
+}
 
 const elementwise = [
   "Abs,BatchNormalization,Cast,Ceil,Clip,Dropout,Elu,Erf,Exp,Floor,Gelu,HardSigmoid,HardSwish,Identity,LayerNormalization",
@@ -141,14 +146,18 @@ export const shapeRules: Readonly<Record<string, ShapeRule>> = {
       : `${node.outputs[0]}:${axis}`;
     return [x.with(axis, total)];
   },
-  ConstantOfShape: ({ integers }) => [integers(0)],
+  ConstantOfShape: ({ contents }) => [contents(0)],
   Conv: ({ node, shapes: [, weight] }, x) => {
     if (!weight?.every((size) => typeof size === "number")) return undefined;
     const sizes = windowed(node, x, weight.slice(2) as number[]);
     return sizes && [[x[0], weight[0], ...sizes]];
   },
-  Expand: ({ integers }, x) => {
-    const target = integers(1);
+  DepthToSpace: ({ node }, [n, channels, ...sizes]) => {
+    const size = intAttribute(node, "blocksize", 1);
+    return typeof channels === "number" ? [[n, channels / size ** 2, ...sizes.map((s) => scaled(s, size))]] : undefined;
+  },
+  Expand: ({ contents }, x) => {
+    const target = contents(1);
     return target && [broadcastShapes(x, target)];
   },
   Flatten: ({ node }, x) => {
@@ -196,11 +205,13 @@ export const shapeRules: Readonly<Record<string, ShapeRule>> = {
   },
   Tile: (context, x) => {
     const repeats = numbers(context, 1);
-    return (
-      repeats && [x.map((size, axis) => (typeof size === "number" ? size * repeats[axis] : `${size}*${repeats[axis]}`))]
-    );
+    return repeats && [x.map((size, axis) => scaled(size, repeats[axis]))];
   },
   Transpose: ({ node }, x) => [(intsAttribute(node, "perm") ?? [...x.keys()].reverse()).map((axis) => x[axis])],
+  Upsample: ({ node, contents }, x) => {
+    const scales = contents(1) ?? attribute(node, "scales", "floats");
+    return scales && [x.map((size, axis) => scaled(size, scales[axis]))];
+  },
   Unsqueeze: (context, x) => {
     const axes = numbers(context, 1, "axes");
     return axes && [unsqueezed<Dimension>(x, axes, 1)];
