@@ -53,11 +53,17 @@ export function bytesAsAnnounced(name: string, { dtype, shape }: TensorSpec, arr
   return bytesOfArray(array);
 }
 
+/** PyTorch's own limit. */
+export const maxRank = 64;
+
 /**
  * Number of elements of a shape that somebody else's file states.
- * @throws FormatError when a size is not a whole number ≥ 0 or the product is beyond 2⁵³.
+ * @throws FormatError when a size is not a whole number ≥ 0, the product is beyond 2⁵³, or there are too many dimensions.
  */
 export function checkedElementCount(shape: readonly number[], what: string): number {
+  if (shape.length > maxRank) {
+    throw new FormatError({ expected: `at most ${maxRank} dimensions for ${what}`, received: `${shape.length}` });
+  }
   let count = 1;
   for (const size of shape) {
     if (!Number.isSafeInteger(size) || size < 0) {

@@ -1,5 +1,6 @@
 import { FormatError } from "../../core/errors.js";
 import { quoted } from "../array-bytes.js";
+import { type MemoryBudget, memoryCost } from "../memory-budget.js";
 
 /** One tensor as the header states it; nothing is checked against the file yet. */
 export interface TensorEntry {
@@ -22,8 +23,8 @@ export interface Header {
  * and its depth is fixed, so that nested brackets cannot exhaust the stack.
  * @throws FormatError naming what stands where.
  */
-export function parseHeader(text: string): Header {
-  const scanner = new Scanner(text);
+export function parseHeader(text: string, budget: MemoryBudget): Header {
+  const scanner = new Scanner(text, budget);
   const tensors: TensorEntry[] = [];
   let metadata: Record<string, string> = {};
   scanner.object((name) => {
@@ -59,7 +60,10 @@ function readTensor(scanner: Scanner, name: string): TensorEntry {
 class Scanner {
   #at = 0;
 
-  constructor(readonly text: string) {}
+  constructor(
+    readonly text: string,
+    readonly budget: MemoryBudget,
+  ) {}
 
   error(expected: string, received: string): FormatError {
     return new FormatError({ expected, received: `${received} at character ${this.#at} of the safetensors header` });
@@ -68,6 +72,7 @@ class Scanner {
   /** An object whose values `member` reads. */
   object(member: (key: string) => void): void {
     const seen = new Set<string>();
+    this.budget.charge(memoryCost.dictionary);
     this.#take("{");
     if (this.#takeIf("}")) return;
     do {
@@ -95,6 +100,7 @@ class Scanner {
       }
     }
     const inner = this.text.slice(start, this.#at++);
+    this.budget.charge(memoryCost.entry + memoryCost.string + inner.length);
     if (!escaped) return inner;
     try {
       return JSON.parse(`"${inner}"`) as string;
@@ -108,8 +114,11 @@ class Scanner {
     const values: number[] = [];
     this.#take("[");
     if (this.#takeIf("]")) return values;
-    do values.push(this.#integer());
-    while (this.#takeIf(","));
+    this.budget.charge(memoryCost.list);
+    do {
+      this.budget.charge(memoryCost.slot);
+      values.push(this.#integer());
+    } while (this.#takeIf(","));
     this.#take("]");
     return values;
   }

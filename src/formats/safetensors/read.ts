@@ -1,6 +1,7 @@
 import { FormatError } from "../../core/errors.js";
 import { bytesPerElement, type NamedArray } from "../../core/named-arrays.js";
 import { arrayFromBytes, checkedElementCount, quoted } from "../array-bytes.js";
+import { MemoryBudget } from "../memory-budget.js";
 import { dtypeOfSafetensorsName, maxHeaderBytes } from "./dtypes.js";
 import { parseHeader, type TensorEntry } from "./header.js";
 
@@ -19,7 +20,10 @@ export interface Safetensors {
  */
 export function readSafetensors(bytes: Uint8Array): Safetensors {
   const headerBytes = readHeaderLength(bytes);
-  const header = parseHeader(decodeUtf8(bytes.subarray(8, 8 + headerBytes)));
+  const header = parseHeader(
+    decodeUtf8(bytes.subarray(8, 8 + headerBytes)),
+    new MemoryBudget(bytes.length, "the header"),
+  );
   const data = bytes.subarray(8 + headerBytes);
   checkSpans(header.tensors, data.length);
   const arrays = new Map<string, NamedArray>();

@@ -1,6 +1,6 @@
 import { FormatError } from "../../core/errors.js";
 import { bytesPerElement, type DType, toFloat64 } from "../../core/named-arrays.js";
-import { arrayFromBytes } from "../array-bytes.js";
+import { arrayFromBytes, maxRank } from "../array-bytes.js";
 import { describeValue, PickleGlobal, PickleObject, type PickleValue } from "./pickle-values.js";
 import { TorchStorage, TorchTensor } from "./tensor.js";
 
@@ -167,9 +167,9 @@ function isSize(value: PickleValue | undefined): value is number {
   return typeof value === "number" && Number.isSafeInteger(value) && value >= 0;
 }
 
-/** A tuple of sizes or strides; PyTorch itself allows 64 dimensions. */
+/** A tuple of sizes or strides. */
 function isShape(value: PickleValue | undefined): value is number[] {
-  return Array.isArray(value) && value.length <= 64 && value.every(isSize);
+  return Array.isArray(value) && value.length <= maxRank && value.every(isSize);
 }
 
 function wrong(expected: string, received: PickleValue | undefined): FormatError {

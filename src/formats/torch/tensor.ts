@@ -136,16 +136,19 @@ function gather(
   shape: readonly number[],
   strides: readonly number[],
 ): Uint8Array {
-  const result = new Uint8Array(shape.reduce((product, size) => product * size, width));
-  const index = new Array<number>(shape.length).fill(0);
+  const axes = shape
+    .map((size, axis) => ({ size, step: strides[axis]! * width, index: 0 }))
+    .filter(({ size }) => size > 1);
+  const result = new Uint8Array(axes.reduce((product, { size }) => product * size, width));
   let from = offset * width;
   for (let to = 0; to < result.length; to += width) {
     for (let i = 0; i < width; i++) result[to + i] = bytes[from + i]!;
-    for (let axis = shape.length - 1; axis >= 0; axis--) {
-      from += strides[axis]! * width;
-      if (++index[axis]! < shape[axis]!) break;
-      from -= strides[axis]! * width * shape[axis]!;
-      index[axis] = 0;
+    for (let a = axes.length - 1; a >= 0; a--) {
+      const axis = axes[a]!;
+      from += axis.step;
+      if (++axis.index < axis.size) break;
+      from -= axis.step * axis.size;
+      axis.index = 0;
     }
   }
   return result;

@@ -1,6 +1,7 @@
 import { FormatError } from "../../core/errors.js";
 import { quoted } from "../array-bytes.js";
 import { ByteReader } from "../byte-reader.js";
+import { MemoryBudget, memoryCost } from "../memory-budget.js";
 
 export const localSignature = 0x04034b50;
 export const centralSignature = 0x02014b50;
@@ -28,7 +29,11 @@ export function readStoredZip(bytes: Uint8Array): Map<string, Uint8Array> {
   const reader = new ByteReader(bytes.subarray(0, directory.end), directory.offset, "the zip directory");
   const entries: CentralEntry[] = [];
   // Every round takes at least 46 bytes, so that a false count ends with the directory.
-  for (let i = 0; i < directory.count; i++) entries.push(readCentralEntry(reader));
+  const budget = new MemoryBudget(bytes.length, "the zip directory");
+  for (let i = 0; i < directory.count; i++) {
+    budget.charge(memoryCost.view + memoryCost.dictionary);
+    entries.push(readCentralEntry(reader));
+  }
   const members = new Map<string, Uint8Array>();
   let previousEnd = 0;
   for (const entry of entries.sort((a, b) => a.headerOffset - b.headerOffset)) {
