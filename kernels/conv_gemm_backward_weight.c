@@ -117,17 +117,26 @@ static int tap_segments(arguments *a, const chunk *c, int ky, int kx, micro_segm
   return count;
 }
 
+// One micro-tile's sums into rows of dw.
+static void store_sums(const float *sums, int rows, int columns, int accumulate, float *to, int row_words) {
+  for (int r = 0; r < rows; r++, sums += PANEL, to += row_words)
+    for (int c = 0; c < columns; c += LANES) {
+      const int count = min_int(columns - c, LANES);
+      vf v = load(sums + c);
+      if (accumulate) v += load_lanes(to + c, count);
+      store_lanes(to + c, v, count);
+    }
+}
+
 static void store_block(arguments *a, const block *b, const float *sums) {
-  for (int ky = b->ky; ky < b->ky_end; ky++)
-    for (int kx = 0; kx < a->kernel_width; kx++)
-      for (int i = 0; i < b->quads * MICRO_ROWS; i += MICRO_ROWS)
-        for (int p = 0; p < b->panels; p++, sums += MICRO_SIZE)
-          for (int r = 0; r < MICRO_ROWS && i + r < b->inputs; r++) {
-            const int tap = ky * a->kernel_width + kx, columns = min_int(PANEL, b->outputs - p * PANEL);
-            float *to = F32(a->dw) + ((long)tap * group_inputs(a) + b->input + i + r) * a->out_channels +
-                        b->group * group_outputs(a) + (b->panel + p) * PANEL;
-            for (int c = 0; c < columns; c++) to[c] = sums[r * PANEL + c] + (a->accumulate ? to[c] : 0);
-          }
+  for (int tap = b->ky * a->kernel_width; tap < b->ky_end * a->kernel_width; tap++)
+    for (int i = 0; i < b->inputs; i += MICRO_ROWS) {
+      float *to = F32(a->dw) + ((long)tap * group_inputs(a) + b->input + i) * a->out_channels +
+                  b->group * group_outputs(a) + b->panel * PANEL;
+      for (int p = 0; p < b->panels; p++, sums += MICRO_SIZE)
+        store_sums(sums, min_int(MICRO_ROWS, b->inputs - i), min_int(PANEL, b->outputs - p * PANEL), a->accumulate,
+                   to + p * PANEL, a->out_channels);
+    }
 }
 
 void conv_gemm_backward_weight_task(arguments *a, int task, int thread) {

@@ -37,14 +37,31 @@ typedef struct {
   float *outputs[MICRO_ROWS];
 } igemm_tile;
 
-// Few inputs a tap (the first layer): one long row [taps][inputs] a position is gathered instead.
+INLINE void copy_run(const float *from, int n, float *to) {
+  if (n < LANES) {
+    for (int i = 0; i < n; i++) to[i] = from[i];
+    return;
+  }
+  for (int i = 0; i < n - LANES; i += LANES) store(to + i, load(from + i));
+  store(to + n - LANES, load(from + n - LANES));
+}
+
+// Few inputs a tap (the first layer): one long row [taps][inputs] a position is gathered instead. Taps side by side in
+// memory are copied at once.
 static void gather_row(const window *w, int row, int channel, int inputs, float *to) {
   const window_position p = window_at(w, row);
-  for (int ky = 0; ky < w->taps_y; ky++)
+  for (int ky = 0; ky < w->taps_y; ky++) {
+    const float *first = window_input(w, p, ky, 0), *last = window_input(w, p, ky, w->taps_x - 1);
+    if (w->step_x == 1 && inputs == w->in_channels && first && last) {
+      copy_run(first, w->taps_x * inputs, to);
+      to += w->taps_x * inputs;
+      continue;
+    }
     for (int kx = 0; kx < w->taps_x; kx++, to += inputs) {
       const float *pixel = window_input(w, p, ky, kx);
       for (int i = 0; i < inputs; i++) to[i] = pixel ? pixel[channel + i] : 0;
     }
+  }
 }
 
 static void gather_tile(const window *w, int row, int end, int channel, int inputs, float *to, igemm_tile *tile) {
@@ -92,11 +109,12 @@ void conv_igemm_forward_task(const conv_igemm_forward_args *args, int task, int 
   for (int p = first_panel; p < last_panel; p++) {
     const float *panel = F32(args->packed) + (long)(group * g.panels + p) * g.panel_words;
     const int column = group * g.outputs + p * PANEL;
-    const int columns = min_int(PANEL, g.outputs - p * PANEL);
+    const output_panel output =
+        output_of(bias ? bias + column : 0, min_int(PANEL, g.outputs - p * PANEL), args->relu, args->accumulate);
     for (int t = 0; t < tiles; t++) {
       micro_taps(tile[t].taps, tile[t].count, panel, depth, sums);
       for (int r = 0; r < MICRO_ROWS && tile[t].outputs[r]; r++)
-        output_store(sums + r * PANEL, bias ? bias + column : 0, columns, args->relu, args->accumulate, tile[t].outputs[r] + column);
+        output_store(&output, sums + r * PANEL, tile[t].outputs[r] + column);
     }
   }
 }

@@ -44,14 +44,13 @@ NOINLINE static void transform_output_vector(const float *products, long point_w
 }
 
 // A tile's results of one panel, into the image as far as it reaches.
-static void store_tile(forward_arguments *a, int tile, int column, int columns, const float *results) {
+static void store_tile(forward_arguments *a, int tile, int column, const output_panel *output, const float *results) {
   const tile_position p = tile_at(tile, a->out_height, a->out_width);
-  const float *bias = a->bias ? F32(a->bias) + column : 0;
-  for (int i = 0; i < WINOGRAD && p.y + i < a->out_height; i++) {
-    float *y = F32(a->y) + (long)((p.n * a->out_height + p.y + i) * a->out_width + p.x) * a->out_channels + column;
-    for (int j = 0; j < WINOGRAD && p.x + j < a->out_width; j++, y += a->out_channels)
-      output_store(results + (i * WINOGRAD + j) * PANEL, bias, columns, a->relu, a->accumulate, y);
-  }
+  const int lines = min_int(WINOGRAD, a->out_height - p.y), width = min_int(WINOGRAD, a->out_width - p.x);
+  float *line = F32(a->y) + (long)((p.n * a->out_height + p.y) * a->out_width + p.x) * a->out_channels + column;
+  for (int i = 0; i < lines; i++, line += (long)a->out_width * a->out_channels)
+    for (int j = 0; j < width; j++)
+      output_store(output, results + (i * WINOGRAD + j) * PANEL, line + (long)j * a->out_channels);
 }
 
 void CONV_NAME(_forward_task)(forward_arguments *a, int task, int thread) {
@@ -85,12 +84,14 @@ void CONV_NAME(_forward_task)(forward_arguments *a, int task, int thread) {
       for (int t = 0; t < rows; t += MICRO_ROWS)
         micro_rows(transformed + point * point_words + t * row_words, row_words, weights, inputs,
                    products + point * product_words + t * PANEL);
-    const int column = group * outputs + panel * PANEL, columns = min_int(PANEL, outputs - panel * PANEL);
+    const int column = group * outputs + panel * PANEL;
+    const output_panel output = output_of(a->bias ? F32(a->bias) + column : 0, min_int(PANEL, outputs - panel * PANEL),
+                                          a->relu, a->accumulate);
     for (int t = 0; t < tiles; t++) {
       float results[WINOGRAD * WINOGRAD * PANEL];
       for (int c = 0; c < PANEL; c += LANES)
         transform_output_vector(products + t * PANEL + c, product_words, results + c);
-      store_tile(a, first_tile + t, column, columns, results);
+      store_tile(a, first_tile + t, column, &output, results);
     }
   }
 }
