@@ -6,6 +6,7 @@
 import { parseArgs } from "node:util";
 import {
   convAlgorithms,
+  convCost,
   planConvBackwardData,
   planConvBackwardWeight,
   planConvForward,

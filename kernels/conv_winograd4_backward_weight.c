@@ -1,8 +1,8 @@
 // The gradient of a 3×3 convolution's weights, stride 1, by Winograd's F(3×3, 4×4): dw = Aᵀ [(G dy Gᵀ) ⊙ (Bᵀ x B)] A, summed
 // over tiles of 4×4 output gradients and 6×6 inputs before the last transform.
 //
-// A task makes one line of the 6×6 points for block_inputs inputs × block_panels panels of one group: it goes through all tiles
-// in chunks, transforms what that line needs, and adds to its part of `products`
+// A task makes block_lines lines of the 6×6 points for block_inputs inputs × block_panels panels of one group: it goes through
+// all tiles in chunks, transforms what those lines need, and adds to its part of `products`
 // [groups][6][6][inputs / MICRO_ROWS][panels][MICRO_ROWS][PANEL]. Nobody else touches that part, and the order of sums is
 // fixed by the chunks: threads do not show. conv_winograd4_backward_weight_finish then makes the 3×3 taps.
 #define WINOGRAD 4
@@ -45,7 +45,7 @@ static int input_blocks(arguments *a) { return ceil_div(group_inputs(a), a->bloc
 static int panel_blocks(arguments *a) { return ceil_div(ceil_div(group_outputs(a), PANEL), a->block_panels); }
 
 int conv_winograd4_backward_weight_tasks(arguments *a) {
-  return a->groups * TILE * input_blocks(a) * panel_blocks(a);
+  return a->groups * (TILE / a->block_lines) * input_blocks(a) * panel_blocks(a);
 }
 
 // Pixels of the four lines that `sum` names × `columns` columns of an image, from (top, left) on; `zeros` outside.
@@ -108,50 +108,79 @@ NOINLINE static void transform_gradients(const float *const *pixels, const line_
   FOR_VECTORS(c, count, channels, transform_gradient_lines(pixels, factor, c, count, to, point_words, column_words););
 }
 
-void conv_winograd4_backward_weight_task(arguments *a, int task, int thread) {
-  const int panels = ceil_div(group_outputs(a), PANEL), quads = ceil_div(group_inputs(a), MICRO_ROWS);
-  const int first_panel = task % panel_blocks(a) * a->block_panels;
+// One task's part of the result, and its transformed tiles: [lines][TILE][columns][chunk_tiles][MICRO_ROWS or PANEL].
+typedef struct {
+  int group, line, input, panel; // the first of each
+  int inputs, outputs;
+  int x_columns, dy_columns;
+  long x_column, dy_column;
+  float *x, *dy;
+  const float *zeros;
+} block;
+
+static block block_of(arguments *a, int task, int thread) {
+  block b;
+  b.panel = task % panel_blocks(a) * a->block_panels;
   task /= panel_blocks(a);
-  const int first_input = task % input_blocks(a) * a->block_inputs;
+  b.input = task % input_blocks(a) * a->block_inputs;
   task /= input_blocks(a);
-  const int y = task % TILE, group = task / TILE;
-  const int inputs = min_int(a->block_inputs, group_inputs(a) - first_input);
-  const int outputs = min_int(a->block_panels * PANEL, group_outputs(a) - first_panel * PANEL);
-  const int own_quads = ceil_div(inputs, MICRO_ROWS), own_panels = ceil_div(outputs, PANEL);
-  const int tiles = a->batch * ceil_div(a->out_height, WINOGRAD) * ceil_div(a->out_width, WINOGRAD);
-
-  scratch s = scratch_of(thread);
-  const float *zeros = scratch_zeros(&s, inputs > outputs ? inputs : outputs);
+  b.line = task % (TILE / a->block_lines) * a->block_lines;
+  b.group = task / (TILE / a->block_lines);
+  b.inputs = min_int(a->block_inputs, group_inputs(a) - b.input);
+  b.outputs = min_int(a->block_panels * PANEL, group_outputs(a) - b.panel * PANEL);
+  b.x_columns = ceil_div(b.inputs, LANES) * (LANES / MICRO_ROWS); // whole vectors are written
+  b.dy_columns = ceil_div(b.outputs, PANEL);
   // Columns end in a cache line of their own: at multiples of 4 KiB they would fall on the same lines of L1.
-  const long x_column = a->chunk_tiles * MICRO_ROWS + 16, dy_column = a->chunk_tiles * PANEL + 16;
-  const int x_columns = ceil_div(inputs, LANES) * (LANES / MICRO_ROWS); // whole vectors are written
-  float *x = scratch_floats(&s, TILE * x_columns * x_column);
-  float *dy = scratch_floats(&s, TILE * own_panels * dy_column);
-  const long point_words = products_of_point(quads, panels);
-  float *products = F32(a->products) + (group * TILE + y) * TILE * point_words;
+  b.x_column = a->chunk_tiles * MICRO_ROWS + 16, b.dy_column = a->chunk_tiles * PANEL + 16;
+  scratch s = scratch_of(thread);
+  b.zeros = scratch_zeros(&s, b.inputs > b.outputs ? b.inputs : b.outputs);
+  b.x = scratch_floats(&s, a->block_lines * TILE * b.x_columns * b.x_column);
+  b.dy = scratch_floats(&s, a->block_lines * TILE * b.dy_columns * b.dy_column);
+  return b;
+}
 
+// All of the task's lines of tile number `tile`, which is number t of the chunk.
+static void transform_tile(arguments *a, const block *b, int tile, int t) {
+  const float *pixels[4 * TILE];
+  const tile_position p = tile_at(tile, a->out_height, a->out_width);
+  const float *x = F32(a->x) + (long)p.n * a->in_height * a->in_width * a->in_channels + b->group * group_inputs(a) + b->input;
+  const float *dy = F32(a->dy) + (long)p.n * a->out_height * a->out_width * a->out_channels + b->group * group_outputs(a) +
+                    b->panel * PANEL;
+  const long x_line = b->x_columns * b->x_column, dy_line = b->dy_columns * b->dy_column;
+  for (int i = 0; i < a->block_lines; i++) {
+    const line_sum *sum = &input_lines[b->line + i];
+    line_pixels(sum, x, a->in_height, a->in_width, a->in_channels, p.y - a->pad_y, p.x - a->pad_x, TILE, b->zeros, pixels);
+    transform_inputs(pixels, sum, b->inputs, b->x + i * TILE * x_line + t * MICRO_ROWS, x_line, b->x_column);
+    sum = &gradient_lines[b->line + i];
+    line_pixels(sum, dy, a->out_height, a->out_width, a->out_channels, p.y, p.x, WINOGRAD, b->zeros, pixels);
+    transform_gradients(pixels, sum, b->outputs, b->dy + i * TILE * dy_line + t * PANEL, dy_line, b->dy_column);
+  }
+}
+
+// products of one point += what `count` transformed tiles give; with `first` the products are new.
+static void multiply_point(const block *b, int count, int first, const float *x, const float *dy, float *products, int panels) {
+  const micro_segment all = {0, 0, count};
+  for (int i = 0; i < ceil_div(b->inputs, MICRO_ROWS); i++) {
+    float *sums = products + (long)i * panels * MICRO_SIZE;
+    for (int k = 0; first && k < b->dy_columns * MICRO_SIZE; k += LANES) store(sums + k, splat(0));
+    for (int p = 0; p < b->dy_columns; p++, sums += MICRO_SIZE)
+      micro_columns(&all, 1, x + i * b->x_column, MICRO_ROWS, dy + p * b->dy_column, sums);
+  }
+}
+
+void conv_winograd4_backward_weight_task(arguments *a, int task, int thread) {
+  const block b = block_of(a, task, thread);
+  const int panels = ceil_div(group_outputs(a), PANEL), quads = ceil_div(group_inputs(a), MICRO_ROWS);
+  const int tiles = a->batch * ceil_div(a->out_height, WINOGRAD) * ceil_div(a->out_width, WINOGRAD);
+  const long point_words = products_of_point(quads, panels);
+  float *products = F32(a->products) + (long)(b.group * TILE + b.line) * TILE * point_words +
+                    ((long)b.input / MICRO_ROWS * panels + b.panel) * MICRO_SIZE;
   for (int first = 0; first < tiles; first += a->chunk_tiles) {
     const int count = min_int(a->chunk_tiles, tiles - first);
-    for (int t = 0; t < count; t++) {
-      const float *pixels[4 * TILE];
-      const tile_position p = tile_at(first + t, a->out_height, a->out_width);
-      const float *image = F32(a->x) + (long)p.n * a->in_height * a->in_width * a->in_channels;
-      line_pixels(&input_lines[y], image + group * group_inputs(a) + first_input, a->in_height, a->in_width, a->in_channels,
-                  p.y - a->pad_y, p.x - a->pad_x, TILE, zeros, pixels);
-      transform_inputs(pixels, &input_lines[y], inputs, x + t * MICRO_ROWS, x_columns * x_column, x_column);
-      image = F32(a->dy) + (long)p.n * a->out_height * a->out_width * a->out_channels;
-      line_pixels(&gradient_lines[y], image + group * group_outputs(a) + first_panel * PANEL, a->out_height, a->out_width,
-                  a->out_channels, p.y, p.x, WINOGRAD, zeros, pixels);
-      transform_gradients(pixels, &gradient_lines[y], outputs, dy + t * PANEL, own_panels * dy_column, dy_column);
-    }
-    const micro_segment all = {0, 0, count};
-    for (int point = 0; point < TILE; point++)
-      for (int i = 0; i < own_quads; i++) {
-        float *sums = products + point * point_words + ((long)(first_input / MICRO_ROWS + i) * panels + first_panel) * MICRO_SIZE;
-        for (int k = 0; first == 0 && k < own_panels * MICRO_SIZE; k += LANES) store(sums + k, splat(0));
-        for (int p = 0; p < own_panels; p++, sums += MICRO_SIZE)
-          micro_columns(&all, 1, x + (point * x_columns + i) * x_column, MICRO_ROWS, dy + (point * own_panels + p) * dy_column, sums);
-      }
+    for (int t = 0; t < count; t++) transform_tile(a, &b, first + t, t);
+    for (int point = 0; point < a->block_lines * TILE; point++)
+      multiply_point(&b, count, first == 0, b.x + point * b.x_columns * b.x_column, b.dy + point * b.dy_columns * b.dy_column,
+                     products + point * point_words, panels);
   }
 }
 

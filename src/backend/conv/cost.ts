@@ -1,5 +1,6 @@
 import type { ConvGeometry } from "../../core/conv-geometry.js";
 import { igemmShape } from "./igemm.js";
+import { winogradGradientBlocks } from "./winograd-weight-gradient.js";
 import { type ConvTarget, ceilDiv, microRows, roundUp } from "./target.js";
 import { gemmShape } from "./weight-gradient.js";
 import { backwardDataWindows, type ConvWindow, forwardWindow, insideShare } from "./window.js";
@@ -67,21 +68,12 @@ export function gemmBackwardWeightCost(g: ConvGeometry, target: ConvTarget): Con
   return { multiplications, cycles: (multiplications / (2 * target.lanes) + packed * packings) / target.threads };
 }
 
-/** Measured: cycles of a vector of inputs or output gradients for one line of six points, and to add to and read a product. */
-const lineCycles = { input: 30, gradient: 22 };
+/** Measured: cycles to read a word of the products and make taps of it. */
 const productCycles = 0.5;
 
 export function winogradBackwardWeightCost(g: ConvGeometry, target: ConvTarget): ConvCost {
-  const problem = forwardProblem(g);
-  const inputs = roundUp(problem.inputs, microRows);
-  const columns = roundUp(problem.outputs, target.panelColumns);
-  const tiles = winogradTiles(problem, 4);
-  const products = 36 * g.groups * inputs * columns;
-  const multiplications = tiles * products;
-  const transforms =
-    (6 * tiles * g.groups * (inputs * lineCycles.input + columns * lineCycles.gradient)) / target.lanes;
-  return {
-    multiplications,
-    cycles: (multiplications / (2 * target.lanes) + transforms + products * productCycles) / target.threads,
-  };
+  const products = 36 * roundUp(g.inChannels / g.groups, microRows) * roundUp(g.outChannels / g.groups, target.panelColumns) * g.groups;
+  const multiplications = winogradTiles(forwardProblem(g), 4) * products;
+  const finish = (products * productCycles) / target.threads;
+  return { multiplications, cycles: winogradGradientBlocks(g, target).cycles + finish };
 }
