@@ -75,7 +75,7 @@ void CONV_NAME(_forward_task)(forward_arguments *a, int task, int thread) {
     const tile_position p = tile_at(first_tile + min_int(t, tiles - 1), a->out_height, a->out_width);
     tile_pixels(F32(a->x), a->in_height, a->in_width, a->in_channels, p.n, p.y - a->pad_y, p.x - a->pad_x, TILE,
                 group * inputs, zeros, pixels);
-    transform_input(pixels, inputs, transformed + t * row_words, point_words);
+    transform_input(pixels, inputs, transformed + t * row_words, point_words, LANES);
   }
   for (int panel = first_panel; panel < end_panel; panel++) {
     const float *weights = F32(a->packed) + (long)(group * panels + panel) * TILE_POINTS * inputs * PANEL;

@@ -50,16 +50,17 @@ INLINE void transform_input_vector(const float *const *pixels, int c, int count,
   }
 }
 
-NOINLINE static void transform_input_whole(const float *const *pixels, int channels, float *to, long point_words) {
-  for (int c = 0; c + LANES <= channels; c += LANES) transform_input_vector(pixels, c, LANES, to + c, point_words);
+NOINLINE static void transform_input_whole(const float *const *pixels, int channels, float *to, long point_words, long step_words) {
+  for (int c = 0; c + LANES <= channels; c += LANES, to += step_words) transform_input_vector(pixels, c, LANES, to, point_words);
 }
 
 NOINLINE static void transform_input_rest(const float *const *pixels, int c, int count, float *to, long point_words) {
-  transform_input_vector(pixels, c, count, to + c, point_words);
+  transform_input_vector(pixels, c, count, to, point_words);
 }
 
-// All channels of a tile; `to` has room for whole vectors.
-static inline void transform_input(const float *const *pixels, int channels, float *to, long point_words) {
-  transform_input_whole(pixels, channels, to, point_words);
-  if (channels % LANES) transform_input_rest(pixels, channels / LANES * LANES, channels % LANES, to, point_words);
+// All channels of a tile, vectors `step_words` apart; `to` has room for whole vectors.
+static inline void transform_input(const float *const *pixels, int channels, float *to, long point_words, long step_words) {
+  const int whole = channels / LANES;
+  transform_input_whole(pixels, channels, to, point_words, step_words);
+  if (channels % LANES) transform_input_rest(pixels, whole * LANES, channels % LANES, to + whole * step_words, point_words);
 }

@@ -1,10 +1,10 @@
 import type { ConvGeometry } from "../../core/conv-geometry.js";
 import { igemmShape } from "./igemm.js";
-import { winogradGradientBlocks } from "./winograd-weight-gradient.js";
 import { type ConvTarget, ceilDiv, microRows, roundUp } from "./target.js";
 import { gemmShape } from "./weight-gradient.js";
 import { backwardDataWindows, type ConvWindow, forwardWindow, insideShare } from "./window.js";
 import { forwardProblem, type WinogradProblem, type WinogradSize, winogradBlocks, winogradTiles } from "./winograd.js";
+import { winogradGradientBlocks } from "./winograd-weight-gradient.js";
 
 /**
  * The cost model: what an algorithm multiplies and about how long it takes. One multiply-add of two vectors a cycle is
@@ -72,7 +72,11 @@ export function gemmBackwardWeightCost(g: ConvGeometry, target: ConvTarget): Con
 const productCycles = 0.5;
 
 export function winogradBackwardWeightCost(g: ConvGeometry, target: ConvTarget): ConvCost {
-  const products = 36 * roundUp(g.inChannels / g.groups, microRows) * roundUp(g.outChannels / g.groups, target.panelColumns) * g.groups;
+  const products =
+    36 *
+    roundUp(g.inChannels / g.groups, microRows) *
+    roundUp(g.outChannels / g.groups, target.panelColumns) *
+    g.groups;
   const multiplications = winogradTiles(forwardProblem(g), 4) * products;
   const finish = (products * productCycles) / target.threads;
   return { multiplications, cycles: winogradGradientBlocks(g, target).cycles + finish };

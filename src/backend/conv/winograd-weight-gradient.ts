@@ -2,7 +2,7 @@ import type { ConvGeometry } from "../../core/conv-geometry.js";
 import type { KernelCall } from "../backend.js";
 import type { ConvWeightGradientPlan } from "../convolution.js";
 import { type ConvTarget, ceilDiv, microRows, roundUp, scratchWords } from "./target.js";
-import { forwardProblem, winogradTiles } from "./winograd.js";
+import { forwardProblem, type WinogradProblem, winogradTiles } from "./winograd.js";
 
 /** The gradient of 3×3 weights (see `isWinograd`) by F(3×3, 4×4). */
 export function winogradBackwardWeight(g: ConvGeometry, target: ConvTarget): ConvWeightGradientPlan {
@@ -29,7 +29,6 @@ export function winogradBackwardWeight(g: ConvGeometry, target: ConvTarget): Con
           pad_y: padY,
           pad_x: padX,
           chunk_tiles: blocks.chunkTiles,
-          block_lines: blocks.blockLines,
           block_inputs: blocks.blockInputs,
           block_panels: blocks.blockPanels,
         },
@@ -42,65 +41,69 @@ export function winogradBackwardWeight(g: ConvGeometry, target: ConvTarget): Con
   };
 }
 
-/** Inputs of a task at most: beyond, products alone would fill L2. */
-const maxInputs = 512;
+/** Inputs and output columns of a task at most: what scratch memory holds of them for a chunk that is long enough. */
+const maxInputs = 256;
+const maxColumns = 96;
 
-/** Words that a core's L2 holds well. */
-const l2Words = (768 << 10) / 4;
+/** Tiles of a chunk at most: longer sums gain nothing. */
+const maxChunk = 64;
 
 /**
- * How the work is cut: the lines of points × panels with which the busiest thread is done first. More lines in a task
- * read the images less often; more panels transform the inputs less often; both make more products to keep in L2.
+ * How the work is cut: the blocks of inputs × panels with which the busiest thread is done first. A block of inputs
+ * transforms the output gradients again, a block of panels the inputs.
  * The chunk is fixed by the geometry alone, because it decides the order of sums.
  */
 export function winogradGradientBlocks(g: ConvGeometry, target: ConvTarget) {
   const problem = forwardProblem(g);
+  const quads = ceilDiv(problem.inputs, microRows);
   const panels = ceilDiv(problem.outputs, target.panelColumns);
-  const blockInputs = roundUp(Math.min(problem.inputs, maxInputs), microRows);
-  const chunkTiles = Math.min(winogradTiles(problem, 4), problem.inputs <= 256 ? 64 : 32);
-  let best = { chunkTiles, blockInputs, blockLines: 1, blockPanels: 1, cycles: Number.POSITIVE_INFINITY };
-  for (const blockLines of [1, 2, 3, 6]) {
-    for (let parts = 1; parts <= panels; parts++) {
-      const blockPanels = ceilDiv(panels, parts);
-      const columns = blockPanels * target.panelColumns;
-      const operands = blockLines * 6 * (chunkTiles * (blockInputs + columns) + 16 * (blockInputs + columns));
-      if (operands + 2 * (blockInputs + columns) > scratchWords) continue;
-      const tasks =
-        problem.groups * (6 / blockLines) * ceilDiv(problem.inputs, blockInputs) * ceilDiv(panels, blockPanels);
-      const task = taskCycles(g, blockLines, chunkTiles, blockInputs, columns, target);
+  const tiles = winogradTiles(problem, 4);
+  const inputs = Math.min(quads * microRows, maxInputs);
+  const columns = Math.min(panels * target.panelColumns, maxColumns);
+  // A column of a vector of inputs, or of a panel, has a cache line beside its tiles.
+  const besides = (16 / target.lanes) * roundUp(inputs, target.lanes) + (16 / target.panelColumns) * columns;
+  const room = Math.floor(((scratchWords - maxInputs) / 36 - besides) / (inputs + columns));
+  const chunkTiles = ceilDiv(tiles, ceilDiv(tiles, Math.min(maxChunk, room)));
+  let best = { chunkTiles, blockInputs: 0, blockPanels: 0, cycles: Number.POSITIVE_INFINITY };
+  for (const blockQuads of blockLengths(quads, maxInputs / microRows)) {
+    for (const blockPanels of blockLengths(panels, maxColumns / target.panelColumns)) {
+      const tasks = problem.groups * ceilDiv(quads, blockQuads) * ceilDiv(panels, blockPanels);
+      const blockInputs = blockQuads * microRows;
+      const task = taskCycles(problem, chunkTiles, blockInputs, blockPanels * target.panelColumns, target);
       const cycles = ceilDiv(tasks, target.threads) * task;
-      if (cycles < best.cycles) best = { chunkTiles, blockInputs, blockLines, blockPanels, cycles };
+      if (cycles < best.cycles) best = { chunkTiles, blockInputs, blockPanels, cycles };
     }
   }
   return best;
 }
 
+/** Lengths ≤ `longest` that cut `units` in equal parts. */
+function blockLengths(units: number, longest: number): readonly number[] {
+  const lengths = new Set<number>();
+  for (let parts = 1; parts <= units; parts++) if (ceilDiv(units, parts) <= longest) lengths.add(ceilDiv(units, parts));
+  return [...lengths];
+}
+
 /**
- * Measured: cycles to transform a vector of inputs or of output gradients for one line of points; to begin and end a
- * micro-tile's sums; to read a word of an image, and to update a word of products, that is not in L2.
+ * Measured: cycles to transform a vector of inputs or of output gradients of a tile; to begin and end a micro-tile's sums;
+ * to read a word of an image.
  */
-const lineCycles = { input: 30, gradient: 22 };
+const vectorCycles = { input: 95, gradient: 80 };
 const sumsCycles = 30;
 const imageWordCycles = 0.4;
-const productWordCycles = 0.4;
 
 function taskCycles(
-  g: ConvGeometry,
-  lines: number,
+  problem: WinogradProblem,
   chunk: number,
   inputs: number,
   columns: number,
   target: ConvTarget,
 ): number {
-  const problem = forwardProblem(g);
   const tiles = winogradTiles(problem, 4);
-  const products = lines * 6 * inputs * columns;
-  const chunks = ceilDiv(tiles, chunk);
+  const products = 36 * inputs * columns;
   const multiply = (tiles * products) / (2 * target.lanes);
-  const sums = (chunks * products * sumsCycles) / (microRows * target.panelColumns);
-  const transforms = (tiles * lines * (inputs * lineCycles.input + columns * lineCycles.gradient)) / target.lanes;
+  const sums = (ceilDiv(tiles, chunk) * products * sumsCycles) / (microRows * target.panelColumns);
+  const transforms = (tiles * (inputs * vectorCycles.input + columns * vectorCycles.gradient)) / target.lanes;
   const image = problem.batch * problem.inHeight * problem.inWidth * (inputs + columns) * imageWordCycles;
-  const operands = lines * 6 * chunk * (inputs + columns);
-  const spill = products + operands > l2Words ? chunks * products * productWordCycles : 0;
-  return multiply + sums + transforms + image + spill;
+  return multiply + sums + transforms + image;
 }
