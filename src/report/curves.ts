@@ -1,5 +1,6 @@
 import * as Plot from "@observablehq/plot";
-import { palette, panelsSvg, plotSvg } from "./svg.js";
+import { plotSvg } from "./plot.js";
+import { palette, panelsSvg } from "./svg.js";
 
 /** What the curves need of an epoch; shares in [0, 1]. */
 export interface EpochPoint {
@@ -24,8 +25,15 @@ export function curvesSvg(title: string, points: readonly EpochPoint[]): string 
     ticks: Math.min(8, points.length),
     tickFormat: (e: number) => (Number.isInteger(e) ? `${e}` : ""),
   };
-  const size = { width: panelWidth, height: panelHeight, marginLeft: 52, marginTop: 32, marginRight: 24, grid: true };
-  const last = points.at(-1);
+  const size = {
+    width: panelWidth,
+    height: panelHeight,
+    marginLeft: 52,
+    marginTop: 32,
+    marginRight: 24,
+    marginBottom: 44,
+    grid: true,
+  };
   const best = points.reduce((a, b) => (b.testTop1 > a.testTop1 ? b : a), points[0]!);
   return panelsSvg(
     title,
@@ -33,25 +41,18 @@ export function curvesSvg(title: string, points: readonly EpochPoint[]): string 
       plotSvg({
         ...size,
         x,
-        y: { label: "loss (train: with label smoothing and augmentation)" },
+        y: { label: "loss (train: with label smoothing and augmentation)", zero: true },
         color: { domain: ["train", "test"], range: [palette[0], palette[1]] },
         marks: [
           Plot.lineY(losses, { x: "epoch", y: "loss", z: "set", stroke: "set", strokeWidth: 2 }),
           Plot.dot(losses, { x: "epoch", y: "loss", fill: "set", r: 2.5 }),
-          Plot.text(last ? losses.slice(-2) : [], {
-            x: "epoch",
-            y: "loss",
-            text: "set",
-            fill: "set",
-            dy: -10,
-            textAnchor: "end",
-          }),
+          ...endLabels(losses.slice(-2)),
         ],
       }),
       plotSvg({
         ...size,
         x,
-        y: { label: "test top-1 (%)" },
+        y: { label: "test top-1 (%)", nice: true, ...(points.length === 1 && { domain: [0, 100] }) },
         marks: [
           Plot.lineY(points, {
             x: "epoch",
@@ -74,7 +75,7 @@ export function curvesSvg(title: string, points: readonly EpochPoint[]): string 
       plotSvg({
         ...size,
         x,
-        y: { label: "learning rate at the epoch's end" },
+        y: { label: "learning rate at the epoch's end", zero: true },
         marks: [
           Plot.lineY(points, { x: "epoch", y: "learningRate", stroke: palette[3], strokeWidth: 2 }),
           Plot.dot(points, { x: "epoch", y: "learningRate", fill: palette[3], r: 2.5 }),
@@ -84,4 +85,20 @@ export function curvesSvg(title: string, points: readonly EpochPoint[]): string 
     panelWidth,
     panelHeight,
   );
+}
+
+/** The names of two curves at their last points: of the higher one above it, of the lower one below. */
+function endLabels(ends: readonly { epoch: number; loss: number; set: string }[]): Plot.Markish[] {
+  const highest = Math.max(...ends.map((end) => end.loss));
+  return ends.map((end, i) => {
+    const above = end.loss === highest && (i === 0 || ends[0]!.loss !== highest);
+    return Plot.text([end], {
+      x: "epoch",
+      y: "loss",
+      text: "set",
+      fill: "set",
+      dy: above ? -10 : 12,
+      textAnchor: "end",
+    });
+  });
 }

@@ -19,7 +19,7 @@ const cell = { width: 132, picture: 100, height: 148, columns: 8 } as const;
 export async function predictionsSvg(title: string, pictures: readonly PredictedPicture[]): Promise<string> {
   const rows = Math.ceil(pictures.length / cell.columns);
   const width = cell.columns * cell.width + 16;
-  const height = rows * cell.height + 52;
+  const height = rows * cell.height + 44;
   const cells = await Promise.all(pictures.map(drawCell));
   return `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" viewBox="0 0 ${width} ${height}" font-family="system-ui, 'DejaVu Sans', sans-serif" role="img">
 <title>${escapeXml(title)}</title>

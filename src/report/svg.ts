@@ -1,28 +1,5 @@
-import * as Plot from "@observablehq/plot";
-import { parseHTML } from "linkedom";
-
 /** Colours of categories, distinct also for colour-blind readers (Okabe and Ito 2008), in the order of use. */
 export const palette = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9"] as const;
-
-/** Options of Observable Plot without the document, which is ours. */
-export type PlotOptions = Omit<Plot.PlotOptions, "document">;
-
-/** One plot as a standalone SVG element (no script, no network), on a white card. */
-export function plotSvg(options: PlotOptions): string {
-  const { document } = parseHTML("<!doctype html><html><body></body></html>");
-  const element = Plot.plot({
-    style: { fontFamily: "system-ui, 'DejaVu Sans', sans-serif", fontSize: "12px", background: "white", color: "#222" },
-    ...options,
-    document,
-  }) as unknown as {
-    outerHTML: string;
-    querySelector(selector: string): { outerHTML: string } | null;
-    tagName: string;
-  };
-  const svg =
-    element.tagName.toLowerCase() === "svg" ? element.outerHTML : (element.querySelector("svg")?.outerHTML ?? "");
-  return svg.includes("xmlns=") ? svg : svg.replace("<svg", '<svg xmlns="http://www.w3.org/2000/svg"');
-}
 
 /** Plots next to each other in one SVG, under a title. Sizes in pixels; every panel is `panelWidth` × `panelHeight`. */
 export function panelsSvg(title: string, panels: readonly string[], panelWidth: number, panelHeight: number): string {
