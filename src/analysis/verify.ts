@@ -44,27 +44,27 @@ export interface Verification {
 /**
  * Runs two graphs on the same inputs and says how far they agree, and where they part.
  *
- * @param inputs batches, NCHW; all of them are compared on the outputs, the first samples also value by value.
+ * @param inputs batches, NCHW, taken one at a time; all of them are compared on the outputs, the first samples also value by value.
  * @throws ShapeError when the graphs do not give outputs of the same number and shape.
  */
-export function verifyModels(
+export async function verifyModels(
   reference: Graph,
   candidate: Graph,
-  inputs: Iterable<VerifyInput>,
+  inputs: Iterable<VerifyInput> | AsyncIterable<VerifyInput>,
   options: VerifyOptions,
-): Verification {
+): Promise<Verification> {
   const { threshold = 1e-4 } = options;
   const outputs = new OutputComparison();
   let first: VerifyInput | undefined;
-  withSessions(reference, candidate, options, [], (a, b) => {
-    for (const input of inputs) {
+  await withSessions(reference, candidate, options, [], async (a, b) => {
+    for await (const input of inputs) {
       first ??= input;
       outputs.push(ordered(a, a.run(input)), ordered(b, b.run(input)));
     }
   });
   const names = options.values ?? sharedValues(reference, candidate);
   const values =
-    first === undefined || names.length === 0 ? [] : compareValues(reference, candidate, first, names, options);
+    first === undefined || names.length === 0 ? [] : await compareValues(reference, candidate, first, names, options);
   const result = outputs.result;
   return {
     ...result,
@@ -86,7 +86,7 @@ function compareValues(
   input: VerifyInput,
   names: readonly string[],
   options: VerifyOptions,
-): ValueDifference[] {
+): Promise<ValueDifference[]> {
   const { threshold = 1e-4, valueSamples = 4 } = options;
   const samples = firstSamples(input, valueSamples);
   return withSessions(reference, candidate, options, names, (a, b) => {
@@ -101,20 +101,20 @@ function compareValues(
   });
 }
 
-function withSessions<R>(
+async function withSessions<R>(
   reference: Graph,
   candidate: Graph,
   { backend, shape }: VerifyOptions,
   features: readonly string[],
-  work: (reference: Session, candidate: Session) => R,
-): R {
+  work: (reference: Session, candidate: Session) => R | Promise<R>,
+): Promise<R> {
   // BatchNorm stays a step of its own: folding is what is being checked.
   const options: SessionOptions = { backend, features, fuseBatchNorm: false, ...(shape && { shape }) };
   const sessions: Session[] = [];
   try {
     for (const graph of [reference, candidate]) sessions.push(createSession(graph, options));
     const [a, b] = sessions as [Session, Session];
-    return work(a, b);
+    return await work(a, b);
   } finally {
     for (const session of sessions) session.dispose();
   }

@@ -16,7 +16,10 @@ export class UserError extends Error {
   readonly remedy: string | undefined;
 
   constructor(parts: ErrorParts, options?: ErrorOptions) {
-    super(oneLine(`expected ${parts.expected}, received ${parts.received}${parts.remedy ? `: ${parts.remedy}` : ""}`), options);
+    super(
+      oneLine(`expected ${parts.expected}, received ${parts.received}${parts.remedy ? `: ${parts.remedy}` : ""}`),
+      options,
+    );
     this.expected = parts.expected;
     this.received = parts.received;
     this.remedy = parts.remedy;
@@ -59,15 +62,20 @@ export function nearest(word: string, candidates: Iterable<string>): string | un
   return best;
 }
 
+/** Letters to insert, drop, replace or swap with their neighbour (optimal string alignment). */
 function editDistance(a: string, b: string): number {
-  let previous = Array.from({ length: b.length + 1 }, (_, j) => j);
+  const rows = [Array.from({ length: b.length + 1 }, (_, j) => j)];
   for (let i = 1; i <= a.length; i++) {
-    const current = [i];
+    const row = [i];
     for (let j = 1; j <= b.length; j++) {
-      const substitution = previous[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1);
-      current[j] = Math.min(previous[j]! + 1, current[j - 1]! + 1, substitution);
+      const substitution = rows[i - 1]![j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1);
+      const swap =
+        i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1]
+          ? rows[i - 2]![j - 2]! + 1
+          : Number.POSITIVE_INFINITY;
+      row[j] = Math.min(rows[i - 1]![j]! + 1, row[j - 1]! + 1, substitution, swap);
     }
-    previous = current;
+    rows.push(row);
   }
-  return previous[b.length]!;
+  return rows[a.length]![b.length]!;
 }

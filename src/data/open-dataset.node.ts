@@ -35,7 +35,7 @@ export async function openDataset(
   options: OpenOptions = {},
 ): Promise<Dataset> {
   if (typeof where !== "string") return openSource(where);
-  const found = await locate(where, split, options);
+  const found = await findSplit(where, split, options);
   if (found) return found;
   throw new UserError({
     expected: `a ${split} split in ${where}`,
@@ -54,7 +54,7 @@ export async function openTrainAndTest(
   options: OpenOptions & { readonly holdOut?: number; readonly seed?: number } = {},
 ): Promise<{ train: Dataset; test: Dataset }> {
   const train = await openDataset(where, "train", options);
-  const test = await locate(where, "test", options);
+  const test = await findSplit(where, "test", options);
   if (!test) return holdOut(train, options.holdOut ?? 0.1, options.seed ?? 0);
   checkSameClasses(train, test);
   return { train, test };
@@ -71,8 +71,8 @@ async function openSource(source: DatasetSource): Promise<Dataset> {
   }
 }
 
-/** Undefined where the data set is there but has no such split. */
-async function locate(where: string, split: Split, options: OpenOptions): Promise<Dataset | undefined> {
+/** As {@link openDataset}, but undefined where the data set is there and has no such split. */
+export async function findSplit(where: string, split: Split, options: OpenOptions): Promise<Dataset | undefined> {
   const half = split === "train" ? "train" : "test";
   if (where === "fashion-mnist-subset") return openIdx(findShippedFashionMnist(half), `${where}/${half}`);
   if (where === "fashion-mnist" && !existsSync(where))

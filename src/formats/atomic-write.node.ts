@@ -1,4 +1,4 @@
-import { type FileHandle, open, realpath, rename, rm } from "node:fs/promises";
+import { type FileHandle, open, realpath, rename, rm, stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { explainFileError } from "./file-errors.node.js";
 
@@ -7,6 +7,7 @@ let counter = 0;
 /**
  * Writes a file so that at every moment, also after a crash, `path` holds either the old file or the whole new one:
  * a temporary name in the same folder, fsync, rename, fsync of the folder. On failure the temporary file is removed.
+ * What is there and is no file (a device, a pipe) is not replaced but written to.
  * @param content text (UTF-8), bytes, or chunks that are asked for one after another
  * @throws UserError saying what to do when the disk is full, the folder is missing or may not be written.
  */
@@ -22,6 +23,7 @@ export async function writeFileAtomically(
         : content;
   try {
     const target = await realpath(path).catch(() => path); // a link stays a link
+    if (await isSpecial(target)) return await writeThrough(target, chunks);
     const { file, temporary } = await openTemporary(target);
     try {
       try {
@@ -38,6 +40,20 @@ export async function writeFileAtomically(
     await syncFolder(dirname(target));
   } catch (error) {
     throw explainFileError("write", path, error);
+  }
+}
+
+async function isSpecial(target: string): Promise<boolean> {
+  const there = await stat(target).catch(() => undefined);
+  return there !== undefined && !there.isFile() && !there.isDirectory();
+}
+
+async function writeThrough(target: string, chunks: Iterable<Uint8Array>): Promise<void> {
+  const file = await open(target, "w");
+  try {
+    for (const chunk of chunks) await writeAll(file, chunk);
+  } finally {
+    await file.close();
   }
 }
 

@@ -1,13 +1,20 @@
-import { appendFileSync, existsSync, mkdirSync, readFileSync } from "node:fs";
+import { appendFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { UserError } from "../core/errors.js";
 import type { NamedArrays } from "../core/named-arrays.js";
 import { writeFileAtomically } from "../formats/atomic-write.node.js";
+import { explainFileError } from "../formats/file-errors.node.js";
 import { readSafetensorsFile, writeSafetensorsFile } from "../formats/safetensors/file.node.js";
 import type { Safetensors } from "../formats/safetensors/read.js";
 import { type Checkpoint, decodeCheckpoint, encodeCheckpoint, type RunPosition } from "./checkpoint.js";
 import type { HistoryRecord } from "./history.js";
 import { encodeFileVersion, encodeScalars } from "./tensorboard.js";
+
+/** A model file's contents. */
+export interface ModelContents {
+  readonly arrays: NamedArrays;
+  readonly metadata: Readonly<Record<string, string>>;
+}
 
 /** Model files of a run. */
 export type RunModel = "initial" | "best" | "model";
@@ -25,29 +32,39 @@ export type RunModel = "initial" | "best" | "model";
  */
 export class RunDirectory {
   readonly path: string;
-  #eventFile: string;
+  readonly #eventFile: string;
 
   private constructor(path: string) {
     this.path = path;
     this.#eventFile = join(path, "events.out.tfevents.repvgg");
   }
 
-  /** A new run. @throws UserError when the folder holds a run already. */
-  static async create(path: string, config: unknown): Promise<RunDirectory> {
-    if (RunDirectory.exists(path)) {
-      throw new UserError({
-        expected: "a new folder for the run",
-        received: `${path}, which holds a run`,
-        remedy: "go on with it by --resume, or name another folder by --out",
-      });
-    }
-    mkdirSync(path, { recursive: true });
+  /**
+   * A new run. Its config.json is written last: a folder that has one can be resumed.
+   * @param initial the model file at the start
+   * @throws UserError when the folder holds a run already, or cannot be written.
+   */
+  static async create(path: string, config: unknown, initial: ModelContents): Promise<RunDirectory> {
+    RunDirectory.checkNew(path);
     const run = new RunDirectory(path);
+    run.#write(() => mkdirSync(path, { recursive: true }), path);
+    rmSync(run.file("last.safetensors"), { force: true });
+    await run.writeModel("initial", initial);
     await writeFileAtomically(run.file("config.json"), `${JSON.stringify(config, null, 2)}\n`);
     return run;
   }
 
-  /** A run that exists. @throws UserError when the folder holds none. */
+  /** @throws UserError when the folder holds a run already. */
+  static checkNew(path: string): void {
+    if (!RunDirectory.exists(path)) return;
+    throw new UserError({
+      expected: "a new folder for the run",
+      received: `${path}, which holds a run`,
+      remedy: "go on with it by --resume, or name another folder by --out",
+    });
+  }
+
+  /** A run that exists; what a killed process left half written is removed. @throws UserError when the folder holds none. */
   static open(path: string): RunDirectory {
     if (!RunDirectory.exists(path)) {
       throw new UserError({
@@ -56,6 +73,7 @@ export class RunDirectory {
         remedy: "start one with: repvgg train DATA --out FOLDER",
       });
     }
+    for (const name of readdirSync(path)) if (isTemporary(name)) rmSync(join(path, name), { force: true });
     return new RunDirectory(path);
   }
 
@@ -89,22 +107,20 @@ export class RunDirectory {
     return decodeCheckpoint(arrays, metadata, path);
   }
 
-  async writeModel(name: RunModel, arrays: NamedArrays, metadata: Record<string, string>): Promise<string> {
-    const path = this.file(`${name}.safetensors`);
-    await writeSafetensorsFile(path, arrays, metadata);
-    return path;
+  async writeModel(name: RunModel, { arrays, metadata }: ModelContents): Promise<void> {
+    await writeSafetensorsFile(this.file(`${name}.safetensors`), arrays, metadata);
   }
 
   async readModel(name: RunModel): Promise<Safetensors> {
     return readSafetensorsFile(this.file(`${name}.safetensors`));
   }
 
-  /** Appends to metrics.jsonl and to the event file. */
+  /** Appends to metrics.jsonl and to the event file. @throws UserError where they cannot be written. */
   append(record: HistoryRecord): void {
     const wallTime = Date.now() / 1000;
-    appendFileSync(this.file("metrics.jsonl"), `${JSON.stringify({ ...record, wallTime })}\n`);
-    if (!existsSync(this.#eventFile)) appendFileSync(this.#eventFile, encodeFileVersion(wallTime));
-    appendFileSync(this.#eventFile, encodeScalars({ step: record.step, wallTime, values: scalars(record) }));
+    this.#append(this.file("metrics.jsonl"), `${JSON.stringify({ ...record, wallTime })}\n`);
+    if (!existsSync(this.#eventFile)) this.#append(this.#eventFile, encodeFileVersion(wallTime));
+    this.#append(this.#eventFile, encodeScalars({ step: record.step, wallTime, values: scalars(record) }));
   }
 
   /** All records, in order. A last line that a kill cut short is left out. */
@@ -123,6 +139,18 @@ export class RunDirectory {
     await writeFileAtomically(this.#eventFile, Buffer.concat([first, ...events]));
   }
 
+  #append(path: string, content: string | Uint8Array): void {
+    this.#write(() => appendFileSync(path, content), path);
+  }
+
+  #write(work: () => void, path: string): void {
+    try {
+      work();
+    } catch (error) {
+      throw explainFileError("write", path, error);
+    }
+  }
+
   #records(): (HistoryRecord & { wallTime: number })[] {
     const path = this.file("metrics.jsonl");
     if (!existsSync(path)) return [];
@@ -133,6 +161,11 @@ export class RunDirectory {
       .filter((line) => line !== "")
       .map((line) => JSON.parse(line));
   }
+}
+
+/** Names that atomic writing gives to files that are not whole yet. */
+function isTemporary(name: string): boolean {
+  return /^\..+\.tmp$/.test(name);
 }
 
 function scalars(record: HistoryRecord): Record<string, number> {
