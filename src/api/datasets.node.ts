@@ -1,37 +1,65 @@
 import { UserError } from "../core/errors.js";
-import type { Dataset } from "../data/dataset.js";
+import type { Dataset, SkippedFile } from "../data/dataset.js";
+import { describeDataset, type SplitsDescription } from "../data/describe.node.js";
+import { checkSameClasses } from "../data/hold-out.js";
 import type { Loader } from "../data/loader.js";
 import { createLoader, type ThreadedLoaderOptions } from "../data/loader.node.js";
-import { type OpenOptions, openDataset, openTrainAndTest } from "../data/open-dataset.node.js";
+import { findSplit, type OpenOptions, openDataset, openTrainAndTest } from "../data/open-dataset.node.js";
 import type { Model } from "../nn/model.js";
 
 /** Pictures to train on and pictures to test on. */
 export interface TrainAndTest {
   readonly train: Dataset;
   readonly test: Dataset;
+  /** How they can be opened again, where they come from a place. */
+  readonly origin?: SplitOrigin;
 }
 
-/** A place (folder or known name) or data sets that are open already. */
-export async function trainAndTest(
-  data: string | TrainAndTest,
-  options: OpenOptions & { readonly holdOut?: number; readonly seed?: number } = {},
-): Promise<TrainAndTest> {
-  return typeof data === "string" ? openTrainAndTest(data, options) : data;
+/** A place (folder or known name) and how it is split where it has no test pictures of its own. Plain JSON. */
+export interface SplitOrigin {
+  readonly place: string;
+  /** Part of each class that is held out. */
+  readonly holdOut: number;
+  /** Of the choice of held-out pictures. */
+  readonly seed: number;
+}
+
+export interface SplitOptions extends OpenOptions {
+  /** Part of each class that is held out for testing where the place has no test split. Default 0.1. */
+  readonly holdOut?: number;
+  /** Of the choice of held-out pictures. Default 0. */
+  readonly seed?: number;
+}
+
+/** A place (folder or known name), or data sets that are open already. */
+export async function trainAndTest(data: string | TrainAndTest, options: SplitOptions = {}): Promise<TrainAndTest> {
+  if (typeof data !== "string") return data;
+  const { holdOut = 0.1, seed = 0 } = options;
+  return { ...(await openTrainAndTest(data, { ...options, holdOut, seed })), origin: { place: data, holdOut, seed } };
 }
 
 /** The test pictures of a place (all of its pictures where it has no splits), or a data set that is open already. */
 export async function testSet(data: string | Dataset, options: OpenOptions = {}): Promise<Dataset> {
   if (typeof data !== "string") return data;
-  try {
-    return await openDataset(data, "test", options);
-  } catch (error) {
-    if (error instanceof UserError && error.received === "one without splits")
-      return openDataset(data, "train", options);
-    throw error;
-  }
+  return (await findSplit(data, "test", options)) ?? openDataset(data, "train", options);
 }
 
-/** A loader of test pictures in order, framed as the model wants them. */
+/**
+ * Reads all pictures of a place, as it is split there: counts, sizes, broken files, duplicates, leaks from training to test.
+ * @throws UserError when it cannot be opened, or its splits do not have the same classes.
+ */
+export async function surveyData(
+  place: string,
+  options: OpenOptions & { readonly onImages?: (done: number, total: number) => void } = {},
+): Promise<SplitsDescription> {
+  const train = await openDataset(place, "train", options);
+  const test = await findSplit(place, "test", options);
+  if (test) checkSameClasses(train, test);
+  const total = train.length + (test?.length ?? 0);
+  return describeDataset(train, test, { onProgress: (done) => options.onImages?.(done, total) });
+}
+
+/** A loader of pictures in order, framed as the model wants them. */
 export function evaluationLoader(
   dataset: Dataset,
   model: Model,
@@ -39,6 +67,11 @@ export function evaluationLoader(
 ): Loader {
   const { size, channels, cropRatio } = model.metadata.preprocessing;
   return createLoader(dataset, { size, channels, cropRatio, seed: 0, ...options });
+}
+
+/** Files in any of the lists, each once. */
+export function uniqueSkipped(...lists: readonly (readonly SkippedFile[])[]): SkippedFile[] {
+  return [...new Map(lists.flat().map((skipped) => [skipped.file, skipped])).values()];
 }
 
 /**

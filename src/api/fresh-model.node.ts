@@ -1,4 +1,7 @@
-import type { Dataset } from "../data/dataset.js";
+import { UserError } from "../core/errors.js";
+import { BrokenImageError } from "../data/broken-image.js";
+import type { Dataset, Image } from "../data/dataset.js";
+import { isLenient } from "../data/read-all.js";
 import type { ArchitectureSpec } from "../nn/build-architecture.js";
 import type { Model } from "../nn/model.js";
 import { type RepvggOptions, repvgg } from "../nn/repvgg.js";
@@ -15,7 +18,7 @@ export async function freshModel(
   dataset: Dataset,
   options: RepvggOptions = {},
 ): Promise<Model> {
-  const { width, height } = await dataset.read(0);
+  const { width, height } = await firstReadable(dataset);
   const inputSize = Math.max(width, height) <= smallPicture ? { inputSize: [height, width] as const } : {};
   return repvgg(nameOrSpec, {
     classNames: dataset.classNames,
@@ -23,4 +26,15 @@ export async function freshModel(
     ...inputSize,
     ...options,
   });
+}
+
+async function firstReadable(dataset: Dataset): Promise<Image> {
+  for (let index = 0; index < dataset.length; index++) {
+    try {
+      return await dataset.read(index);
+    } catch (error) {
+      if (!(error instanceof BrokenImageError) || !isLenient(dataset)) throw error;
+    }
+  }
+  throw new UserError({ expected: `a readable picture in ${dataset.name}`, received: "only broken ones" });
 }

@@ -1,6 +1,9 @@
+import { UserError } from "../core/errors.js";
 import { readSafetensorsFile, writeSafetensorsFile } from "../formats/safetensors/file.node.js";
 import type { Model } from "../nn/model.js";
 import { decodeModel, encodeModel } from "../nn/model-file.js";
+
+const extension = ".safetensors";
 
 /**
  * Reads a model file (safetensors with our metadata).
@@ -11,8 +14,19 @@ export async function loadModel(path: string): Promise<Model> {
   return decodeModel(arrays, metadata, path);
 }
 
-/** Writes a model file, as a whole or not at all. @throws UserError when it cannot be written. */
+/**
+ * Writes a model file, as a whole or not at all.
+ * @param path ends in ".safetensors"
+ * @throws UserError when it has another ending or cannot be written.
+ */
 export async function saveModel(model: Model, path: string): Promise<void> {
+  checkModelPath(path);
   const { arrays, metadata } = encodeModel(model);
   await writeSafetensorsFile(path, arrays, metadata);
+}
+
+/** @throws UserError for a path that {@link saveModel} would not write, for those who work long before they save. */
+export function checkModelPath(path: string): void {
+  if (path.endsWith(extension)) return;
+  throw new UserError({ expected: `a file name that ends in ${extension}`, received: path });
 }

@@ -1,6 +1,7 @@
 import type { Preprocessing } from "../core/preprocessing.js";
 import type { Dataset } from "../data/dataset.js";
 import { createLoader } from "../data/loader.node.js";
+import { spreadOver } from "./spread-over.js";
 
 /** Pictures that are looked at: enough for three digits. */
 const sampleSize = 2000;
@@ -13,9 +14,7 @@ export async function datasetStatistics(
   dataset: Dataset,
   { size, channels, cropRatio }: Preprocessing,
 ): Promise<Pick<Preprocessing, "mean" | "std">> {
-  const count = Math.min(sampleSize, dataset.length);
-  const sample = dataset.select(Array.from({ length: count }, (_, i) => Math.floor((i * dataset.length) / count)));
-  const loader = createLoader(sample, { batchSize: 100, size, channels, cropRatio, seed: 0 });
+  const loader = createLoader(spreadOver(dataset, sampleSize), { batchSize: 100, size, channels, cropRatio, seed: 0 });
   const sums = new Float64Array(channels);
   const squares = new Float64Array(channels);
   let pixels = 0;

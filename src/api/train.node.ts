@@ -1,20 +1,25 @@
-import { writeFile } from "node:fs/promises";
 import { UserError } from "../core/errors.js";
 import { type AugmentationConfig, type AugmentationPreset, augmentationPreset } from "../data/augmentation/config.js";
 import type { SkippedFile } from "../data/dataset.js";
 import { createLoader } from "../data/loader.node.js";
 import type { OpenOptions } from "../data/open-dataset.node.js";
+import { writeFileAtomically } from "../formats/atomic-write.node.js";
 import type { Model } from "../nn/model.js";
 import { decodeModel, encodeModel } from "../nn/model-file.js";
-import { curvesSvg } from "../report/curves.js";
-import { svgToPng } from "../report/png.node.js";
 import type { Checkpoint, RunPosition } from "../train/checkpoint.js";
 import { type TrainConfig, trainConfig } from "../train/config.js";
 import type { EpochRecord, HistoryRecord } from "../train/history.js";
 import { trainLoop } from "../train/loop.js";
 import { RunDirectory } from "../train/run-directory.node.js";
 import { type ComputeOptions, usingBackend } from "./backend.node.js";
-import { checkClasses, evaluationLoader, type TrainAndTest, trainAndTest } from "./datasets.node.js";
+import {
+  checkClasses,
+  evaluationLoader,
+  type SplitOrigin,
+  type TrainAndTest,
+  trainAndTest,
+  uniqueSkipped,
+} from "./datasets.node.js";
 import { datasetStatistics } from "./statistics.node.js";
 
 /** What does not change the result. */
@@ -27,6 +32,8 @@ export interface TrainProcessOptions extends ComputeOptions, OpenOptions {
   readonly checkpointSeconds?: number;
   readonly onStep?: (position: RunPosition, loss: number, stepsPerEpoch: number) => void;
   readonly onEpoch?: (record: EpochRecord) => void;
+  /** Told of each file that is left out, as soon as it is found unusable. */
+  readonly onSkip?: (file: SkippedFile) => void;
 }
 
 export interface TrainOptions extends TrainProcessOptions, Partial<Omit<TrainConfig, "augmentation">> {
@@ -49,12 +56,6 @@ export interface TrainResult {
   readonly out: string | undefined;
 }
 
-/** Fields of TrainOptions that belong to the process or the data; all others are the TrainConfig's. */
-const notConfig = [
-  ...["backend", "threads", "workers", "signal", "checkpointSeconds", "onStep", "onEpoch", "strict", "onProgress"],
-  ...["augmentation", "out", "holdOut"],
-];
-
 /**
  * Trains a net on pictures and returns it trained. The same seed gives the same weights, whatever the number of threads.
  * A fresh net takes its class names, and mean and standard deviation of the pictures, from the data; one that was
@@ -67,28 +68,30 @@ export async function train(
   data: string | TrainAndTest,
   options: TrainOptions = {},
 ): Promise<TrainResult> {
+  const { augmentation, out, holdOut, ...others } = options;
+  const { backend, threads, workers, signal, checkpointSeconds, onStep, onEpoch, onSkip, ...rest } = others;
+  const { strict, onProgress, ...fields } = rest;
   const { size } = model.metadata.preprocessing;
-  const augmentation = options.augmentation ?? (Math.min(...size) < 128 ? "small-images" : "imagenet");
+  const variation = augmentation ?? (Math.min(...size) < 128 ? "small-images" : "imagenet");
   const config = trainConfig({
-    ...(Object.fromEntries(
-      Object.entries(options).filter(([key]) => !notConfig.includes(key)),
-    ) as Partial<TrainConfig>),
-    augmentation: typeof augmentation === "string" ? augmentationPreset(augmentation, size) : augmentation,
+    ...fields,
+    augmentation: typeof variation === "string" ? augmentationPreset(variation, size) : variation,
   });
+  if (out !== undefined) checkNewRun(out);
   const sets = await trainAndTest(data, { ...options, seed: config.seed });
   const start = await fitToData(model, sets);
   let run: RunDirectory | undefined;
-  if (options.out !== undefined) {
-    const setup: RunSetup = {
-      model: encodeModel(start).metadata,
-      data: typeof data === "string" ? data : null,
-      holdOut: options.holdOut ?? null,
-      config,
-    };
-    run = await RunDirectory.create(options.out, setup);
-    await run.writeModel("initial", encodeModel(start).arrays, encodeModel(start).metadata);
+  if (out !== undefined) {
+    const initial = encodeModel(start);
+    const setup: RunSetup = { model: initial.metadata, data: sets.origin ?? null, config };
+    run = await RunDirectory.create(out, setup, initial);
   }
   return runTraining(start, sets, config, options, run, undefined);
+}
+
+/** @throws UserError when the folder holds a run already: {@link train} would not begin another one there. */
+export function checkNewRun(out: string): void {
+  RunDirectory.checkNew(out);
 }
 
 /**
@@ -104,15 +107,13 @@ export async function resume(
 ): Promise<TrainResult> {
   const run = RunDirectory.open(out);
   const setup = run.readConfig() as RunSetup;
-  const place = data ?? setup.data;
-  if (!place) {
+  if (!data && !setup.data) {
     throw new UserError({ expected: "the data sets of the run", received: "none", remedy: "give them to resume()" });
   }
   const config = trainConfig(setup.config);
   const { arrays, metadata } = await run.readModel("initial");
   const model = decodeModel(arrays, metadata, run.file("initial.safetensors"));
-  const holdOut = setup.holdOut === null ? {} : { holdOut: setup.holdOut };
-  const sets = await trainAndTest(place, { ...options, ...holdOut, seed: config.seed });
+  const sets = data ?? (await trainAndTest(setup.data!.place, { ...options, ...setup.data! }));
   checkClasses(model, sets.train);
   return runTraining(model, sets, config, options, run, await run.readCheckpoint());
 }
@@ -120,8 +121,8 @@ export async function resume(
 /** What config.json holds. */
 interface RunSetup {
   readonly model: Record<string, string>;
-  readonly data: string | null;
-  readonly holdOut: number | null;
+  /** Null: data sets that the caller had open. */
+  readonly data: SplitOrigin | null;
   readonly config: TrainConfig;
 }
 
@@ -135,7 +136,8 @@ async function runTraining(
 ): Promise<TrainResult> {
   const { size, channels, cropRatio } = model.metadata.preprocessing;
   const { batchSize, seed, augmentation } = config;
-  const workers = options.workers === undefined ? {} : { workers: options.workers };
+  const { onSkip } = options;
+  const loading = { ...(options.workers !== undefined && { workers: options.workers }), ...(onSkip && { onSkip }) };
   const trainLoader = createLoader(sets.train, {
     batchSize,
     size,
@@ -143,9 +145,9 @@ async function runTraining(
     cropRatio,
     augmentation,
     seed,
-    ...workers,
+    ...loading,
   });
-  const testLoader = evaluationLoader(sets.test, model, { batchSize, ...workers });
+  const testLoader = evaluationLoader(sets.test, model, { batchSize, ...loading });
   const { signal, checkpointSeconds, onStep, onEpoch } = options;
   await run?.cutHistory(checkpoint?.position);
   const epochs = run?.readHistory().filter((record) => record.kind === "epoch") ?? [];
@@ -164,8 +166,7 @@ async function runTraining(
         ...(checkpointSeconds !== undefined && { checkpointSeconds }),
         onStep: (position, loss) => onStep?.(position, loss, trainLoader.stepsPerEpoch),
         onBest: async (best, record) => {
-          const { arrays, metadata } = encodeModel(described(best, sets, config, record.epoch));
-          await run?.writeModel("best", arrays, metadata);
+          await run?.writeModel("best", encodeModel(described(best, sets, config, record.epoch)));
         },
         onCheckpoint: async (state) => {
           await run?.writeCheckpoint(state);
@@ -174,11 +175,9 @@ async function runTraining(
       }),
     );
     const trained = described(result.model, sets, config, result.position.epoch);
-    if (run && !result.interrupted) {
-      const { arrays, metadata } = encodeModel(trained);
-      await run.writeModel("model", arrays, metadata);
-    }
-    return { model: trained, epochs, interrupted: result.interrupted, skipped: trainLoader.skipped, out: run?.path };
+    if (!result.interrupted) await run?.writeModel("model", encodeModel(trained));
+    const skipped = uniqueSkipped(trainLoader.skipped, testLoader.skipped);
+    return { model: trained, epochs, interrupted: result.interrupted, skipped, out: run?.path };
   } finally {
     await Promise.all([trainLoader.dispose(), testLoader.dispose()]);
   }
@@ -190,9 +189,14 @@ async function drawCurves(
   model: Model,
   sets: TrainAndTest,
 ): Promise<void> {
+  // The plotting libraries take half a second to load: only where something is drawn.
+  const [{ curvesSvg }, { svgToPng }] = await Promise.all([
+    import("../report/curves.js"),
+    import("../report/png.node.js"),
+  ]);
   const svg = curvesSvg(`RepVGG ${model.architecture.name} on ${sets.train.name}`, epochs);
-  await writeFile(run.file("curves.svg"), svg);
-  await writeFile(run.file("curves.png"), await svgToPng(svg));
+  await writeFileAtomically(run.file("curves.svg"), svg);
+  await writeFileAtomically(run.file("curves.png"), await svgToPng(svg));
 }
 
 /** The model with where its weights come from. */

@@ -2,21 +2,25 @@ import { type Verification, verifyModels } from "../analysis/verify.js";
 import { UserError } from "../core/errors.js";
 import { rngFor } from "../core/rng.js";
 import type { Dataset } from "../data/dataset.js";
+import type { OpenOptions } from "../data/open-dataset.node.js";
 import type { Model } from "../nn/model.js";
 import { toGraph } from "../nn/to-graph.js";
 import { type ComputeOptions, usingBackend } from "./backend.node.js";
 import { evaluationLoader, testSet } from "./datasets.node.js";
 import { graphInput } from "./input.js";
+import { spreadOver } from "./spread-over.js";
 
-export interface VerifyModelsOptions extends ComputeOptions {
+export interface VerifyModelsOptions extends ComputeOptions, OpenOptions {
   /** Real pictures to compare on: a folder, a known name, or a data set. Default: random inputs (standard normal). */
   readonly data?: string | Dataset;
-  /** Pictures to compare on. Default: all up to 10,000, or 64 random ones. */
+  /** Pictures to compare on; of real ones, so many that are spread evenly over the set. Default: all, or 64 random ones. */
   readonly images?: number;
   /** Of the random inputs. Default 0. */
   readonly seed?: number;
   /** Relative error from which outputs count as different. Default 1e-4. */
   readonly threshold?: number;
+  /** Told of the pictures under way. */
+  readonly onImages?: (done: number, total: number) => void;
 }
 
 /**
@@ -30,7 +34,7 @@ export async function verify(
   options: VerifyModelsOptions = {},
 ): Promise<Verification> {
   checkComparable(reference, candidate);
-  const inputs = options.data === undefined ? randomInputs(reference, options) : await pictures(reference, options);
+  const inputs = options.data === undefined ? randomInputs(reference, options) : pictures(reference, options);
   const { channels, size } = reference.metadata.preprocessing;
   const { threshold } = options;
   return usingBackend(options, (backend) =>
@@ -57,17 +61,23 @@ function* randomInputs(model: Model, { images = 64, seed = 0 }: VerifyModelsOpti
   }
 }
 
-async function pictures(model: Model, { data, images = 10_000 }: VerifyModelsOptions): Promise<Input[]> {
-  let dataset = await testSet(data!);
-  if (dataset.length > images) dataset = dataset.select(Array.from({ length: images }, (_, i) => i));
+async function* pictures(
+  model: Model,
+  { data, images, onImages, ...options }: VerifyModelsOptions,
+): AsyncGenerator<Input> {
+  const opened = await testSet(data!, options);
+  const dataset = images === undefined ? opened : spreadOver(opened, images);
   const loader = evaluationLoader(dataset, model, { batchSize });
-  const inputs: Input[] = [];
+  let done = 0;
   try {
-    for await (const batch of loader.epoch(0)) inputs.push(graphInput(batch, model.metadata.preprocessing));
+    for await (const batch of loader.epoch(0)) {
+      yield graphInput(batch, model.metadata.preprocessing);
+      done += batch.size;
+      onImages?.(done, dataset.length);
+    }
   } finally {
     await loader.dispose();
   }
-  return inputs;
 }
 
 function checkComparable(a: Model, b: Model): void {

@@ -1,8 +1,9 @@
 import { Command } from "commander";
 import { evaluate } from "../api/evaluate.node.js";
 import { loadModel } from "../api/model-files.node.js";
-import { type ComputeOptions, withComputeOptions } from "./options.js";
-import { percent, Terminal } from "./terminal.js";
+import { percent, plural } from "./format.js";
+import { type ComputeOptions, strictOption, withComputeOptions } from "./options.js";
+import { Terminal } from "./terminal.js";
 
 interface Options extends ComputeOptions {
   readonly strict?: boolean;
@@ -11,29 +12,22 @@ interface Options extends ComputeOptions {
 export function evalCommand(): Command {
   return withComputeOptions(
     new Command("eval")
-      .description("accuracy of a model on labelled pictures")
+      .summary("accuracy of a model on labelled pictures")
+      .description("Accuracy of a model on labelled pictures: in all, by class, and what is taken for what.")
       .argument("<model>", "model file, either form")
-      .argument("<data>", 'folder (its test split where it has one) or "fashion-mnist"')
-      .option("--strict", "a broken picture is an error"),
+      .argument("<data>", 'folder (its test split where it has one), "fashion-mnist" or "fashion-mnist-subset"')
+      .optionsGroup("Data:")
+      .addOption(strictOption()),
   ).action(run);
 }
 
 async function run(path: string, data: string, options: Options): Promise<void> {
   const terminal = new Terminal(options);
   const model = await loadModel(path);
-  let progress: ReturnType<Terminal["progress"]> | undefined;
-  const result = await evaluate(model, data, {
-    ...options,
-    onImages: (done, total) => {
-      progress ??= terminal.progress("eval", total, "img");
-      progress.update(done);
-    },
-  });
-  progress?.stop();
-  terminal.sayEachSkipped(result.skipped);
+  const result = await evaluate(model, data, { ...options, onImages: terminal.counting("eval", "img") });
+  for (const file of result.skipped) terminal.saySkipped(file);
   terminal.result(result, () =>
     [
-      `${path} (${model.form} form) on ${result.images} pictures: top-1 ${percent(result.top1)}, top-5 ${percent(result.top5)}, loss ${result.loss.toFixed(4)}`,
       terminal.table(
         ["class", "recall", "most often taken for"],
         result.perClass.map(({ name, recall }, c) => [
@@ -42,6 +36,7 @@ async function run(path: string, data: string, options: Options): Promise<void> 
           mistake(result.confusion[c]!, c, model.metadata.classNames),
         ]),
       ),
+      `${path} (${model.form} form) on ${plural(result.images, "picture")}: top-1 ${percent(result.top1)}, top-5 ${percent(result.top5)}, loss ${result.loss.toFixed(4)}`,
     ].join("\n"),
   );
 }

@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { availableParallelism, cpus, totalmem } from "node:os";
 import { Command } from "commander";
 import { counts } from "../analysis/counts.js";
@@ -6,8 +7,9 @@ import { loadModel } from "../api/model-files.node.js";
 import { architecture } from "../nn/build-architecture.js";
 import type { Model } from "../nn/model.js";
 import { variantNames } from "../nn/zoo.js";
+import { byteSize, wholeCount } from "./format.js";
 import { withOutputOptions } from "./options.js";
-import { byteSize, type OutputOptions, Terminal } from "./terminal.js";
+import { type OutputOptions, Terminal } from "./terminal.js";
 
 interface Options extends OutputOptions {
   readonly system?: boolean;
@@ -16,8 +18,10 @@ interface Options extends OutputOptions {
 export function infoCommand(): Command {
   return withOutputOptions(
     new Command("info")
-      .description("what a model file or a net of the zoo is; without an argument, the zoo")
+      .summary("what a model file or a net of the zoo is")
+      .description("What a model file or a net of the zoo is, layer by layer; without an argument, the whole zoo.")
       .argument("[model]", `model file, or a name: ${variantNames.join(", ")}`)
+      .optionsGroup("What:")
       .option("--system", "the machine and the kernels that run on it"),
   ).action(run);
 }
@@ -26,7 +30,7 @@ async function run(what: string | undefined, options: Options): Promise<void> {
   const terminal = new Terminal(options);
   if (options.system) return system(terminal);
   if (what === undefined) return zoo(terminal);
-  if (!what.includes(".") && !what.includes("/")) return variant(terminal, what);
+  if (!existsSync(what) && !/[./\\]/.test(what)) return variant(terminal, what);
   file(terminal, what, await loadModel(what));
 }
 
@@ -56,13 +60,13 @@ function zoo(terminal: Terminal): void {
     const size = net.inputChannels === 1 ? 28 : 224;
     return { name, size, ...pick(counts(net, size)) };
   });
-  terminal.result(rows, () =>
+  terminal.result({ models: rows }, () =>
     terminal.table(
       ["model", "input", "parameters (train)", "(plain)", "MACs (plain)", "Winograd multiplications"],
       rows.map((r) => [
         r.name,
         r.size,
-        ...[r.parameters.train, r.parameters.plain, r.macs.plain, r.winogradMultiplications].map(thousands),
+        ...[r.parameters.train, r.parameters.plain, r.macs.plain, r.winogradMultiplications].map(wholeCount),
       ]),
     ),
   );
@@ -74,7 +78,7 @@ function variant(terminal: Terminal, name: string): void {
   const total = counts(net, size);
   terminal.result({ architecture: net, inputSize: size, ...total }, () =>
     [
-      `${net.name} at ${size}×${size}: ${thousands(total.parameters.train)} parameters in training form, ${thousands(total.parameters.plain)} plain`,
+      `${net.name} at ${size}×${size}: ${wholeCount(total.parameters.train)} parameters in training form, ${wholeCount(total.parameters.plain)} plain`,
       terminal.table(
         ["layer", "channels", "stride", "groups", "output", "parameters (plain)", "MACs (plain)"],
         total.layers.map((l) => [
@@ -83,8 +87,8 @@ function variant(terminal: Terminal, name: string): void {
           l.stride,
           l.groups,
           l.outputSize.join("×"),
-          thousands(l.parameters.plain),
-          thousands(l.macs.plain),
+          wholeCount(l.parameters.plain),
+          wholeCount(l.macs.plain),
         ]),
       ),
     ].join("\n"),
@@ -105,7 +109,7 @@ function file(terminal: Terminal, path: string, model: Model): void {
   };
   terminal.result(facts, () =>
     [
-      `${path}: RepVGG ${net.name}, ${form} form, ${thousands(facts.parameters)} parameters, ${thousands(facts.macs)} MACs a picture`,
+      `${path}: RepVGG ${net.name}, ${form} form, ${wholeCount(facts.parameters)} parameters, ${wholeCount(facts.macs)} MACs a picture`,
       `stages: depths ${net.depths.join(", ")}; widths ${net.widths.join(", ")}; strides ${net.strides.join(", ")}`,
       `input: ${preprocessing.size.join("×")}×${preprocessing.channels}, mean ${preprocessing.mean.join(", ")}, std ${preprocessing.std.join(", ")}`,
       `classes (${metadata.classNames.length}): ${metadata.classNames.slice(0, 20).join(", ")}${metadata.classNames.length > 20 ? ", …" : ""}`,
@@ -117,8 +121,4 @@ function file(terminal: Terminal, path: string, model: Model): void {
 function pick(total: ReturnType<typeof counts>) {
   const { parameters, macs, winogradMultiplications } = total;
   return { parameters, macs, winogradMultiplications };
-}
-
-function thousands(value: number): string {
-  return value.toLocaleString("en");
 }

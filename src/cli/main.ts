@@ -1,61 +1,24 @@
 #!/usr/bin/env node
-import { readFileSync } from "node:fs";
-import { Command, CommanderError } from "commander";
-import { nearest, UserError, VerificationError } from "../core/errors.js";
-import { dataCommand } from "./data.js";
-import { evalCommand } from "./eval.js";
-import { foldCommand } from "./fold.js";
-import { infoCommand } from "./info.js";
-import { predictCommand } from "./predict.js";
-import { quickstartCommand } from "./quickstart.js";
-import { describeBug } from "./terminal.js";
-import { trainCommand } from "./train.js";
-import { verifyCommand } from "./verify.js";
+import { CommanderError } from "commander";
+import { UserError, VerificationError } from "../core/errors.js";
+import { describeBug } from "./format.js";
+import { createProgram } from "./program.js";
+import { usageError } from "./usage.js";
 
-/** Exit codes: 0 done, 1 a user's error, 2 verification failed, 70 a bug (sysexits' EX_SOFTWARE). */
-const exitCode = { userError: 1, verificationFailed: 2, bug: 70, interrupted: 130 } as const;
+/** Besides 0, done, and 130, interrupted (interrupt.ts). 70 is sysexits' EX_SOFTWARE. */
+const exitCode = { userError: 1, verificationFailed: 2, bug: 70 } as const;
 
-const commands = [
-  quickstartCommand,
-  trainCommand,
-  evalCommand,
-  foldCommand,
-  verifyCommand,
-  predictCommand,
-  infoCommand,
-  dataCommand,
-];
-
-async function main(argv: readonly string[]): Promise<number> {
-  const { version } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8"));
-  const program = new Command("repvgg")
-    .description(
-      "Train a multi-branch RepVGG, fold it into a plain stack of 3×3 convolutions, verify, and run it fast.",
-    )
-    .version(version)
-    .exitOverride()
-    .configureOutput({ outputError: () => {} }) // errors are written once, below
-    .showSuggestionAfterError(false);
-  for (const command of commands)
-    program.addCommand(
-      command()
-        .exitOverride()
-        .configureOutput({ outputError: () => {} }),
-    );
+async function main(args: readonly string[]): Promise<void> {
+  const program = createProgram();
   try {
-    await program.parseAsync(argv);
-    return Number(process.exitCode ?? 0);
+    await program.parseAsync(args, { from: "user" });
   } catch (error) {
-    return report(error, program, argv);
+    if (!(error instanceof CommanderError)) throw error;
+    if (error.exitCode !== 0 && error.code !== "commander.help") throw usageError(error, program, args);
   }
 }
 
-function report(error: unknown, program: Command, argv: readonly string[]): number {
-  if (error instanceof CommanderError) {
-    if (error.exitCode === 0 || error.code === "commander.help") return 0;
-    process.stderr.write(`repvgg: ${usageMessage(error, program, argv)}\n`);
-    return exitCode.userError;
-  }
+function report(error: unknown): number {
   if (error instanceof UserError) {
     process.stderr.write(`repvgg: ${error.message}\n`);
     return error instanceof VerificationError ? exitCode.verificationFailed : exitCode.userError;
@@ -64,30 +27,14 @@ function report(error: unknown, program: Command, argv: readonly string[]): numb
   return exitCode.bug;
 }
 
-/** Commander's message as one line of ours: what was expected, what was received, what to do. */
-function usageMessage(error: CommanderError, program: Command, argv: readonly string[]): string {
-  const received = /'([^']*)'/.exec(error.message)?.[1] ?? "";
-  const command = program.commands.find((c) => argv.slice(2).includes(c.name()));
-  const help = `repvgg ${command ? `${command.name()} ` : ""}--help lists them`;
-  if (error.code === "commander.unknownOption") {
-    const known = [...(command ?? program).options, ...program.options].map((o) => o.long ?? "");
-    const near = nearest(received, known);
-    return new UserError({ expected: "a known option", received, remedy: near ? `did you mean ${near}?` : help })
-      .message;
-  }
-  if (error.code === "commander.unknownCommand") {
-    const near = nearest(
-      received,
-      program.commands.map((c) => c.name()),
-    );
-    return new UserError({
-      expected: "a command",
-      received: `"${received}"`,
-      remedy: near ? `did you mean ${near}?` : "repvgg --help lists them",
-    }).message;
-  }
-  return error.message.replace(/^error: /, "");
-}
+// A reader that has seen enough (repvgg info | head) closes the pipe.
+process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+  process.exit(error.code === "EPIPE" ? 0 : report(error));
+});
+process.on("uncaughtException", (error) => process.exit(report(error)));
 
-process.on("SIGPIPE", () => process.exit(0));
-process.exitCode = await main(process.argv);
+try {
+  await main(process.argv.slice(2));
+} catch (error) {
+  process.exitCode = report(error);
+}

@@ -4,6 +4,7 @@ import type { OutputOptions } from "./terminal.js";
 /** Options that every command has. */
 export function withOutputOptions(command: Command): Command {
   return command
+    .optionsGroup("Output:")
     .addOption(new Option("--json", "print one JSON object instead of text"))
     .addOption(new Option("--quiet", "no progress, no remarks"));
 }
@@ -14,20 +15,33 @@ export interface ComputeOptions extends OutputOptions {
 }
 
 export function withComputeOptions(command: Command): Command {
-  return withOutputOptions(command).addOption(
-    new Option("--threads <n>", "threads that compute (default: one a core)").argParser(wholeNumber(1, 64)),
+  return withOutputOptions(
+    command
+      .optionsGroup("Process:")
+      .addOption(
+        new Option("--threads <n>", "threads that compute (default: one a core)").argParser(wholeNumber(1, 64)),
+      ),
   );
+}
+
+/** The option of every command that reads data sets. */
+export function strictOption(): Option {
+  return new Option("--strict", "a broken picture is an error (default: it is named and skipped)");
+}
+
+/** What a parser throws: what it wants, without what it got (usage.ts knows that). */
+function wanted(what: string): InvalidArgumentError {
+  return new InvalidArgumentError(what);
 }
 
 /** Parser of a whole number in [low, high]. */
 export function wholeNumber(low: number, high = Number.MAX_SAFE_INTEGER): (text: string) => number {
   return (text) => {
     const value = Number(text);
-    if (text.trim() === "" || !Number.isInteger(value) || value < low || value > high) {
-      const range = high === Number.MAX_SAFE_INTEGER ? `≥ ${low}` : `from ${low} to ${high}`;
-      throw new InvalidArgumentError(`expected a whole number ${range}, received "${text}".`);
-    }
-    return value;
+    if (/^\d+$/.test(text) && value >= low && value <= high) return value;
+    throw wanted(
+      high === Number.MAX_SAFE_INTEGER ? `a whole number ≥ ${low}` : `a whole number from ${low} to ${high}`,
+    );
   };
 }
 
@@ -35,15 +49,16 @@ export function wholeNumber(low: number, high = Number.MAX_SAFE_INTEGER): (text:
 export function number(low: number, high = Number.POSITIVE_INFINITY): (text: string) => number {
   return (text) => {
     const value = Number(text);
-    if (text.trim() === "" || !(value >= low && value <= high)) {
-      const range = high === Number.POSITIVE_INFINITY ? `≥ ${low}` : `from ${low} to ${high}`;
-      throw new InvalidArgumentError(`expected a number ${range}, received "${text}".`);
-    }
-    return value;
+    if (text.trim() !== "" && Number.isFinite(value) && value >= low && value <= high) return value;
+    throw wanted(high === Number.POSITIVE_INFINITY ? `a number ≥ ${low}` : `a number from ${low} to ${high}`);
   };
 }
 
 /** Parser of a list of whole numbers: "2,4,14,1". */
 export function wholeNumbers(low: number): (text: string) => number[] {
-  return (text) => text.split(",").map(wholeNumber(low));
+  return (text) => {
+    const parts = text.split(",").map((part) => part.trim());
+    if (parts.every((part) => /^\d+$/.test(part) && Number(part) >= low)) return parts.map(Number);
+    throw wanted(`whole numbers ≥ ${low} with commas between`);
+  };
 }

@@ -1,8 +1,9 @@
 import { Command } from "commander";
 import { loadModel } from "../api/model-files.node.js";
 import { predictAll } from "../api/predict.node.js";
+import { percent } from "./format.js";
 import { type ComputeOptions, wholeNumber, withComputeOptions } from "./options.js";
-import { percent, Terminal } from "./terminal.js";
+import { Terminal } from "./terminal.js";
 
 interface Options extends ComputeOptions {
   readonly top: number;
@@ -11,20 +12,22 @@ interface Options extends ComputeOptions {
 export function predictCommand(): Command {
   return withComputeOptions(
     new Command("predict")
-      .description("say what pictures show")
+      .summary("say what pictures show")
+      .description("Say what pictures show, by a model in either form.")
       .argument("<model>", "model file, either form")
       .argument("<pictures...>", "JPEG, PNG or WebP files")
+      .optionsGroup("Answer:")
       .option("--top <n>", "classes to show of each picture", wholeNumber(1), 5),
   ).action(run);
 }
 
-async function run(path: string, pictures: readonly string[], options: Options): Promise<void> {
+async function run(path: string, files: readonly string[], options: Options): Promise<void> {
   const terminal = new Terminal(options);
   const model = await loadModel(path);
-  const results = await predictAll(model, pictures, options);
-  terminal.result(
-    pictures.map((file, i) => ({ file, predictions: results[i] })),
-    () => pictures.map((file, i) => [file, ...results[i]!.map(bar)].join("\n")).join("\n\n"),
+  const predictions = await predictAll(model, files, options);
+  const pictures = files.map((file, i) => ({ file, predictions: predictions[i]! }));
+  terminal.result({ model: path, pictures }, () =>
+    pictures.map((picture) => [picture.file, ...picture.predictions.map(bar)].join("\n")).join("\n\n"),
   );
 }
 

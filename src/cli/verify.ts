@@ -2,28 +2,34 @@ import { Command } from "commander";
 import { fold } from "../api/fold.js";
 import { loadModel } from "../api/model-files.node.js";
 import { verify } from "../api/verify.node.js";
-import { VerificationError } from "../core/errors.js";
-import { type ComputeOptions, number, wholeNumber, withComputeOptions } from "./options.js";
-import { shortNumber, Terminal } from "./terminal.js";
+import { UserError, VerificationError } from "../core/errors.js";
+import type { Model } from "../nn/model.js";
+import { plural, shortNumber } from "./format.js";
+import { type ComputeOptions, number, strictOption, wholeNumber, withComputeOptions } from "./options.js";
+import { Terminal } from "./terminal.js";
 
 interface Options extends ComputeOptions {
   readonly data?: string;
   readonly images?: number;
   readonly seed?: number;
   readonly threshold?: number;
+  readonly strict?: boolean;
 }
 
 export function verifyCommand(): Command {
   return withComputeOptions(
     new Command("verify")
+      .summary("prove that two models give the same outputs")
       .description(
-        "compare the outputs of two models, or of a training-form model and its fold, and say where they part",
+        "Compare two models, or a training-form model and its fold, value by value, and say where they part.",
       )
       .argument("<reference>", "model file")
       .argument("[candidate]", "another model file; left out: the reference's own folded form")
+      .optionsGroup("Comparison:")
       .option("--data <data>", "compare on real pictures (default: random inputs)")
-      .option("--images <n>", "how many inputs to compare on", wholeNumber(1))
-      .option("--seed <n>", "of the random inputs", wholeNumber(0))
+      .addOption(strictOption())
+      .option("--images <n>", "how many to compare on (default: all pictures, or 64 random inputs)", wholeNumber(1))
+      .option("--seed <n>", "of the random inputs (default: 0)", wholeNumber(0))
       .option("--threshold <x>", "relative error from which outputs count as different (default: 1e-4)", number(0)),
   ).action(run);
 }
@@ -31,29 +37,36 @@ export function verifyCommand(): Command {
 async function run(referencePath: string, candidatePath: string | undefined, options: Options): Promise<void> {
   const terminal = new Terminal(options);
   const reference = await loadModel(referencePath);
-  const candidate = candidatePath === undefined ? fold(reference) : await loadModel(candidatePath);
-  const result = await verify(reference, candidate, options);
-  const inputs = options.data === undefined ? "random inputs" : "pictures";
-  terminal.result(result, () =>
+  const candidate = candidatePath === undefined ? ownFold(reference, referencePath) : await loadModel(candidatePath);
+  const result = await verify(reference, candidate, { ...options, onImages: terminal.counting("verify", "img") });
+  const { samples, outputs, top1Disagreements, agree, values, firstParted } = result;
+  terminal.result({ ...result, worstSample: result.worstSample ?? null, firstParted: firstParted ?? null }, () =>
     [
       terminal.table(
         ["value", "max |Δ|", "mean |Δ|", "relative"],
-        result.values.map((value) => [
-          value.parted ? `${value.name} ✗` : value.name,
-          shortNumber(value.maxAbsolute),
-          shortNumber(value.meanAbsolute),
-          shortNumber(value.relative),
+        values.map(({ name, parted, maxAbsolute, meanAbsolute, relative }) => [
+          parted ? `${name} ✗` : name,
+          ...[maxAbsolute, meanAbsolute, relative].map(shortNumber),
         ]),
       ),
-      `${result.samples} ${inputs}: max |Δlogit| ${shortNumber(result.outputs.maxAbsolute)}, relative ${shortNumber(result.outputs.relative)}, top-1 differs on ${result.top1Disagreements}`,
+      `${plural(samples, options.data === undefined ? "random input" : "picture")}: max |Δlogit| ${shortNumber(outputs.maxAbsolute)}, relative ${shortNumber(outputs.relative)}, top-1 differs on ${top1Disagreements}`,
     ].join("\n"),
   );
-  if (result.agree) return;
+  if (agree) return;
   throw new VerificationError({
     expected: `outputs within ${options.threshold ?? 1e-4} of the reference`,
-    received: result.outputs.nonFinite
-      ? `${result.outputs.nonFinite} outputs that are not finite numbers`
-      : `a relative error of ${shortNumber(result.outputs.relative)}`,
-    remedy: result.firstParted ? `they part first at ${result.firstParted}` : "they part at the outputs only",
+    received: outputs.nonFinite
+      ? `${outputs.nonFinite} outputs that are not finite numbers`
+      : `a relative error of ${shortNumber(outputs.relative)}`,
+    remedy: firstParted ? `they part first at ${firstParted}` : "they part at the outputs only",
+  });
+}
+
+function ownFold(model: Model, path: string): Model {
+  if (model.form === "train") return fold(model);
+  throw new UserError({
+    expected: "a model in training form, or two models",
+    received: `${path}, in plain form`,
+    remedy: "name the model that it shall be compared with",
   });
 }

@@ -46,7 +46,7 @@ export function decodeModel(arrays: NamedArrays, metadata: Readonly<Record<strin
     throw new FormatError({
       expected: "a model file of repvgg",
       received: `${file}, a safetensors file without our metadata`,
-      remedy: "convert it with: repvgg fold or repvgg export",
+      remedy: "name a model file that repvgg wrote (of a run: model.safetensors or best.safetensors)",
     });
   }
   if (metadata["version"] !== formatVersion) {

@@ -1,0 +1,51 @@
+import type { Dataset } from "../data/dataset.js";
+import { type OpenOptions, openDataset } from "../data/open-dataset.node.js";
+import type { Model } from "../nn/model.js";
+import { recalibrate as recalibrateOnBatches } from "../nn/recalibrate.js";
+import { inputTensor } from "../train/loss.js";
+import { type ComputeOptions, usingBackend } from "./backend.node.js";
+import { evaluationLoader } from "./datasets.node.js";
+import { spreadOver } from "./spread-over.js";
+
+export interface RecalibrateOptions extends ComputeOptions, OpenOptions {
+  /** Pictures that pass through the net together: the statistics of one layer depend a little on it. Default 64. */
+  readonly batchSize?: number;
+  /** Pictures to look at, spread evenly over the set. Default: all. */
+  readonly images?: number;
+  /** Told of the pictures done. */
+  readonly onImages?: (done: number, total: number) => void;
+}
+
+/**
+ * Re-estimates the running mean and variance of every BatchNorm exactly over a data set, instead of the exponential average
+ * that training leaves; weights stay. To be done before folding, when the weights were averaged or changed, or the
+ * pictures come from another source than those of training.
+ * @param data a folder or known name (its training split), or a data set; labels are not looked at.
+ * @returns the model with new statistics; its provenance says on what.
+ * @throws UserError for a model in plain form, or data that cannot be read.
+ */
+export async function recalibrate(
+  model: Model,
+  data: string | Dataset,
+  options: RecalibrateOptions = {},
+): Promise<Model> {
+  const { batchSize = 64, images, onImages } = options;
+  const opened = typeof data === "string" ? await openDataset(data, "train", options) : data;
+  const dataset = images === undefined ? opened : spreadOver(opened, images);
+  const loader = evaluationLoader(dataset, model, { batchSize });
+  const { preprocessing } = model.metadata;
+  let done = 0;
+  try {
+    const recalibrated = await usingBackend(options, (backend) =>
+      recalibrateOnBatches(backend, model, loader.epoch(0), (tape, batch) => {
+        done += batch.size;
+        onImages?.(done, dataset.length);
+        return inputTensor(tape, batch, preprocessing);
+      }),
+    );
+    const provenance = { ...model.metadata.provenance, recalibratedOn: `${dataset.name}, ${done} pictures` };
+    return { ...recalibrated, metadata: { ...recalibrated.metadata, provenance } };
+  } finally {
+    await loader.dispose();
+  }
+}

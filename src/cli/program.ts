@@ -1,0 +1,46 @@
+import { readFileSync } from "node:fs";
+import { Command } from "commander";
+import { dataCommand } from "./data.js";
+import { evalCommand } from "./eval.js";
+import { foldCommand } from "./fold.js";
+import { infoCommand } from "./info.js";
+import { predictCommand } from "./predict.js";
+import { quickstartCommand } from "./quickstart.js";
+import { trainCommand } from "./train.js";
+import { verifyCommand } from "./verify.js";
+
+const commands = [
+  quickstartCommand,
+  trainCommand,
+  evalCommand,
+  foldCommand,
+  verifyCommand,
+  predictCommand,
+  infoCommand,
+  dataCommand,
+];
+
+const epilogue = `
+Errors are one line. Exit codes: 0 done, 1 wrong input, 2 verification failed, 70 a bug of ours, 130 interrupted.
+Begin with: repvgg quickstart`;
+
+/** The command line as data, ready to parse; it throws CommanderErrors and never writes them. */
+export function createProgram(): Command {
+  const { version } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8"));
+  const program = quiet(new Command("repvgg"))
+    .description(
+      "Train a multi-branch RepVGG, fold it into a plain stack of 3×3 convolutions, verify, and run it fast.",
+    )
+    .version(version)
+    .configureHelp({ subcommandTerm: (command) => command.name() })
+    .addHelpText("after", epilogue);
+  for (const command of commands) program.addCommand(quiet(command()));
+  return program;
+}
+
+function quiet(command: Command): Command {
+  return command
+    .exitOverride()
+    .configureOutput({ outputError: () => {} })
+    .showSuggestionAfterError(false);
+}

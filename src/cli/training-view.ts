@@ -1,0 +1,25 @@
+import type { TrainProcessOptions } from "../api/train.node.js";
+import { percent } from "./format.js";
+import type { Progress } from "./progress.js";
+import type { Terminal } from "./terminal.js";
+
+/** What a reader sees of a training under way: a bar an epoch, a line for each that is done, files that are left out. */
+export function trainingView(terminal: Terminal): Pick<TrainProcessOptions, "onStep" | "onEpoch" | "onSkip"> {
+  let bar: Progress | undefined;
+  let current = -1;
+  return {
+    onStep: ({ epoch, stepInEpoch, lossSum }, loss, stepsPerEpoch) => {
+      if (epoch !== current) {
+        current = epoch;
+        bar = terminal.progress(`epoch ${epoch + 1}`, stepsPerEpoch, "steps");
+      }
+      bar?.update(stepInEpoch, `loss ${(lossSum / stepInEpoch).toFixed(3)}, last ${loss.toFixed(3)}`);
+    },
+    onEpoch: ({ epoch, trainLoss, testLoss, testTop1 }) => {
+      terminal.say(
+        `epoch ${epoch}: train loss ${trainLoss.toFixed(4)}, test loss ${testLoss.toFixed(4)}, test top-1 ${percent(testTop1)}`,
+      );
+    },
+    onSkip: (file) => terminal.saySkipped(file),
+  };
+}
