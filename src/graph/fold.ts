@@ -48,7 +48,7 @@ export function planFold(graph: Graph, options: FoldOptions = {}): FoldPlan {
   const { shapes } = analyze(simple);
   const propagation = propagate(simple, shapes);
   const selection = selectRegions(simple, propagation, options.maxCost ?? 1);
-  const emitted = emit(simple, selection, propagation, options.precision);
+  const emitted = emit(simple, shapes, selection, propagation, options.precision);
   const regions = emitted.regions.map(({ names: _, materialize: __, ...report }) => report);
   return { ...emitted, report: { regions, refusals: selection.refusals } };
 }

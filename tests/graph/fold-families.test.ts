@@ -255,6 +255,36 @@ describe("one convolution a block", () => {
     expect(pair.report.refusals.map(({ node }) => node)).toContain("y");
   });
 
+  it("RepViT's head: BatchNorm before each of two linear classifiers whose mean is taken", () => {
+    const net = new RandomNet(23);
+    net.add("GlobalAveragePool", "pool", ["x"]);
+    net.add("Flatten", "flat", ["pool"], { axis: int(1) });
+    const head = (name: string): string => {
+      const weight = net.constant(`${name}.w`, normal(net.rng, [5, 6]));
+      const inputs = [
+        net.randomBatchNorm(`${name}.bn`, "flat", 6),
+        weight,
+        net.constant(`${name}.b`, normal(net.rng, [5])),
+      ];
+      return net.add("Gemm", name, inputs, { transB: int(1) });
+    };
+    net.add("Add", "sum", [head("a"), head("b")]);
+    net.add("Div", "mean", ["sum", net.constant("two", f32([], Float32Array.of(2)))]);
+    net.add("MatMul", "mixed", ["mean", net.constant("m", normal(net.rng, [5, 4]))]);
+    net.add("Add", "y", ["mixed", net.constant("offset", normal(net.rng, [4]))]);
+    const pair = foldAndCompare(net.finish(["n", 6, "h", "w"], "y"), [2, 6, 3, 3]);
+    expectExact(pair, { GlobalAveragePool: 1, Flatten: 1, Gemm: 1 });
+    expect(pair.graph.initializers.get("y.weight")!.shape).toEqual([4, 6]);
+  });
+
+  it("scales of features alone do not become a fully connected layer", () => {
+    const net = new RandomNet(24);
+    net.add("Flatten", "flat", ["x"], { axis: int(1) });
+    net.add("Mul", "scaled", ["flat", net.constant("s", normal(net.rng, [8]))]);
+    net.add("Add", "y", ["scaled", net.constant("t", normal(net.rng, [8]))]);
+    expectExact(foldAndCompare(net.finish(["n", 2, 2, 2], "y"), [3, 2, 2, 2]), { Flatten: 1, Mul: 1, Add: 1 });
+  });
+
   it("PPLCNetV3: learnable scalar affines after the branches and after the activation", () => {
     const net = new RandomNet(16);
     const scalar = (name: string): string => net.constant(name, normal(net.rng, [1]));

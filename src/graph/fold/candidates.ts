@@ -1,12 +1,13 @@
 import { concat } from "../../conv-algebra/concat.js";
 import type { Pair } from "../../conv-algebra/geometry.js";
 import { macsPerPosition } from "../../conv-algebra/geometry.js";
+import { expandGroups } from "../../conv-algebra/groups.js";
 import type { LinearMap, Refusal } from "../../conv-algebra/linear-map.js";
 import { identityMap, isRefusal } from "../../conv-algebra/linear-map.js";
 import { negate, sum } from "../../conv-algebra/sum.js";
 import type { Dimension, Graph, GraphNode } from "../graph.js";
 import { consumersOf } from "../validate.js";
-import type { JoiningNode, LinearNode, UnaryNode } from "./linear-nodes.js";
+import type { JoiningNode, LinearNode, UnaryNode } from "./linear/linear-node.js";
 import { linearNode } from "./linear-nodes.js";
 
 /** One way to see a value: as a linear map of an earlier value, its source. */
@@ -139,7 +140,9 @@ class Walk implements Propagation {
     });
   }
 
-  #candidate(node: GraphNode, source: string, map: LinearMap, unfolded: number): Candidate {
+  #candidate(node: GraphNode, source: string, made: LinearMap, unfolded: number): Candidate {
+    // A fully connected layer has no groups.
+    const map = this.#shapes.get(source)?.length === 2 ? expandGroups(made, 1) : made;
     const folded = macsPerPosition(map) * this.#area(node.outputs[0], source, map);
     return { source, map, folded, unfolded };
   }
@@ -164,7 +167,9 @@ class Walk implements Propagation {
     if (this.#graph.initializers.has(value)) return [];
     const shape = this.#shapes.get(value);
     const convChannels = node.op === "Conv" ? this.#convChannels(node) : undefined;
-    const channels = convChannels ?? (shape?.length === 4 ? shape[1] : this.candidates.get(value)?.[0].map.outChannels);
+    const channels =
+      convChannels ??
+      (shape?.length === 4 || shape?.length === 2 ? shape[1] : this.candidates.get(value)?.[0].map.outChannels);
     if (typeof channels !== "number") return [];
     return [{ source: value, map: identityMap(channels), folded: 0, unfolded: 0 }];
   }
@@ -192,7 +197,9 @@ class Walk implements Propagation {
   }
 
   #size(value: string): Pair | undefined {
-    const [height, width] = this.#shapes.get(value)?.slice(2) ?? [];
+    const shape = this.#shapes.get(value);
+    if (shape?.length === 2) return [1, 1];
+    const [height, width] = shape?.slice(2) ?? [];
     return typeof height === "number" && typeof width === "number" ? [height, width] : undefined;
   }
 

@@ -6,7 +6,7 @@ import { weightOf, writeWeight } from "../../conv-algebra/linear-map.js";
 import type { NamedArray } from "../../core/named-arrays.js";
 import { int, intAttribute, ints } from "../attributes.js";
 import { node as makeNode, uniqueName } from "../build.js";
-import type { Graph, GraphNode } from "../graph.js";
+import type { Dimension, Graph, GraphNode } from "../graph.js";
 import type { Precision } from "../precision.js";
 import { roundTo } from "../precision.js";
 import type { Propagation } from "./candidates.js";
@@ -23,13 +23,14 @@ export interface FoldPlan {
 
 export interface PlannedRegion extends RegionReport {
   readonly names: { readonly weight: string; readonly bias: string };
-  /** Weight [O, I/groups, kh, kw] and bias [O], computed in float64 and rounded once. */
+  /** Weight [O, I/groups, kh, kw] (or [O, I] between fully connected layers) and bias [O], computed in float64 and rounded once. */
   materialize(): { weight: NamedArray; bias: NamedArray };
 }
 
 /** The graph with each region's nodes replaced by its convolution, and the convolutions' numbers as promises. */
 export function emit(
   graph: Graph,
+  shapes: ReadonlyMap<string, readonly Dimension[]>,
   { regions, absorbed }: Selection,
   { macs }: Propagation,
   precision: Precision | undefined,
@@ -50,7 +51,8 @@ export function emit(
     const { output, candidate } = region;
     const conv = nodeNames.take(output);
     const names = { weight: valueNames.take(`${output}.weight`), bias: valueNames.take(`${output}.bias`) };
-    const { geometry, materialize } = kernelOf(region, graph, names, precision);
+    const flat = shapes.get(candidate.source)?.length === 2;
+    const { geometry, materialize } = kernelOf(region, graph, names, precision, flat);
     planned.set(node, {
       nodes: region.nodes.map(({ name }) => name),
       source: candidate.source,
@@ -62,7 +64,8 @@ export function emit(
       names,
       materialize,
     });
-    return [convNode(conv, [candidate.source, names.weight, names.bias], output, geometry)];
+    const inputs = [candidate.source, names.weight, names.bias];
+    return [flat ? gemmNode(conv, inputs, output) : convNode(conv, inputs, output, geometry)];
   });
   return { graph: { ...graph, nodes, initializers }, regions: [...planned.values()] };
 }
@@ -90,6 +93,7 @@ function kernelOf(
   graph: Graph,
   names: PlannedRegion["names"],
   precision: Precision | undefined,
+  flat: boolean,
 ): { geometry: LinearMap; materialize: PlannedRegion["materialize"] } {
   const convolutions = nodes.filter(({ op }) => op === "Conv");
   const type = precision ?? storedPrecision(nodes, graph);
@@ -100,14 +104,14 @@ function kernelOf(
   return {
     geometry,
     materialize: () => ({
-      weight: weightArray(geometry, type, names.weight),
+      weight: weightArray(geometry, flat, type, names.weight),
       bias: roundTo({ dtype: "f64", shape: [map.outChannels], data: map.bias }, type, names.bias),
     }),
   };
 }
 
-function weightArray(map: LinearMap, type: Precision, name: string): NamedArray {
-  const shape = [map.outChannels, map.inChannels / map.groups, ...map.kernelSize];
+function weightArray(map: LinearMap, flat: boolean, type: Precision, name: string): NamedArray {
+  const shape = [map.outChannels, map.inChannels / map.groups, ...(flat ? [] : map.kernelSize)];
   if (type !== "f32") return roundTo({ dtype: "f64", shape, data: weightOf(map) }, type, name);
   const data = new Float32Array(weightCount(map));
   writeWeight(map, data);
@@ -124,6 +128,11 @@ function storedPrecision(nodes: readonly GraphNode[], { initializers }: Graph): 
 function describe({ outChannels, inChannels, groups, kernelSize, stride, dilation }: MapGeometry): string {
   const dilated = dilation.some((d) => d > 1) ? `, dilation ${dilation.join("×")}` : "";
   return `${kernelSize.join("×")}, ${inChannels} → ${outChannels}, stride ${stride.join("×")}, groups ${groups}${dilated}`;
+}
+
+/** On [batch, features] a map is a fully connected layer. */
+function gemmNode(name: string, inputs: readonly string[], output: string): GraphNode {
+  return makeNode("Gemm", name, inputs, [output], { transB: int(1) });
 }
 
 function convNode(name: string, inputs: readonly string[], output: string, geometry: MapGeometry): GraphNode {

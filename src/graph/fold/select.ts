@@ -69,8 +69,10 @@ export function selectRegions(graph: Graph, propagation: Propagation, maxCost: n
       if (reader) return `the value "${value}" in between is also read by ${reader.op} "${reader.name}"`;
     }
     if (candidate.folded > maxCost * candidate.unfolded) {
+      const wanted = `one convolution from "${candidate.source}"`;
+      if (candidate.unfolded === 0) return `${wanted} would need multiplications, which the nodes do without`;
       const ratio = (candidate.folded / candidate.unfolded).toPrecision(3);
-      return `one convolution from "${candidate.source}" would cost ${ratio} × the multiply-accumulates (more than ${maxCost})`;
+      return `${wanted} would cost ${ratio} × the multiply-accumulates (more than ${maxCost})`;
     }
     return undefined;
   }
