@@ -1,6 +1,7 @@
 import { type ConvGeometry, convOutHeight, convOutWidth } from "../../core/conv-geometry.js";
 import type { KernelCall } from "../backend.js";
 import type { ConvPlan, ConvWeightGradientPlan } from "../convolution.js";
+import { checkScratch } from "./target.js";
 import { backwardDataWindows, type ConvPhase, forwardWindow } from "./window.js";
 
 /** One input and one output a group. */
@@ -18,6 +19,7 @@ export function depthwiseBackwardData(g: ConvGeometry): ConvPlan {
 
 function depthwisePlan(g: ConvGeometry, phases: readonly ConvPhase[]): ConvPlan {
   const parts: (ConvPhase & { readonly at: number })[] = [];
+  checkScratch(g.inChannels + 10 * (g.kernelHeight * g.kernelWidth + 1) + 64);
   let packedWords = 0;
   for (const phase of phases) {
     parts.push({ ...phase, at: packedWords });

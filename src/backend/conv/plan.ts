@@ -122,7 +122,8 @@ function choose<Plan>(
     return algorithm;
   }
   const candidates = Object.values(algorithms).filter(({ applies }) => applies(g, target));
-  const costs = candidates.map(({ cost }) => cost(g, target).cycles);
+  const oneThread = { ...target, threads: 1 }; // the choice decides the result's bits: it must not depend on the threads
+  const costs = candidates.map(({ cost }) => cost(g, oneThread).cycles);
   return candidates[costs.indexOf(Math.min(...costs))]!;
 }
 

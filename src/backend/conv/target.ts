@@ -1,3 +1,4 @@
+import { ShapeError } from "../../core/errors.js";
 import type { Backend } from "../backend.js";
 
 /** What a plan must know of the backend that will run it. `threads` shapes the tasks, never the result. */
@@ -29,4 +30,14 @@ export function roundUp(n: number, multiple: number): number {
 export function blockLength(units: number, others: number, threads: number): number {
   const wanted = threads === 1 ? 1 : ceilDiv(tasksPerThread * threads, others);
   return ceilDiv(units, Math.min(units, wanted));
+}
+
+/** @throws ShapeError where even the smallest task of a convolution would not find room in a thread's scratch memory. */
+export function checkScratch(words: number): void {
+  if (words <= scratchWords) return;
+  throw new ShapeError({
+    expected: `a convolution whose smallest part fits in ${scratchWords} words of scratch memory`,
+    received: `one that needs ${words}`,
+    remedy: "use a smaller kernel or a narrower image",
+  });
 }

@@ -1,6 +1,6 @@
 import { type ConvGeometry, convOutHeight, convOutWidth } from "../../core/conv-geometry.js";
 import type { ConvWeightGradientPlan } from "../convolution.js";
-import { blockLength, type ConvTarget, ceilDiv, microRows, scratchWords } from "./target.js";
+import { blockLength, type ConvTarget, ceilDiv, checkScratch, microRows, roundUp } from "./target.js";
 
 /** Output positions of a chunk: long sums in registers, packed operands that stay in L2. */
 const chunkPositions = 128;
@@ -8,6 +8,7 @@ const chunkPositions = 128;
 /** Words of a task's packed operands and of its part of the result that still fit L2 well. */
 const operandWords = 96 * 1024;
 const resultWords = 96 * 1024;
+const maxInputs = 256;
 
 /** From this many images on, small images are put together position by position: see `batch_inner`. */
 const batchInnerFrom = 4;
@@ -50,44 +51,52 @@ export function gemmBackwardWeight(g: ConvGeometry, target: ConvTarget): ConvWei
   };
 }
 
-/** How the work is cut, and in which order. */
+/**
+ * How the work is cut, and in which order. The order and the chunk decide in which order sums are taken: they depend on the
+ * geometry alone. Then the largest blocks whose result and operands fit are cut further, until the threads have enough tasks.
+ */
 export function gemmShape(g: ConvGeometry, target: ConvTarget) {
-  const outHeight = convOutHeight(g);
-  const outWidth = convOutWidth(g);
+  const [outHeight, outWidth] = [convOutHeight(g), convOutWidth(g)];
   const inputs = g.inChannels / g.groups;
   const panels = ceilDiv(g.outChannels / g.groups, target.panelColumns);
-  const batchInner = g.batch >= batchInnerFrom && outWidth <= batchInnerWidth;
-
-  // Inputs and panels of a task: a result that fits, then operands that fit beside it.
-  let blockInputs = Math.min(inputs, 256);
+  let blockInputs = Math.min(roundUp(inputs, microRows), maxInputs);
   let blockPanels = panels;
   let kernelRows = g.kernelHeight;
-  const result = () => kernelRows * g.kernelWidth * (blockInputs + microRows) * blockPanels * target.panelColumns;
+
+  const result = () => kernelRows * g.kernelWidth * blockInputs * blockPanels * target.panelColumns;
+  const halveInputs = () => {
+    blockInputs = roundUp(ceilDiv(blockInputs, 2), microRows);
+  };
   while (result() > resultWords && blockPanels > 4) blockPanels = ceilDiv(blockPanels, 2);
   while (result() > resultWords && kernelRows > 1) kernelRows = ceilDiv(kernelRows, 2);
-  while (result() > resultWords && blockInputs > microRows) blockInputs = ceilDiv(blockInputs, 2);
+  while (result() > resultWords && blockInputs > microRows) halveInputs();
   while (result() > resultWords && blockPanels > 1) blockPanels = ceilDiv(blockPanels, 2);
+
+  const operands = (images: number, lines: number): number => {
+    const inLines = Math.min(g.height, (lines - 1) * g.strideHeight + (kernelRows - 1) * g.dilationHeight + 1);
+    const positions = images * lines * outWidth;
+    const segments = 3 * positions;
+    const dy = blockPanels * (positions * target.panelColumns + 16);
+    return segments + dy + (blockInputs / microRows) * (images * inLines * g.width * microRows + 16);
+  };
+  const batchInner = g.batch >= batchInnerFrom && outWidth <= batchInnerWidth && operands(1, outHeight) <= operandWords;
+  const chunkOperands = (chunk: number) => (batchInner ? operands(chunk, outHeight) : operands(1, chunk));
+  const unit = batchInner ? outHeight * outWidth : outWidth;
+  let chunk = Math.min(batchInner ? g.batch : outHeight, ceilDiv(chunkPositions, unit));
+  while (chunk > 1 && chunkOperands(chunk) > operandWords) chunk = ceilDiv(chunk, 2);
+  while (chunkOperands(chunk) > operandWords && blockInputs > microRows) halveInputs();
+  while (chunkOperands(chunk) > operandWords && blockPanels > 1) blockPanels = ceilDiv(blockPanels, 2);
+  while (chunkOperands(chunk) > operandWords && kernelRows > 1) kernelRows = ceilDiv(kernelRows, 2);
+  checkScratch(result() + chunkOperands(chunk) + 64);
 
   const others = g.groups * ceilDiv(g.kernelHeight, kernelRows) * ceilDiv(inputs, blockInputs);
   blockPanels = Math.min(blockPanels, blockLength(panels, others, target.threads));
   if (others * ceilDiv(panels, blockPanels) < 2 * target.threads) kernelRows = 1;
-
-  const operands = (chunk: number): number => {
-    const lines = batchInner ? outHeight : chunk;
-    const images = batchInner ? chunk : 1;
-    const inLines = Math.min(g.height, (lines - 1) * g.strideHeight + (kernelRows - 1) * g.dilationHeight + 1);
-    const dy = lines * outWidth * images * blockPanels * target.panelColumns;
-    return dy + inLines * g.width * images * (blockInputs + microRows) + 32 * (blockInputs + blockPanels);
-  };
-  const unit = batchInner ? outHeight * outWidth : outWidth;
-  let chunk = Math.max(1, Math.min(batchInner ? g.batch : outHeight, ceilDiv(chunkPositions, unit)));
-  while (chunk > 1 && operands(chunk) > operandWords) chunk = ceilDiv(chunk, 2);
-  while (operands(chunk) > scratchWords / 2 && blockInputs > microRows) blockInputs = ceilDiv(blockInputs, 2);
   return {
     batch_inner: batchInner ? 1 : 0,
     chunk,
     block_kernel_rows: kernelRows,
-    block_inputs: Math.ceil(blockInputs / microRows) * microRows,
+    block_inputs: blockInputs,
     block_panels: blockPanels,
   };
 }

@@ -1,0 +1,93 @@
+import { describe, expect, it } from "vitest";
+import {
+  type ConvRole,
+  convAlgorithms,
+  convCost,
+  planConvBackwardData,
+  planConvBackwardWeight,
+  planConvForward,
+} from "#repvgg/backend/conv/plan.js";
+import { type ConvGeometry, convGeometry } from "#repvgg/core/conv-geometry.js";
+import { ShapeError } from "#repvgg/core/errors.js";
+import { convGeometries } from "./conv-geometries.js";
+
+const target = { lanes: 4, panelColumns: 8, threads: 1 };
+
+/** The layers of RepVGG-A0 whose algorithm matters most. */
+function a0(size: number, batch: number): ConvGeometry[] {
+  const layer = (at: number, inChannels: number, outChannels: number, stride: number, kernel = 3) =>
+    convGeometry({
+      ...{ batch, height: at, width: at, inChannels, outChannels },
+      ...{ kernel, stride, padding: kernel >> 1 },
+    });
+  return [
+    layer(size, 3, 48, 2),
+    layer(size / 2, 48, 48, 2),
+    layer(size / 4, 48, 48, 1),
+    layer(size / 8, 96, 96, 1),
+    layer(size / 16, 192, 192, 1),
+    layer(size / 16, 192, 1280, 2),
+    layer(size / 16, 192, 192, 1, 1),
+  ];
+}
+
+const geometries = [...convGeometries, ...a0(224, 1), ...a0(224, 16), ...a0(32, 64)];
+
+describe("plans", () => {
+  it("choose the algorithm and the order of sums by the geometry alone, never by the threads", () => {
+    for (const g of geometries) {
+      const bits = [1, 2, 3, 8, 64].map((threads) => {
+        const at = { input: 16, packed: 32, output: 48, workspace: 64, outputGradient: 80, weightGradient: 96 };
+        const gradient = planConvBackwardWeight(g, { ...target, threads });
+        const chunks = gradient.run(at).map(({ args }) => {
+          const { chunk, chunk_tiles, batch_inner } = args as Readonly<Record<string, number>>;
+          return { chunk, chunk_tiles, batch_inner };
+        });
+        const forward = planConvForward(g, { ...target, threads });
+        const backwardData = planConvBackwardData(g, { ...target, threads });
+        return [forward.algorithm, backwardData.algorithm, gradient.algorithm, gradient.workspaceWords, chunks];
+      });
+      for (const other of bits) expect(other).toEqual(bits[0]);
+    }
+  });
+
+  it("take Winograd for stride-1 3×3 layers of the usual sizes, igemm for 1×1, strided and very small ones", () => {
+    const forward = (g: ConvGeometry) => planConvForward(g, target).algorithm;
+    expect(a0(224, 1).map(forward)).toEqual([
+      ...["igemm", "igemm", "winograd4", "winograd4", "winograd4", "igemm", "igemm"],
+    ]);
+    expect(a0(32, 64).map(forward)).toEqual([
+      ...["igemm", "igemm", "winograd4", "winograd4", "igemm", "igemm", "igemm"],
+    ]);
+    const depthwise = convGeometry({ height: 8, width: 8, inChannels: 8, outChannels: 8, kernel: 3, groups: 8 });
+    expect(forward(depthwise)).toBe("depthwise");
+  });
+
+  it("offer only algorithms that they can plan, and price each", () => {
+    const roles: readonly ConvRole[] = ["forward", "backward-data", "backward-weight"];
+    for (const g of geometries) {
+      for (const role of roles) {
+        for (const algorithm of convAlgorithms(g, role, target)) {
+          const { multiplications, cycles } = convCost(g, role, algorithm, target);
+          expect(multiplications).toBeGreaterThan(0);
+          expect(cycles).toBeGreaterThanOrEqual(0);
+        }
+      }
+    }
+  });
+
+  it("refuse an algorithm that cannot do the convolution, and unknown names", () => {
+    const strided = convGeometry({ height: 8, width: 8, inChannels: 8, outChannels: 8, kernel: 3, stride: 2 });
+    expect(() => planConvForward(strided, target, "winograd4")).toThrow(RangeError);
+    expect(() => planConvForward(strided, target, "fft")).toThrow(/fft is none of igemm/);
+  });
+
+  it("refuse geometries without output, and those whose smallest part is larger than scratch memory", () => {
+    const g = convGeometry({ height: 3, width: 3, inChannels: 1, outChannels: 1, kernel: 3 });
+    expect(() => planConvForward({ ...g, kernelHeight: 5 }, target)).toThrow(ShapeError);
+    const wide = convGeometry({ height: 3, width: 3, inChannels: 600_000, outChannels: 8, kernel: 1 });
+    expect(() => planConvForward(wide, target)).toThrow(ShapeError);
+    const long = { ...convGeometry({ height: 3, width: 3, inChannels: 1, outChannels: 1, kernel: 1 }), width: 200_000 };
+    expect(() => planConvBackwardWeight(long, target)).toThrow(ShapeError);
+  });
+});
