@@ -31,13 +31,12 @@ for (const { size, batch } of cases) {
       times.pytorch.push(
         ...(runPeer(python, ["bench/peers/train_pytorch.py", ...args], { env: torchEnvironment })?.milliseconds ?? []),
       );
-      // TensorFlow.js takes minutes a step at 224×224 and does not get faster by threads: once is enough.
+      // TensorFlow.js takes minutes a step and does not get faster by threads: one picture, once, is enough.
       if (round > 0 || size > 32 || threads > 1) continue;
-      const small = [size, 8, threads, 1].map(String);
-      const tfjs = runPeer(process.execPath, ["bench/peers/train_tfjs.mjs", ...small], { timeoutSeconds: 300 });
+      const tfjs = runPeer(process.execPath, ["bench/peers/train_tfjs.mjs", String(size), "1", "1", "0"]);
       if (!tfjs) continue;
       tfjsBackend = tfjs.backend;
-      times.tfjs.push(...tfjs.milliseconds.map((ms) => (ms * batch) / 8));
+      times.tfjs.push(...tfjs.milliseconds.map((ms) => ms * batch));
     }
     const imagesPerSecond = (list) => (list.length ? (batch * 1000) / summary(list).median : undefined);
     const [ours, torch, tfjs] = [times.repvgg, times.pytorch, times.tfjs].map(imagesPerSecond);
@@ -54,7 +53,7 @@ for (const { size, batch } of cases) {
         (torch
           ? `, PyTorch ${torch.toFixed(1)} (${spread(summary(times.pytorch))}), ratio ${(ours / torch).toFixed(2)}`
           : "") +
-        (tfjs ? `, TensorFlow.js ${tfjsBackend} ${tfjs.toFixed(1)}, ratio ${(ours / tfjs).toFixed(1)}` : ""),
+        (tfjs ? `, TensorFlow.js (${tfjsBackend}) ${tfjs.toPrecision(2)}, ratio ${(ours / tfjs).toFixed(0)}` : ""),
     );
   }
 }
