@@ -1,12 +1,54 @@
+/**
+ * RepVGG for TypeScript: build a multi-branch net ({@link repvgg}), {@link train} it, {@link fold} it into its plain form,
+ * {@link verify} that both give the same outputs, and {@link predict}. A {@link Model} is a plain immutable value; every
+ * function returns a new one. Mistakes of the caller are {@link UserError}s of one line.
+ * @packageDocumentation
+ */
+export type { ComputeOptions } from "./api/backend.node.js";
+export {
+  type Dataset,
+  type DatasetSource,
+  type Image,
+  type OpenOptions,
+  openDataset,
+  type SkippedFile,
+  type Split,
+  type SplitOptions,
+  type SplitOrigin,
+  type TrainAndTest,
+  trainAndTest,
+} from "./api/datasets.node.js";
 export { type EvaluateOptions, type Evaluation, evaluate } from "./api/evaluate.node.js";
 export { fold } from "./api/fold.js";
+export { freshModel } from "./api/fresh-model.node.js";
 export { loadModel, saveModel } from "./api/model-files.node.js";
-export { type PredictOptions, type Prediction, predict, predictAll } from "./api/predict.node.js";
-export { resume, type TrainOptions, type TrainProcessOptions, type TrainResult, train } from "./api/train.node.js";
-export { type VerifyModelsOptions, verify } from "./api/verify.node.js";
-export { FormatError, ShapeError, UserError, VerificationError } from "./core/errors.js";
+export { type Prediction, type PredictOptions, predict, predictAll } from "./api/predict.node.js";
+export { type RecalibrateOptions, recalibrate } from "./api/recalibrate.node.js";
+export {
+  type AugmentationConfig,
+  type AugmentationPreset,
+  type EpochRecord,
+  type RunPosition,
+  resume,
+  type TrainConfig,
+  type TrainOptions,
+  type TrainProcessOptions,
+  type TrainResult,
+  train,
+} from "./api/train.node.js";
+export {
+  type Difference,
+  type ValueDifference,
+  type Verification,
+  type VerifyModelsOptions,
+  verify,
+} from "./api/verify.node.js";
+export { type ErrorParts, FormatError, ShapeError, UserError, VerificationError } from "./core/errors.js";
+export type { NamedArray, NamedArrays } from "./core/named-arrays.js";
 export type { Preprocessing } from "./core/preprocessing.js";
 export type { Architecture, BlockSpec, Form } from "./nn/architecture.js";
 export { type ArchitectureSpec, architecture } from "./nn/build-architecture.js";
 export type { Model, ModelMetadata } from "./nn/model.js";
 export { type RepvggOptions, repvgg } from "./nn/repvgg.js";
+export { RunningStats } from "./nn/running-stats.js";
+export { type VariantName, variantNames } from "./nn/zoo.js";

@@ -7,6 +7,9 @@ import { createLoader, type ThreadedLoaderOptions } from "../data/loader.node.js
 import { findSplit, type OpenOptions, openDataset, openTrainAndTest } from "../data/open-dataset.node.js";
 import type { Model } from "../nn/model.js";
 
+export type { Dataset, DatasetSource, Image, SkippedFile } from "../data/dataset.js";
+export { type OpenOptions, openDataset, type Split } from "../data/open-dataset.node.js";
+
 /** Pictures to train on and pictures to test on. */
 export interface TrainAndTest {
   readonly train: Dataset;

@@ -22,6 +22,11 @@ import {
 } from "./datasets.node.js";
 import { datasetStatistics } from "./statistics.node.js";
 
+export type { AugmentationConfig, AugmentationPreset } from "../data/augmentation/config.js";
+export type { RunPosition } from "../train/checkpoint.js";
+export type { TrainConfig } from "../train/config.js";
+export type { EpochRecord } from "../train/history.js";
+
 /** What does not change the result. */
 export interface TrainProcessOptions extends ComputeOptions, OpenOptions {
   /** Threads that decode and vary pictures. Default: see the loader. */

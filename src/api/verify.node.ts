@@ -10,6 +10,9 @@ import { evaluationLoader, testSet } from "./datasets.node.js";
 import { graphInput } from "./input.js";
 import { spreadOver } from "./spread-over.js";
 
+export type { Difference } from "../analysis/difference.js";
+export type { ValueDifference, Verification } from "../analysis/verify.js";
+
 export interface VerifyModelsOptions extends ComputeOptions, OpenOptions {
   /** Real pictures to compare on: a folder, a known name, or a data set. Default: random inputs (standard normal). */
   readonly data?: string | Dataset;
