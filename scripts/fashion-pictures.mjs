@@ -20,11 +20,8 @@ export async function writePictures(folder, counts) {
       const target = join(folder, split, dataset.classNames[label].replaceAll("/", "-"));
       mkdirSync(target, { recursive: true });
       const { data, width, height, channels } = await dataset.read(i);
-      jobs.push(
-        sharp(data, { raw: { width, height, channels } })
-          .png()
-          .toFile(join(target, `${written[label]++}.png`)),
-      );
+      const picture = sharp(data, { raw: { width, height, channels } }).toColourspace("b-w");
+      jobs.push(picture.png().toFile(join(target, `${written[label]++}.png`)));
     }
     await Promise.all(jobs);
   }

@@ -41,15 +41,19 @@ function ended(child) {
   });
 }
 
-/** Runs to the end, or kills after `milliseconds`. @returns whether it was killed */
+/**
+ * Runs to the end, or kills after `milliseconds`.
+ * @returns milliseconds to the end; undefined where it was killed
+ */
 async function runOrKill(out, threads, milliseconds) {
+  const started = performance.now();
   const child = startRun(out, threads);
   const timer = milliseconds === undefined ? undefined : setTimeout(() => child.kill("SIGKILL"), milliseconds);
   const { code, signal } = await ended(child);
   clearTimeout(timer);
-  if (signal === "SIGKILL") return true;
+  if (signal === "SIGKILL") return undefined;
   if (code !== 0) throw new Error(`repvgg train ended with code ${code}`);
-  return false;
+  return performance.now() - started;
 }
 
 /** What a run leaves, but for the times at which it was written. */
@@ -75,6 +79,7 @@ async function describeState(out) {
   if (!existsSync(join(out, "last.safetensors"))) return `before the first checkpoint${writing}`;
   const { metadata } = await readSafetensorsFile(join(out, "last.safetensors"));
   const { step, epoch, stepInEpoch } = JSON.parse(metadata.position);
+  if (epoch === epochs) return `after the last step${writing}`;
   return `last checkpoint at step ${step} (epoch ${epoch + 1}, step ${stepInEpoch} of it)${writing}`;
 }
 
@@ -88,9 +93,7 @@ function check(what, expected, received) {
 try {
   await writePictures(data, { train: pictures, test: Math.ceil(pictures / 3) });
   const reference = join(folder, "reference");
-  const started = performance.now();
-  await runOrKill(reference, 1);
-  const length = performance.now() - started;
+  let length = await runOrKill(reference, 1);
   const expected = results(reference);
   console.log(`uninterrupted on 1 thread: ${(length / 1000).toFixed(1)} s`);
   const twoThreads = join(folder, "two-threads");
@@ -101,15 +104,16 @@ try {
   let runs = 0;
   while (done < kills) {
     const out = join(folder, `run-${++runs}`);
-    for (let finished = false; !finished; ) {
+    for (let first = true, time; time === undefined; first = false) {
       const threads = 1 + rng.int(2);
       const moment = done < kills ? rng.uniform(0, length) : undefined;
-      finished = !(await runOrKill(out, threads, moment));
-      if (!finished) {
+      time = await runOrKill(out, threads, moment);
+      if (time === undefined) {
+        const state = await describeState(out);
         console.log(
-          `kill ${++done} of run ${runs}, ${threads} thread(s), after ${(moment / 1000).toFixed(2)} s: ${await describeState(out)}`,
+          `kill ${++done}: run ${runs}, ${threads} thread(s), after ${(moment / 1000).toFixed(2)} s: ${state}`,
         );
-      }
+      } else if (first) length = time; // the machine may have become faster or slower
     }
     check(`run ${runs}`, expected, results(out));
     rmSync(out, { recursive: true });

@@ -1,4 +1,4 @@
-import { UserError } from "../core/errors.js";
+import { FormatError, UserError } from "../core/errors.js";
 import { type AugmentationConfig, type AugmentationPreset, augmentationPreset } from "../data/augmentation/config.js";
 import type { SkippedFile } from "../data/dataset.js";
 import { createLoader } from "../data/loader.node.js";
@@ -111,7 +111,7 @@ export async function resume(
   data?: TrainAndTest,
 ): Promise<TrainResult> {
   const run = RunDirectory.open(out);
-  const setup = run.readConfig() as RunSetup;
+  const setup = readSetup(run);
   if (!data && !setup.data) {
     throw new UserError({ expected: "the data sets of the run", received: "none", remedy: "give them to resume()" });
   }
@@ -125,10 +125,23 @@ export async function resume(
 
 /** What config.json holds. */
 interface RunSetup {
+  /** Metadata of the model at the start, for the reader: the model itself is in initial.safetensors. */
   readonly model: Record<string, string>;
   /** Null: data sets that the caller had open. */
   readonly data: SplitOrigin | null;
   readonly config: TrainConfig;
+}
+
+function readSetup(run: RunDirectory): RunSetup {
+  const setup = run.readConfig() as Partial<RunSetup> | null;
+  const { data, config } = setup ?? {};
+  const isOrigin = typeof data?.place === "string" && Number.isFinite(data.holdOut) && Number.isSafeInteger(data.seed);
+  if (typeof config === "object" && config !== null && (data === null || isOrigin)) return setup as RunSetup;
+  throw new FormatError({
+    expected: "the configuration of a run",
+    received: `something else in ${run.file("config.json")}`,
+    remedy: "begin a new run",
+  });
 }
 
 async function runTraining(

@@ -1,0 +1,159 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import sharp from "sharp";
+import { beforeAll, describe, expect, it } from "vitest";
+import { type Evaluation, loadModel, type Verification } from "#repvgg/index.js";
+import { fashionPictures, fileFolder, repvgg, repvggJson } from "./support.js";
+
+/** Train, fold, verify, evaluate, predict and look, each command in its own process, on real pictures. */
+describe("the whole job on the command line", () => {
+  const folder = fileFolder();
+  const out = join(folder, "run");
+  const model = join(out, "model.safetensors");
+  const plain = join(folder, "plain.safetensors");
+  let pictures: string;
+  let trained: { epochs: unknown; last: Record<string, number>; best: Record<string, number>; interrupted: boolean };
+
+  beforeAll(async () => {
+    pictures = await fashionPictures(folder);
+    const args = ["--epochs", "2", "--batch-size", "16", "--learning-rate", "0.03", "--out", out];
+    trained = await repvggJson(["train", pictures, ...args]);
+    await repvggJson(["fold", model, "-o", plain]);
+  }, 60_000);
+
+  it("train learns, and leaves everything in the run's folder", async () => {
+    expect(trained).toMatchObject({ interrupted: false, last: { epoch: 2 }, skipped: [] });
+    expect(trained.best["testTop1"]).toBeGreaterThan(0.4); // by chance: 0.1
+    const config = JSON.parse(readFileSync(join(out, "config.json"), "utf8"));
+    expect(config).toMatchObject({ data: { place: pictures }, config: { epochs: 2, learningRate: 0.03, seed: 0 } });
+    const records = readFileSync(join(out, "metrics.jsonl"), "utf8")
+      .trimEnd()
+      .split("\n")
+      .map((line) => JSON.parse(line));
+    expect(records.filter((record) => record.kind === "epoch").at(-1)).toMatchObject(trained.last);
+    const curves = await sharp(join(out, "curves.png")).metadata();
+    expect([curves.format, curves.width! > 1000]).toEqual(["png", true]);
+  });
+
+  it("resume of a run that is done changes nothing", async () => {
+    const before = readFileSync(model);
+    const again = await repvggJson(["train", "--resume", out]);
+    expect(again).toEqual({ ...trained, out });
+    expect(readFileSync(model).equals(before)).toBe(true);
+  });
+
+  it("fold says what became of the net", async () => {
+    const file = join(folder, "plain-again.safetensors");
+    const folded = await repvggJson(["fold", model, "-o", file]);
+    expect(folded).toMatchObject({
+      output: file,
+      nodes: { before: 51, after: 17 },
+      parameters: { before: 185_274, after: 165_626 },
+      recalibratedOn: null,
+      verification: { agree: true, top1Disagreements: 0 },
+    });
+    expect(readFileSync(file).equals(readFileSync(plain))).toBe(true);
+  });
+
+  it("verify finds no difference on real pictures", async () => {
+    const result = await repvggJson<Verification>(["verify", model, plain, "--data", pictures]);
+    expect(result).toMatchObject({ samples: 100, top1Disagreements: 0, agree: true, firstParted: null });
+    expect(result.outputs.maxAbsolute).toBeLessThan(1e-4);
+    expect(result.values.map((value) => value.name)).toContain("stage3.1.rbr_reparam");
+  });
+
+  it("eval gives both forms the same accuracy, that of training", async () => {
+    const [a, b] = await Promise.all([model, plain].map((file) => repvggJson<Evaluation>(["eval", file, pictures])));
+    expect(a).toMatchObject({ images: 100, top1: trained.last["testTop1"], top5: trained.last["testTop5"] });
+    expect(a!.loss).toBeCloseTo(trained.last["testLoss"]!, 5);
+    const { loss, ...exact } = a!;
+    expect(b).toMatchObject(exact);
+    expect(b!.loss).toBeCloseTo(loss, 5);
+    const hits = a!.confusion.reduce((sum, row, c) => sum + row[c]!, 0);
+    expect(hits / a!.images).toBeCloseTo(a!.top1, 12);
+    expect(a!.confusion.flat().reduce((x, y) => x + y)).toBe(100);
+  });
+
+  it("predict answers as eval counts", async () => {
+    const files = ["Bag", "Trouser", "Sandal"].flatMap((name) =>
+      [0, 1, 2].map((i) => join(pictures, "test", name, `${i}.png`)),
+    );
+    type Answer = { pictures: { file: string; predictions: { name: string; probability: number }[] }[] };
+    const [a, b] = await Promise.all(
+      [model, plain].map((file) => repvggJson<Answer>(["predict", file, ...files, "--top", "10"])),
+    );
+    expect(a!.pictures.map(({ file }) => file)).toEqual(files);
+    a!.pictures.forEach(({ predictions }, i) => {
+      expect(predictions.map(({ name }) => name)).toEqual(b!.pictures[i]!.predictions.map(({ name }) => name));
+      expect(predictions.reduce((sum, { probability }) => sum + probability, 0)).toBeCloseTo(1, 6);
+    });
+    const right = a!.pictures.filter(({ file, predictions }) => file.includes(`/${predictions[0]!.name}/`)).length;
+    expect(right).toBeGreaterThan(4);
+  });
+
+  it("info describes the file, and the zoo", async () => {
+    const info = await repvggJson(["info", plain]);
+    const { architecture, metadata } = await loadModel(plain);
+    expect(info).toMatchObject({ form: "plain", architecture, parameters: 165_626, classNames: metadata.classNames });
+    expect(info["provenance"]).toMatchObject({ trainedOn: "pictures/train, 300 pictures, 2 epochs" });
+    const { models } = await repvggJson<{ models: { name: string }[] }>(["info"]);
+    expect(models).toHaveLength(17);
+    expect((await repvggJson(["info", "A0"]))["parameters"]).toEqual({ train: 9_108_968, plain: 8_309_384 });
+    expect(await repvggJson(["info", "--system"])).toMatchObject({
+      node: process.version,
+      threads: expect.any(Number),
+    });
+  });
+
+  it("data counts what was trained on", async () => {
+    const data = await repvggJson<{ train: { pictures: number; channels: number }; test: object; leaked: number[] }>([
+      "data",
+      pictures,
+    ]);
+    expect(data).toMatchObject({
+      train: { pictures: 300, channels: 1, imbalance: 1, duplicates: 0, skipped: [] },
+      test: { pictures: 100 },
+      leaked: [],
+    });
+  });
+
+  it("fold --recalibrate takes the statistics of the data", async () => {
+    const file = join(folder, "recalibrated.safetensors");
+    const folded = await repvggJson(["fold", model, "-o", file, "--recalibrate", pictures]);
+    expect(folded).toMatchObject({ recalibratedOn: "pictures/train, 300 pictures", verification: { agree: true } });
+    expect((await loadModel(file)).metadata.provenance).toMatchObject({
+      recalibratedOn: "pictures/train, 300 pictures",
+    });
+    expect(readFileSync(file).equals(readFileSync(plain))).toBe(false);
+  });
+
+  it("--from goes on with a model that has its own pixel statistics; text says what happens", async () => {
+    const tuned = join(folder, "tuned");
+    const args = ["--from", model, "--epochs", "1", "--batch-size", "100", "--learning-rate", "0.001", "--out", tuned];
+    const { code, stdout, stderr } = await repvgg(["train", pictures, ...args]);
+    expect(code).toBe(0);
+    expect(stderr).toContain("RepVGG nano on pictures/train: 300 pictures to train on, 100 to test on");
+    expect(stderr).toMatch(/^epoch 1: train loss \d\.\d{4}, test loss \d\.\d{4}, test top-1 \d+\.\d\d %$/m);
+    expect(stdout).toContain(`Next    repvgg fold ${tuned}/model.safetensors -o plain.safetensors`);
+    const [before, after] = await Promise.all([model, join(tuned, "model.safetensors")].map(loadModel));
+    expect(after!.metadata.preprocessing).toEqual(before!.metadata.preprocessing);
+  });
+
+  it("--quiet says nothing but the result; text output has no colours in a pipe", async () => {
+    const ended = await repvgg(["eval", plain, pictures, "--quiet"]);
+    expect(ended).toMatchObject({ code: 0, stderr: "" });
+    expect(ended.stdout).toMatch(/\(plain form\) on 100 pictures: top-1 \d+\.\d\d %, top-5/);
+    expect(ended.stdout).not.toContain("\x1b");
+  });
+
+  it("quickstart does it all and offers a picture to try", async () => {
+    const quick = join(folder, "quick");
+    type Result = { differentAnswers: number; testImages: number; files: Record<"model" | "picture", string> };
+    const result = await repvggJson<Result>(["quickstart", "--epochs", "1", "--out", quick]);
+    expect(result).toMatchObject({ differentAnswers: 0, testImages: 2000, nodes: { train: 51, plain: 17 } });
+    const answer = await repvgg(["predict", result.files.model, result.files.picture, "--top", "1"]);
+    expect(answer).toMatchObject({ code: 0, stderr: "" });
+    const replaced = await repvgg(["quickstart", "--epochs", "1", "--out", join(quick, "pictures")]);
+    expect(replaced.code).toBe(1);
+  });
+});

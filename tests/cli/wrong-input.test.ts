@@ -1,0 +1,253 @@
+import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { beforeAll, describe, expect, it } from "vitest";
+import { fashionPictures, fileFolder, fileOf, freshModelFile, oneLine, repvgg } from "./support.js";
+
+const folder = fileFolder();
+let pictures: string;
+let model: string;
+let plain: string;
+
+beforeAll(async () => {
+  pictures = await fashionPictures(folder, { train: 20, test: 10 });
+  model = await freshModelFile(folder);
+  plain = await freshModelFile(folder, "plain");
+}, 60_000);
+
+/** A data set of two classes, one of real pictures and one of what is given. */
+function twoClasses(name: string, files: Record<string, string | Uint8Array>): string {
+  const root = join(folder, name);
+  for (const c of ["bag", "coat"]) mkdirSync(join(root, c), { recursive: true });
+  for (const i of [0, 1]) copyFileSync(join(pictures, "train", "Bag", `${i}.png`), join(root, "bag", `${i}.png`));
+  for (const [file, bytes] of Object.entries(files)) writeFileSync(join(root, "coat", file), bytes);
+  return root;
+}
+
+const coat = (i: number): Buffer => readFileSync(join(pictures, "train", "Coat", `${i}.png`));
+
+describe.concurrent("data", () => {
+  it("a missing folder", async () => {
+    expect(await repvgg(["train", "nowhere"], { cwd: folder })).toEqual(
+      oneLine(
+        "expected a data set (a folder, or fashion-mnist or fashion-mnist-subset) at nowhere, received no such file or folder: check the path",
+      ),
+    );
+  });
+
+  it("a file instead of a folder", async () => {
+    expect(await repvgg(["eval", plain, model])).toEqual(
+      oneLine(`expected a folder at ${model}, received a file: give the folder of the data set`),
+    );
+  });
+
+  it("an empty class", async () => {
+    const root = twoClasses("empty-class", {});
+    expect(await repvgg(["train", root])).toEqual(
+      oneLine(
+        `expected JPEG, PNG or WebP pictures in ${join(root, "coat")}/, received none: add pictures or remove the folder`,
+      ),
+    );
+  });
+
+  it("one class only", async () => {
+    const root = join(folder, "one-class");
+    mkdirSync(join(root, "bag"), { recursive: true });
+    copyFileSync(join(pictures, "train", "Bag", "0.png"), join(root, "bag", "0.png"));
+    expect(await repvgg(["train", root])).toEqual(
+      oneLine(
+        `expected at least two class folders in ${root} (class/picture.jpg), received one, "bag": give the folder above the classes`,
+      ),
+    );
+  });
+
+  it("a class with one picture and no test split", async () => {
+    const root = twoClasses("one-picture", { "0.png": coat(0) });
+    expect(await repvgg(["train", root, "--quiet"])).toEqual(
+      oneLine(
+        'expected at least two pictures of class "coat" to hold one out, received 1: add pictures, or give a test split',
+      ),
+    );
+  });
+
+  it("fewer pictures than a batch", async () => {
+    expect(await repvgg(["train", pictures, "--quiet", "--out", join(folder, "small")])).toEqual(
+      oneLine("expected at least 128 pictures in pictures/train, received 20: use a smaller batch or more pictures"),
+    );
+  });
+
+  it("a model of other classes", async () => {
+    expect(await repvgg(["eval", model, pictures])).toEqual(
+      oneLine(
+        "expected the model's 2 classes (cat, dog), received 10 classes in pictures/test (Ankle boot, Bag, Coat, Dress, …): use the data that the model was trained on, or train a model for these classes",
+      ),
+    );
+    expect(await repvgg(["train", pictures, "--from", model, "--out", join(folder, "other")])).toMatchObject({
+      code: 1,
+      stdout: "",
+      stderr: expect.stringMatching(/repvgg: expected the model's 2 classes \(cat, dog\), received 10 classes .*\n$/),
+    });
+  });
+});
+
+describe.concurrent("broken pictures are named and skipped, or errors with --strict", () => {
+  const jpeg = Buffer.concat([Buffer.from([0xff, 0xd8, 0xff, 0xe0, 0, 16]), Buffer.from("JFIF")]);
+  const broken: [string, string, string | Uint8Array, RegExp][] = [
+    ["a corrupt JPEG", "2.jpg", jpeg, /damaged JPEG: .+/],
+    ["a text file named .png", "2.png", "this is no picture\n", /text, not a picture/],
+    ["an empty file named .webp", "2.webp", "", /empty file/],
+  ];
+  it.each(broken)("%s", async (name, file, bytes, reason) => {
+    const root = twoClasses(name.replaceAll(" ", "-"), { "0.png": coat(0), "1.png": coat(1), [file]: bytes });
+    const path = join(root, "coat", file);
+    const lenient = await repvgg(["data", root]);
+    expect(lenient.code).toBe(0);
+    expect(lenient.stderr).toMatch(new RegExp(`^skipped ${path}: ${reason.source}\n$`));
+    expect(lenient.stdout).toContain("! 1 file that cannot be used");
+
+    const strict = await repvgg(["data", root, "--strict"]);
+    expect(strict).toMatchObject({ code: 1, stdout: "" });
+    expect(strict.stderr).toMatch(
+      new RegExp(
+        `^repvgg: expected a JPEG, PNG or WebP picture, received ${path} \\(${reason.source}\\): replace or remove the file\n$`,
+      ),
+    );
+  });
+
+  it("training goes on without them, also where the first one is broken", async () => {
+    const root = twoClasses("broken-first", { "0.jpg": jpeg, "1.png": coat(0), "2.png": coat(1) });
+    writeFileSync(join(root, "bag", "00.png"), readFileSync(join(root, "bag", "0.png")).subarray(0, 60));
+    const out = join(folder, "broken-first-run");
+    const args = ["train", root, "--epochs", "1", "--batch-size", "2", "--hold-out", "0.3", "--out", out];
+    const { code, stderr } = await repvgg(args);
+    expect(code).toBe(0);
+    for (const file of [join(root, "coat", "0.jpg"), join(root, "bag", "00.png")]) {
+      expect(stderr.split("\n").filter((line) => line.startsWith(`skipped ${file}: damaged`))).toHaveLength(1);
+    }
+    expect(await repvgg([...args, "--strict", "--out", join(folder, "strict")])).toMatchObject({
+      code: 1,
+      stdout: "",
+      stderr: expect.stringMatching(
+        /repvgg: expected a JPEG, PNG or WebP picture, received .*: replace or remove the file\n$/,
+      ),
+    });
+  });
+});
+
+describe.concurrent("model files", () => {
+  it("missing", async () => {
+    expect(await repvgg(["info", "no.safetensors"], { cwd: folder })).toEqual(
+      oneLine("expected to read no.safetensors, received ENOENT: check the path; the folder must exist"),
+    );
+  });
+
+  it("truncated", async () => {
+    const bytes = readFileSync(model);
+    const file = fileOf(folder, "truncated.safetensors", bytes.subarray(0, bytes.length - 1000));
+    const { code, stdout, stderr } = await repvgg(["fold", file, "-o", join(folder, "x.safetensors")]);
+    expect({ code, stdout }).toEqual({ code: 1, stdout: "" });
+    expect(stderr).toMatch(/^repvgg: expected .* bytes.*, received .* in .*truncated\.safetensors(: .*)?\n$/);
+  });
+
+  it("whose header claims 2^60 bytes", async () => {
+    const length = Buffer.alloc(8);
+    length.writeBigUInt64LE(2n ** 60n);
+    const file = fileOf(folder, "huge.safetensors", Buffer.concat([length, Buffer.from("{}")]));
+    expect(await repvgg(["info", file])).toEqual(
+      oneLine(
+        `expected a header of at most 2 bytes, received a claim of 1152921504606846976 bytes in ${file}: the file is cut short or is not safetensors; fetch it again`,
+      ),
+    );
+  });
+
+  it("in plain form where branches are needed", async () => {
+    expect(await repvgg(["verify", plain])).toEqual(
+      oneLine(
+        `expected a model in training form, or two models, received ${plain}, in plain form: name the model that it shall be compared with`,
+      ),
+    );
+  });
+
+  it("of nets that cannot be compared", async () => {
+    const other = join(folder, "other.safetensors");
+    const { repvgg: net, saveModel } = await import("#repvgg/index.js");
+    await saveModel(net("nano", { classes: 3 }), other);
+    expect(await repvgg(["verify", model, other])).toEqual(
+      oneLine(
+        "expected two models of the same input and classes (the first: 1×28×28 input and 2 classes), received 1×28×28 input and 3 classes: compare a model with its own folded form",
+      ),
+    );
+  });
+
+  it("that cannot be written", async () => {
+    expect(await repvgg(["fold", model, "-o", "no/where.safetensors", "--no-verify"], { cwd: folder })).toEqual(
+      oneLine("expected to write no/where.safetensors, received ENOENT: check the path; the folder must exist"),
+    );
+  });
+
+  it("with different outputs: verification fails with exit code 2", async () => {
+    const { loadModel, repvgg: net, saveModel } = await import("#repvgg/index.js");
+    const other = join(folder, "other-seed.safetensors");
+    await saveModel(net("nano", { classNames: (await loadModel(model)).metadata.classNames, seed: 1 }), other);
+    const { code, stdout, stderr } = await repvgg(["verify", model, other, "--images", "2"]);
+    expect(code).toBe(2);
+    expect(stdout).toContain("stage0 ✗");
+    expect(stderr).toMatch(
+      /^repvgg: expected outputs within 0.0001 of the reference, received a relative error of \S+: they part first at stage0.*\n$/,
+    );
+  });
+});
+
+describe.concurrent("runs", () => {
+  it("a folder that holds a run", async () => {
+    const out = join(folder, "there");
+    mkdirSync(out);
+    writeFileSync(join(out, "config.json"), "{}");
+    expect(await repvgg(["train", pictures, "--out", out])).toEqual(
+      oneLine(
+        `expected a new folder for the run, received ${out}, which holds a run: go on with it by --resume, or name another folder by --out`,
+      ),
+    );
+  });
+
+  it("a folder without a run", async () => {
+    expect(await repvgg(["train", "--resume", pictures])).toEqual(
+      oneLine(
+        `expected the folder of a run (with config.json), received ${pictures}: start one with: repvgg train DATA --out FOLDER`,
+      ),
+    );
+  });
+
+  it("a configuration that is not one", async () => {
+    const out = join(folder, "spoiled");
+    mkdirSync(out);
+    const config = fileOf(out, "config.json", "{ not JSON");
+    expect(await repvgg(["train", "--resume", out])).toEqual(
+      oneLine(`expected config.json to be JSON, received ${config}`),
+    );
+    writeFileSync(config, "[]");
+    expect(await repvgg(["train", "--resume", out])).toEqual(
+      oneLine(`expected the configuration of a run, received something else in ${config}: begin a new run`),
+    );
+  });
+
+  it("quickstart does not replace a folder of other things", async () => {
+    expect(await repvgg(["quickstart", "--out", pictures])).toEqual(
+      oneLine(
+        `expected an empty folder, or an earlier run to replace, received ${pictures}, which holds other files: name another folder by --out`,
+      ),
+    );
+  });
+});
+
+describe.concurrent("pictures", () => {
+  it("missing, and no picture", async () => {
+    expect(await repvgg(["predict", plain, "no.png"], { cwd: folder })).toEqual(
+      oneLine("expected a picture at no.png, received no such file or folder: check the path"),
+    );
+    expect(await repvgg(["predict", plain, model])).toEqual(
+      oneLine(
+        `expected a JPEG, PNG or WebP picture, received ${model} (not a picture of these formats): replace or remove the file`,
+      ),
+    );
+  });
+});
