@@ -68,7 +68,12 @@ async function wholeJob(terminal: Terminal, { out, epochs, seed }: Options, back
     `1. Train RepVGG nano (3×3, 1×1 and identity branches) on ${wholeCount(sets.train.length)} pictures of ${data}`,
   );
   const { model, interrupted } = await interruptible(terminal, (signal) =>
-    train(fresh, sets, { backend, signal, ...trainingView(terminal), epochs, seed, batchSize: 64, out }),
+    train(fresh, sets, {
+      backend,
+      signal,
+      ...trainingView(terminal),
+      ...{ epochs, seed, out, batchSize: 64, augmentation: "flip" },
+    }),
   );
   if (interrupted) {
     terminal.result({ out, interrupted }, () => `stopped; go on with: repvgg train --resume ${out}`);
