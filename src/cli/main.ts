@@ -1,22 +1,10 @@
 #!/usr/bin/env node
-import { CommanderError } from "commander";
 import { UserError, VerificationError } from "../core/errors.js";
 import { describeBug } from "./format.js";
-import { createProgram } from "./program.js";
-import { usageError } from "./usage.js";
+import { runCommand } from "./program.js";
 
 /** Besides 0, done, and 130, interrupted (interrupt.ts). 70 is sysexits' EX_SOFTWARE. */
 const exitCode = { userError: 1, verificationFailed: 2, bug: 70 } as const;
-
-async function main(args: readonly string[]): Promise<void> {
-  const program = createProgram();
-  try {
-    await program.parseAsync(args, { from: "user" });
-  } catch (error) {
-    if (!(error instanceof CommanderError)) throw error;
-    if (error.exitCode !== 0 && error.code !== "commander.help") throw usageError(error, program, args);
-  }
-}
 
 function report(error: unknown): number {
   if (error instanceof UserError) {
@@ -34,7 +22,7 @@ process.stdout.on("error", (error: NodeJS.ErrnoException) => {
 process.on("uncaughtException", (error) => process.exit(report(error)));
 
 try {
-  await main(process.argv.slice(2));
+  await runCommand(process.argv.slice(2));
 } catch (error) {
   process.exitCode = report(error);
 }

@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import { Command } from "commander";
+import { Command, CommanderError } from "commander";
 import { dataCommand } from "./data.js";
 import { evalCommand } from "./eval.js";
 import { foldCommand } from "./fold.js";
@@ -7,6 +7,7 @@ import { infoCommand } from "./info.js";
 import { predictCommand } from "./predict.js";
 import { quickstartCommand } from "./quickstart.js";
 import { trainCommand } from "./train.js";
+import { usageError } from "./usage.js";
 import { verifyCommand } from "./verify.js";
 
 const commands = [
@@ -36,6 +37,21 @@ export function createProgram(): Command {
     .addHelpText("after", epilogue);
   for (const command of commands) program.addCommand(quiet(command()));
   return program;
+}
+
+/**
+ * Does what a command line asks for.
+ * @param args without the program's own name
+ * @throws UserError for a wrong command line or wrong input, VerificationError where outputs differ; anything else is a bug.
+ */
+export async function runCommand(args: readonly string[]): Promise<void> {
+  const program = createProgram();
+  try {
+    await program.parseAsync(args, { from: "user" });
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error;
+    if (error.exitCode !== 0 && error.code !== "commander.help") throw usageError(error, program, args);
+  }
 }
 
 function quiet(command: Command): Command {

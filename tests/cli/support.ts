@@ -3,11 +3,14 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { afterAll, onTestFinished } from "vitest";
+import { afterAll, onTestFinished, vi } from "vitest";
 import { repvgg as freshNet, saveModel } from "#repvgg/index.js";
 import { writePictures } from "../../scripts/fashion-pictures.mjs";
 
 export const main = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
+
+// These tests start many processes; a machine that is busy with other things takes long for them.
+vi.setConfig({ testTimeout: 300_000, hookTimeout: 300_000 });
 
 /** How a command ended, and what it wrote. */
 export interface Ended {

@@ -21,9 +21,9 @@ let pictures: string;
 
 beforeAll(async () => {
   pictures = await fashionPictures(folder, { train: 80, test: 20 });
-}, 60_000);
+});
 
-const training = (out: string): string[] => ["train", pictures, "--batch-size", "16", "--out", out];
+const training = (out: string): string[] => ["train", pictures, "--batch-size", "16", "--threads", "1", "--out", out];
 
 function allFinite(arrays: NamedArrays): boolean {
   return [...arrays.values()].every(({ data }) => !(data instanceof Float32Array) || data.every(Number.isFinite));
@@ -124,12 +124,12 @@ describe("SIGKILL at random moments", () => {
     const script = fileURLToPath(new URL("../../scripts/kill-and-resume.mjs", import.meta.url));
     const { status, stdout, stderr } = spawnSync(
       process.execPath,
-      [script, "--kills", "3", "--pictures", "100", "--epochs", "2", "--seed", "3"],
+      [script, "--kills", "2", "--pictures", "100", "--epochs", "2", "--seed", "3"],
       { encoding: "utf8" },
     );
     expect(stderr).toBe("");
     expect(stdout).toContain("uninterrupted on 2 threads: same bits");
-    expect(stdout).toMatch(/^3 kills in \d+ runs: every run ended with the same bits$/m);
+    expect(stdout).toMatch(/^2 kills in \d+ runs: every run ended with the same bits$/m);
     expect(status).toBe(0);
   });
 });

@@ -1,7 +1,9 @@
 import { describe, expect, it } from "vitest";
+import { runCommand } from "#repvgg/cli/program.js";
+import { UserError } from "#repvgg/core/errors.js";
 import { oneLine, repvgg } from "./support.js";
 
-describe.concurrent("wrong command lines get one line and exit code 1", () => {
+describe("wrong command lines get one line", () => {
   const cases: [string, string][] = [
     [
       "trian pictures",
@@ -54,7 +56,15 @@ describe.concurrent("wrong command lines get one line and exit code 1", () => {
     ],
   ];
   it.each(cases)("repvgg %s", async (line, message) => {
-    expect(await repvgg(line.split(" "))).toEqual(oneLine(message));
+    const error = await runCommand(line.split(" ")).catch((thrown: unknown) => thrown);
+    expect(error).toBeInstanceOf(UserError);
+    expect((error as UserError).message).toBe(message);
+  });
+
+  it("on standard error, with exit code 1", async () => {
+    expect(await repvgg(["train", "pictures", "--epoks", "3"])).toEqual(
+      oneLine("expected a known option, received --epoks: did you mean --epochs?"),
+    );
   });
 });
 

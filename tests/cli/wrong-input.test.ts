@@ -12,7 +12,7 @@ beforeAll(async () => {
   pictures = await fashionPictures(folder, { train: 20, test: 10 });
   model = await freshModelFile(folder);
   plain = await freshModelFile(folder, "plain");
-}, 60_000);
+});
 
 /** A data set of two classes, one of real pictures and one of what is given. */
 function twoClasses(name: string, files: Record<string, string | Uint8Array>): string {
