@@ -1,5 +1,18 @@
 /** Element types that exist in model files. `f16` and `bf16` are kept as their 16-bit patterns. */
-export type DType = "f64" | "f32" | "f16" | "bf16" | "i64" | "i32" | "i16" | "i8" | "u64" | "u32" | "u16" | "u8" | "bool";
+export type DType =
+  | "f64"
+  | "f32"
+  | "f16"
+  | "bf16"
+  | "i64"
+  | "i32"
+  | "i16"
+  | "i8"
+  | "u64"
+  | "u32"
+  | "u16"
+  | "u8"
+  | "bool";
 
 /** The storage that holds one {@link DType}'s elements (row-major, native little-endian). */
 export interface StorageOf {

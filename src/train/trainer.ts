@@ -16,7 +16,6 @@ import { WeightAverage } from "./weight-average.js";
  * what is saved is the loop's business. Deterministic: the same batches in the same order give the same bits.
  */
 export class Trainer {
-  readonly #backend: Backend;
   readonly #model: Model;
   readonly #config: TrainConfig;
   readonly #network: Network;
@@ -26,7 +25,6 @@ export class Trainer {
 
   /** @throws UserError when the model is a plain one without branches' gradients to train, or does not fit the backend. */
   constructor(backend: Backend, model: Model, config: TrainConfig) {
-    this.#backend = backend;
     this.#model = model;
     this.#config = config;
     this.#network = createNetwork(backend, model);
@@ -72,7 +70,8 @@ export class Trainer {
       this.#tape.reset();
     }
     loss /= accumulate;
-    if (!Number.isFinite(loss)) throw diverged(`a loss of ${loss} at step ${step + 1} of the run, in epoch ${epoch + 1}`);
+    if (!Number.isFinite(loss))
+      throw diverged(`a loss of ${loss} at step ${step + 1} of the run, in epoch ${epoch + 1}`);
     this.#optimizer.step(learningRate, step, 1 / accumulate);
     this.#average?.update(step);
     return loss;

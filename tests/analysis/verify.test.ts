@@ -22,8 +22,8 @@ function tampered(graph: Graph, name: string, change: (values: Float32Array) => 
 }
 
 describe("verifyModels", () => {
-  it("finds a net and its fold equal, on all samples and block by block", () => {
-    const result = verifyModels(train, folded, batches, options);
+  it("finds a net and its fold equal, on all samples and block by block", async () => {
+    const result = await verifyModels(train, folded, batches, options);
     expect(result.samples).toBe(8);
     expect(result.agree).toBe(true);
     expect(result.outputs.count).toBe(8 * 5);
@@ -37,17 +37,17 @@ describe("verifyModels", () => {
     );
   });
 
-  it("finds a net equal to itself to the bit", () => {
-    const result = verifyModels(train, train, batches, options);
+  it("finds a net equal to itself to the bit", async () => {
+    const result = await verifyModels(train, train, batches, options);
     expect(result.outputs).toMatchObject({ maxAbsolute: 0, meanAbsolute: 0, relative: 0, nonFinite: 0 });
     expect(result.worstSample).toBeUndefined();
   });
 
-  it("names the block where a fold went wrong, and leaves those before it", () => {
+  it("names the block where a fold went wrong, and leaves those before it", async () => {
     const wrong = tampered(folded, "stage2.0.rbr_reparam.bias", (bias) => {
       bias[3]! += 0.5;
     });
-    const result = verifyModels(train, wrong, batches, options);
+    const result = await verifyModels(train, wrong, batches, options);
     expect(result.agree).toBe(false);
     expect(result.firstParted).toBe("stage2.0.rbr_reparam");
     const parted = result.values.filter((value) => value.parted).map((value) => value.name);
@@ -57,11 +57,11 @@ describe("verifyModels", () => {
     expect(first.maxAbsolute).toBeCloseTo(0.5, 4);
   });
 
-  it("counts disagreements on the class, and finds the worst sample over all batches", () => {
+  it("counts disagreements on the class, and finds the worst sample over all batches", async () => {
     const shifted = tampered(folded, "linear.bias", (bias) => {
       bias[0]! -= 100;
     });
-    const result = verifyModels(train, shifted, batches, options);
+    const result = await verifyModels(train, shifted, batches, options);
     expect(result.top1Disagreements).toBeGreaterThan(0);
     expect(result.outputs.maxAbsolute).toBeCloseTo(100, 2);
     expect(result.outputs.meanAbsolute).toBeCloseTo(100 / 5, 2);
@@ -71,33 +71,33 @@ describe("verifyModels", () => {
         weight[i] = w * 1.01;
       });
     });
-    expect(verifyModels(train, scaled, [...batches, loud], options).worstSample?.index).toBe(8);
+    expect((await verifyModels(train, scaled, [...batches, loud], options)).worstSample?.index).toBe(8);
   });
 
-  it("counts what is not a number and does not agree then", () => {
+  it("counts what is not a number and does not agree then", async () => {
     const broken = tampered(folded, "linear.bias", (bias) => {
       bias[2] = Number.NaN;
     });
-    const result = verifyModels(train, broken, batches, options);
+    const result = await verifyModels(train, broken, batches, options);
     expect(result.outputs.nonFinite).toBe(8);
     expect(result.agree).toBe(false);
     expect(result.firstParted).toBe("logits");
   });
 
-  it("refuses nets of other classes", () => {
+  it("refuses nets of other classes", async () => {
     const other = randomNet({ depths: [2, 2, 1], widths: [8, 8, 16, 16], classes: 7 }, "plain");
-    expect(() => verifyModels(train, other, batches, options)).toThrow(/of shape \[5,5\].*received \[5,7\]/);
+    await expect(verifyModels(train, other, batches, options)).rejects.toThrow(/of shape \[5,5\].*received \[5,7\]/);
   });
 
-  it("gives back all memory", () => {
+  it("gives back all memory", async () => {
     const before = backend.memory.usedWords;
-    verifyModels(train, folded, batches, options);
+    await verifyModels(train, folded, batches, options);
     expect(backend.memory.usedWords).toBe(before);
   });
 });
 
 describe("sharedValues", () => {
-  it("are those that both compute, in order", () => {
+  it("are those that both compute, in order", async () => {
     const shared = sharedValues(train, folded);
     expect(shared).toContain("stage1.0.rbr_reparam");
     expect(shared).not.toContain("stage1.0.rbr_dense.bn");

@@ -34,7 +34,9 @@ describe("half precision", () => {
           const other = halfToNumber(near & 0xffff);
           if (!Number.isFinite(other)) continue;
           const otherError = Math.abs(other - x);
-          expect(error < otherError || (error === otherError && bits % 2 === 0) || Math.sign(other) !== Math.sign(x)).toBe(true);
+          expect(
+            error < otherError || (error === otherError && bits % 2 === 0) || Math.sign(other) !== Math.sign(x),
+          ).toBe(true);
         }
       }),
     );

@@ -119,7 +119,9 @@ describe("trainLoop", () => {
     const first = await run(2, c, {
       signal: stop.signal,
       onStep: (position) => position.step === 7 && stop.abort(),
-      onCheckpoint: async (checkpoint) => void (last = throughFile(checkpoint)),
+      onCheckpoint: async (checkpoint) => {
+        last = throughFile(checkpoint);
+      },
     });
     expect(first.interrupted).toBe(true);
     expect(last!.position.step).toBe(7);
