@@ -43,13 +43,18 @@ export function repvgg(nameOrSpec: string | ArchitectureSpec, options: RepvggOpt
     state: initialState(built, form, seed),
     metadata: {
       classNames: classNames ?? Array.from({ length: built.classes }, (_, i) => String(i)),
-      preprocessing: preprocessingFor(built, variant, inputSize, preprocessing),
+      preprocessing: defaultPreprocessing(built, variant, inputSize, preprocessing),
       provenance: { initialSeed: String(seed), ...provenance },
     },
   };
 }
 
-function preprocessingFor(
+/**
+ * How pictures are prepared for a net: the variant's size (else 224×224), ImageNet's statistics (0.5 for one channel).
+ * @param given takes precedence over all of that.
+ * @throws UserError for a net that does not read pictures of 1 or 3 channels, or sizes that are none.
+ */
+export function defaultPreprocessing(
   built: Architecture,
   variant: Variant | undefined,
   inputSize: RepvggOptions["inputSize"],

@@ -1,5 +1,5 @@
 import { FormatError } from "../../core/errors.js";
-import type { NamedArray } from "../../core/named-arrays.js";
+import type { NamedArray, NamedArrays } from "../../core/named-arrays.js";
 import { quoted } from "../array-bytes.js";
 import { withContext } from "../error-context.js";
 import { describeValue, PickleObject, type PickleValue } from "./pickle-values.js";
@@ -112,6 +112,17 @@ function moduleEntries(root: PickleObject): Map<string, PickleValue> | undefined
     return true;
   };
   return visit(root, "", 0) ? entries : textEntries(root.entries);
+}
+
+/** Weights without the prefixes that wrapping modules put before every name. */
+export function withoutWrapperPrefixes(weights: NamedArrays): {
+  readonly arrays: NamedArrays;
+  readonly prefixes: readonly string[];
+} {
+  const { prefixes, length } = commonPrefixes([...weights.keys()]);
+  if (length === 0) return { arrays: weights, prefixes };
+  const bare = (name: string): string => (name.includes(".") ? name.slice(length) : name);
+  return { arrays: new Map([...weights].map(([name, array]) => [bare(name), array])), prefixes };
 }
 
 function commonPrefixes(names: readonly string[]): { prefixes: string[]; length: number } {

@@ -1,0 +1,21 @@
+import type { FoldReport } from "../../graph/fold/report.js";
+import { fold as foldGraph } from "../../graph/fold.js";
+import { fromFoldedGraph } from "../../nn/from-graph.js";
+import { type Net, netOf } from "./net.js";
+
+export interface FoldNetOptions {
+  /** A region folds if it costs at most this many times the multiply-accumulates of the cheapest other way. Default 1. */
+  readonly maxCost?: number;
+}
+
+/**
+ * A net with every linear region folded into one convolution, and what was done and left, with reasons. A RepVGG becomes
+ * its plain form; any other graph keeps what does not fold.
+ * @throws UserError when a RepVGG's block does not fold into one convolution, or the graph is not valid.
+ */
+export function foldNet(net: Net, options: FoldNetOptions = {}): { readonly net: Net; readonly report: FoldReport } {
+  const { graph, report } = foldGraph(net.graph, options);
+  if (!net.model) return { net: { ...net, graph }, report };
+  const model = net.model.form === "plain" ? net.model : fromFoldedGraph(graph, net.model);
+  return { net: { ...netOf(model), source: net.source }, report };
+}

@@ -1,0 +1,21 @@
+import type { Architecture } from "../../nn/architecture.js";
+import { architecture } from "../../nn/build-architecture.js";
+import { type VariantName, variantNames } from "../../nn/zoo.js";
+
+/**
+ * The net of the zoo with the same depths, widths, groups, squeeze-and-excitation and branches; undefined where there is none.
+ * Strides are not compared: weights do not show them.
+ */
+export function knownVariant(net: Architecture): VariantName | undefined {
+  const { classes, inputChannels } = net;
+  const wanted = structure(net);
+  return variantNames.find((name) => {
+    const candidate = architecture(name, { classes, inputChannels });
+    return candidate.depths.length === net.depths.length && structure(candidate) === wanted;
+  });
+}
+
+function structure({ family, depths, widths, groups, block, squeezeExcite }: Architecture): string {
+  const layers = Object.entries(groups).filter(([, count]) => count !== 1);
+  return JSON.stringify([family, depths, widths, layers, block.pointwise, block.identity, squeezeExcite]);
+}
