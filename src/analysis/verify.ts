@@ -2,9 +2,11 @@ import { ShapeError } from "../core/errors.js";
 import { createSession, type Session, type SessionOptions, type SessionTensor } from "../engine/session.js";
 import type { Graph } from "../graph/graph.js";
 import { type Difference, DifferenceMeter } from "./difference.js";
+import { referenceSession } from "./reference-session.js";
 
 export interface VerifyOptions {
-  readonly backend: SessionOptions["backend"];
+  /** Kernels to run on. Without one the naive float64 evaluator runs, slowly; it has operators that the engine lacks. */
+  readonly backend?: SessionOptions["backend"];
   /** Input shape, where the graphs leave it open: see {@link SessionOptions.shape}. */
   readonly shape?: NonNullable<SessionOptions["shape"]>;
   /** Relative error from which two values count as parted (default 1e-4). */
@@ -101,19 +103,24 @@ function compareValues(
   });
 }
 
+type Runnable = Pick<Session, "outputNames" | "run" | "dispose">;
+
 async function withSessions<R>(
   reference: Graph,
   candidate: Graph,
   { backend, shape }: VerifyOptions,
   features: readonly string[],
-  work: (reference: Session, candidate: Session) => R | Promise<R>,
+  work: (reference: Runnable, candidate: Runnable) => R | Promise<R>,
 ): Promise<R> {
-  // BatchNorm stays a step of its own: folding is what is being checked.
-  const options: SessionOptions = { backend, features, fuseBatchNorm: false, ...(shape && { shape }) };
-  const sessions: Session[] = [];
+  const open = (graph: Graph): Runnable =>
+    backend
+      ? // BatchNorm stays a step of its own: folding is what is being checked.
+        createSession(graph, { backend, features, fuseBatchNorm: false, ...(shape && { shape }) })
+      : referenceSession(graph, features);
+  const sessions: Runnable[] = [];
   try {
-    for (const graph of [reference, candidate]) sessions.push(createSession(graph, options));
-    const [a, b] = sessions as [Session, Session];
+    for (const graph of [reference, candidate]) sessions.push(open(graph));
+    const [a, b] = sessions as [Runnable, Runnable];
     return await work(a, b);
   } finally {
     for (const session of sessions) session.dispose();
@@ -135,7 +142,7 @@ function isTensor(input: VerifyInput): input is SessionTensor {
   return input.data instanceof Float32Array;
 }
 
-function ordered(session: Session, outputs: Readonly<Record<string, SessionTensor>>): SessionTensor[] {
+function ordered(session: Runnable, outputs: Readonly<Record<string, SessionTensor>>): SessionTensor[] {
   return session.outputNames.map((name) => outputs[name]!);
 }
 
@@ -150,12 +157,13 @@ class OutputComparison {
     if (reference.length !== candidate.length) {
       throw new ShapeError({ expected: `${reference.length} outputs`, received: `${candidate.length}` });
     }
-    const samples = reference[0]!.shape[0]!;
+    const samples = reference[0]!.shape[0] ?? 1;
     reference.forEach((output, index) => {
       const other = candidate[index]!;
       checkShapes(`output ${index}`, output.shape, other.shape);
-      for (let sample = 0; sample < samples; sample++) {
-        const [a, b] = [row(output, sample, samples), row(other, sample, samples)];
+      const rows = output.shape[0] === samples ? samples : 1; // a detector's boxes are not samples
+      for (let sample = 0; sample < rows; sample++) {
+        const [a, b] = [row(output, sample, rows), row(other, sample, rows)];
         this.#difference(this.#samples + sample, this.#meter.push(a, b));
         if (index === 0 && argmax(a) !== argmax(b)) this.#top1Disagreements++;
       }

@@ -1,7 +1,6 @@
-import { fold as foldGraph } from "../graph/fold.js";
-import { fromFoldedGraph } from "../nn/from-graph.js";
 import type { Model } from "../nn/model.js";
-import { toGraph } from "../nn/to-graph.js";
+import { foldNet } from "./exchange/fold-net.js";
+import { netOf } from "./exchange/net.js";
 
 /**
  * The plain form of a net: every block one 3×3 convolution with bias and a ReLU, same outputs (paper, section 3.3).
@@ -9,6 +8,5 @@ import { toGraph } from "../nn/to-graph.js";
  * @throws UserError when a block cannot be folded into one convolution (with the reason).
  */
 export function fold(model: Model): Model {
-  if (model.form === "plain") return model;
-  return fromFoldedGraph(foldGraph(toGraph(model)).graph, model);
+  return model.form === "plain" ? model : foldNet(netOf(model)).net.model!;
 }

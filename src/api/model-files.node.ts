@@ -1,32 +1,30 @@
 import { UserError } from "../core/errors.js";
-import { readSafetensorsFile, writeSafetensorsFile } from "../formats/safetensors/file.node.js";
 import type { Model } from "../nn/model.js";
-import { decodeModel, encodeModel } from "../nn/model-file.js";
+import { type LoadOptions, loadNet } from "./exchange/load-net.node.js";
+import { netOf } from "./exchange/net.js";
+import { type SaveOptions, saveNet } from "./exchange/save-net.node.js";
 
-const extension = ".safetensors";
+export type { LoadOptions, SaveOptions };
 
 /**
- * Reads a model file (safetensors with our metadata).
- * @throws UserError for a missing or unreadable file, FormatError for one that is damaged or not a model.
+ * Reads a RepVGG from a model file of ours, a PyTorch checkpoint or safetensors, in the names of its authors, timm or
+ * mmpretrain; see {@link loadNet}.
+ * @throws UserError for a missing or unreadable file or another net, FormatError for one that is damaged.
  */
-export async function loadModel(path: string): Promise<Model> {
-  const { arrays, metadata } = await readSafetensorsFile(path);
-  return decodeModel(arrays, metadata, path);
+export async function loadModel(path: string, options: LoadOptions = {}): Promise<Model> {
+  const { model, source } = await loadNet(path, options);
+  if (model) return model;
+  throw new UserError({
+    expected: "a RepVGG with its weights by name",
+    received: `${path}, ${source.format === "onnx" ? "an ONNX graph" : "a MobileOne"}`,
+    remedy: "nets of this kind can be folded, verified and exported, but neither trained nor asked for classes",
+  });
 }
 
 /**
- * Writes a model file, as a whole or not at all.
- * @param path ends in ".safetensors"
- * @throws UserError when it has another ending or cannot be written.
+ * Writes a model, whole or not at all: `.safetensors` (a model file with all metadata), `.pth` or `.onnx`; see {@link saveNet}.
+ * @throws UserError when the path has another ending or cannot be written.
  */
-export async function saveModel(model: Model, path: string): Promise<void> {
-  checkModelPath(path);
-  const { arrays, metadata } = encodeModel(model);
-  await writeSafetensorsFile(path, arrays, metadata);
-}
-
-/** @throws UserError for a path that {@link saveModel} would not write, for those who work long before they save. */
-export function checkModelPath(path: string): void {
-  if (path.endsWith(extension)) return;
-  throw new UserError({ expected: `a file name that ends in ${extension}`, received: path });
+export async function saveModel(model: Model, path: string, options: SaveOptions = {}): Promise<void> {
+  await saveNet(netOf(model), path, options);
 }

@@ -1,12 +1,17 @@
-import { type Verification, verifyModels } from "../analysis/verify.js";
+import { type Verification, type VerifyInput, verifyModels } from "../analysis/verify.js";
 import { UserError } from "../core/errors.js";
-import { rngFor } from "../core/rng.js";
+import { elementCount } from "../core/named-arrays.js";
 import type { Dataset } from "../data/dataset.js";
+import { createLoader } from "../data/loader.node.js";
 import type { OpenOptions } from "../data/open-dataset.node.js";
+import { graphInputs } from "../engine/plan/prepare.js";
+import { createSession } from "../engine/session.js";
+import type { Dimension, Graph } from "../graph/graph.js";
 import type { Model } from "../nn/model.js";
-import { toGraph } from "../nn/to-graph.js";
 import { type ComputeOptions, usingBackend } from "./backend.node.js";
-import { evaluationLoader, testSet } from "./datasets.node.js";
+import { testSet } from "./datasets.node.js";
+import { type Net, netOf } from "./exchange/net.js";
+import { type InputShapes, inputShapes, preprocessingOf, randomInputs, signature } from "./exchange/net-inputs.js";
 import { graphInput } from "./input.js";
 import { spreadOver } from "./spread-over.js";
 
@@ -16,8 +21,13 @@ export type { ValueDifference, Verification } from "../analysis/verify.js";
 export interface VerifyModelsOptions extends ComputeOptions, OpenOptions {
   /** Real pictures to compare on: a folder, a known name, or a data set. Default: random inputs (standard normal). */
   readonly data?: string | Dataset;
-  /** Pictures to compare on; of real ones, so many that are spread evenly over the set. Default: all, or 64 random ones. */
+  /**
+   * Pictures to compare on; of real ones, so many that are spread evenly over the set. Default: all, or 64 random ones
+   * (2 where the engine lacks an operator of the nets and the naive evaluator runs them).
+   */
   readonly images?: number;
+  /** Height and width of random inputs, where the net leaves them open. Default: the model's, else 64×64. */
+  readonly inputSize?: readonly [height: number, width: number];
   /** Of the random inputs. Default 0. */
   readonly seed?: number;
   /** Relative error from which outputs count as different. Default 1e-4. */
@@ -27,54 +37,80 @@ export interface VerifyModelsOptions extends ComputeOptions, OpenOptions {
 }
 
 /**
- * Compares the outputs of two models on the same pictures, and the values inside by name: how far apart they are, on how
+ * Compares the outputs of two nets on the same pictures, and the values inside by name: how far apart they are, on how
  * many pictures they name another class, and where they part.
- * @throws UserError when the models do not take the same input or do not have the same classes.
+ * @throws UserError when the nets do not take the same input or do not have the same classes.
  */
 export async function verify(
-  reference: Model,
-  candidate: Model,
+  reference: Model | Net,
+  candidate: Model | Net,
   options: VerifyModelsOptions = {},
 ): Promise<Verification> {
-  checkComparable(reference, candidate);
-  const inputs = options.data === undefined ? randomInputs(reference, options) : pictures(reference, options);
-  const { channels, size } = reference.metadata.preprocessing;
-  const { threshold } = options;
-  return usingBackend(options, (backend) =>
-    verifyModels(toGraph(reference), toGraph(candidate), inputs, {
-      backend,
-      shape: [1, channels, ...size],
-      ...(threshold === undefined ? {} : { threshold }),
-    }),
-  );
+  const [a, b] = [asNet(reference), asNet(candidate)];
+  checkComparable(a, b);
+  const guide = moreTelling(a, b);
+  const { data, threshold, seed = 0, inputSize } = options;
+  return usingBackend(options, async (backend) => {
+    const shapesOf = (batch: number): InputShapes =>
+      inputShapes(guide, batch, inputSize, guide === a ? b.graph : a.graph);
+    const one = shapesOf(1);
+    const fast = [a, b].every(({ graph }) => engineRuns(graph, one, backend));
+    const samples = options.images ?? (fast ? 64 : 2);
+    const shapes = shapesOf(data === undefined ? Math.min(batchOf(one), samples) : batchOf(one));
+    const inputs = data === undefined ? randomInputs(shapes, samples, seed) : pictures(guide, batchOf(one), options);
+    return verifyModels(a.graph, b.graph, inputs, {
+      ...(fast && { backend, shape: sessionShape(shapes) }),
+      ...(threshold !== undefined && { threshold }),
+    });
+  });
 }
 
-type Input = ReturnType<typeof graphInput>;
+/** Pictures at a time: 32, fewer where they are so large that activations would take much memory. */
+function batchOf(shapesOfOne: InputShapes): number {
+  const pixels = Math.max(...Object.values(shapesOfOne).map((shape) => elementCount(shape.slice(2))));
+  return Math.max(1, Math.min(32, Math.floor(2 ** 19 / pixels)));
+}
 
-const batchSize = 32;
+function asNet(net: Model | Net): Net {
+  return "graph" in net ? net : netOf(net);
+}
 
-function* randomInputs(model: Model, { images = 64, seed = 0 }: VerifyModelsOptions): Generator<Input> {
-  const { channels, size } = model.metadata.preprocessing;
-  const rng = rngFor(seed, "verify");
-  for (let done = 0; done < images; done += batchSize) {
-    const shape = [Math.min(batchSize, images - done), channels, ...size];
-    const data = new Float32Array(shape.reduce((a, b) => a * b, 1));
-    for (let i = 0; i < data.length; i++) data[i] = rng.normal();
-    yield { shape, data };
+/** The one that knows its preprocessing; else the one that is a model; else the reference. */
+function moreTelling(a: Net, b: Net): Net {
+  return [a, b].find(({ source }) => source.format === "repvgg") ?? [a, b].find(({ model }) => model) ?? a;
+}
+
+/** One shape where there is one input: the two nets may name it differently. */
+function sessionShape(shapes: InputShapes): InputShapes | readonly number[] {
+  const all = Object.values(shapes);
+  return all.length === 1 ? all[0]! : shapes;
+}
+
+/** Whether the engine has all operators; what else is wrong with a graph shows in the evaluator too. */
+function engineRuns(graph: Graph, shapes: InputShapes, backend: NonNullable<ComputeOptions["backend"]>): boolean {
+  try {
+    createSession(graph, { backend, shape: sessionShape(shapes), fuseBatchNorm: false }).dispose();
+    return true;
+  } catch (error) {
+    if (error instanceof UserError) return false;
+    throw error;
   }
 }
 
 async function* pictures(
-  model: Model,
+  net: Net,
+  batchSize: number,
   { data, images, onImages, ...options }: VerifyModelsOptions,
-): AsyncGenerator<Input> {
+): AsyncGenerator<VerifyInput> {
+  const preprocessing = preprocessingOf(net);
+  const { size, channels, cropRatio } = preprocessing;
   const opened = await testSet(data!, options);
   const dataset = images === undefined ? opened : spreadOver(opened, images);
-  const loader = evaluationLoader(dataset, model, { batchSize });
+  const loader = createLoader(dataset, { size, channels, cropRatio, seed: 0, batchSize });
   let done = 0;
   try {
     for await (const batch of loader.epoch(0)) {
-      yield graphInput(batch, model.metadata.preprocessing);
+      yield graphInput(batch, preprocessing);
       done += batch.size;
       onImages?.(done, dataset.length);
     }
@@ -83,13 +119,33 @@ async function* pictures(
   }
 }
 
-function checkComparable(a: Model, b: Model): void {
-  const describe = (m: Model): string =>
-    `${m.architecture.inputChannels}×${m.metadata.preprocessing.size.join("×")} input and ${m.architecture.classes} classes`;
-  if (describe(a) === describe(b)) return;
+/** Two model files must agree in what they know; of other nets only what the graphs state is compared. */
+function checkComparable(a: Net, b: Net): void {
+  const describe = ({ architecture, metadata }: Model): string =>
+    `${architecture.inputChannels}×${metadata.preprocessing.size.join("×")} input and ${architecture.classes} classes`;
+  const ours = [a, b].every(({ source }) => source.format === "repvgg") && a.model && b.model;
+  const comparable = ours ? describe(a.model) === describe(b.model) : sameSignature(a.graph, b.graph);
+  if (comparable) return;
   throw new UserError({
-    expected: `two models of the same input and classes (the first: ${describe(a)})`,
-    received: describe(b),
-    remedy: "compare a model with its own folded form",
+    expected: `two nets of the same input and classes (the first: ${ours ? describe(a.model) : signature(a.graph)})`,
+    received: ours ? describe(b.model) : signature(b.graph),
+    remedy: "compare a net with its own folded form",
   });
+}
+
+/** As many inputs and outputs, and no size that both state differently, but for the batch's. */
+function sameSignature(a: Graph, b: Graph): boolean {
+  const clash = (size: Dimension, other: Dimension): boolean =>
+    typeof size === "number" && typeof other === "number" && size !== other;
+  const agree = (one: Graph["inputs"], other: Graph["inputs"]): boolean =>
+    one.length === other.length &&
+    one.every(({ shape }, i) => {
+      const theirs = other[i]!.shape;
+      return (
+        !shape ||
+        !theirs ||
+        (shape.length === theirs.length && shape.every((size, axis) => axis === 0 || !clash(size, theirs[axis]!)))
+      );
+    });
+  return agree(graphInputs(a), graphInputs(b)) && agree(a.outputs, b.outputs);
 }

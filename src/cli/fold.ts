@@ -1,75 +1,108 @@
-import { Command } from "commander";
-import { counts } from "../analysis/counts.js";
-import { fold } from "../api/fold.js";
-import { checkModelPath, loadModel, saveModel } from "../api/model-files.node.js";
+import { Command, Option } from "commander";
+import { foldNet } from "../api/exchange/fold-net.js";
+import { foldVerified } from "../api/exchange/fold-verified.node.js";
+import { loadNet } from "../api/exchange/load-net.node.js";
+import { type Net, netOf } from "../api/exchange/net.js";
+import { outputFormat, saveNet } from "../api/exchange/save-net.node.js";
 import { recalibrate } from "../api/recalibrate.node.js";
-import { verify } from "../api/verify.node.js";
-import { VerificationError } from "../core/errors.js";
-import { toGraph } from "../nn/to-graph.js";
-import { shortNumber, wholeCount } from "./format.js";
-import { type ComputeOptions, strictOption, withComputeOptions } from "./options.js";
+import { UserError } from "../core/errors.js";
+import { describeFold, type FoldReport } from "../graph/fold/report.js";
+import { precisionOption, type SourceOptions, withSourceOptions } from "./exchange-options.js";
+import { plural, shortNumber, wholeCount } from "./format.js";
+import { describeSource, netParameters } from "./net-facts.js";
+import { type ComputeOptions, number, strictOption, withComputeOptions } from "./options.js";
 import { Terminal } from "./terminal.js";
 
-interface Options extends ComputeOptions {
+interface Options extends ComputeOptions, SourceOptions {
   readonly output: string;
+  readonly maxCost?: number;
+  readonly precision?: "f32" | "f16";
+  readonly report?: boolean;
   readonly verify: boolean;
   readonly recalibrate?: string;
   readonly strict?: boolean;
 }
 
 /** Random inputs on which both forms are compared. */
-const samples = 16;
+const samples = 4;
 
 export function foldCommand(): Command {
   return withComputeOptions(
-    new Command("fold")
-      .summary("fold a trained net into its plain form")
-      .description("Fold a training-form model into the plain form, with proof that the outputs stay the same.")
-      .argument("<model>", "model file in training form")
-      .optionsGroup("Fold:")
-      .requiredOption("-o, --output <file>", "where the plain model goes (.safetensors)")
-      .option("--no-verify", "do not compare both forms on random inputs")
-      .option("--recalibrate <data>", "first re-estimate the BatchNorm statistics over these (training) pictures")
-      .addOption(strictOption()),
+    withSourceOptions(
+      new Command("fold")
+        .summary("fold a net's branches into single convolutions")
+        .description(
+          "Fold every linear multi-branch part of a net into one convolution, with proof that the outputs stay the same.",
+        )
+        .argument("<net>", "model file, PyTorch checkpoint, safetensors or ONNX")
+        .optionsGroup("Fold:")
+        .requiredOption("-o, --output <file>", "where the folded net goes (.safetensors, .pth or .onnx)")
+        .addOption(precisionOption())
+        .addOption(
+          new Option(
+            "--max-cost <x>",
+            "fold a region if it costs at most this many times what it cost before (default: 1)",
+          ).argParser(number(0)),
+        )
+        .option("--report", "list every region that folded, and every node that did not, with the reason")
+        .option("--no-verify", "do not compare both forms on random inputs")
+        .option("--recalibrate <data>", "first re-estimate the BatchNorm statistics over these (training) pictures")
+        .addOption(strictOption()),
+    ),
   ).action(run);
 }
 
 async function run(path: string, options: Options): Promise<void> {
   const terminal = new Terminal(options);
-  checkModelPath(options.output);
-  const loaded = await loadModel(path);
-  const model =
-    options.recalibrate === undefined
-      ? loaded
-      : await recalibrate(loaded, options.recalibrate, {
-          ...options,
-          onImages: terminal.counting("recalibrate", "img"),
-        });
-  const plain = fold(model);
-  if (plain === model) terminal.say(`${path} is in plain form already; it is copied.`);
-  const check = options.verify && plain !== model ? await verify(model, plain, { ...options, images: samples }) : null;
-  if (check && !check.agree) {
-    throw new VerificationError({
-      expected: "the folded net to give the same outputs",
-      received: `a relative error of ${shortNumber(check.outputs.relative)}${check.firstParted ? `, first at ${check.firstParted}` : ""}`,
-      remedy: `nothing was written; look at both with: repvgg verify ${path}`,
-    });
-  }
-  await saveModel(plain, options.output);
-  const nodes = { before: toGraph(model).nodes.length, after: toGraph(plain).nodes.length };
-  const { parameters: byForm } = counts(model.architecture, model.metadata.preprocessing.size);
-  const parameters = { before: byForm[model.form], after: byForm.plain };
-  const recalibratedOn = model.metadata.provenance["recalibratedOn"] ?? null;
-  terminal.result({ output: options.output, nodes, parameters, recalibratedOn, verification: check }, () => {
+  outputFormat(options.output);
+  const loaded = await loadNet(path, options);
+  terminal.say(describeSource(path, loaded));
+  const net =
+    options.recalibrate === undefined ? loaded : await recalibrated(loaded, options.recalibrate, options, terminal);
+  const worthChecking = options.verify && net.source.form !== "plain";
+  const { maxCost, precision } = options;
+  const result = worthChecking
+    ? await foldVerified(net, { ...options, images: samples })
+    : { ...foldNet(net, maxCost === undefined ? {} : { maxCost }), verification: null };
+  const { net: folded, report, verification } = result;
+  if (report.regions.length === 0) terminal.say(`${path} has nothing to fold; it is copied.`);
+  await saveNet(folded, options.output, precision === undefined ? {} : { precision });
+  const nodes = { before: net.graph.nodes.length, after: folded.graph.nodes.length };
+  const parameters = { before: netParameters(net), after: netParameters(folded) };
+  const recalibratedOn = net.model?.metadata.provenance["recalibratedOn"] ?? null;
+  terminal.result({ output: options.output, nodes, parameters, recalibratedOn, report, verification }, () => {
     const lines = [
       `${options.output}: ${nodes.before} nodes became ${nodes.after}, ${wholeCount(parameters.before)} parameters became ${wholeCount(parameters.after)}`,
+      ...(options.report ? describeFold(report) : [summary(report)]),
     ];
     if (options.recalibrate !== undefined) lines.push(`BatchNorm statistics of ${recalibratedOn}`);
-    if (check) {
+    if (verification) {
       lines.push(
-        `same outputs on ${check.samples} random inputs: max |Δlogit| ${shortNumber(check.outputs.maxAbsolute)}, ${check.top1Disagreements} different answers`,
+        `same outputs on ${plural(verification.samples, "random input")}: max |Δ| ${shortNumber(verification.outputs.maxAbsolute)}, relative ${shortNumber(verification.outputs.relative)}`,
       );
     }
     return lines.join("\n");
   });
+}
+
+function summary({ regions, refusals }: FoldReport): string {
+  const [before, after] = [
+    regions.reduce((sum, r) => sum + r.macsBefore, 0),
+    regions.reduce((sum, r) => sum + r.macsAfter, 0),
+  ];
+  const kept = refusals.length > 0 ? `; ${plural(refusals.length, "linear node")} stayed (--report says why)` : "";
+  const saved = before > 0 ? `, with ${shortNumber(after / before)} × their multiply-accumulates` : "";
+  return `${plural(regions.length, "region")} folded into one convolution each${saved}${kept}`;
+}
+
+async function recalibrated(net: Net, data: string, options: Options, terminal: Terminal): Promise<Net> {
+  if (!net.model) {
+    throw new UserError({
+      expected: "a RepVGG to recalibrate",
+      received: "another net",
+      remedy: "fold it with the statistics that it has",
+    });
+  }
+  const model = await recalibrate(net.model, data, { ...options, onImages: terminal.counting("recalibrate", "img") });
+  return { ...netOf(model), source: net.source };
 }

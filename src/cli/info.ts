@@ -3,26 +3,34 @@ import { availableParallelism, cpus, totalmem } from "node:os";
 import { Command } from "commander";
 import { counts } from "../analysis/counts.js";
 import { usingBackend } from "../api/backend.node.js";
-import { loadModel } from "../api/model-files.node.js";
+import { loadNet } from "../api/exchange/load-net.node.js";
+import type { Net } from "../api/exchange/net.js";
+import { signature } from "../api/exchange/net-inputs.js";
 import { architecture } from "../nn/build-architecture.js";
 import type { Model } from "../nn/model.js";
 import { variantNames } from "../nn/zoo.js";
-import { byteSize, wholeCount } from "./format.js";
+import { type SourceOptions, withSourceOptions } from "./exchange-options.js";
+import { byteSize, plural, wholeCount } from "./format.js";
+import { describeSource, netParameters } from "./net-facts.js";
 import { withOutputOptions } from "./options.js";
 import { type OutputOptions, Terminal } from "./terminal.js";
 
-interface Options extends OutputOptions {
+interface Options extends OutputOptions, SourceOptions {
   readonly system?: boolean;
 }
 
 export function infoCommand(): Command {
   return withOutputOptions(
-    new Command("info")
-      .summary("what a model file or a net of the zoo is")
-      .description("What a model file or a net of the zoo is, layer by layer; without an argument, the whole zoo.")
-      .argument("[model]", `model file, or a name: ${variantNames.join(", ")}`)
-      .optionsGroup("What:")
-      .option("--system", "the machine and the kernels that run on it"),
+    withSourceOptions(
+      new Command("info")
+        .summary("what a file or a net of the zoo is")
+        .description(
+          "What a model file, checkpoint, ONNX graph or a net of the zoo is; without an argument, the whole zoo.",
+        )
+        .argument("[model]", `file, or a name: ${variantNames.join(", ")}`)
+        .optionsGroup("What:")
+        .option("--system", "the machine and the kernels that run on it"),
+    ),
   ).action(run);
 }
 
@@ -31,7 +39,9 @@ async function run(what: string | undefined, options: Options): Promise<void> {
   if (options.system) return system(terminal);
   if (what === undefined) return zoo(terminal);
   if (!existsSync(what) && !/[./\\]/.test(what)) return variant(terminal, what);
-  file(terminal, what, await loadModel(what));
+  const net = await loadNet(what, options);
+  if (net.model) modelFile(terminal, what, net, net.model);
+  else graphFile(terminal, what, net);
 }
 
 async function system(terminal: Terminal): Promise<void> {
@@ -95,27 +105,38 @@ function variant(terminal: Terminal, name: string): void {
   );
 }
 
-function file(terminal: Terminal, path: string, model: Model): void {
-  const { architecture: net, form, metadata } = model;
+function modelFile(terminal: Terminal, path: string, net: Net, model: Model): void {
+  const { architecture, form, metadata } = model;
   const { preprocessing } = metadata;
-  const total = counts(net, preprocessing.size);
-  const facts = {
-    file: path,
-    form,
-    architecture: net,
-    parameters: total.parameters[form],
-    macs: total.macs[form],
-    ...metadata,
-  };
-  terminal.result(facts, () =>
+  const macs = counts(architecture, preprocessing.size).macs[form];
+  const parameters = netParameters(net);
+  terminal.result({ file: path, form, architecture, parameters, macs, ...metadata, source: net.source }, () =>
     [
-      `${path}: RepVGG ${net.name}, ${form} form, ${wholeCount(facts.parameters)} parameters, ${wholeCount(facts.macs)} MACs a picture`,
-      `stages: depths ${net.depths.join(", ")}; widths ${net.widths.join(", ")}; strides ${net.strides.join(", ")}`,
+      describeSource(path, net),
+      `${wholeCount(parameters)} parameters, ${wholeCount(macs)} MACs a picture`,
+      `stages: depths ${architecture.depths.join(", ")}; widths ${architecture.widths.join(", ")}; strides ${architecture.strides.join(", ")}`,
       `input: ${preprocessing.size.join("×")}×${preprocessing.channels}, mean ${preprocessing.mean.join(", ")}, std ${preprocessing.std.join(", ")}`,
       `classes (${metadata.classNames.length}): ${metadata.classNames.slice(0, 20).join(", ")}${metadata.classNames.length > 20 ? ", …" : ""}`,
       ...Object.entries(metadata.provenance).map(([key, value]) => `${key}: ${value}`),
     ].join("\n"),
   );
+}
+
+function graphFile(terminal: Terminal, path: string, net: Net): void {
+  const { graph, source } = net;
+  const operators: Record<string, number> = {};
+  for (const { op } of graph.nodes) operators[op] = (operators[op] ?? 0) + 1;
+  const parameters = netParameters(net);
+  const { inputs, outputs, nodes } = graph;
+  terminal.result({ file: path, source, parameters, inputs, outputs, nodes: nodes.length, operators }, () => {
+    const inOrder = Object.entries(operators).sort(([, a], [, b]) => b - a);
+    return [
+      describeSource(path, net),
+      `${plural(nodes.length, "node")}, ${wholeCount(parameters)} parameters and other constants`,
+      signature(graph),
+      inOrder.map(([op, count]) => `${count} ${op}`).join(", "),
+    ].join("\n");
+  });
 }
 
 function pick(total: ReturnType<typeof counts>) {

@@ -62,3 +62,10 @@ export function wholeNumbers(low: number): (text: string) => number[] {
     throw wanted(`whole numbers ≥ ${low} with commas between`);
   };
 }
+
+/** Parser of names with commas between. */
+export function words(text: string): string[] {
+  const parts = text.split(",").map((part) => part.trim());
+  if (parts.every((part) => part !== "")) return parts;
+  throw wanted("names with commas between");
+}

@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
 import { dataCommand } from "./data.js";
 import { evalCommand } from "./eval.js";
+import { exportCommand } from "./export.js";
 import { foldCommand } from "./fold.js";
 import { infoCommand } from "./info.js";
 import { predictCommand } from "./predict.js";
@@ -16,6 +17,7 @@ const commands = [
   evalCommand,
   foldCommand,
   verifyCommand,
+  exportCommand,
   predictCommand,
   infoCommand,
   dataCommand,

@@ -1,14 +1,15 @@
 import { Command } from "commander";
-import { fold } from "../api/fold.js";
-import { loadModel } from "../api/model-files.node.js";
+import { foldNet } from "../api/exchange/fold-net.js";
+import { loadNet } from "../api/exchange/load-net.node.js";
+import type { Net } from "../api/exchange/net.js";
 import { verify } from "../api/verify.node.js";
 import { UserError, VerificationError } from "../core/errors.js";
-import type { Model } from "../nn/model.js";
+import { type SourceOptions, withSourceOptions } from "./exchange-options.js";
 import { plural, shortNumber } from "./format.js";
 import { type ComputeOptions, number, strictOption, wholeNumber, withComputeOptions } from "./options.js";
 import { Terminal } from "./terminal.js";
 
-interface Options extends ComputeOptions {
+interface Options extends ComputeOptions, SourceOptions {
   readonly data?: string;
   readonly images?: number;
   readonly seed?: number;
@@ -18,26 +19,28 @@ interface Options extends ComputeOptions {
 
 export function verifyCommand(): Command {
   return withComputeOptions(
-    new Command("verify")
-      .summary("prove that two models give the same outputs")
-      .description(
-        "Compare two models, or a training-form model and its fold, value by value, and say where they part.",
-      )
-      .argument("<reference>", "model file")
-      .argument("[candidate]", "another model file; left out: the reference's own folded form")
-      .optionsGroup("Comparison:")
-      .option("--data <data>", "compare on real pictures (default: random inputs)")
-      .addOption(strictOption())
-      .option("--images <n>", "how many to compare on (default: all pictures, or 64 random inputs)", wholeNumber(1))
-      .option("--seed <n>", "of the random inputs (default: 0)", wholeNumber(0))
-      .option("--threshold <x>", "relative error from which outputs count as different (default: 1e-4)", number(0)),
+    withSourceOptions(
+      new Command("verify")
+        .summary("prove that two nets give the same outputs")
+        .description("Compare two nets of any format, or a net and its fold, value by value, and say where they part.")
+        .argument("<reference>", "model file, PyTorch checkpoint, safetensors or ONNX")
+        .argument("[candidate]", "another such file; left out: the reference's own folded form")
+        .optionsGroup("Comparison:")
+        .option("--data <data>", "compare on real pictures (default: random inputs)")
+        .addOption(strictOption())
+        .option("--images <n>", "how many to compare on (default: all pictures, or 64 random inputs)", wholeNumber(1))
+        .option("--seed <n>", "of the random inputs (default: 0)", wholeNumber(0))
+        .option("--threshold <x>", "relative error from which outputs count as different (default: 1e-4)", number(0)),
+    ),
   ).action(run);
 }
 
 async function run(referencePath: string, candidatePath: string | undefined, options: Options): Promise<void> {
   const terminal = new Terminal(options);
-  const reference = await loadModel(referencePath);
-  const candidate = candidatePath === undefined ? ownFold(reference, referencePath) : await loadModel(candidatePath);
+  const reference = await loadNet(referencePath, options);
+  const { key: _, ...keyless } = options; // one checkpoint may keep its weights elsewhere than the other
+  const candidate =
+    candidatePath === undefined ? ownFold(reference, referencePath) : await loadNet(candidatePath, keyless);
   const result = await verify(reference, candidate, { ...options, onImages: terminal.counting("verify", "img") });
   const { samples, outputs, top1Disagreements, agree, values, firstParted } = result;
   terminal.result({ ...result, worstSample: result.worstSample ?? null, firstParted: firstParted ?? null }, () =>
@@ -62,8 +65,8 @@ async function run(referencePath: string, candidatePath: string | undefined, opt
   });
 }
 
-function ownFold(model: Model, path: string): Model {
-  if (model.form === "train") return fold(model);
+function ownFold(net: Net, path: string): Net {
+  if (net.source.form !== "plain") return foldNet(net).net;
   throw new UserError({
     expected: "a model in training form, or two models",
     received: `${path}, in plain form`,

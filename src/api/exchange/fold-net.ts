@@ -1,7 +1,7 @@
 import type { FoldReport } from "../../graph/fold/report.js";
 import { fold as foldGraph } from "../../graph/fold.js";
 import { fromFoldedGraph } from "../../nn/from-graph.js";
-import { type Net, netOf } from "./net.js";
+import { type Net, type NetSource, netOf } from "./net.js";
 
 export interface FoldNetOptions {
   /** A region folds if it costs at most this many times the multiply-accumulates of the cheapest other way. Default 1. */
@@ -15,7 +15,8 @@ export interface FoldNetOptions {
  */
 export function foldNet(net: Net, options: FoldNetOptions = {}): { readonly net: Net; readonly report: FoldReport } {
   const { graph, report } = foldGraph(net.graph, options);
-  if (!net.model) return { net: { ...net, graph }, report };
+  const source: NetSource = net.source.form ? { ...net.source, form: "plain" } : net.source;
+  if (!net.model) return { net: { ...net, graph, source }, report };
   const model = net.model.form === "plain" ? net.model : fromFoldedGraph(graph, net.model);
-  return { net: { ...netOf(model), source: net.source }, report };
+  return { net: { ...netOf(model), source }, report };
 }

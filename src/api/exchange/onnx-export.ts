@@ -8,10 +8,11 @@ import type { Graph, GraphNode } from "../../graph/graph.js";
 import { roundTo } from "../../graph/precision.js";
 import { defaultEnvelope, toOnnx } from "../../graph/to-onnx.js";
 import { encodeModel } from "../../nn/model-file.js";
+import { isHalved } from "./half-weights.js";
 import type { Net } from "./net.js";
 
 export interface OnnxOptions {
-  /** `f16`: kernels and matrices are stored as float16, each with a Cast to float32 behind it. Default `f32`. */
+  /** `f16`: kernels and matrices are stored as float16; vectors (biases, BatchNorm) stay float32. Default `f32`. */
   readonly precision?: "f32" | "f16";
   /** Version of ONNX's operators, 7 to 22. Default: the file's own, else 17. */
   readonly opset?: number;
@@ -21,8 +22,8 @@ export interface OnnxOptions {
  * A net as an ONNX model. A RepVGG has open batch and image sizes, and its metadata holds what our model files say
  * (architecture, class names, preprocessing).
  *
- * With `f16` inputs, outputs and arithmetic stay float32: the file is half as large, and runtimes unpack the weights when
- * they load it. Vectors (biases, BatchNorm) stay float32, since they cost nothing.
+ * With `f16` each float16 weight has a Cast to float32 behind it: inputs, outputs and arithmetic stay float32, the file is
+ * half as large, and runtimes unpack the weights when they load it.
  * @throws UserError for an operator set that we do not write, or weights beyond float16.
  */
 export function onnxModel({ graph, envelope, model }: Net, { precision, opset }: OnnxOptions = {}): ModelProto {
@@ -62,7 +63,7 @@ function withHalfWeights(graph: Graph): Graph {
   const names = new Set(graph.nodes.map(({ name }) => name));
   const values = new Set([...graph.nodes.flatMap(({ outputs }) => outputs), ...graph.initializers.keys()]);
   for (const [name, array] of graph.initializers) {
-    if (array.dtype !== "f32" || array.shape.length < 2) {
+    if (!isHalved(array)) {
       initializers.set(name, array);
       continue;
     }

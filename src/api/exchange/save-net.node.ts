@@ -4,8 +4,8 @@ import { fromOfficial, type Scheme } from "../../formats/names/schemes.js";
 import { writeOnnxFile } from "../../formats/onnx/file.node.js";
 import { writeSafetensorsFile } from "../../formats/safetensors/file.node.js";
 import { writeTorchFile } from "../../formats/torch/file.node.js";
-import { roundTo } from "../../graph/precision.js";
 import { encodeModel } from "../../nn/model-file.js";
+import { halfWeights } from "./half-weights.js";
 import { type Net, ownScheme } from "./net.js";
 import { type OnnxOptions, onnxModel } from "./onnx-export.js";
 import type { Container } from "./sniff.node.js";
@@ -36,7 +36,7 @@ export function outputFormat(path: string): Container {
  * - `.pth`, `.pt`: a state dict that `torch.load(path, weights_only=True)` reads.
  * - `.onnx`: see {@link onnxModel}.
  *
- * `precision: "f16"` stores every floating-point weight as float16 (ONNX: kernels and matrices).
+ * `precision: "f16"` stores kernels and matrices as float16; vectors (biases, BatchNorm) stay float32.
  * @throws UserError for an ending, a scheme or an operator set that does not fit, or weights beyond float16.
  */
 export async function saveNet(net: Net, path: string, options: SaveOptions = {}): Promise<void> {
@@ -71,8 +71,7 @@ function weightsByName(net: Net, { scheme, precision }: SaveOptions): NamedArray
   const floating = (array: NamedArray): boolean => /^b?f/.test(array.dtype);
   const weights = net.model?.state ?? new Map([...net.graph.initializers].filter(([, array]) => floating(array)));
   const named = scheme === undefined || scheme === own ? weights : fromOfficial(weights, scheme);
-  if (precision !== "f16") return named;
-  return new Map([...named].map(([name, array]) => [name, floating(array) ? roundTo(array, "f16", name) : array]));
+  return precision === "f16" ? halfWeights(named) : named;
 }
 
 function onlyForWeights(option: string, path: string): UserError {

@@ -1,0 +1,100 @@
+import { UserError } from "../../core/errors.js";
+import { elementCount } from "../../core/named-arrays.js";
+import type { Preprocessing } from "../../core/preprocessing.js";
+import { imagenetMean, imagenetStd } from "../../core/preprocessing.js";
+import { rngFor } from "../../core/rng.js";
+import { graphInputs } from "../../engine/plan/prepare.js";
+import type { SessionTensor } from "../../engine/session.js";
+import type { Graph, ValueInfo } from "../../graph/graph.js";
+import type { Net } from "./net.js";
+
+/** Input shapes by name. */
+export type InputShapes = Readonly<Record<string, readonly number[]>>;
+
+/** Side of the images for graphs that leave it open: enough for six halvings, and quick. */
+const openSide = 64;
+
+/**
+ * Shapes to run a net on: what the graph states, open sizes filled.
+ * @param other a graph that shall take the same inputs: what it states counts where the net leaves a size open
+ * @param batch where the graph leaves it open
+ * @param size height and width where the graph leaves them open. Default: the model's, else 64×64.
+ * @throws UserError for inputs that are not floating-point, or of unknown rank or channels.
+ */
+export function inputShapes(
+  { graph, model }: Net,
+  batch: number,
+  size?: readonly [number, number],
+  other: Graph = graph,
+): InputShapes {
+  const open = size ?? model?.metadata.preprocessing.size ?? [openSide, openSide];
+  const theirs = graphInputs(other);
+  return Object.fromEntries(
+    graphInputs(graph).map((input, i) => [input.name, filled(narrowed(input, theirs[i]), batch, open)]),
+  );
+}
+
+function narrowed(input: ValueInfo, other: ValueInfo | undefined): ValueInfo {
+  if (!other?.shape) return input;
+  const shape = input.shape?.map((size, axis) => (typeof size === "number" ? size : (other.shape![axis] ?? size)));
+  return { ...input, shape: shape ?? other.shape };
+}
+
+function filled({ name, dtype, shape }: ValueInfo, batch: number, size: readonly number[]): readonly number[] {
+  const known = shape?.map((dimension, axis) => {
+    if (typeof dimension === "number") return dimension;
+    return axis === 0 ? batch : axis >= 2 ? size[axis - 2] : undefined;
+  });
+  if (/^b?f/.test(dtype) && known?.every((dimension) => dimension !== undefined)) return known;
+  throw new UserError({
+    expected: "images as the net's input [batch, channels, height, width], with known channels",
+    received: `input "${name}" of ${dtype} [${shape?.join(", ") ?? "unknown shape"}]`,
+    remedy: "such a net cannot be run on inputs made up for it",
+  });
+}
+
+/** Batches of standard normal numbers, `samples` in all (more where the batch does not divide them). */
+export function* randomInputs(
+  shapes: InputShapes,
+  samples: number,
+  seed: number,
+): Generator<SessionTensor | Readonly<Record<string, SessionTensor>>> {
+  const rng = rngFor(seed, "verify");
+  const batch = Object.values(shapes)[0]?.[0] ?? 1;
+  for (let done = 0; done < samples; done += batch) {
+    const tensors = Object.entries(shapes).map(([name, shape]): [string, SessionTensor] => {
+      const data = new Float32Array(elementCount(shape));
+      for (let i = 0; i < data.length; i++) data[i] = rng.normal();
+      return [name, { shape, data }];
+    });
+    yield tensors.length === 1 ? tensors[0]![1] : Object.fromEntries(tensors);
+  }
+}
+
+/**
+ * How pictures are prepared for a net: as its model says, else as ImageNet's are, at the size that the graph states.
+ * @throws UserError where the graph does not read pictures.
+ */
+export function preprocessingOf(net: Net): Preprocessing {
+  if (net.model) return net.model.metadata.preprocessing;
+  const shapes = Object.values(inputShapes(net, 1, [224, 224]));
+  const [, channels, height, width] = shapes[0] ?? [];
+  if (shapes.length !== 1 || shapes[0]!.length !== 4 || (channels !== 1 && channels !== 3)) {
+    throw new UserError({
+      expected: "a net with pictures of 1 or 3 channels as its one input",
+      received: Object.entries(shapes)
+        .map(([name, shape]) => `${name} [${shape.join(", ")}]`)
+        .join(", "),
+      remedy: "compare on random inputs",
+    });
+  }
+  const [mean, std] = channels === 3 ? [imagenetMean, imagenetStd] : [[0.5], [0.5]];
+  return { size: [height!, width!], channels, mean, std, interpolation: "bilinear", cropRatio: 0.875 };
+}
+
+/** A graph's inputs and outputs: "input [batch, 3, height, width] → logits [batch, 10]". */
+export function signature(graph: Graph): string {
+  const list = (values: readonly ValueInfo[]): string =>
+    values.map(({ name, shape }) => `${name} [${shape?.join(", ") ?? "?"}]`).join(", ");
+  return `${list(graphInputs(graph))} → ${list(graph.outputs)}`;
+}

@@ -1,0 +1,102 @@
+import { Command, Option } from "commander";
+import { withFeatures } from "../api/exchange/backbone.js";
+import { foldVerified } from "../api/exchange/fold-verified.node.js";
+import { loadNet } from "../api/exchange/load-net.node.js";
+import type { Net } from "../api/exchange/net.js";
+import { outputFormat, type SaveOptions, saveNet } from "../api/exchange/save-net.node.js";
+import { UserError } from "../core/errors.js";
+import { parseScheme, type Scheme, schemes } from "../formats/names/schemes.js";
+import type { Form } from "../nn/architecture.js";
+import { precisionOption, type SourceOptions, withSourceOptions } from "./exchange-options.js";
+import { plural, wholeCount } from "./format.js";
+import { describeSource, netParameters } from "./net-facts.js";
+import { type ComputeOptions, wholeNumber, withComputeOptions, words } from "./options.js";
+import { Terminal } from "./terminal.js";
+
+interface Options extends ComputeOptions, SourceOptions, Pick<SaveOptions, "precision" | "opset"> {
+  readonly output: string;
+  readonly scheme?: string;
+  readonly form?: Form;
+  readonly features?: readonly string[];
+  readonly head: boolean;
+}
+
+export function exportCommand(): Command {
+  return withComputeOptions(
+    withSourceOptions(
+      new Command("export")
+        .summary("write a net for PyTorch, timm, mmpretrain or ONNX")
+        .description("Write any net in another format, under other names, in another form, or without its head.")
+        .argument("<net>", "model file, PyTorch checkpoint, safetensors or ONNX")
+        .optionsGroup("Export:")
+        .requiredOption("-o, --output <file>", "where it goes (.onnx, .pth or .safetensors)")
+        .addOption(new Option("--form <form>", "plain folds it first (default: as it is)").choices(["train", "plain"]))
+        .option("--scheme <names>", `whose names the weights get: ${schemes.join(", ")} (default: the authors')`)
+        .addOption(precisionOption())
+        .option("--opset <n>", "ONNX operator set (default: 17)", wholeNumber(7, 22))
+        .option("--features <list>", "ONNX: also return these inner values, as stage2,stage4", words)
+        .option("--no-head", "ONNX: return the features only (default: the last stage)"),
+    ),
+  ).action(run);
+}
+
+async function run(path: string, options: Options): Promise<void> {
+  const terminal = new Terminal(options);
+  const format = outputFormat(options.output);
+  const scheme = options.scheme === undefined ? undefined : parseScheme(options.scheme);
+  const backbone = options.features !== undefined || !options.head;
+  if (backbone && format !== "onnx") {
+    throw new UserError({ expected: "--features and --no-head only for .onnx", received: options.output });
+  }
+  const loaded = await loadNet(path, options);
+  terminal.say(describeSource(path, loaded));
+  const whole = await inForm(loaded, path, options);
+  const net = backbone ? withoutModel(whole, options) : whole;
+  await saveNet(net, options.output, saveOptions(options, scheme));
+  const facts = {
+    output: options.output,
+    form: net.source.form ?? null,
+    nodes: net.graph.nodes.length,
+    parameters: netParameters(net),
+    inputs: net.graph.inputs,
+    outputs: net.graph.outputs,
+  };
+  terminal.result(facts, () => {
+    const outputs = facts.outputs.map(({ name, shape }) => `${name} [${shape?.join(", ") ?? "?"}]`).join(", ");
+    return `${options.output}: ${plural(facts.nodes, "node")}, ${wholeCount(facts.parameters)} parameters → ${outputs}`;
+  });
+}
+
+async function inForm(net: Net, path: string, { form, ...options }: Options): Promise<Net> {
+  if (form === undefined || form === net.source.form) return net;
+  if (form === "plain") return (await foldVerified(net, options)).net;
+  throw new UserError({
+    expected: "a net in training form",
+    received: `${path}, ${net.source.form ? "in plain form" : "a graph of unknown form"}`,
+    remedy: "branches cannot be got back from a folded net",
+  });
+}
+
+/** The net as a graph that returns inner values. */
+function withoutModel({ graph, model, envelope, source }: Net, { features, head }: Options): Net {
+  const names = features ?? [lastStage(graph, model !== undefined)];
+  return { graph: withFeatures(graph, names, { head }), source, ...(envelope && { envelope }) };
+}
+
+function lastStage(graph: Net["graph"], known: boolean): string {
+  const stages = graph.nodes.flatMap(({ outputs }) => outputs).filter((name) => /^stage\d+$/.test(name));
+  if (known && stages.length > 0) return stages.at(-1)!;
+  throw new UserError({
+    expected: "--features beside --no-head",
+    received: "none",
+    remedy: "name values of the graph",
+  });
+}
+
+function saveOptions({ precision, opset }: Options, scheme: Scheme | undefined): SaveOptions {
+  return {
+    ...(scheme !== undefined && { scheme }),
+    ...(precision !== undefined && { precision }),
+    ...(opset !== undefined && { opset }),
+  };
+}
