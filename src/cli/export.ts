@@ -49,7 +49,7 @@ async function run(path: string, options: Options): Promise<void> {
     throw new UserError({ expected: "--features and --no-head only for .onnx", received: options.output });
   }
   const loaded = await loadNet(path, options);
-  terminal.say(describeSource(path, loaded));
+  if (loaded.source.notes.length > 0) terminal.say(describeSource(path, loaded));
   const whole = await inForm(loaded, path, options);
   const net = backbone ? withoutModel(whole, options) : whole;
   await saveNet(net, options.output, saveOptions(options, scheme));

@@ -56,7 +56,7 @@ async function run(path: string, options: Options): Promise<void> {
   const terminal = new Terminal(options);
   outputFormat(options.output);
   const loaded = await loadNet(path, options);
-  terminal.say(describeSource(path, loaded));
+  if (loaded.source.notes.length > 0) terminal.say(describeSource(path, loaded));
   const net =
     options.recalibrate === undefined ? loaded : await recalibrated(loaded, options.recalibrate, options, terminal);
   const worthChecking = options.verify && net.source.form !== "plain";

@@ -7,7 +7,7 @@ describe("wrong command lines get one line", () => {
   const cases: [string, string][] = [
     [
       "trian pictures",
-      'expected a command (quickstart, train, eval, fold, verify, predict, info, data), received "trian": did you mean train?',
+      'expected a command (quickstart, train, eval, fold, verify, export, predict, info, data), received "trian": did you mean train?',
     ],
     ["train pictures --epoks 3", "expected a known option, received --epoks: did you mean --epochs?"],
     ["--bogus", "expected a known option, received --bogus: see repvgg --help"],
@@ -49,7 +49,10 @@ describe("wrong command lines get one line", () => {
       "train pictures --resume runs/x --epochs 3",
       "expected a resumed run to keep its data and settings, received data, --epochs: leave them out, or begin a new run",
     ],
-    ["fold model.safetensors -o plain.onnx", "expected a file name that ends in .safetensors, received plain.onnx"],
+    [
+      "fold model.safetensors -o plain.txt",
+      "expected a file name that ends in .safetensors, .pth, .pt, .onnx, received plain.txt",
+    ],
     [
       "info nanno",
       'expected a model name (A0, A1, A2, B0, B1, B1g2, B1g4, B2, B2g2, B2g4, B3, B3g2, B3g4, D2se, L2pse, nano, tiny), received "nanno": did you mean "nano"?',
@@ -72,7 +75,7 @@ describe.concurrent("help", () => {
   it("lists every command and the exit codes", async () => {
     const { code, stdout, stderr } = await repvgg(["--help"]);
     expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
-    for (const command of ["quickstart", "train", "eval", "fold", "verify", "predict", "info", "data"]) {
+    for (const command of ["quickstart", "train", "eval", "fold", "verify", "export", "predict", "info", "data"]) {
       expect(stdout).toMatch(new RegExp(`^  ${command} {2,}\\S`, "m"));
     }
     expect(stdout).toContain("2 verification failed");

@@ -135,7 +135,7 @@ describe("the whole job on the command line", () => {
     expect(stderr).toContain("RepVGG nano on pictures/train: 300 pictures to train on, 100 to test on");
     expect(stderr).toMatch(/^epoch 1: train loss \d\.\d{4}, test loss \d\.\d{4}, test top-1 \d+\.\d\d %$/m);
     expect(stdout).toContain(`Next    repvgg fold ${tuned}/model.safetensors -o plain.safetensors`);
-    const [before, after] = await Promise.all([model, join(tuned, "model.safetensors")].map(loadModel));
+    const [before, after] = await Promise.all([model, join(tuned, "model.safetensors")].map((path) => loadModel(path)));
     expect(after!.metadata.preprocessing).toEqual(before!.metadata.preprocessing);
   });
 

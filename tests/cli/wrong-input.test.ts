@@ -173,7 +173,7 @@ describe.concurrent("model files", () => {
     await saveModel(net("nano", { classes: 3 }), other);
     expect(await repvgg(["verify", model, other])).toEqual(
       oneLine(
-        "expected two models of the same input and classes (the first: 1×28×28 input and 2 classes), received 1×28×28 input and 3 classes: compare a model with its own folded form",
+        "expected two nets of the same input and classes (the first: 1×28×28 input and 2 classes), received 1×28×28 input and 3 classes: compare a net with its own folded form",
       ),
     );
   });
