@@ -1,0 +1,127 @@
+import { execFile } from "node:child_process";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { basename, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+import ts from "typescript";
+import { afterAll, describe, expect, it, vi } from "vitest";
+import { createProgram, runCommand } from "#repvgg/cli/program.js";
+import { codeBlocks, commandsIn } from "./markdown.js";
+
+const root = fileURLToPath(new URL("../..", import.meta.url));
+const documents = ["README.md", "CONTRIBUTING.md", ...readdirSync(join(root, "docs")).map((name) => `docs/${name}`)]
+  .filter((name) => name.endsWith(".md") && existsSync(join(root, name)))
+  .flatMap((name) => codeBlocks(readFileSync(join(root, name), "utf8")).map((block) => ({ ...block, name })))
+  .map(({ name, line, ...block }) => ({ ...block, place: `${name}:${line}` }));
+const typescript = documents.filter(({ language }) => language === "ts");
+const commands = documents
+  .filter(({ language }) => language === "sh")
+  .flatMap(({ text, place }) => commandsIn(text).map((words) => ({ place, words, line: words.join(" ") })));
+
+/** Where a reader would try the examples: a folder with the package installed, and this repository's files to look at. */
+const workplace = mkdtempSync(join(tmpdir(), "repvgg-docs-"));
+mkdirSync(join(workplace, "node_modules"));
+symlinkSync(root, join(workplace, "node_modules", "repvgg"));
+for (const name of ["examples", "assets", "tests"]) {
+  if (existsSync(join(root, name))) symlinkSync(join(root, name), join(workplace, name));
+}
+afterAll(() => rmSync(workplace, { recursive: true, force: true }), 60_000);
+
+it("there are examples", () => {
+  expect(typescript.length).toBeGreaterThan(0);
+  expect(commands.length).toBeGreaterThan(5);
+});
+
+describe("TypeScript in the documents", () => {
+  it.each(typescript)("$place type-checks", ({ text }) => {
+    expect(typeErrors(text)).toEqual([]);
+  });
+
+  it.each(typescript.filter(({ attributes }) => !attributes.includes("no-run")))(
+    "$place runs",
+    async ({ text, place }) => {
+      const { outputText } = ts.transpileModule(text, {
+        compilerOptions: { module: ts.ModuleKind.ESNext, target: ts.ScriptTarget.ES2023 },
+      });
+      const file = join(workplace, `${place.replace(/\W+/g, "-")}.mjs`);
+      writeFileSync(file, outputText);
+      await promisify(execFile)(process.execPath, [file], { cwd: workplace });
+    },
+    300_000,
+  );
+});
+
+describe("commands in the documents", () => {
+  it.each(commands)("$place: $line", async ({ words }) => {
+    const [first, ...rest] = words;
+    const [program, ...args] = first === "npx" ? rest : words;
+    if (program === "repvgg") return expectToParse(args);
+    if (program === "npm" && args[0] === "run") return expect(scripts()).toHaveProperty([args[1]!]);
+    if (program === "node") return expect(existsSync(join(root, args.find((arg) => !arg.startsWith("-"))!))).toBe(true);
+    if (first === "npx") return expect(existsSync(join(root, "node_modules", ".bin", program!))).toBe(true);
+    expect(["npm", "git", "cd", "docker", "curl", "python3", "apt-get"]).toContain(program);
+  });
+
+  it("those of info run", async () => {
+    const cheap = commands.map(({ words }) => words.slice(words.indexOf("repvgg") + 1)).filter(isCheap);
+    const write = vi.spyOn(process.stdout, "write").mockReturnValue(true);
+    try {
+      for (const args of cheap) await runCommand(args);
+      expect(write).toHaveBeenCalledTimes(cheap.length);
+    } finally {
+      write.mockRestore();
+    }
+  });
+});
+
+/** Only the zoo is asked: no file is read, nothing is trained. */
+function isCheap([command, ...args]: readonly string[]): boolean {
+  return command === "info" && args.every((arg) => !/[./]/.test(arg));
+}
+
+/** @throws UserError where the command line does not know what is asked for */
+async function expectToParse(args: readonly string[]): Promise<void> {
+  const program = createProgram();
+  for (const command of program.commands) command.action(() => {});
+  program.configureOutput({ writeOut: () => {}, outputError: () => {} });
+  await program.parseAsync(args, { from: "user" }).catch((error: { code?: string; message: string }) => {
+    if (!/^commander\.(help|helpDisplayed|version)$/.test(error.code ?? "")) throw error;
+  });
+}
+
+function scripts(): Record<string, string> {
+  return JSON.parse(readFileSync(join(root, "package.json"), "utf8")).scripts;
+}
+
+/** Messages of the compiler on a module of the reader's, strict, with this package installed. */
+function typeErrors(text: string): string[] {
+  const file = join(workplace, "example.mts");
+  writeFileSync(file, text);
+  const program = ts.createProgram([file], {
+    module: ts.ModuleKind.NodeNext,
+    moduleResolution: ts.ModuleResolutionKind.NodeNext,
+    target: ts.ScriptTarget.ES2023,
+    lib: ["lib.es2023.d.ts", "lib.dom.d.ts"],
+    types: ["node"],
+    typeRoots: [join(root, "node_modules", "@types")],
+    strict: true,
+    noEmit: true,
+    skipLibCheck: true,
+  });
+  return ts
+    .getPreEmitDiagnostics(program)
+    .map(
+      ({ messageText, file: where, start }) =>
+        `${where ? `${basename(where.fileName)}:${where.getLineAndCharacterOfPosition(start ?? 0).line + 1} ` : ""}${ts.flattenDiagnosticMessageText(messageText, " ")}`,
+    );
+}
