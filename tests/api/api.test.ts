@@ -154,7 +154,7 @@ describe("model files", () => {
     await saveModel(model, file);
     expect(await loadModel(file)).toEqual(model);
     await expect(saveModel(model, join(folder, "model.bin"))).rejects.toThrow(
-      `expected a file name that ends in .safetensors, received ${join(folder, "model.bin")}`,
+      `expected a file name that ends in .safetensors, .pth, .pt, .onnx, received ${join(folder, "model.bin")}`,
     );
   });
 });
