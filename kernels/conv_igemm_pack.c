@@ -19,11 +19,46 @@ static igemm_sides sides_of(const conv_igemm_pack_args *args) {
 
 int conv_igemm_pack_tasks(const conv_igemm_pack_args *args) { return args->groups * sides_of(args).panels; }
 
-static void pack_tap(const float *from, const igemm_sides *s, int columns, float *to) {
-  for (int i = 0; i < s->inputs; i++, from += s->input_stride, to += PANEL) {
+// `count` ≤ inputs of one tap and `columns` of its outputs, one by one; what a panel has beyond its columns is 0.
+static void pack_each(const float *from, const igemm_sides *s, int count, int columns, float *to) {
+  for (int i = 0; i < count; i++, from += s->input_stride, to += PANEL) {
     for (int c = 0; c < columns; c++) to[c] = from[c * s->output_stride];
     for (int c = columns; c < PANEL; c++) to[c] = 0;
   }
+}
+
+static void pack_rows(const float *from, const igemm_sides *s, float *to) {
+  for (int i = 0; i < s->inputs; i++, from += s->input_stride, to += PANEL)
+    for (int c = 0; c < PANEL; c += LANES) store(to + c, load(from + c));
+}
+
+#if LANES == 4
+// A square of 4 columns, `stride` words apart, to 4 rows of a panel.
+INLINE void transpose_square(const float *from, long stride, float *to) {
+  const vf a = load(from), b = load(from + stride), c = load(from + 2 * stride), d = load(from + 3 * stride);
+  const vf ab = __builtin_shufflevector(a, b, 0, 4, 1, 5), cd = __builtin_shufflevector(c, d, 0, 4, 1, 5);
+  const vf AB = __builtin_shufflevector(a, b, 2, 6, 3, 7), CD = __builtin_shufflevector(c, d, 2, 6, 3, 7);
+  store(to, __builtin_shufflevector(ab, cd, 0, 1, 4, 5));
+  store(to + PANEL, __builtin_shufflevector(ab, cd, 2, 3, 6, 7));
+  store(to + 2 * PANEL, __builtin_shufflevector(AB, CD, 0, 1, 4, 5));
+  store(to + 3 * PANEL, __builtin_shufflevector(AB, CD, 2, 3, 6, 7));
+}
+
+static void pack_transposed(const float *from, const igemm_sides *s, float *to) {
+  int i = 0;
+  for (; i + LANES <= s->inputs; i += LANES)
+    for (int c = 0; c < PANEL; c += LANES)
+      transpose_square(from + i + (long)c * s->output_stride, s->output_stride, to + i * PANEL + c);
+  pack_each(from + i, s, s->inputs - i, PANEL, to + i * PANEL);
+}
+#endif
+
+static void pack_tap(const float *from, const igemm_sides *s, int columns, float *to) {
+  if (columns == PANEL && s->output_stride == 1) pack_rows(from, s, to);
+#if LANES == 4
+  else if (columns == PANEL && s->input_stride == 1) pack_transposed(from, s, to);
+#endif
+  else pack_each(from, s, s->inputs, columns, to);
 }
 
 void conv_igemm_pack_task(const conv_igemm_pack_args *args, int task, int thread) {

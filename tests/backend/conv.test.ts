@@ -8,7 +8,7 @@ import {
   planConvForward,
 } from "#repvgg/backend/conv/plan.js";
 import { createBackend } from "#repvgg/backend/select.node.js";
-import type { ConvGeometry } from "#repvgg/core/conv-geometry.js";
+import { type ConvGeometry, convGeometry } from "#repvgg/core/conv-geometry.js";
 import { Rng } from "#repvgg/core/rng.js";
 import { convGeometries, describeGeometry } from "./conv-geometries.js";
 import {
@@ -202,5 +202,51 @@ describe.each(roles)("%s", (role) => {
       const accumulated = onAllThreads((backend) => runWeightPlan(backend, algorithm, g, x, dy, before));
       expect(relativeError(accumulated, added)).toBeLessThanOrEqual(tolerance);
     }
+  });
+});
+
+describe("gradients", () => {
+  // L = Σ r · y for random r is linear in x and in w alone, so central differences are exact but for rounding.
+  const g = convGeometries.find((c) => c.batch === 3 && c.height === 9 && c.width === 13)!;
+
+  it("agree with finite differences of the forward pass", () => {
+    const rng = new Rng(7);
+    const x = random(rng, inputLength(g));
+    const w = random(rng, weightLength(g));
+    const r = random(rng, outputLength(g));
+    const backend = backends[0]!;
+    const loss = (input: Float32Array, weight: Float32Array): number =>
+      runPlan(backend, "forward", undefined, g, input, weight).reduce((sum, value, i) => sum + value * r[i]!, 0);
+    const slope = (values: Float32Array, index: number, at: (values: Float32Array) => number): number => {
+      const [up, down] = [1, -1].map((step) => at(values.map((value, i) => (i === index ? value + step : value))));
+      return (up! - down!) / 2;
+    };
+    const dx = runPlan(backend, "backward-data", undefined, g, r, w);
+    const dw = runWeightPlan(backend, undefined, g, x, r);
+    for (let k = 0; k < 12; k++) {
+      const [i, j] = [rng.int(x.length), rng.int(w.length)];
+      expect(Math.abs(slope(x, i, (v) => loss(v, w)) - dx[i]!)).toBeLessThan(1e-3);
+      expect(Math.abs(slope(w, j, (v) => loss(x, v)) - dw[j]!)).toBeLessThan(1e-3);
+    }
+  });
+});
+
+describe("layers that are cut in many tasks", () => {
+  const layers = [
+    convGeometry({ batch: 5, height: 13, width: 13, inChannels: 36, outChannels: 40, kernel: 3, padding: 1 }),
+    convGeometry({ batch: 1, height: 4, width: 4, inChannels: 264, outChannels: 104, kernel: 3, padding: 1 }),
+    convGeometry({ batch: 5, height: 6, width: 6, inChannels: 72, outChannels: 264, kernel: 3, stride: 2, padding: 1 }),
+    convGeometry({ batch: 70, height: 1, width: 1, inChannels: 300, outChannels: 200, kernel: 1 }),
+  ];
+
+  it.each(layers.map((g) => ({ title: describeGeometry(g), g })))("$title", ({ g }) => {
+    const rng = new Rng(1);
+    const [x, w, dy] = [random(rng, inputLength(g)), random(rng, weightLength(g)), random(rng, outputLength(g))];
+    const y = onAllThreads((backend) => runPlan(backend, "forward", undefined, g, x, w));
+    expect(relativeError(y, naiveForward(g, x, w))).toBeLessThanOrEqual(tolerance);
+    const dx = onAllThreads((backend) => runPlan(backend, "backward-data", undefined, g, dy, w));
+    expect(relativeError(dx, naiveBackwardData(g, dy, w))).toBeLessThanOrEqual(tolerance);
+    const dw = onAllThreads((backend) => runWeightPlan(backend, undefined, g, x, dy));
+    expect(relativeError(dw, naiveBackwardWeight(g, x, dy))).toBeLessThanOrEqual(tolerance);
   });
 });
