@@ -8,7 +8,9 @@ import { weightCount } from "./geometry.js";
 export interface Kernel {
   addTo(place: Placement): void;
   /** Its rows are dear to compute apart from one another (a composition): ask for all of them at once. */
-  readonly whole?: boolean;
+  readonly whole: boolean;
+  /** Height of the expression; 0 for stored kernels. */
+  readonly depth: number;
 }
 
 /** Where a kernel adds itself. */
@@ -27,9 +29,12 @@ export interface Placement {
   readonly factor?: Float64Array;
 }
 
+const stored = { whole: false, depth: 0 } as const;
+
 /** A kernel that is stored: `weight` is [O, I/groups, kh, kw] with geometry `own`. */
 export function arrayKernel(weight: ArrayLike<number>, own: MapGeometry): Kernel {
   return {
+    ...stored,
     addTo({ target, at, rows, offset, firstRow, factor }) {
       const place = rowPlacement(own, at, firstRow, rows);
       const taps = tapPlacement(own, at, offset);
@@ -77,6 +82,7 @@ function addSpread(
 
 /** The 1×1 identity, of any number of channels. */
 export const identityKernel: Kernel = {
+  ...stored,
   addTo({ target, at, rows, offset, firstRow, factor }) {
     const channels = at.inChannels;
     const place = rowPlacement({ ...at, outChannels: channels, groups: channels }, at, firstRow, rows);
@@ -89,7 +95,7 @@ export const identityKernel: Kernel = {
 /** Rows of `of`, each multiplied by its factor. */
 export function scaledKernel(of: Kernel, scale: Float64Array): Kernel {
   return {
-    ...wholeIf([of]),
+    ...above([of]),
     addTo(place) {
       const { factor } = place;
       of.addTo({ ...place, factor: factor ? factor.map((f, o) => f * scale[o]) : scale });
@@ -108,7 +114,7 @@ export interface Part {
 /** The sum of kernels. */
 export function sumKernel(parts: readonly Part[]): Kernel {
   return {
-    ...wholeIf(parts.map(({ kernel }) => kernel)),
+    ...above(parts.map(({ kernel }) => kernel)),
     addTo(place) {
       for (const part of parts) part.kernel.addTo({ ...place, offset: moved(place.offset, part.offset) });
     },
@@ -118,7 +124,7 @@ export function sumKernel(parts: readonly Part[]): Kernel {
 /** Output channels of several kernels after one another. */
 export function stackedKernel(parts: readonly Part[]): Kernel {
   return {
-    ...wholeIf(parts.map(({ kernel }) => kernel)),
+    ...above(parts.map(({ kernel }) => kernel)),
     addTo(place) {
       let row = 0;
       for (const part of parts) {
@@ -135,8 +141,8 @@ export function stackedKernel(parts: readonly Part[]): Kernel {
   };
 }
 
-function wholeIf(kernels: readonly Kernel[]): Pick<Kernel, "whole"> {
-  return kernels.some(({ whole }) => whole) ? { whole: true } : {};
+function above(kernels: readonly Kernel[]): Pick<Kernel, "whole" | "depth"> {
+  return { whole: kernels.some(({ whole }) => whole), depth: 1 + Math.max(...kernels.map(({ depth }) => depth)) };
 }
 
 function moved(a: Pair, b: Pair): Pair {
@@ -156,6 +162,7 @@ export interface Operand {
 export function composedKernel(outer: Operand, inner: Operand, own: MapGeometry): Kernel {
   return {
     whole: true,
+    depth: 1 + Math.max(outer.kernel.depth, inner.kernel.depth),
     addTo({ target, at, rows, offset, firstRow, factor }) {
       const [go, gi] = [outer.geometry, inner.geometry];
       const outerWeight = materialize(outer);

@@ -76,6 +76,11 @@ export function weightOf(map: LinearMap): Float64Array {
   return target;
 }
 
+/** The same map; a kernel that has grown into a very high expression is computed now, so that no stack runs out later. */
+export function settled(map: LinearMap): LinearMap {
+  return map.kernel.depth < 100 ? map : { ...map, kernel: arrayKernel(weightOf(map), map) };
+}
+
 /** Rows are computed in blocks of about this many weights, which stay in the cache. */
 const blockWeights = 2 ** 17;
 

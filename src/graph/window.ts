@@ -1,3 +1,4 @@
+import { ShapeError } from "../core/errors.js";
 import { attribute, intAttribute, intsAttribute, stringAttribute } from "./attributes.js";
 import type { GraphNode } from "./graph.js";
 
@@ -15,6 +16,7 @@ export interface Window {
  * The window that a node's attributes describe, defaults filled in.
  * @param kernel spatial sizes of the weight, or of `kernel_shape`
  * @param sizes spatial sizes of the input where they are known, for auto_pad = SAME_UPPER / SAME_LOWER with strides
+ * @throws ShapeError when an attribute has another number of sizes, or sizes that no window has.
  */
 export function windowOf(node: GraphNode, kernel: readonly number[], sizes?: readonly (number | string)[]): Window {
   const ones = kernel.map(() => 1);
@@ -22,9 +24,23 @@ export function windowOf(node: GraphNode, kernel: readonly number[], sizes?: rea
   const dilations = intsAttribute(node, "dilations") ?? ones;
   const ceilMode = intAttribute(node, "ceil_mode", 0) === 1;
   const partial = { kernel, strides, dilations, ceilMode };
+  const listed = attribute(node, "pads", "ints");
+  for (const [name, values, count, least] of [
+    ["kernel_shape", kernel, kernel.length, 1],
+    ["strides", strides, kernel.length, 1],
+    ["dilations", dilations, kernel.length, 1],
+    ["pads", listed ?? [], listed ? 2 * kernel.length : 0, 0],
+  ] as const) {
+    if (values.length !== count || values.some((value) => value < least || value > 2 ** 24)) {
+      throw new ShapeError({
+        expected: `${count} sizes from ${least} as ${name} of ${node.op} "${node.name}"`,
+        received: `[${values.join(", ")}]`,
+      });
+    }
+  }
   const auto = stringAttribute(node, "auto_pad", "NOTSET");
   if (auto === "NOTSET") {
-    return { ...partial, pads: attribute(node, "pads", "ints") ?? [...kernel, ...kernel].map(() => 0) };
+    return { ...partial, pads: listed ?? [...kernel, ...kernel].map(() => 0) };
   }
   if (auto === "VALID") return { ...partial, pads: [...kernel, ...kernel].map(() => 0) };
   const totals: number[] = [];

@@ -1,8 +1,9 @@
+import { UserError } from "../../core/errors.js";
 import type { DType, NamedArray } from "../../core/named-arrays.js";
 import { attribute, intAttribute } from "../attributes.js";
 import { hasSubgraph } from "../eliminate.js";
 import { dtypeOfCode } from "../evaluate/elementwise.js";
-import { apply, operators } from "../evaluate/evaluate.js";
+import { apply, misfit, operators } from "../evaluate/evaluate.js";
 import type { Tensor64 } from "../evaluate/tensor64.js";
 import { isInteger, toTensor64 } from "../evaluate/tensor64.js";
 import type { Dimension, Graph, GraphNode, ValueInfo } from "../graph.js";
@@ -22,8 +23,8 @@ export interface Analysis {
   readonly contents: ReadonlyMap<string, readonly Dimension[]>;
 }
 
-/** Constants are not made larger than this (elements), whatever a file asks for. */
-const largestConstant = 2 ** 24;
+/** Elements that a computed constant may always have; more only where it is at most twice what it is computed from. */
+const smallConstant = 2 ** 20;
 const comparisons = new Set("And,Equal,Greater,GreaterOrEqual,Less,LessOrEqual,Not,Or".split(","));
 
 /** One walk in order: constants, shapes and contents of shape values, each as far as it can be told. */
@@ -68,7 +69,7 @@ export function analyze(graph: Graph): Analysis {
       const dtype = dtypeOf(node, dtypes);
       if (dtype) dtypes.set(output, dtype);
       const elements = i === 0 && Object.hasOwn(integerRules, node.op) ? integerRules[node.op](context) : undefined;
-      if (elements && dtype && isInteger(dtype)) contents.set(output, elements);
+      if (elements?.every(isSize) && dtype && isInteger(dtype)) contents.set(output, elements);
     });
   }
   return { shapes, dtypes, constants, contents };
@@ -83,7 +84,13 @@ export function inferShapes(graph: Graph): Map<string, ValueInfo> {
 function shapesOf(context: RuleContext): (readonly Dimension[] | undefined)[] | undefined {
   const { node, shapes } = context;
   if (node.domain !== "" || !Object.hasOwn(shapeRules, node.op)) return undefined;
-  return shapes[0] && shapeRules[node.op](context, shapes[0]);
+  if (!shapes[0]) return undefined;
+  try {
+    return shapeRules[node.op](context, shapes[0]);
+  } catch (error) {
+    if (error instanceof UserError) throw error;
+    throw misfit(node, error);
+  }
 }
 
 /** A node's outputs where all its inputs are constant, and they stay small. */
@@ -97,7 +104,9 @@ function constantResults(
   if (!node.inputs.every((name) => name === "" || constants.has(name) || initializers.has(name))) return undefined;
   if (node.op !== "Constant") {
     const count = shapes?.[0] && staticCount(shapes[0]);
-    if (count === undefined || count > largestConstant) return undefined;
+    const sizes = node.inputs.map((name) => (constants.get(name) ?? initializers.get(name))?.data.length ?? 0);
+    const read = sizes.reduce((total, size) => total + size, 0);
+    if (count === undefined || count > Math.max(smallConstant, 2 * read)) return undefined;
   } else if (!isDenseConstant(node)) return undefined;
   return apply(
     node,
@@ -119,4 +128,9 @@ function dtypeOf(node: GraphNode, dtypes: ReadonlyMap<string, DType>): DType | u
   if (node.op === "ConstantOfShape") return attribute(node, "value", "tensor")?.dtype ?? "f32";
   if (node.op === "Where") return dtypes.get(node.inputs[1]);
   return dtypes.get(node.inputs[0]);
+}
+
+/** A size or a dynamic one's name: what an integer rule gives unless it was fed nonsense. */
+function isSize(value: Dimension): boolean {
+  return typeof value === "string" || Number.isSafeInteger(value);
 }

@@ -67,7 +67,20 @@ export function apply(node: GraphNode, inputs: readonly (Tensor64 | undefined)[]
       received: `${node.domain && `${node.domain}.`}${node.op} ("${node.name}")`,
     });
   }
-  return operator(inputs, node);
+  try {
+    return operator(inputs, node);
+  } catch (error) {
+    if (error instanceof UserError) throw error;
+    throw misfit(node, error);
+  }
+}
+
+/** Operators index by what a graph states; in one that makes no sense that fails anywhere. */
+export function misfit(node: GraphNode, cause: unknown): UserError {
+  return new UserError(
+    { expected: `inputs and attributes that fit ${node.op} "${node.name}"`, received: String(cause) },
+    { cause },
+  );
 }
 
 function read(name: string, values: ReadonlyMap<string, Tensor64>, graph: Graph): Tensor64 | undefined {

@@ -5,7 +5,7 @@ import type { Operators } from "./operator.js";
 import { integers, required } from "./operator.js";
 import { resizeNearest } from "./resize.js";
 import type { Tensor64 } from "./tensor64.js";
-import { normalAxis, stridesOf, tensor64, toTensor64 } from "./tensor64.js";
+import { normalAxis, stridesOf, tensor64, toTensor64, zeros } from "./tensor64.js";
 
 const product = (sizes: readonly number[]): number => sizes.reduce((n, size) => n * size, 1);
 
@@ -17,7 +17,7 @@ export function gatherElements(
   fill = 0,
 ): Tensor64 {
   const strides = stridesOf(x.shape);
-  const result = new Float64Array(product(shape));
+  const result = zeros(shape);
   const index = new Array<number>(shape.length).fill(0);
   for (let at = 0; at < result.length; at++) {
     const source = from(index);
@@ -99,7 +99,7 @@ function concat(inputs: readonly Tensor64[], node: GraphNode): Tensor64 {
     inputs.reduce((total, x) => total + x.shape[axis], 0),
   );
   const inner = product(first.shape.slice(axis + 1));
-  const result = new Float64Array(product(shape));
+  const result = zeros(shape);
   const row = shape[axis] * inner;
   let offset = 0;
   for (const x of inputs) {
@@ -152,6 +152,9 @@ function gather(x: Tensor64, indices: Tensor64, node: GraphNode): Tensor64 {
   return gatherElements(x, shape, (index) => {
     const inner = index.slice(axis, axis + indices.shape.length);
     const at = indices.data[inner.reduce((offset, i, j) => offset + i * strides[j], 0)];
+    if (!(at >= -size && at < size)) {
+      throw new ShapeError({ expected: `indices of ${size} elements in Gather "${node.name}"`, received: `${at}` });
+    }
     return [...index.slice(0, axis), at < 0 ? at + size : at, ...index.slice(axis + indices.shape.length)];
   });
 }
@@ -187,7 +190,7 @@ export const layoutOperators: Operators = {
     const shape = Array.from(required(inputs, 0, node).data);
     const value = attribute(node, "value", "tensor");
     const fill = value ? toTensor64(value).data[0] : 0;
-    return [tensor64(shape, new Float64Array(product(shape)).fill(fill), value?.dtype ?? "f32")];
+    return [tensor64(shape, zeros(shape).fill(fill), value?.dtype ?? "f32")];
   },
   DepthToSpace: (inputs, node) => {
     const x = required(inputs, 0, node);

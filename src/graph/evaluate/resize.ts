@@ -2,7 +2,7 @@ import { UserError } from "../../core/errors.js";
 import { stringAttribute } from "../attributes.js";
 import type { GraphNode } from "../graph.js";
 import type { Tensor64 } from "./tensor64.js";
-import { stridesOf, tensor64 } from "./tensor64.js";
+import { stridesOf, tensor64, zeros } from "./tensor64.js";
 
 /** Resize by nearest neighbour, with ONNX's coordinate and rounding modes. @throws UserError for interpolating modes. */
 export function resizeNearest(
@@ -22,6 +22,7 @@ export function resizeNearest(
     });
   }
   const shape = x.shape.map((size, axis) => sizes?.[axis] ?? Math.floor(size * (scales?.[axis] ?? 1)));
+  const result = zeros(shape);
   const tables = shape.map((size, axis) => {
     const scale = sizes || !scales ? size / x.shape[axis] : scales[axis];
     return Int32Array.from({ length: size }, (_, i) => {
@@ -30,7 +31,6 @@ export function resizeNearest(
     });
   });
   const strides = stridesOf(x.shape);
-  const result = new Float64Array(shape.reduce((n, size) => n * size, 1));
   const index = shape.map(() => 0);
   for (let at = 0; at < result.length; at++) {
     result[at] = x.data[index.reduce((offset, i, axis) => offset + tables[axis][i] * strides[axis], 0)];

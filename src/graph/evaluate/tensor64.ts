@@ -13,6 +13,18 @@ export function tensor64(shape: readonly number[], data: Float64Array, dtype: DT
   return { dtype, shape, data };
 }
 
+/** Values of more elements (2 GiB) are taken for a mistake in the graph. */
+const mostElements = 2 ** 28;
+
+/** Zeros of a computed shape. @throws ShapeError when it is no shape or has absurdly many elements. */
+export function zeros(shape: readonly number[]): Float64Array {
+  const count = shape.reduce((n, size) => n * size, 1);
+  if (!shape.every((size) => Number.isInteger(size) && size >= 0) || count > mostElements) {
+    throw new ShapeError({ expected: `sizes of at most ${mostElements} elements`, received: `[${shape.join(", ")}]` });
+  }
+  return new Float64Array(count);
+}
+
 export function toTensor64(array: NamedArray): Tensor64 {
   return { dtype: array.dtype, shape: array.shape, data: toFloat64(array) };
 }
@@ -31,7 +43,7 @@ export function toNamedArray({ dtype, shape, data }: Tensor64): NamedArray {
     case "i64":
       return { dtype, shape, data: BigInt64Array.from(Array.from(data, toInt64)) };
     case "u64":
-      return { dtype, shape, data: BigUint64Array.from(Array.from(data, (x) => BigInt.asUintN(64, BigInt(x)))) };
+      return { dtype, shape, data: BigUint64Array.from(Array.from(data, (x) => BigInt.asUintN(64, toInt64(x)))) };
     case "i32":
       return { dtype, shape, data: Int32Array.from(data) };
     case "i16":
@@ -49,12 +61,11 @@ export function toNamedArray({ dtype, shape, data }: Tensor64): NamedArray {
   }
 }
 
-const int64Limit = 2n ** 63n;
-
+/** Rounds towards zero and saturates, as hardware and ONNX Runtime do; not-a-number becomes 0. */
 function toInt64(value: number): bigint {
-  const integer = BigInt(Math.trunc(value));
-  if (integer >= int64Limit) return int64Limit - 1n;
-  return integer < -int64Limit ? -int64Limit : integer;
+  if (Number.isNaN(value)) return 0n;
+  if (value >= 2 ** 63) return 2n ** 63n - 1n;
+  return value <= -(2 ** 63) ? -(2n ** 63n) : BigInt(Math.trunc(value));
 }
 
 export function isInteger(dtype: DType): boolean {

@@ -3,7 +3,7 @@ import type { Pair } from "../../conv-algebra/geometry.js";
 import { macsPerPosition } from "../../conv-algebra/geometry.js";
 import { expandGroups } from "../../conv-algebra/groups.js";
 import type { LinearMap, Refusal } from "../../conv-algebra/linear-map.js";
-import { identityMap, isRefusal } from "../../conv-algebra/linear-map.js";
+import { identityMap, isRefusal, settled } from "../../conv-algebra/linear-map.js";
 import { negate, sum } from "../../conv-algebra/sum.js";
 import type { Dimension, Graph, GraphNode } from "../graph.js";
 import { consumersOf } from "../validate.js";
@@ -39,6 +39,9 @@ export interface NodeRefusal {
 
 /** Regions are not followed over more sources than this: bounds the work on long linear chains. */
 const mostCandidates = 8;
+
+/** A graph that states more channels than this makes no sense. */
+const mostChannels = 2 ** 24;
 
 /**
  * Linear-map propagation: walks the graph in order and gives each value its maps from the values it linearly depends on. Only
@@ -142,7 +145,7 @@ class Walk implements Propagation {
 
   #candidate(node: GraphNode, source: string, made: LinearMap, unfolded: number): Candidate {
     // A fully connected layer has no groups.
-    const map = this.#shapes.get(source)?.length === 2 ? expandGroups(made, 1) : made;
+    const map = settled(this.#shapes.get(source)?.length === 2 ? expandGroups(made, 1) : made);
     const folded = macsPerPosition(map) * this.#area(node.outputs[0], source, map);
     return { source, map, folded, unfolded };
   }
@@ -170,7 +173,7 @@ class Walk implements Propagation {
     const channels =
       convChannels ??
       (shape?.length === 4 || shape?.length === 2 ? shape[1] : this.candidates.get(value)?.[0].map.outChannels);
-    if (typeof channels !== "number") return [];
+    if (typeof channels !== "number" || !(channels >= 1 && channels <= mostChannels)) return [];
     return [{ source: value, map: identityMap(channels), folded: 0, unfolded: 0 }];
   }
 

@@ -28,6 +28,9 @@ export function batchNormalization({ node, constants }: Context): LinearNode | R
     return { refused: "BatchNormalization with spatial = 0 is not per channel" };
   const [gamma, beta, mean, variance] = node.inputs.slice(1).map((name) => constants.get(name));
   if (!gamma || !beta || !mean || !variance) return { refused: "its scale, bias or statistics are not constants" };
+  if (new Set([gamma, beta, mean, variance].map(({ data }) => data.length)).size > 1) {
+    return { refused: "its scale, bias and statistics have different numbers of channels" };
+  }
   const made = batchNormAffine({
     gamma: toFloat64(gamma),
     beta: toFloat64(beta),

@@ -18,6 +18,10 @@ export function convolution({ node, constants, shapes }: Context): LinearNode | 
   if (weight.shape.length !== 4) return { refused: "only 2-D convolutions fold" };
   const [outChannels, groupChannels, kh, kw] = weight.shape;
   const groups = intAttribute(node, "group", 1);
+  if (groups < 1 || outChannels < 1 || groupChannels < 1 || outChannels % groups !== 0) {
+    return { refused: `its ${groups} groups do not divide its channels` };
+  }
+  if (bias && bias.data.length !== outChannels) return { refused: "its bias is not one for each channel" };
   const window = windowOf(node, [kh, kw], shapes.get(input)?.slice(2));
   if (!window.pads) return { refused: "its auto_pad depends on an input size that is not known" };
   const map = convolutionMap(numbersOf(weight), bias && toFloat64(bias), {
