@@ -1,6 +1,7 @@
 import { ShapeError } from "../core/errors.js";
 import { createSession, type Session, type SessionOptions, type SessionTensor } from "../engine/session.js";
 import type { Graph } from "../graph/graph.js";
+import { pairValues, type ValuePair } from "./diagnosis/blocks.js";
 import { type Difference, DifferenceMeter } from "./difference.js";
 import { referenceSession } from "./reference-session.js";
 
@@ -11,7 +12,7 @@ export interface VerifyOptions {
   readonly shape?: NonNullable<SessionOptions["shape"]>;
   /** Relative error from which two values count as parted (default 1e-4). */
   readonly threshold?: number;
-  /** Inner values to compare one by one (default: all that both graphs compute under one name). */
+  /** Inner values to compare one by one, by name in both graphs (default: {@link pairValues}). */
   readonly values?: readonly string[];
   /** Samples of the first batch on which they are compared (default 4): all values are kept in memory at once. */
   readonly valueSamples?: number;
@@ -22,7 +23,9 @@ export type VerifyInput = SessionTensor | Readonly<Record<string, SessionTensor>
 
 /** The error of one inner value. */
 export interface ValueDifference extends Difference {
+  /** In the reference. */
   readonly name: string;
+  readonly candidateName: string;
   readonly parted: boolean;
 }
 
@@ -37,7 +40,7 @@ export interface Verification {
   readonly worstSample: { readonly index: number; readonly maxAbsolute: number } | undefined;
   /** Outputs agree within the threshold, and all numbers are finite on both sides or on neither. */
   readonly agree: boolean;
-  /** Inner values with the same name in both graphs, in the reference's order, on the first samples. */
+  /** Inner values that both graphs compute, in the reference's order, on the first samples. */
   readonly values: readonly ValueDifference[];
   /** The first of `values` that parts: where a fold went wrong. */
   readonly firstParted: string | undefined;
@@ -58,15 +61,16 @@ export async function verifyModels(
   const { threshold = 1e-4 } = options;
   const outputs = new OutputComparison();
   let first: VerifyInput | undefined;
-  await withSessions(reference, candidate, options, [], async (a, b) => {
+  await withSessions(reference, candidate, options, { reference: [], candidate: [] }, async (a, b) => {
     for await (const input of inputs) {
       first ??= input;
       outputs.push(ordered(a, a.run(input)), ordered(b, b.run(input)));
     }
   });
-  const names = options.values ?? sharedValues(reference, candidate);
+  const pairs =
+    options.values?.map((name) => ({ reference: name, candidate: name })) ?? pairValues(reference, candidate);
   const values =
-    first === undefined || names.length === 0 ? [] : await compareValues(reference, candidate, first, names, options);
+    first === undefined || pairs.length === 0 ? [] : await compareValues(reference, candidate, first, pairs, options);
   const result = outputs.result;
   return {
     ...result,
@@ -76,29 +80,30 @@ export async function verifyModels(
   };
 }
 
-/** Names of values that nodes of both graphs compute, in the reference's order; the outputs of both are among them. */
-export function sharedValues(reference: Graph, candidate: Graph): string[] {
-  const computed = new Set(candidate.nodes.flatMap((node) => node.outputs));
-  return reference.nodes.flatMap((node) => node.outputs).filter((name) => name !== "" && computed.has(name));
-}
-
 function compareValues(
   reference: Graph,
   candidate: Graph,
   input: VerifyInput,
-  names: readonly string[],
+  pairs: readonly ValuePair[],
   options: VerifyOptions,
 ): Promise<ValueDifference[]> {
   const { threshold = 1e-4, valueSamples = 4 } = options;
   const samples = firstSamples(input, valueSamples);
-  return withSessions(reference, candidate, options, names, (a, b) => {
+  const features = {
+    reference: pairs.map((pair) => pair.reference),
+    candidate: pairs.map((pair) => pair.candidate),
+  };
+  return withSessions(reference, candidate, options, features, (a, b) => {
     const [ours, theirs] = [a.run(samples), b.run(samples)];
-    return names.map((name) => {
+    return pairs.flatMap(({ reference: name, candidate: candidateName }) => {
+      const [own, other] = [ours[name]!, theirs[candidateName]!];
+      // One name for values of different shapes: not the same value, unless the caller says so.
+      if (!options.values && `${own.shape}` !== `${other.shape}`) return [];
+      checkShapes(name, own.shape, other.shape);
       const meter = new DifferenceMeter();
-      checkShapes(name, ours[name]!.shape, theirs[name]!.shape);
-      meter.push(ours[name]!.data, theirs[name]!.data);
+      meter.push(own.data, other.data);
       const { result } = meter;
-      return { name, ...result, parted: result.relative > threshold || result.nonFinite > 0 };
+      return { name, candidateName, ...result, parted: result.relative > threshold || result.nonFinite > 0 };
     });
   });
 }
@@ -109,17 +114,18 @@ async function withSessions<R>(
   reference: Graph,
   candidate: Graph,
   { backend, shape }: VerifyOptions,
-  features: readonly string[],
+  features: { readonly reference: readonly string[]; readonly candidate: readonly string[] },
   work: (reference: Runnable, candidate: Runnable) => R | Promise<R>,
 ): Promise<R> {
-  const open = (graph: Graph): Runnable =>
+  const open = (graph: Graph, names: readonly string[]): Runnable =>
     backend
       ? // BatchNorm stays a step of its own: folding is what is being checked.
-        createSession(graph, { backend, features, fuseBatchNorm: false, ...(shape && { shape }) })
-      : referenceSession(graph, features);
+        createSession(graph, { backend, features: names, fuseBatchNorm: false, ...(shape && { shape }) })
+      : referenceSession(graph, names);
   const sessions: Runnable[] = [];
   try {
-    for (const graph of [reference, candidate]) sessions.push(open(graph));
+    sessions.push(open(reference, features.reference));
+    sessions.push(open(candidate, features.candidate));
     const [a, b] = sessions as [Runnable, Runnable];
     return await work(a, b);
   } finally {

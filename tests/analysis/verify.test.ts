@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { sharedValues, verifyModels } from "#repvgg/analysis/verify.js";
+import { pairValues } from "#repvgg/analysis/diagnosis/blocks.js";
+import { verifyModels } from "#repvgg/analysis/verify.js";
 import { f32, toFloat32 } from "#repvgg/core/named-arrays.js";
 import { fold } from "#repvgg/graph/fold.js";
 import type { Graph } from "#repvgg/graph/graph.js";
@@ -96,11 +97,52 @@ describe("verifyModels", () => {
   });
 });
 
-describe("sharedValues", () => {
-  it("are those that both compute, in order", async () => {
-    const shared = sharedValues(train, folded);
-    expect(shared).toContain("stage1.0.rbr_reparam");
-    expect(shared).not.toContain("stage1.0.rbr_dense.bn");
-    expect(shared.at(-1)).toBe("logits");
+/** Every value and constant under another name, as another exporter would have it. */
+function renamed(graph: Graph): Graph {
+  const names = new Map<string, string>();
+  const rename = (name: string): string => {
+    if (name === "" || graph.inputs.some((input) => input.name === name)) return name;
+    if (!names.has(name)) names.set(name, `${names.size}`);
+    return names.get(name)!;
+  };
+  return {
+    ...graph,
+    outputs: graph.outputs.map((output) => ({ ...output, name: rename(output.name) })),
+    nodes: graph.nodes.map((node) => ({
+      ...node,
+      name: `node_${node.name}`,
+      inputs: node.inputs.map(rename),
+      outputs: node.outputs.map(rename),
+    })),
+    initializers: new Map([...graph.initializers].map(([name, array]) => [rename(name), array])),
+  };
+}
+
+describe("pairValues", () => {
+  const blocks = ["stage0", "stage1.0", "stage1.1", "stage2.0", "stage2.1", "stage3.0"].map((p) => `${p}.rbr_reparam`);
+
+  it("are the values that both compute, in order", () => {
+    const pairs = pairValues(train, folded);
+    expect(pairs.every((pair) => pair.reference === pair.candidate)).toBe(true);
+    const names = pairs.map((pair) => pair.reference);
+    expect(names).toEqual(expect.arrayContaining(blocks));
+    expect(names).not.toContain("stage1.0.rbr_dense.bn");
+    expect(names.at(-1)).toBe("logits");
+  });
+
+  it("are found by their place in the chain where names differ", async () => {
+    const other = renamed(folded);
+    const pairs = pairValues(train, other);
+    expect(pairs.map((pair) => pair.reference)).toEqual([...blocks, "logits"]);
+    const wrong = tampered(other, biasOf(other, pairs[3]!.candidate), (bias) => {
+      bias[0]! += 0.5;
+    });
+    const result = await verifyModels(train, wrong, batches, options);
+    expect(result.firstParted).toBe(blocks[3]);
+    expect(result.values.find(({ name }) => name === blocks[3])!.candidateName).toBe(pairs[3]!.candidate);
   });
 });
+
+function biasOf(graph: Graph, value: string): string {
+  return graph.nodes.find((node) => node.outputs[0] === value)!.inputs[2]!;
+}

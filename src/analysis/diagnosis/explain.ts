@@ -1,0 +1,123 @@
+import { floatAttribute } from "../../graph/attributes.js";
+import { batchNormHypotheses } from "./batch-norm.js";
+import { type BlockPair, isBatchNorm, type LinearBlock } from "./blocks.js";
+import type { Cause } from "./finding.js";
+import type { BatchStatistics, Hypotheses, Hypothesis, Subject } from "./hypothesis.js";
+import { distance, type Kernel, type KernelDistance } from "./kernel.js";
+import { branchHypotheses, inputHypotheses, kernelHypotheses } from "./layout.js";
+import { precisionHypotheses, roundings } from "./precision.js";
+
+/** Measured on two kernels that ought to be one. */
+export interface Parted extends BlockPair {
+  readonly kernels: { readonly reference: Kernel; readonly candidate: Kernel };
+  readonly before: KernelDistance;
+}
+
+/** A hypothesis that the numbers bear out. */
+export interface Explanation {
+  readonly hypothesis: Hypothesis;
+  /** The side that "has" what the hypothesis says. */
+  readonly side: "candidate" | "reference";
+  readonly before: KernelDistance;
+  /** What is left when the hypothesis is applied. */
+  readonly after: KernelDistance;
+}
+
+export interface ExplainOptions {
+  readonly first: boolean;
+  /** Causes found in other blocks: tried before all others. */
+  readonly found: ReadonlySet<Cause>;
+  batchStatistics(side: "candidate" | "reference"): ReadonlyMap<string, BatchStatistics> | undefined;
+}
+
+/** A hypothesis explains a difference that is not all gone when at most this share of it is left. */
+const explainedShare = 0.05;
+
+/** A later hypothesis must leave clearly less than an earlier, simpler one. */
+const clearlyLess = 0.8;
+
+const families: readonly Hypotheses[] = [
+  branchHypotheses,
+  batchNormHypotheses,
+  kernelHypotheses,
+  inputHypotheses,
+  precisionHypotheses,
+];
+
+/** @returns how far the kernels of two blocks are apart; undefined where that is float32 rounding. */
+export function partedKernels(pair: BlockPair): Parted | undefined {
+  const kernels = { reference: pair.reference.kernel(), candidate: pair.candidate.kernel() };
+  const before = distance(kernels.reference, kernels.candidate);
+  return before && before.score > 1 ? { ...pair, kernels, before } : undefined;
+}
+
+/**
+ * The hypothesis that leaves least of the difference, if it leaves nothing but rounding or a twentieth at most; and one of 16-bit
+ * storage for what is left. Empty where nothing explains it.
+ */
+export function explain(parted: Parted, options: ExplainOptions): Explanation[] {
+  const { subject, side } = subjectOf(parted, options);
+  const tiers = families.map((family) => family(subject));
+  const all = tiers.flatMap((family) => family.flat());
+  const depth = Math.max(...tiers.map(({ length }) => length));
+  const inOrder = Array.from({ length: depth }, (_, tier) => tiers.flatMap((family) => family[tier] ?? []));
+  let best: Trial | undefined;
+  for (const hypotheses of [all.filter(({ cause }) => options.found.has(cause)), ...inOrder]) {
+    best = leastLeft(hypotheses, subject.observed, best);
+    if (best && best.after.score <= 1) break;
+  }
+  if (!best || !explains(best.after, parted.before)) return [];
+  const { hypothesis, predicted, after } = best;
+  const explanations: Explanation[] = [{ hypothesis, side, before: parted.before, after }];
+  const rest = after.score > 1 ? leastLeft(roundings(predicted), subject.observed) : undefined;
+  if (rest && explains(rest.after, after)) {
+    explanations.push({ hypothesis: rest.hypothesis, side, before: after, after: rest.after });
+  }
+  return explanations;
+}
+
+interface Trial {
+  readonly hypothesis: Hypothesis;
+  readonly predicted: Kernel;
+  readonly after: KernelDistance;
+}
+
+function leastLeft(hypotheses: readonly Hypothesis[], observed: Kernel, before?: Trial): Trial | undefined {
+  let best = before;
+  for (const hypothesis of hypotheses) {
+    const predicted = hypothesis.predict();
+    const after = predicted && distance(predicted, observed);
+    if (after && after.score < (best ? best.after.score * clearlyLess : Number.POSITIVE_INFINITY)) {
+      best = { hypothesis, predicted, after };
+    }
+  }
+  return best;
+}
+
+const explains = (after: KernelDistance, before: KernelDistance): boolean =>
+  after.score <= Math.max(1, explainedShare * (Number.isFinite(before.score) ? before.score : 0));
+
+/** Hypotheses are made of the side that has branches and BatchNorm; of the reference where both have. */
+function subjectOf(
+  { reference, candidate, kernels }: Parted,
+  { first, batchStatistics }: ExplainOptions,
+): { subject: Subject; side: "candidate" | "reference" } {
+  const turned = reference.region.nodes.length === 1 && candidate.region.nodes.length > 1;
+  const [own, other] = turned ? (["candidate", "reference"] as const) : (["reference", "candidate"] as const);
+  const blocks = { reference, candidate };
+  return {
+    side: other,
+    subject: {
+      block: blocks[own],
+      kernel: kernels[own],
+      observed: kernels[other],
+      first,
+      otherEpsilons: epsilonsOf(blocks[other]),
+      batchStatistics: () => batchStatistics(own),
+    },
+  };
+}
+
+function epsilonsOf({ region }: LinearBlock): number[] {
+  return region.nodes.filter(isBatchNorm).map((node) => floatAttribute(node, "epsilon", 1e-5));
+}
