@@ -5,8 +5,8 @@ import { constantOf, foldRegion, isBatchNorm, rewritten } from "./blocks.js";
 import { digits } from "./finding.js";
 import type { Hypotheses, Hypothesis } from "./hypothesis.js";
 
-/** ε of the usual frameworks: Keras 1e-3, PyTorch 1e-5, MXNet 2e-5, timm's TF ports 1e-3, Keras' ResNets 1.001e-5, Caffe, … */
-const usualEpsilons = [1e-5, 1e-3, 1e-4, 1e-6, 1e-2, 2e-5, 1.001e-5, 3e-3, 1e-7, 1e-8, 1e-12, 0];
+/** ε of the usual frameworks: Keras 1e-3, PyTorch 1e-5, MXNet 2e-5, Keras' ResNets 1.001e-5, … */
+const usualEpsilons = [1e-5, 1e-3, 1e-4, 1e-6, 1e-2, 2e-5, 1.001e-5, 3e-3, 1e-7, 0];
 
 const defaultEpsilon = 1e-5;
 
@@ -32,7 +32,7 @@ export const batchNormHypotheses: Hypotheses = ({ block: { region }, otherEpsilo
       ...epsilons.map((epsilon) =>
         make(
           "batch-norm-epsilon",
-          `has ε = ${digits(epsilon)} instead of ${digits(own)} in BatchNorm`,
+          `has ε = ${epsilon === 0 ? "0 (or next to it)" : digits(epsilon)} instead of ${digits(own)} in BatchNorm`,
           `Use the same ε on both sides (PyTorch has 0.00001, Keras 0.001)`,
           (node) => ({ node: { ...node, attributes: { ...node.attributes, epsilon: float(epsilon) } } }),
         ),

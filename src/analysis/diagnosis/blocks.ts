@@ -113,18 +113,18 @@ function regionGraph(
 
 /** The one kernel that a region's graph folds into; undefined where it does not. */
 export function foldRegion(region: Graph): Kernel | undefined {
-  // Behind a scale by one even a single node is a region, which the pass folds.
+  // With a scale by one behind it even a single node is a region, which the pass folds.
   const taken = new Set([
     ...region.initializers.keys(),
     ...region.nodes.flatMap(({ name, outputs }) => [name, ...outputs]),
   ]);
-  const [input] = region.inputs;
-  const [raw, one, scale] = ["raw", "one", "scale"].map((name) => uniqueName(name, taken));
+  const [one, scaled] = ["one", "scaled"].map((name) => uniqueName(name, taken));
+  const [output] = region.outputs;
   const plan = planFold(
     {
       ...region,
-      inputs: [{ ...input, name: raw }],
-      nodes: [makeNode("Mul", scale, [raw, one], [input.name]), ...region.nodes],
+      outputs: [{ ...output, name: scaled }],
+      nodes: [...region.nodes, makeNode("Mul", scaled, [output.name, one], [scaled])],
       initializers: new Map(region.initializers).set(one, f32([], Float32Array.of(1))),
     },
     { precision: "f64", maxCost: Number.POSITIVE_INFINITY },
@@ -137,7 +137,7 @@ export function foldRegion(region: Graph): Kernel | undefined {
     [node.inputs[1], weight],
     [node.inputs[2], bias],
   ]);
-  return kernelOfNode(node, numbers, input.shape);
+  return kernelOfNode(node, numbers, region.inputs[0].shape);
 }
 
 export interface BlockPair {
@@ -152,12 +152,16 @@ export interface ShapeBreak {
 }
 
 /**
- * Pairs the blocks of two graphs: by name where both have the same names, else by position in the chain.
+ * Pairs the blocks of two graphs: by name where all names and shapes are the same, else by position in the chain.
  * @returns the pairs that can be compared, in order, and the first place where the chains are shaped differently.
  */
 export function pairBlocks(a: BlockView, b: BlockView): { pairs: BlockPair[]; shapeBreak: ShapeBreak | undefined } {
   const byName = new Map(b.blocks.map((block) => [block.name, block]));
-  const named = a.blocks.length === b.blocks.length && a.blocks.every(({ name }) => byName.has(name));
+  const fits = ({ name, geometry }: LinearBlock): boolean => {
+    const other = byName.get(name);
+    return other !== undefined && comparable(geometry, other.geometry);
+  };
+  const named = a.blocks.length === b.blocks.length && a.blocks.every(fits);
   const pairs: BlockPair[] = [];
   for (let at = 0; at < Math.max(a.blocks.length, b.blocks.length); at++) {
     const reference = a.blocks[at];

@@ -3,10 +3,10 @@ import type { Preprocessing } from "../../core/preprocessing.js";
 import type { Graph } from "../../graph/graph.js";
 import type { Verification } from "../verify.js";
 import { runInTrainingMode, type TrainingRun } from "./batch-statistics.js";
-import { blockView, pairBlocks } from "./blocks.js";
-import { type Explanation, explain, type Parted, partedKernels } from "./explain.js";
+import { type BlockPair, blockView, pairBlocks } from "./blocks.js";
+import { type Explanation, explain, partedKernels } from "./explain.js";
 import { blockName, type Cause, digits, type Finding } from "./finding.js";
-import { cosine } from "./kernel.js";
+import { cosine, type KernelDistance } from "./kernel.js";
 import { checkStatistics, describeStatistics } from "./statistics.js";
 import {
   activationFinding,
@@ -60,9 +60,8 @@ export function diagnose(
   const [a, b] = [blockView(reference), blockView(candidate)];
   const { pairs, shapeBreak } = pairBlocks(a, b);
   const runs = trainingRuns(reference, candidate, context);
-  const parted = pairs.flatMap((pair) => partedKernels(pair) ?? []);
   const input = reference.inputs[0]?.name;
-  const { explained, unexplained } = explainAll(parted, input, (side) => runs[side]()?.statistics);
+  const { explained, unexplained } = explainAll(pairs, input, (side) => runs[side]()?.statistics);
   const within = (verification?.outputs.relative ?? 0) <= roundingBound(pairs.length);
   const agree = within && (verification?.outputs.nonFinite ?? 0) === 0;
 
@@ -109,21 +108,31 @@ interface ExplainedBlock extends Explanation {
   readonly block: string;
 }
 
+interface UnexplainedBlock {
+  readonly block: string;
+  readonly before: KernelDistance;
+  readonly cosine: number;
+}
+
+/** Block after block, so that only one block's kernels are in memory. */
 function explainAll(
-  parted: readonly Parted[],
+  pairs: readonly BlockPair[],
   input: string | undefined,
   batchStatistics: (side: "reference" | "candidate") => TrainingRun["statistics"] | undefined,
-): { explained: ExplainedBlock[]; unexplained: Parted[] } {
+): { explained: ExplainedBlock[]; unexplained: UnexplainedBlock[] } {
   const explained: ExplainedBlock[] = [];
-  const unexplained: Parted[] = [];
-  const found = new Set<Cause>();
-  for (const part of parted) {
-    const first = part.reference.source === input;
-    const explanations = unexplained.length < mostUnexplained ? explain(part, { first, found, batchStatistics }) : [];
-    if (explanations.length === 0) unexplained.push(part);
-    for (const explanation of explanations) {
-      found.add(explanation.hypothesis.cause);
-      explained.push({ ...explanation, block: blockName(part.reference.name) });
+  const unexplained: UnexplainedBlock[] = [];
+  for (const pair of pairs) {
+    const parted = partedKernels(pair);
+    if (!parted) continue;
+    const block = blockName(pair.reference.name);
+    const first = pair.reference.source === input;
+    const found = explained.map(({ guess }) => guess);
+    const explanations = unexplained.length < mostUnexplained ? explain(parted, { first, found, batchStatistics }) : [];
+    explained.push(...explanations.map((explanation) => ({ ...explanation, block })));
+    if (explanations.length === 0) {
+      const { kernels, before } = parted;
+      unexplained.push({ block, before, cosine: cosine(kernels.reference, kernels.candidate) });
     }
   }
   return { explained, unexplained };
@@ -134,19 +143,19 @@ const harmless: ReadonlySet<Cause> = new Set(["fp16-rounding", "bf16-rounding"])
 
 /** One finding for each cause: mistakes first, then by the number of blocks. */
 function blockFindings(explained: readonly ExplainedBlock[], total: number): Finding[] {
-  const causes = [...new Set(explained.map(({ hypothesis }) => hypothesis.cause))];
+  const causes = [...new Set(explained.map(({ guess }) => guess.cause))];
   return causes
     .map((cause): Finding => {
-      const blocks = explained.filter((each) => each.hypothesis.cause === cause);
-      const [{ block, hypothesis, side, before, after }] = blocks;
+      const blocks = explained.filter((each) => each.guess.cause === cause);
+      const [{ block, guess, side, before, after }] = blocks;
       const names = [...new Set(blocks.map((each) => each.block))];
       const change = (part: "weight" | "bias"): string => `${digits(before[part])} → ${digits(after[part])}`;
       return {
         cause,
         where: block,
         blocks: names,
-        evidence: `the ${side} ${hypothesis.what}; with this in the other side too, their relative difference goes from weights ${change("weight")}, bias ${change("bias")} (so in ${names.length} of ${total} layers)`,
-        remedy: hypothesis.remedy,
+        evidence: `the ${side} ${guess.what}; with this in the other side too, their relative difference goes from weights ${change("weight")}, bias ${change("bias")} (so in ${names.length} of ${total} layers)`,
+        remedy: guess.remedy,
       };
     })
     .sort((x, y) => Number(harmless.has(x.cause)) - Number(harmless.has(y.cause)) || y.blocks.length - x.blocks.length);
@@ -167,19 +176,17 @@ function outputFinding({ batch }: DiagnosisContext, run: TrainingRun | undefined
   };
 }
 
-function unexplainedBlocks(unexplained: readonly Parted[], total: number): Finding {
-  const [{ reference, kernels, before }] = unexplained;
-  const likeness = cosine(kernels.reference, kernels.candidate);
-  const unrelated = Math.abs(likeness) < 0.5;
-  const names = unexplained.map((part) => blockName(part.reference.name));
+function unexplainedBlocks(unexplained: readonly UnexplainedBlock[], total: number): Finding {
+  const [{ block, before, cosine: likeness }] = unexplained;
   return {
     cause: "unexplained",
-    where: names[0],
-    blocks: names,
-    evidence: `${unexplained.length} of ${total} layers differ, from ${blockName(reference.name)} on (weights ${digits(before.weight)}, bias ${digits(before.bias)} relative; cosine of the kernels ${digits(likeness)}), and no known cause makes one of the other`,
-    remedy: unrelated
-      ? "The weights are unrelated: check that both files come from the same checkpoint (or both from its EMA copy)"
-      : "Check how the candidate's weights of this layer were made",
+    where: block,
+    blocks: unexplained.map((each) => each.block),
+    evidence: `${unexplained.length} of ${total} layers differ, from ${block} on (weights ${digits(before.weight)}, bias ${digits(before.bias)} relative; cosine of the kernels ${digits(likeness)}), and no known cause makes one of the other`,
+    remedy:
+      Math.abs(likeness) < 0.5
+        ? "The weights are unrelated: check that both files come from the same checkpoint (or both from its EMA copy)"
+        : "Check how the candidate's weights of this layer were made",
   };
 }
 

@@ -1,8 +1,7 @@
 import { floatAttribute } from "../../graph/attributes.js";
 import { batchNormHypotheses } from "./batch-norm.js";
 import { type BlockPair, isBatchNorm, type LinearBlock } from "./blocks.js";
-import type { Cause } from "./finding.js";
-import type { BatchStatistics, Hypotheses, Hypothesis, Subject } from "./hypothesis.js";
+import type { BatchStatistics, Guess, Hypotheses, Hypothesis, Subject } from "./hypothesis.js";
 import { distance, type Kernel, type KernelDistance } from "./kernel.js";
 import { branchHypotheses, inputHypotheses, kernelHypotheses } from "./layout.js";
 import { precisionHypotheses, roundings } from "./precision.js";
@@ -13,20 +12,20 @@ export interface Parted extends BlockPair {
   readonly before: KernelDistance;
 }
 
-/** A hypothesis that the numbers bear out. */
+/** A guess that the numbers bear out. Holds no kernels. */
 export interface Explanation {
-  readonly hypothesis: Hypothesis;
-  /** The side that "has" what the hypothesis says. */
+  readonly guess: Guess;
+  /** The side that "has" what the guess says. */
   readonly side: "candidate" | "reference";
   readonly before: KernelDistance;
-  /** What is left when the hypothesis is applied. */
+  /** What is left when the guess is applied. */
   readonly after: KernelDistance;
 }
 
 export interface ExplainOptions {
   readonly first: boolean;
-  /** Causes found in other blocks: tried before all others. */
-  readonly found: ReadonlySet<Cause>;
+  /** Guesses that explained other blocks: the very same are tried first, those of the same causes next. */
+  readonly found: readonly Guess[];
   batchStatistics(side: "candidate" | "reference"): ReadonlyMap<string, BatchStatistics> | undefined;
 }
 
@@ -62,19 +61,23 @@ export function explain(parted: Parted, options: ExplainOptions): Explanation[] 
   const depth = Math.max(...tiers.map(({ length }) => length));
   const inOrder = Array.from({ length: depth }, (_, tier) => tiers.flatMap((family) => family[tier] ?? []));
   let best: Trial | undefined;
-  for (const hypotheses of [all.filter(({ cause }) => options.found.has(cause)), ...inOrder]) {
+  const alike = (part: "what" | "cause"): Hypothesis[] =>
+    all.filter((hypothesis) => options.found.some((other) => other[part] === hypothesis[part]));
+  for (const hypotheses of [alike("what"), alike("cause"), ...inOrder]) {
     best = leastLeft(hypotheses, subject.observed, best);
     if (best && best.after.score <= 1) break;
   }
   if (!best || !explains(best.after, parted.before)) return [];
   const { hypothesis, predicted, after } = best;
-  const explanations: Explanation[] = [{ hypothesis, side, before: parted.before, after }];
-  const rest = after.score > 1 ? leastLeft(roundings(predicted), subject.observed) : undefined;
+  const explanations: Explanation[] = [{ guess: inWords(hypothesis), side, before: parted.before, after }];
+  const rest = after.score > 1 ? leastLeft(roundings(predicted, subject.observed), subject.observed) : undefined;
   if (rest && explains(rest.after, after)) {
-    explanations.push({ hypothesis: rest.hypothesis, side, before: after, after: rest.after });
+    explanations.push({ guess: inWords(rest.hypothesis), side, before: after, after: rest.after });
   }
   return explanations;
 }
+
+const inWords = ({ cause, what, remedy }: Hypothesis): Guess => ({ cause, what, remedy });
 
 interface Trial {
   readonly hypothesis: Hypothesis;

@@ -2,12 +2,16 @@ import type { LinearBlock } from "./blocks.js";
 import type { Cause } from "./finding.js";
 import type { Kernel } from "./kernel.js";
 
-/** A guess at what was done to a block, as the kernel that it would have made of it: the measured kernel proves or refutes it. */
-export interface Hypothesis {
+/** A guess at what was done to a block, in words. */
+export interface Guess {
   readonly cause: Cause;
-  /** "was folded with ε = 0.001 instead of 0.00001": the other side's kernel is the subject's that … */
+  /** What the other side "has", "lacks", …: "has ε = 0.001 instead of 0.00001 in BatchNorm". */
   readonly what: string;
   readonly remedy: string;
+}
+
+/** A guess with the kernel that it would have made of the block: the measured kernel proves or refutes it. */
+export interface Hypothesis extends Guess {
   /** Undefined where the guess makes no kernel. */
   predict(): Kernel | undefined;
 }

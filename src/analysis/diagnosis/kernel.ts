@@ -187,8 +187,11 @@ const relative = (difference: number, scale: number): number =>
   difference === 0 ? 0 : scale > 0 ? difference / scale : Number.POSITIVE_INFINITY;
 
 /** Of the finite numbers. */
-const norm = (values: Float64Array): number =>
-  Math.sqrt(values.reduce((sum, value) => (Number.isFinite(value) ? sum + value * value : sum), 0));
+function norm(values: Float64Array): number {
+  let sum = 0;
+  for (const value of values) if (Number.isFinite(value)) sum += value * value;
+  return Math.sqrt(sum);
+}
 
 function gap(a: Float64Array, b: Float64Array): number {
   let sum = 0;

@@ -13,17 +13,17 @@ const saturatedHalf = (value: number): number => half(Math.max(-largestHalf, Mat
 const bfloat16 = (value: number): number => bfloat16ToNumber(numberToBfloat16(value));
 
 /** Kernels stored with fewer digits, after the fold or before it. */
-export const precisionHypotheses: Hypotheses = ({ block: { region }, kernel }) => [
-  [...roundings(kernel), ...(region.nodes.length > 1 ? roundedBefore(region) : [])],
+export const precisionHypotheses: Hypotheses = ({ block: { region }, kernel, observed }) => [
+  [...roundings(kernel, observed), ...(region.nodes.length > 1 ? roundedBefore(region) : [])],
 ];
 
 /** A kernel stored in 16 bits: numbers beyond float16's range become infinite or, with some converters, the largest number. */
-export function roundings(kernel: Kernel): Hypothesis[] {
+export function roundings(kernel: Kernel, observed: Kernel): Hypothesis[] {
   const { count, largest } = beyondHalf([kernel.weight, kernel.bias]);
   const rounded = (round: (value: number) => number, bias: boolean) => (): Kernel => ({
     ...kernel,
-    weight: kernel.weight.map(round),
-    bias: bias ? kernel.bias.map(round) : kernel.bias,
+    weight: roundedTowards(kernel.weight, observed.weight, round),
+    bias: bias ? roundedTowards(kernel.bias, observed.bias, round) : kernel.bias,
   });
   const storage = [
     [", bias too", true],
@@ -38,6 +38,21 @@ export function roundings(kernel: Kernel): Hypothesis[] {
           ]
         : [rounding("fp16-rounding", `is stored as float16${which}`, rounded(half, bias))];
     return [...halves, rounding("bf16-rounding", `is stored as bfloat16${which}`, rounded(bfloat16, bias))];
+  });
+}
+
+/**
+ * Each value rounded; to its other neighbour where that is the observed one and the value lies between both but for the error of a
+ * float32 fold, on which the observed side may have rounded.
+ */
+function roundedTowards(values: Float64Array, observed: Float64Array, round: (value: number) => number): Float64Array {
+  if (values.length !== observed.length) return values.map(round); // other groups: no pairs of numbers
+  const noise = 2 ** -20 * values.reduce((max, value) => Math.max(max, Math.abs(value)), 0);
+  return values.map((value, at) => {
+    const [rounded, seen] = [round(value), observed[at]];
+    const between =
+      Number.isFinite(rounded) && round(seen) === seen && Math.abs(seen - value) <= Math.abs(rounded - value) + noise;
+    return between ? seen : rounded;
   });
 }
 
