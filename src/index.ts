@@ -19,9 +19,16 @@ export {
   trainAndTest,
 } from "./api/datasets.node.js";
 export { type EvaluateOptions, type Evaluation, evaluate } from "./api/evaluate.node.js";
+export { withFeatures } from "./api/exchange/backbone.js";
+export { extractFeatures, type FeatureOptions } from "./api/exchange/extract-features.node.js";
+export { type FoldNetOptions, foldNet } from "./api/exchange/fold-net.js";
+export { foldVerified, type VerifiedFoldOptions } from "./api/exchange/fold-verified.node.js";
+export { loadNet } from "./api/exchange/load-net.node.js";
+export { type FileFormat, type Net, type NetSource, netOf } from "./api/exchange/net.js";
+export { saveNet } from "./api/exchange/save-net.node.js";
 export { fold } from "./api/fold.js";
 export { freshModel } from "./api/fresh-model.node.js";
-export { loadModel, saveModel } from "./api/model-files.node.js";
+export { type LoadOptions, loadModel, type SaveOptions, saveModel } from "./api/model-files.node.js";
 export { type Prediction, type PredictOptions, predict, predictAll } from "./api/predict.node.js";
 export { type RecalibrateOptions, recalibrate } from "./api/recalibrate.node.js";
 export {
