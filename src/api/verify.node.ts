@@ -5,7 +5,7 @@ import type { Dataset } from "../data/dataset.js";
 import { createLoader } from "../data/loader.node.js";
 import type { OpenOptions } from "../data/open-dataset.node.js";
 import { graphInputs } from "../engine/plan/prepare.js";
-import { createSession } from "../engine/session.js";
+import { engineSupports } from "../engine/supports.js";
 import type { Dimension, Graph } from "../graph/graph.js";
 import type { Model } from "../nn/model.js";
 import { type ComputeOptions, usingBackend } from "./backend.node.js";
@@ -32,6 +32,8 @@ export interface VerifyModelsOptions extends ComputeOptions, OpenOptions {
   readonly seed?: number;
   /** Relative error from which outputs count as different. Default 1e-4. */
   readonly threshold?: number;
+  /** Also compare the values inside (default true): costs a second run of both nets with everything kept. */
+  readonly inside?: boolean;
   /** Told of the pictures under way. */
   readonly onImages?: (done: number, total: number) => void;
 }
@@ -54,13 +56,14 @@ export async function verify(
     const shapesOf = (batch: number): InputShapes =>
       inputShapes(guide, batch, inputSize, guide === a ? b.graph : a.graph);
     const one = shapesOf(1);
-    const fast = [a, b].every(({ graph }) => engineRuns(graph, one, backend));
+    const fast = [a, b].every(({ graph }) => engineSupports(graph, renamed(one, graph), backend));
     const samples = options.images ?? (fast ? 64 : 2);
     const shapes = shapesOf(data === undefined ? Math.min(batchOf(one), samples) : batchOf(one));
     const inputs = data === undefined ? randomInputs(shapes, samples, seed) : pictures(guide, batchOf(one), options);
     return verifyModels(a.graph, b.graph, inputs, {
       ...(fast && { backend, shape: sessionShape(shapes) }),
       ...(threshold !== undefined && { threshold }),
+      ...(options.inside === false && { values: [] }),
     });
   });
 }
@@ -86,15 +89,10 @@ function sessionShape(shapes: InputShapes): InputShapes | readonly number[] {
   return all.length === 1 ? all[0]! : shapes;
 }
 
-/** Whether the engine has all operators; what else is wrong with a graph shows in the evaluator too. */
-function engineRuns(graph: Graph, shapes: InputShapes, backend: NonNullable<ComputeOptions["backend"]>): boolean {
-  try {
-    createSession(graph, { backend, shape: sessionShape(shapes), fuseBatchNorm: false }).dispose();
-    return true;
-  } catch (error) {
-    if (error instanceof UserError) return false;
-    throw error;
-  }
+/** Shapes of the guide's inputs under the names of another graph's, by place. */
+function renamed(shapes: InputShapes, graph: Graph): InputShapes {
+  const all = Object.values(shapes);
+  return Object.fromEntries(graphInputs(graph).map(({ name }, i) => [name, shapes[name] ?? all[i]!]));
 }
 
 async function* pictures(

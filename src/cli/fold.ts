@@ -23,9 +23,6 @@ interface Options extends ComputeOptions, SourceOptions {
   readonly strict?: boolean;
 }
 
-/** Random inputs on which both forms are compared. */
-const samples = 4;
-
 export function foldCommand(): Command {
   return withComputeOptions(
     withSourceOptions(
@@ -62,7 +59,7 @@ async function run(path: string, options: Options): Promise<void> {
   const worthChecking = options.verify && net.source.form !== "plain";
   const { maxCost, precision } = options;
   const result = worthChecking
-    ? await foldVerified(net, { ...options, images: samples })
+    ? await foldVerified(net, options)
     : { ...foldNet(net, maxCost === undefined ? {} : { maxCost }), verification: null };
   const { net: folded, report, verification } = result;
   if (report.regions.length === 0) terminal.say(`${path} has nothing to fold; it is copied.`);
