@@ -6,6 +6,7 @@ import { exportCommand } from "./export.js";
 import { foldCommand } from "./fold.js";
 import { infoCommand } from "./info.js";
 import { predictCommand } from "./predict.js";
+import { pullCommand } from "./pull.js";
 import { quickstartCommand } from "./quickstart.js";
 import { trainCommand } from "./train.js";
 import { usageError } from "./usage.js";
@@ -21,6 +22,7 @@ const commands = [
   predictCommand,
   infoCommand,
   dataCommand,
+  pullCommand,
 ];
 
 const epilogue = `

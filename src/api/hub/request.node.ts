@@ -1,0 +1,44 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { UserError } from "../../core/errors.js";
+
+/** Statuses that pass: too many requests, server errors. */
+const passing = new Set([429, 500, 502, 503, 504]);
+const attempts = 4;
+
+/** Milliseconds before attempt `n` (from 1) is repeated. */
+export function backoff(n: number): number {
+  return 250 * 2 ** (n - 1);
+}
+
+/**
+ * `fetch` that tries again where a server is busy.
+ * @param remedy what to do when the server cannot be reached
+ * @throws UserError when it cannot be reached; other answers, refusals too, are returned.
+ */
+export async function request(url: string | URL, init: RequestInit, remedy: string): Promise<Response> {
+  for (let attempt = 1; ; attempt++) {
+    const response = await fetch(url, init).catch((error: Error) => {
+      if (init.signal?.aborted) throw error;
+      const cause = error.cause as NodeJS.ErrnoException | undefined;
+      const received = cause?.code ?? cause?.message ?? error.message;
+      throw new UserError({ expected: `to reach ${new URL(url).origin}`, received, remedy }, { cause: error });
+    });
+    if (!passing.has(response.status) || attempt === attempts) return response;
+    await response.body?.cancel();
+    await sleep(backoff(attempt), undefined, init.signal ? { signal: init.signal } : {});
+  }
+}
+
+/** The bytes of an answer. Whatever breaks the stream is thrown as it comes. */
+export async function* chunksOf(body: ReadableStream<Uint8Array>): AsyncGenerator<Uint8Array> {
+  const reader = body.getReader();
+  try {
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (done) return;
+      yield value;
+    }
+  } finally {
+    await reader.cancel().catch(() => undefined);
+  }
+}

@@ -1,0 +1,77 @@
+import { basename } from "node:path";
+import { Command } from "commander";
+import { pull } from "../api/hub/pull.node.js";
+import { checkModelPath, saveModel } from "../api/model-files.node.js";
+import type { Model } from "../nn/model.js";
+import { wholeCount } from "./format.js";
+import { interruptedCode, interruptible } from "./interrupt.js";
+import { withOutputOptions } from "./options.js";
+import { type OutputOptions, Terminal } from "./terminal.js";
+
+interface Options extends OutputOptions {
+  readonly output?: string;
+  readonly revision?: string;
+  readonly offline?: boolean;
+}
+
+export function pullCommand(): Command {
+  return withOutputOptions(
+    new Command("pull")
+      .summary("get published weights from a hub")
+      .description(
+        "Get RepVGG weights from the Hugging Face hub (or a URL) and write them as a model file: structure from the weights, preprocessing and class names from the repository. Honours HF_ENDPOINT, HF_HOME and HF_TOKEN.",
+      )
+      .argument("<model>", "owner/name (timm/repvgg_a0.rvgg_in1k), owner/name:file, or the URL of a weights file")
+      .optionsGroup("Pull:")
+      .option("-o, --output <file>", "where the model goes (default: its name with .safetensors, in this folder)")
+      .option("--revision <name>", "branch, tag or commit (default: main)")
+      .option("--offline", "use what is in the cache, ask nobody"),
+  ).action(run);
+}
+
+async function run(address: string, options: Options): Promise<void> {
+  const terminal = new Terminal(options);
+  if (options.output !== undefined) checkModelPath(options.output);
+  const pulled = await interruptible(terminal, (signal) =>
+    pull(address, { ...options, signal, onBytes: bars(terminal) }).catch((error: unknown) => {
+      if (signal.aborted) return undefined;
+      throw error;
+    }),
+  );
+  if (!pulled) {
+    terminal.say("stopped; the same command goes on where it stopped");
+    process.exitCode = interruptedCode;
+    return;
+  }
+  const { model, remarks, path } = pulled;
+  for (const remark of remarks) terminal.say(remark);
+  const output = options.output ?? defaultOutput(model);
+  await saveModel(model, output);
+  const { architecture, form, metadata } = model;
+  const { preprocessing, provenance } = metadata;
+  terminal.result({ output, cached: path, architecture, form, preprocessing, provenance, remarks }, () => {
+    const [height, width] = preprocessing.size;
+    const license = provenance["license"] ? `, licence ${provenance["license"]}` : "";
+    return `${output}: RepVGG ${architecture.name}, ${form} form, ${wholeCount(architecture.classes)} classes, ${height}×${width}${license}`;
+  });
+}
+
+/** A bar for each file. */
+function bars(terminal: Terminal): (file: string, done: number, total: number) => void {
+  const shown = new Map<string, (done: number, total: number) => void>();
+  return (file, done, total) => {
+    const show = shown.get(file) ?? terminal.counting(file, "MB");
+    shown.set(file, show);
+    show(megabytes(done), megabytes(total));
+  };
+}
+
+function megabytes(bytes: number): number {
+  return Math.round(bytes / 1e4) / 100;
+}
+
+/** Of timm/repvgg_a0.rvgg_in1k `repvgg_a0.rvgg_in1k.safetensors`, of a file elsewhere its own name. */
+function defaultOutput({ metadata: { provenance } }: Model): string {
+  const file = provenance["file"]!.replace(/\.\w+$/, "");
+  return `${basename(provenance["repository"] ?? file)}.safetensors`;
+}
