@@ -1,5 +1,6 @@
 import { UserError } from "../../core/errors.js";
 import type { NamedArray, NamedArrays } from "../../core/named-arrays.js";
+import type { Preprocessing } from "../../core/preprocessing.js";
 import { quoted } from "../../formats/array-bytes.js";
 import { type Inference, inferArchitecture } from "../../formats/names/infer-architecture.js";
 import type { Architecture, Form } from "../../nn/architecture.js";
@@ -18,6 +19,15 @@ export interface ModelHints {
   readonly strides?: readonly number[];
   /** Height and width of the input. Default: the zoo's, else 224×224. */
   readonly inputSize?: readonly [height: number, width: number];
+  /** What is known beside the file. Default: ImageNet's preprocessing, numbered classes. @param assumed preprocessing where nothing is known */
+  readonly describe?: (net: Architecture, assumed: Preprocessing) => Description;
+}
+
+/** What a net's pictures and classes are, and in sentences what was assumed. */
+export interface Description {
+  readonly preprocessing: Preprocessing;
+  readonly classNames: readonly string[];
+  readonly notes: readonly string[];
 }
 
 /**
@@ -42,12 +52,24 @@ export function modelFromWeights(
   if ([...weights.values()].some(({ dtype }) => dtype === "f16" || dtype === "bf16")) {
     notes.push("16-bit weights were widened to float32");
   }
-  const preprocessing = defaultPreprocessing(net, variant, hints.inputSize);
-  notes.push(
-    `the file does not say how pictures are prepared: assumed ${preprocessing.size.join("×")}, mean ${preprocessing.mean.join(", ")}, std ${preprocessing.std.join(", ")}; classes are numbered`,
-  );
-  const classNames = Array.from({ length: net.classes }, (_, i) => String(i));
-  return { model: { architecture: net, form, state, metadata: { classNames, preprocessing, provenance: {} } }, notes };
+  const assumed = defaultPreprocessing(net, variant, hints.inputSize);
+  const described = (hints.describe ?? undescribed)(net, assumed);
+  const { preprocessing, classNames } = described;
+  return {
+    model: { architecture: net, form, state, metadata: { classNames, preprocessing, provenance: {} } },
+    notes: [...notes, ...described.notes],
+  };
+}
+
+function undescribed(net: Architecture, assumed: Preprocessing): Description {
+  const { size, mean, std } = assumed;
+  return {
+    preprocessing: assumed,
+    classNames: Array.from({ length: net.classes }, (_, i) => String(i)),
+    notes: [
+      `the file does not say how pictures are prepared: assumed ${size.join("×")}, mean ${mean.join(", ")}, std ${std.join(", ")}; classes are numbered`,
+    ],
+  };
 }
 
 function refuseMissing({ missing, form }: Inference): void {

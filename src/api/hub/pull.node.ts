@@ -3,13 +3,10 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { UserError } from "../../core/errors.js";
 import { cacheFolder } from "../../data/fashion-mnist.node.js";
-import { readSafetensorsFile } from "../../formats/safetensors/file.node.js";
-import { readTorchFile } from "../../formats/torch/file.node.js";
 import type { Model } from "../../nn/model.js";
-import { decodeModel, isModelFile } from "../../nn/model-file.js";
 import { type Address, checkRevision, parseAddress } from "./address.js";
 import { type CachedFile, RepositoryCache } from "./cache.node.js";
-import { checkConfigIsRepvgg, modelFromWeights } from "./convert.js";
+import { checkConfigIsRepvgg, modelFromFile } from "./convert.node.js";
 import { HubClient, publicHub } from "./hub-client.node.js";
 import type { RemoteFile } from "./remote-file.js";
 import { parseTimmConfig, type TimmConfig } from "./timm-config.js";
@@ -172,19 +169,10 @@ async function convert(
   config: TimmConfig | undefined,
   origin: string,
 ): Promise<Omit<Pulled, "path">> {
-  const licensed =
-    config?.license !== undefined && provenance["license"] === undefined
-      ? { ...provenance, license: config.license }
-      : provenance;
-  if (!weights.path.endsWith(".safetensors")) {
-    const { arrays } = await readTorchFile(weights.path);
-    return modelFromWeights(arrays, config, licensed, origin);
-  }
-  const { arrays, metadata } = await readSafetensorsFile(weights.path);
-  if (!isModelFile(metadata)) return modelFromWeights(arrays, config, licensed, origin);
-  const model = decodeModel(arrays, metadata, origin);
-  const merged = { ...model.metadata.provenance, ...licensed };
-  return { model: { ...model, metadata: { ...model.metadata, provenance: merged } }, remarks: [] };
+  const { model, remarks } = await modelFromFile(weights.path, config, origin);
+  const license = config?.license === undefined ? {} : { license: config.license };
+  const known = { ...model.metadata.provenance, ...license, ...provenance };
+  return { model: { ...model, metadata: { ...model.metadata, provenance: known } }, remarks };
 }
 
 async function readConfig(config: CachedFile | undefined): Promise<TimmConfig | undefined> {

@@ -2,7 +2,9 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { UserError } from "../../core/errors.js";
 
 /** Statuses that pass: too many requests, server errors. */
-const passing = new Set([429, 500, 502, 503, 504]);
+const passingStatuses = new Set([429, 500, 502, 503, 504]);
+/** A connection that ended before the answer; servers end idle ones just when they are used again. */
+const passingErrors = new Set(["UND_ERR_SOCKET", "ECONNRESET", "EPIPE"]);
 const attempts = 4;
 
 /** Milliseconds before attempt `n` (from 1) is repeated. */
@@ -11,20 +13,25 @@ export function backoff(n: number): number {
 }
 
 /**
- * `fetch` that tries again where a server is busy.
+ * `fetch` that tries again where a server is busy or ends a connection. Only for requests that change nothing.
  * @param remedy what to do when the server cannot be reached
  * @throws UserError when it cannot be reached; other answers, refusals too, are returned.
  */
 export async function request(url: string | URL, init: RequestInit, remedy: string): Promise<Response> {
   for (let attempt = 1; ; attempt++) {
-    const response = await fetch(url, init).catch((error: Error) => {
+    const last = attempt === attempts;
+    try {
+      const response = await fetch(url, init);
+      if (!passingStatuses.has(response.status) || last) return response;
+      await response.body?.cancel();
+    } catch (error) {
       if (init.signal?.aborted) throw error;
-      const cause = error.cause as NodeJS.ErrnoException | undefined;
-      const received = cause?.code ?? cause?.message ?? error.message;
-      throw new UserError({ expected: `to reach ${new URL(url).origin}`, received, remedy }, { cause: error });
-    });
-    if (!passing.has(response.status) || attempt === attempts) return response;
-    await response.body?.cancel();
+      const cause = (error as Error).cause as NodeJS.ErrnoException | undefined;
+      if (!passingErrors.has(cause?.code ?? "") || last) {
+        const received = cause?.code ?? cause?.message ?? (error as Error).message;
+        throw new UserError({ expected: `to reach ${new URL(url).origin}`, received, remedy }, { cause: error });
+      }
+    }
     await sleep(backoff(attempt), undefined, init.signal ? { signal: init.signal } : {});
   }
 }

@@ -1,6 +1,5 @@
-import { FormatError, UserError } from "../../core/errors.js";
-import { imagenetMean, imagenetStd, type Preprocessing } from "../../core/preprocessing.js";
-import type { Architecture } from "../../nn/architecture.js";
+import { FormatError } from "../../core/errors.js";
+import type { Preprocessing } from "../../core/preprocessing.js";
 import { imagenet1kClasses } from "./imagenet-1k.js";
 
 /** What a repository's `config.json` (timm's) says about a net, as far as we use it. Nothing in it is trusted. */
@@ -43,71 +42,69 @@ export function parseTimmConfig(text: string): TimmConfig {
   };
 }
 
-/** How pictures are prepared for the net, with a remark on each point where the config asks for what we do not do. */
+/**
+ * How pictures are prepared for the net, with a remark on each point where the config asks for what we do not do.
+ * @param assumed what is taken where the config says nothing, or nothing that can be used
+ * @throws FormatError for a config of a net with other input channels.
+ */
 export function preprocessingFor(
-  config: TimmConfig | undefined,
-  { inputChannels }: Architecture,
-  defaultSize: number,
+  config: TimmConfig,
+  assumed: Preprocessing,
 ): { preprocessing: Preprocessing; remarks: string[] } {
-  if (inputChannels !== 1 && inputChannels !== 3) {
-    throw new UserError({ expected: "a net for grey or RGB pictures", received: `${inputChannels} input channels` });
-  }
   const remarks: string[] = [];
-  const remark = (text: string): undefined => void remarks.push(text);
-  if (!config) remark("no config.json: preprocessing is assumed to be ImageNet's");
-  const [channels, height, width] = config?.inputSize ?? [inputChannels, defaultSize, defaultSize];
-  if (channels !== inputChannels) {
+  const usable = <T>(name: string, value: T | undefined, fits: (value: T) => boolean, fallback: T): T => {
+    if (value === undefined) return fallback;
+    if (fits(value)) return value;
+    remarks.push(`config.json's ${name} ${JSON.stringify(value)} cannot be used: ${JSON.stringify(fallback)} is`);
+    return fallback;
+  };
+  const { channels } = assumed;
+  const [itsChannels, ...size] = config.inputSize ?? [channels];
+  if (itsChannels !== channels) {
     throw new FormatError({
-      expected: `config.json with the weights' ${inputChannels} input channels`,
-      received: `${channels}`,
+      expected: `config.json with the weights' ${channels} input channels`,
+      received: `${itsChannels}`,
     });
   }
-  const perChannel = (
-    list: readonly number[] | undefined,
-    low: number,
-    name: string,
-  ): readonly number[] | undefined => {
-    if (list === undefined) return undefined;
-    const each = list.length === 1 ? Array.from({ length: inputChannels }, () => list[0]!) : list;
-    if (each.length === inputChannels && each.every((value) => value > low)) return each;
-    return remark(`config.json's ${name} (${list.join(", ")}) does not fit the net: the usual one is used`);
+  const perChannel = (list: readonly number[] | undefined): readonly number[] | undefined =>
+    list?.length === 1 ? Array.from({ length: channels }, () => list[0]!) : list;
+  const isSide = (side: number): boolean => Number.isInteger(side) && side >= 1 && side <= 16_384;
+  const preprocessing: Preprocessing = {
+    ...assumed,
+    size: usable("input_size", pair(size), (sides) => sides.every(isSide), assumed.size),
+    mean: usable("mean", perChannel(config.mean), (mean) => mean.length === channels, assumed.mean),
+    std: usable(
+      "std",
+      perChannel(config.std),
+      (std) => std.length === channels && std.every((x) => x > 1e-12),
+      assumed.std,
+    ),
+    cropRatio: usable("crop_pct", config.cropRatio, (ratio) => ratio > 0 && ratio <= 1, assumed.cropRatio),
   };
-  const usable = (side: number): boolean => Number.isInteger(side) && side >= 1 && side <= 16_384;
-  const sized = usable(height) && usable(width);
-  if (!sized) remark(`config.json's input size ${height}×${width} cannot be used: ${defaultSize}×${defaultSize} is`);
-  const { cropRatio = 0.875, cropMode = "center", interpolation = "bilinear" } = config ?? {};
-  const cropped = cropRatio > 0 && cropRatio <= 1;
-  if (!cropped) remark(`config.json's crop_pct ${cropRatio} cannot be used: 0.875 is`);
-  if (cropMode !== "center") remark(`pictures are cropped at their centre here; config.json says "${cropMode}"`);
+  const { cropMode = "center", interpolation = "bilinear" } = config;
+  if (cropMode !== "center") remarks.push(`pictures are cropped at their centre here; config.json says "${cropMode}"`);
   if (interpolation !== "bilinear") {
-    remark(
+    remarks.push(
       `pictures are resized bilinearly here; config.json says "${interpolation}": the accuracy may differ a little`,
     );
   }
-  const rgb = inputChannels === 3;
-  return {
-    preprocessing: {
-      size: sized ? [height, width] : [defaultSize, defaultSize],
-      channels: inputChannels,
-      mean: perChannel(config?.mean, Number.NEGATIVE_INFINITY, "mean") ?? (rgb ? imagenetMean : [0]),
-      std: perChannel(config?.std, 1e-12, "std") ?? (rgb ? imagenetStd : [1]),
-      interpolation: "bilinear",
-      cropRatio: cropped ? cropRatio : 0.875,
-    },
-    remarks,
-  };
+  return { preprocessing, remarks };
+}
+
+function pair(size: readonly number[]): readonly [number, number] | undefined {
+  return size.length === 2 ? [size[0]!, size[1]!] : undefined;
 }
 
 /** Names from the config; ImageNet-1k's where the config says that it is that; else numbers. */
-export function classNamesFor(config: TimmConfig | undefined, classes: number): { names: string[]; remarks: string[] } {
+export function classNamesFor(config: TimmConfig, classes: number): { names: string[]; remarks: string[] } {
   const numbered = Array.from({ length: classes }, (_, i) => String(i));
-  if (config && config.labelNames.size > 0) {
+  if (config.labelNames.size > 0) {
     const names = numbered.map((fallback, i) => config.labelNames.get(i) ?? fallback);
     const named = names.filter((_, i) => config.labelNames.has(i)).length;
     const remarks = named < classes ? [`config.json names ${named} of ${classes} classes; the others are numbers`] : [];
     return { names, remarks };
   }
-  if (config?.imagenet1k && classes === imagenet1kClasses.length) return { names: [...imagenet1kClasses], remarks: [] };
+  if (config.imagenet1k && classes === imagenet1kClasses.length) return { names: [...imagenet1kClasses], remarks: [] };
   return { names: numbered, remarks: ["no class names are known: classes are numbers"] };
 }
 
