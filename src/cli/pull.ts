@@ -1,7 +1,8 @@
 import { basename } from "node:path";
 import { Command } from "commander";
+import { outputFormat } from "../api/exchange/save-net.node.js";
 import { pull } from "../api/hub/pull.node.js";
-import { checkModelPath, saveModel } from "../api/model-files.node.js";
+import { saveModel } from "../api/model-files.node.js";
 import type { Model } from "../nn/model.js";
 import { wholeCount } from "./format.js";
 import { interruptedCode, interruptible } from "./interrupt.js";
@@ -23,7 +24,7 @@ export function pullCommand(): Command {
       )
       .argument("<model>", "owner/name (timm/repvgg_a0.rvgg_in1k), owner/name:file, or the URL of a weights file")
       .optionsGroup("Pull:")
-      .option("-o, --output <file>", "where the model goes (default: its name with .safetensors, in this folder)")
+      .option("-o, --output <file>", "where the model goes: .safetensors, .pth or .onnx (default: its name with .safetensors)")
       .option("--revision <name>", "branch, tag or commit (default: main)")
       .option("--offline", "use what is in the cache, ask nobody"),
   ).action(run);
@@ -31,7 +32,7 @@ export function pullCommand(): Command {
 
 async function run(address: string, options: Options): Promise<void> {
   const terminal = new Terminal(options);
-  if (options.output !== undefined) checkModelPath(options.output);
+  if (options.output !== undefined) outputFormat(options.output);
   const pulled = await interruptible(terminal, (signal) =>
     pull(address, { ...options, signal, onBytes: bars(terminal) }).catch((error: unknown) => {
       if (signal.aborted) return undefined;

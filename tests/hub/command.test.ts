@@ -15,7 +15,10 @@ test("repvgg pull writes a model file under the model's name", async () => {
   environment({ HF_ENDPOINT: hub.url, HF_HOME: testFolder() });
   const folder = testFolder();
   const { code, stdout, stderr } = await repvgg(["pull", repo], { cwd: folder });
-  expect([code, stderr]).toEqual([0, "no class names are known: classes are numbers\n"]);
+  expect([code, stderr.split("\n")]).toEqual([
+    0,
+    [expect.stringMatching(/^weights do not show strides/), "no class names are known: classes are numbers", ""],
+  ]);
   expect(stdout).toBe("repvgg_mini.rvgg_in1k.safetensors: RepVGG custom, train form, 10 classes, 32×48, licence mit\n");
   expect(readdirSync(folder)).toEqual(["repvgg_mini.rvgg_in1k.safetensors"]);
   expect((await loadModel(join(folder, "repvgg_mini.rvgg_in1k.safetensors"))).form).toBe("train");
@@ -49,7 +52,7 @@ test("Ctrl-C stops it with 130, and the next one goes on", async () => {
     stderr += data.toString();
   });
   const ended = new Promise((resolve) => child.once("close", resolve));
-  while (hub.bodies().length < 2) await new Promise((resolve) => setTimeout(resolve, 20));
+  while (hub.bodies().length < 2 && child.exitCode === null) await new Promise((resolve) => setTimeout(resolve, 20));
   child.kill("SIGINT");
   expect([await ended, stderr]).toEqual([
     130,
