@@ -24,7 +24,10 @@ export function pullCommand(): Command {
       )
       .argument("<model>", "owner/name (timm/repvgg_a0.rvgg_in1k), owner/name:file, or the URL of a weights file")
       .optionsGroup("Pull:")
-      .option("-o, --output <file>", "where the model goes: .safetensors, .pth or .onnx (default: its name with .safetensors)")
+      .option(
+        "-o, --output <file>",
+        "where the model goes: .safetensors, .pth or .onnx (default: its name with .safetensors)",
+      )
       .option("--revision <name>", "branch, tag or commit (default: main)")
       .option("--offline", "use what is in the cache, ask nobody"),
   ).action(run);
