@@ -9,6 +9,8 @@ export default defineConfig({
     pool: "forks",
     maxWorkers: 2,
     testTimeout: 60_000,
+    // A test that does not name its own hub asks a closed port of this machine, never a host of somebody else's.
+    env: { HF_ENDPOINT: "http://127.0.0.1:9" },
     server: { deps: { external: [/\/dist\//] } },
     reporters: jsonReport ? ["default", ["json", { outputFile: jsonReport }]] : ["default"],
   },
