@@ -11,6 +11,12 @@ export interface OutputOptions {
 /** Files that are named one by one; of more, only how many. */
 const maxNamedFiles = 10;
 
+/** Colours on a terminal or where they are asked for; never in a pipe, not even where the CI variable is set. */
+function colors(): Ansis {
+  const wanted = process.stdout.isTTY === true || process.env["FORCE_COLOR"] !== undefined;
+  return wanted ? new Ansis() : new Ansis(0);
+}
+
 /**
  * What a command writes. Results go to standard output, everything else (progress, remarks, errors) to standard error,
  * so that a pipe carries results only. `--json`: one object on standard output; `--quiet`: no progress, no remarks.
@@ -18,7 +24,7 @@ const maxNamedFiles = 10;
 export class Terminal {
   readonly json: boolean;
   readonly quiet: boolean;
-  readonly #color = new Ansis();
+  readonly #color = colors();
   readonly #interactive = process.stderr.isTTY === true && process.env["TERM"] !== "dumb";
   #bar: Progress | undefined;
   #skipped = 0;

@@ -25,10 +25,15 @@ export interface RunOptions {
   readonly onStderr?: (text: string, kill: (signal: NodeJS.Signals) => void) => void;
 }
 
+/** No colours asked for, and CI's variable always set: a pipe has to be plain there too. */
+const { FORCE_COLOR: _, ...inherited } = process.env;
+const env = { ...inherited, CI: "true" };
+
 /** Runs the built command in a process of its own, as a user does. */
 export function repvgg(args: readonly string[], { cwd, onStderr }: RunOptions = {}): Promise<Ended> {
   return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [main, ...args], { stdio: ["ignore", "pipe", "pipe"], ...(cwd && { cwd }) });
+    const stdio: ["ignore", "pipe", "pipe"] = ["ignore", "pipe", "pipe"];
+    const child = spawn(process.execPath, [main, ...args], { stdio, env, ...(cwd && { cwd }) });
     let stdout = "";
     let stderr = "";
     child.stdout.on("data", (data: Buffer) => {
