@@ -250,6 +250,35 @@ describe("the evaluator agrees with ONNX Runtime, and shapes with both", () => {
     }
   });
 
+  it("BatchNormalization in training mode goes by the batch's statistics and moves the running ones", () => {
+    // By hand: channel 0 holds 1, 3, 5, 7 (mean 4, variance 5), channel 1 holds 2 four times.
+    const data = Float32Array.of(1, 3, 2, 2, 5, 7, 2, 2);
+    const graph: Graph = {
+      name: "g",
+      inputs: [valueInfo("x", [2, 2, 2])],
+      outputs: ["y", "mean", "variance"].map((name) => valueInfo(name, name === "y" ? [2, 2, 2] : [2])),
+      nodes: [
+        node("BatchNormalization", "bn", ["x", "gamma", "beta", "m", "v"], ["y", "mean", "variance"], {
+          training_mode: int(1),
+          momentum: float(0.75),
+          epsilon: float(1),
+        }),
+      ],
+      initializers: new Map([
+        ["gamma", f32([2], Float32Array.of(2, 1))],
+        ["beta", f32([2], Float32Array.of(1, 5))],
+        ["m", f32([2], Float32Array.of(8, 0))],
+        ["v", f32([2], Float32Array.of(1, 4))],
+      ]),
+    };
+    const result = evaluate(graph, new Map([["x", f32([2, 2, 2], data)]]));
+    const scale = 2 / Math.sqrt(5 + 1);
+    const y = [-3, -1, 0, 0, 1, 3, 0, 0].map((d, at) => (at % 4 < 2 ? d * scale + 1 : 5));
+    expect(worstError(result.get("y")!.data, y)).toBeLessThanOrEqual(1e-7);
+    expect(Array.from(result.get("mean")!.data)).toEqual([8 * 0.75 + 4 * 0.25, 0.5]);
+    expect(Array.from(result.get("variance")!.data)).toEqual([0.75 + 5 * 0.25, 3]);
+  });
+
   it("erf is exact to float64 rounding", () => {
     // Abramowitz and Stegun, table 7.1, and two values beyond.
     for (const [at, value] of [

@@ -1,14 +1,14 @@
 import { UserError } from "../../core/errors.js";
+import { type ChannelStatistics, channelStatistics } from "../../graph/evaluate/channel-statistics.js";
 import { apply } from "../../graph/evaluate/evaluate.js";
 import { type Tensor64, tensor64, toTensor64 } from "../../graph/evaluate/tensor64.js";
 import type { Graph, GraphNode } from "../../graph/graph.js";
 import { inferenceMode, isBatchNorm } from "./blocks.js";
-import type { BatchStatistics } from "./hypothesis.js";
 
 /** A graph as it runs in training mode. */
 export interface TrainingRun {
   /** By the name of the BatchNormalization node. */
-  readonly statistics: ReadonlyMap<string, BatchStatistics>;
+  readonly statistics: ReadonlyMap<string, ChannelStatistics>;
   /** The graph's first output. */
   readonly output: Float64Array;
 }
@@ -29,7 +29,7 @@ export function runInTrainingMode(
   const values = new Map<string, Tensor64>([
     [graph.inputs[0].name, tensor64(input.shape, Float64Array.from(input.data))],
   ]);
-  const statistics = new Map<string, BatchStatistics>();
+  const statistics = new Map<string, ChannelStatistics>();
   let macs = 0;
   const read = (name: string): Tensor64 | undefined => {
     const constant = graph.initializers.get(name);
@@ -55,27 +55,12 @@ export function runInTrainingMode(
 function normalizeByBatch(
   node: GraphNode,
   inputs: (Tensor64 | undefined)[],
-  statistics: Map<string, BatchStatistics>,
+  statistics: Map<string, ChannelStatistics>,
 ): void {
   const measured = channelStatistics(inputs[0]!);
   statistics.set(node.name, measured);
   inputs[3] = tensor64([measured.mean.length], measured.mean);
   inputs[4] = tensor64([measured.variance.length], measured.variance);
-}
-
-function channelStatistics({ shape, data }: Tensor64): BatchStatistics {
-  const channels = shape[1];
-  const area = shape.slice(2).reduce((product, size) => product * size, 1);
-  const count = data.length / channels;
-  const channel = (at: number): number => Math.floor(at / area) % channels;
-  const [mean, variance] = [new Float64Array(channels), new Float64Array(channels)];
-  data.forEach((value, at) => {
-    mean[channel(at)] += value / count;
-  });
-  data.forEach((value, at) => {
-    variance[channel(at)] += (value - mean[channel(at)]) ** 2 / count;
-  });
-  return { mean, variance };
 }
 
 function macsOf(node: GraphNode, inputs: readonly (Tensor64 | undefined)[], [result]: readonly Tensor64[]): number {

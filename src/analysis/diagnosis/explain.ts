@@ -1,7 +1,8 @@
 import { floatAttribute } from "../../graph/attributes.js";
+import type { ChannelStatistics } from "../../graph/evaluate/channel-statistics.js";
 import { batchNormHypotheses } from "./batch-norm.js";
 import { type BlockPair, isBatchNorm, type LinearBlock } from "./blocks.js";
-import type { BatchStatistics, Guess, Hypotheses, Hypothesis, Subject } from "./hypothesis.js";
+import type { Guess, Hypotheses, Hypothesis, Subject } from "./hypothesis.js";
 import { distance, type Kernel, type KernelDistance } from "./kernel.js";
 import { branchHypotheses, inputHypotheses, kernelHypotheses } from "./layout.js";
 import { precisionHypotheses, roundings } from "./precision.js";
@@ -26,7 +27,7 @@ export interface ExplainOptions {
   readonly first: boolean;
   /** Guesses that explained other blocks: the very same are tried first, those of the same causes next. */
   readonly found: readonly Guess[];
-  batchStatistics(side: "candidate" | "reference"): ReadonlyMap<string, BatchStatistics> | undefined;
+  batchStatistics(side: "candidate" | "reference"): ReadonlyMap<string, ChannelStatistics> | undefined;
 }
 
 /** A hypothesis explains a difference that is not all gone when at most this share of it is left. */

@@ -1,3 +1,4 @@
+import type { ChannelStatistics } from "../../graph/evaluate/channel-statistics.js";
 import type { LinearBlock } from "./blocks.js";
 import type { Cause } from "./finding.js";
 import type { Kernel } from "./kernel.js";
@@ -27,13 +28,7 @@ export interface Subject {
   /** ε of the other side's BatchNorm nodes. */
   readonly otherEpsilons: readonly number[];
   /** Statistics of a batch by BatchNorm node name, where they were measured. */
-  batchStatistics(): ReadonlyMap<string, BatchStatistics> | undefined;
-}
-
-/** Mean and biased variance of each channel over a batch, as BatchNorm in training mode uses them. */
-export interface BatchStatistics {
-  readonly mean: Float64Array;
-  readonly variance: Float64Array;
+  batchStatistics(): ReadonlyMap<string, ChannelStatistics> | undefined;
 }
 
 /** Guesses of one kind, in tiers: a later tier (rarer, dearer) is tried when nothing in an earlier one explains the difference. */

@@ -1,6 +1,7 @@
 import { ShapeError } from "../../core/errors.js";
 import { floatAttribute, intAttribute } from "../attributes.js";
 import { broadcastShapes } from "../shapes.js";
+import { channelStatistics } from "./channel-statistics.js";
 import { broadcast } from "./elementwise.js";
 import type { Operators } from "./operator.js";
 import { required } from "./operator.js";
@@ -69,17 +70,28 @@ export const matrixOperators: Operators = {
     const beta = floatAttribute(node, "beta", 1);
     return [inputs[2] ? broadcast(scaled, inputs[2], a.dtype, (x, c) => x + beta * c) : scaled];
   },
-  /** In inference mode whatever the attribute says: the oracle answers for a net that is deployed. */
+  /** In training mode by the batch's own statistics, with the running ones as second and third result, as ONNX defines it. */
   BatchNormalization: (inputs, node) => {
-    const [x, gamma, beta, mean, variance] = [0, 1, 2, 3, 4].map((i) => required(inputs, i, node));
+    const [x, gamma, beta, runningMean, runningVariance] = [0, 1, 2, 3, 4].map((i) => required(inputs, i, node));
     const epsilon = floatAttribute(node, "epsilon", 1e-5);
+    const batch = intAttribute(node, "training_mode", 0) === 1 ? channelStatistics(x) : undefined;
+    const { mean, variance } = batch ?? { mean: runningMean.data, variance: runningVariance.data };
     const channels = x.shape[1];
     const area = x.shape.slice(2).reduce((product, size) => product * size, 1);
     const result = x.data.map((v, at) => {
       const c = Math.floor(at / area) % channels;
-      return (gamma.data[c] * (v - mean.data[c])) / Math.sqrt(variance.data[c] + epsilon) + beta.data[c];
+      return (gamma.data[c] * (v - mean[c])) / Math.sqrt(variance[c] + epsilon) + beta.data[c];
     });
-    return [tensor64(x.shape, result, x.dtype)];
+    const y = tensor64(x.shape, result, x.dtype);
+    if (!batch) return [y];
+    const momentum = floatAttribute(node, "momentum", 0.9);
+    const updated = (running: Tensor64, own: Float64Array): Tensor64 =>
+      tensor64(
+        running.shape,
+        running.data.map((v, c) => v * momentum + own[c] * (1 - momentum)),
+        running.dtype,
+      );
+    return [y, updated(runningMean, batch.mean), updated(runningVariance, batch.variance)];
   },
   LayerNormalization: (inputs, node) => {
     const x = required(inputs, 0, node);
