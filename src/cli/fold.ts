@@ -1,4 +1,5 @@
 import { Command, Option } from "commander";
+import { checkStatistics, describeStatistics } from "../analysis/diagnosis/statistics.js";
 import { foldNet } from "../api/exchange/fold-net.js";
 import { foldVerified } from "../api/exchange/fold-verified.node.js";
 import { loadNet } from "../api/exchange/load-net.node.js";
@@ -56,6 +57,8 @@ async function run(path: string, options: Options): Promise<void> {
   if (loaded.source.notes.length > 0) terminal.say(describeSource(path, loaded));
   const net =
     options.recalibrate === undefined ? loaded : await recalibrated(loaded, options.recalibrate, options, terminal);
+  if (net.model?.form === "train")
+    for (const line of describeStatistics(checkStatistics(net.model))) terminal.say(`! ${line}`);
   const worthChecking = options.verify && net.source.form !== "plain";
   const { maxCost, precision } = options;
   const result = worthChecking

@@ -2,6 +2,7 @@ import { existsSync } from "node:fs";
 import { availableParallelism, cpus, totalmem } from "node:os";
 import { Command } from "commander";
 import { counts } from "../analysis/counts.js";
+import { checkStatistics, describeStatistics } from "../analysis/diagnosis/statistics.js";
 import { usingBackend } from "../api/backend.node.js";
 import { loadNet } from "../api/exchange/load-net.node.js";
 import type { Net } from "../api/exchange/net.js";
@@ -110,7 +111,8 @@ function modelFile(terminal: Terminal, path: string, net: Net, model: Model): vo
   const { preprocessing } = metadata;
   const macs = counts(architecture, preprocessing.size).macs[form];
   const parameters = netParameters(net);
-  terminal.result({ file: path, form, architecture, parameters, macs, ...metadata, source: net.source }, () =>
+  const warnings = checkStatistics(model);
+  terminal.result({ file: path, form, architecture, parameters, macs, ...metadata, source: net.source, warnings }, () =>
     [
       describeSource(path, net),
       `${wholeCount(parameters)} parameters, ${wholeCount(macs)} MACs a picture`,
@@ -118,6 +120,7 @@ function modelFile(terminal: Terminal, path: string, net: Net, model: Model): vo
       `input: ${preprocessing.size.join("×")}×${preprocessing.channels}, mean ${preprocessing.mean.join(", ")}, std ${preprocessing.std.join(", ")}`,
       `classes (${metadata.classNames.length}): ${metadata.classNames.slice(0, 20).join(", ")}${metadata.classNames.length > 20 ? ", …" : ""}`,
       ...Object.entries(metadata.provenance).map(([key, value]) => `${key}: ${value}`),
+      ...describeStatistics(warnings).map((line) => `! ${line}`),
     ].join("\n"),
   );
 }

@@ -43,10 +43,11 @@ export function progressLines(label: string, total: number, unit: string): Progr
   let shown = performance.now();
   return {
     update(done, note) {
+      const speed = rate(done);
       const now = performance.now();
       if (now - shown < lineSeconds * 1000 || done >= total) return;
       shown = now;
-      process.stderr.write(`${label} ${done}/${total} ${unit}, ${rate(done)}${note ? `, ${note}` : ""}\n`);
+      process.stderr.write(`${[`${label} ${done}/${total} ${unit}`, speed, note].filter(Boolean).join(", ")}\n`);
     },
     stop() {},
   };

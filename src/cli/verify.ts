@@ -1,4 +1,6 @@
 import { Command } from "commander";
+import { type DiagnosisContext, diagnose } from "../analysis/diagnosis/diagnose.js";
+import { describeFindings } from "../analysis/diagnosis/finding.js";
 import { foldNet } from "../api/exchange/fold-net.js";
 import { loadNet } from "../api/exchange/load-net.node.js";
 import type { Net } from "../api/exchange/net.js";
@@ -43,17 +45,21 @@ async function run(referencePath: string, candidatePath: string | undefined, opt
     candidatePath === undefined ? ownFold(reference, referencePath) : await loadNet(candidatePath, keyless);
   const result = await verify(reference, candidate, { ...options, onImages: terminal.counting("verify", "img") });
   const { samples, outputs, top1Disagreements, agree, values, firstParted } = result;
-  terminal.result({ ...result, worstSample: result.worstSample ?? null, firstParted: firstParted ?? null }, () =>
-    [
-      terminal.table(
-        ["value", "max |Δ|", "mean |Δ|", "relative"],
-        values.map(({ name, parted, maxAbsolute, meanAbsolute, relative }) => [
-          parted ? `${name} ✗` : name,
-          ...[maxAbsolute, meanAbsolute, relative].map(shortNumber),
-        ]),
-      ),
-      `${plural(samples, options.data === undefined ? "random input" : "picture")}: max |Δlogit| ${shortNumber(outputs.maxAbsolute)}, relative ${shortNumber(outputs.relative)}, top-1 differs on ${top1Disagreements}`,
-    ].join("\n"),
+  const findings = agree ? [] : diagnose(reference.graph, candidate.graph, result, knownModels(reference, candidate));
+  terminal.result(
+    { ...result, findings, worstSample: result.worstSample ?? null, firstParted: firstParted ?? null },
+    () =>
+      [
+        terminal.table(
+          ["value", "max |Δ|", "mean |Δ|", "relative"],
+          values.map(({ name, parted, maxAbsolute, meanAbsolute, relative }) => [
+            parted ? `${name} ✗` : name,
+            ...[maxAbsolute, meanAbsolute, relative].map(shortNumber),
+          ]),
+        ),
+        `${plural(samples, options.data === undefined ? "random input" : "picture")}: max |Δlogit| ${shortNumber(outputs.maxAbsolute)}, relative ${shortNumber(outputs.relative)}, top-1 differs on ${top1Disagreements}`,
+        ...describeFindings(findings).map((line) => `✗ ${line}`),
+      ].join("\n"),
   );
   if (agree) return;
   throw new VerificationError({
@@ -63,6 +69,10 @@ async function run(referencePath: string, candidatePath: string | undefined, opt
       : `a relative error of ${shortNumber(outputs.relative)}`,
     remedy: firstParted ? `they part first at ${firstParted}` : "they part at the outputs only",
   });
+}
+
+function knownModels({ model: reference }: Net, { model: candidate }: Net): DiagnosisContext {
+  return { ...(reference && { reference }), ...(candidate && { candidate }) };
 }
 
 function ownFold(net: Net, path: string): Net {

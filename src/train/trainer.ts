@@ -161,7 +161,7 @@ function diverged(received: string): UserError {
   return new UserError({
     expected: "a finite loss and finite weights",
     received,
-    remedy: "lower the learning rate or lengthen the warm-up; the last checkpoint is from before",
+    remedy: "lower the learning rate or lengthen the warm-up; what was saved before stays as it is",
   });
 }
 

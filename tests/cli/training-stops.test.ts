@@ -76,7 +76,7 @@ describe("a full disk", () => {
     const model = await freshModelFile(root);
     const full = join(root, "full.safetensors");
     symlinkSync("/dev/full", full);
-    expect(await repvgg(["fold", model, "-o", full, "--no-verify"])).toEqual(
+    expect(await repvgg(["fold", model, "-o", full, "--no-verify", "--quiet"])).toEqual(
       oneLine(`expected to write ${full}, received ENOSPC: free some disk space, or write to another disk`),
     );
     for (const name of ["initial.safetensors", "best.safetensors", "model.safetensors"]) {

@@ -179,7 +179,9 @@ describe.concurrent("model files", () => {
   });
 
   it("that cannot be written", async () => {
-    expect(await repvgg(["fold", model, "-o", "no/where.safetensors", "--no-verify"], { cwd: folder })).toEqual(
+    expect(
+      await repvgg(["fold", model, "-o", "no/where.safetensors", "--no-verify", "--quiet"], { cwd: folder }),
+    ).toEqual(
       oneLine("expected to write no/where.safetensors, received ENOENT: check the path; the folder must exist"),
     );
   });
@@ -191,9 +193,49 @@ describe.concurrent("model files", () => {
     const { code, stdout, stderr } = await repvgg(["verify", model, other, "--images", "2"]);
     expect(code).toBe(2);
     expect(stdout).toContain("stage0 ✗");
+    expect(stdout).toMatch(/^✗ unexplained at stage0.*The weights are unrelated: check that both files come from/m);
     expect(stderr).toMatch(
       /^repvgg: expected outputs within 0.0001 of the reference, received a relative error of \S+: they part first at stage0.*\n$/,
     );
+  });
+});
+
+/** What users of converters meet: verify has to name the cause, not only the difference. */
+describe.concurrent("models that went wrong on the way", () => {
+  it("BatchNorm of another eps: verify names it, in words and in JSON", async () => {
+    const { fold, loadModel, repvgg: net, saveModel } = await import("#repvgg/index.js");
+    const own = join(folder, "own-eps.safetensors");
+    const trained = net("nano", { classNames: (await loadModel(model)).metadata.classNames, seed: 3 });
+    const narrow = new Map(
+      [...trained.state].map(([name, array]) => [
+        name,
+        name.endsWith("running_var") ? { ...array, data: (array.data as Float32Array).map((v) => v * 0.01) } : array,
+      ]),
+    );
+    const original = { ...trained, state: narrow } as typeof trained;
+    await saveModel(original, own);
+    const shifted = new Map(
+      [...narrow].map(([name, array]) => [
+        name,
+        // ε = 1e-3 instead of 1e-5 is the same as a variance that is larger by the difference.
+        name.endsWith("running_var") ? { ...array, data: (array.data as Float32Array).map((v) => v + 0.00099) } : array,
+      ]),
+    );
+    const other = join(folder, "other-eps.safetensors");
+    await saveModel(await fold({ ...original, state: shifted } as typeof trained), other);
+    const { code, stdout } = await repvgg(["verify", own, other, "--images", "2"]);
+    expect(code).toBe(2);
+    expect(stdout).toMatch(/^✗ batch-norm-epsilon at stage0.*has ε = 0\.001 instead of 0\.00001 in BatchNorm/m);
+    const { findings } = JSON.parse((await repvgg(["verify", own, other, "--images", "2", "--json"])).stdout);
+    expect(findings[0]).toMatchObject({ cause: "batch-norm-epsilon" });
+  });
+
+  it("statistics that were never updated: info and fold warn", async () => {
+    const warning = /^! BatchNorm statistics were never updated: train, or recalibrate on training pictures; stage0/m;
+    const info = await repvgg(["info", model]);
+    expect(info.stdout).toMatch(warning);
+    const target = join(folder, "warned.safetensors");
+    expect((await repvgg(["fold", model, "-o", target, "--no-verify"])).stderr).toMatch(warning);
   });
 });
 
