@@ -47,3 +47,21 @@ ELEMENTWISE(sigmoid_forward, IN(x) OUT(y),
 ELEMENTWISE(sigmoid_backward, IN(y) IN(dy) OUT(dx) const int accumulate = args->accumulate;,
             vf value = load_lanes(y + i, count);
             put(dx + i, load_lanes(dy + i, count) * value * (1.0f - value), count, accumulate);)
+
+ELEMENTWISE(clip_forward, IN(x) OUT(y) const vf low = splat(args->low); const vf high = splat(args->high);,
+            store_lanes(y + i, vmin(vmax(load_lanes(x + i, count), low), high), count);)
+
+ELEMENTWISE(leaky_relu_forward, IN(x) OUT(y) const vf alpha = splat(args->alpha);,
+            vf value = load_lanes(x + i, count);
+            store_lanes(y + i, select(value < 0, alpha * value, value), count);)
+
+ELEMENTWISE(swish_forward, IN(x) OUT(y) const vf alpha = splat(args->alpha);,
+            vf value = load_lanes(x + i, count);
+            store_lanes(y + i, value / (1.0f + vexp(-alpha * value)), count);)
+
+ELEMENTWISE(hard_sigmoid_forward,
+            IN(x) OUT(y) const vf alpha = splat(args->alpha); const vf beta = splat(args->beta);
+            const int gated = args->gated;,
+            vf value = load_lanes(x + i, count);
+            vf gate = vmin(vmax(alpha * value + beta, splat(0)), splat(1));
+            store_lanes(y + i, gated ? value * gate : gate, count);)

@@ -5,17 +5,23 @@ import type { Backend } from "#repvgg/backend/backend.js";
 import { kernelEncodings } from "#repvgg/backend/kernels.generated.js";
 import { backends } from "./backends.js";
 import { batchNormCases } from "./cases/batch-norm.js";
+import { broadcastCases } from "./cases/broadcast.js";
 import { channelCases } from "./cases/channel.js";
 import { elementwiseCases } from "./cases/elementwise.js";
 import { layoutCases } from "./cases/layout.js";
 import { lossCases } from "./cases/loss.js";
 import { optimizerCases } from "./cases/optimizer.js";
+import { placeCases } from "./cases/places.js";
+import { poolingCases } from "./cases/pooling.js";
 import { bytesOf, difference, runCase } from "./run-case.js";
 
 const cases = [
   ...elementwiseCases,
   ...channelCases,
   ...layoutCases,
+  ...broadcastCases,
+  ...poolingCases,
+  ...placeCases,
   ...batchNormCases,
   ...lossCases,
   ...optimizerCases,

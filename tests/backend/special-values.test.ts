@@ -32,6 +32,20 @@ describe.each(backends)("$name", ({ create }) => {
   const { NaN: nan, POSITIVE_INFINITY: infinity } = Number;
   const zeros = (n: number): number[] => Array.from({ length: n }, () => 0);
 
+  it("keeps a NaN visible in clips and pools", () => {
+    const x = [1, nan, -9, 9, -infinity, infinity];
+    expect(run("clip_forward", { x, y: zeros(6) }, { n: 6, low: -2, high: 6 }, "y")).toEqual([1, nan, -2, 6, -2, 6]);
+    for (const place of [0, 1, 2, 3]) {
+      const values = [1, 2, 3, 4].with(place, nan);
+      const window = {
+        ...{ batch: 1, in_height: 2, in_width: 2, channels: 1, out_height: 1, out_width: 1 },
+        ...{ kernel_height: 2, kernel_width: 2, stride_y: 1, stride_x: 1, pad_y: 0, pad_x: 0 },
+        ...{ dilation_y: 1, dilation_x: 1 },
+      };
+      expect(run("max_pool_forward", { x: values, y: [0] }, window, "y")).toEqual([nan]);
+    }
+  });
+
   it("keeps a NaN visible in ReLU, bias, branch sums and the loss", () => {
     const x = [1, nan, -1, 2, nan, -infinity, infinity];
     expect(run("relu_forward", { x, y: zeros(7) }, { n: 7 }, "y")).toEqual([1, nan, 0, 2, nan, 0, infinity]);

@@ -3,6 +3,7 @@ import type { Backend } from "#repvgg/backend/backend.js";
 import { elementCount, f32, type NamedArray } from "#repvgg/core/named-arrays.js";
 import { rngFor } from "#repvgg/core/rng.js";
 import { createSession, type SessionOptions, type SessionTensor } from "#repvgg/engine/session.js";
+import { GraphBuilder, valueInfo } from "#repvgg/graph/build.js";
 import { evaluate } from "#repvgg/graph/evaluate/evaluate.js";
 import type { Graph } from "#repvgg/graph/graph.js";
 
@@ -63,5 +64,28 @@ export function expectAsDefined(
     return outputs;
   } finally {
     session.dispose();
+  }
+}
+
+/** A graph of one input `x` and the outputs that `build` names. */
+export function graphOf(shape: readonly number[], build: (b: GraphBuilder) => readonly string[]): Graph {
+  const b = new GraphBuilder();
+  const outputs = build(b);
+  return b.graph(
+    "test",
+    [valueInfo("x", shape)],
+    outputs.map((name) => ({ name, dtype: "f32", shape: undefined })),
+  );
+}
+
+/** A graph of one input `x`, with and without folding, against its definition. */
+export function checkGraph(
+  backend: Backend,
+  shape: readonly number[],
+  build: (b: GraphBuilder) => readonly string[],
+  tolerance?: number,
+): void {
+  for (const fuseBatchNorm of [true, false]) {
+    expectAsDefined(backend, graphOf(shape, build), randomInputs({ x: shape }), { fuseBatchNorm }, tolerance);
   }
 }

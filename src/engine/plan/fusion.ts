@@ -1,3 +1,4 @@
+import { float, floatAttribute } from "../../graph/attributes.js";
 import type { GraphNode } from "../../graph/graph.js";
 import { type Affine, affineOf, composeAffine, identityAffine, isIdentity } from "./affine.js";
 import type { PreparedGraph } from "./prepare.js";
@@ -43,9 +44,26 @@ export function fuse(context: FusionContext): FusedOp[] {
   for (const node of context.graph.nodes.toReversed()) {
     if (absorbed.has(node)) continue;
     const sum = isStandard(node) && (node.op === "Relu" || isLinear(context, node));
-    ops.push(sum ? sumOf(context, node, absorbed) : { kind: "node", node });
+    ops.push(sum ? sumOf(context, node, absorbed) : { kind: "node", node: selfGated(context, node, absorbed) ?? node });
   }
   return ops.reverse();
+}
+
+/** x · Sigmoid(x) as Swish (SiLU), x · HardSigmoid(x) as HardSwish: one pass instead of two. Takes in the gate that only this product reads. */
+function selfGated(context: FusionContext, node: GraphNode, absorbed: Set<GraphNode>): GraphNode | undefined {
+  if (!isStandard(node) || node.op !== "Mul") return undefined;
+  for (const [value, gate] of [node.inputs, node.inputs.toReversed()] as [string, string][]) {
+    const giver = inner(context, gate);
+    if (giver?.inputs[0] !== value || (giver.op !== "Sigmoid" && giver.op !== "HardSigmoid")) continue;
+    absorbed.add(giver);
+    if (giver.op === "Sigmoid") return { ...node, op: "Swish", inputs: [value] };
+    const attributes = {
+      alpha: float(floatAttribute(giver, "alpha", 0.2)),
+      beta: float(floatAttribute(giver, "beta", 0.5)),
+    };
+    return { ...node, op: "HardSwish", inputs: [value], attributes };
+  }
+  return undefined;
 }
 
 /** What is still to be added: affine(value); `node` computes the value and may be taken in. */

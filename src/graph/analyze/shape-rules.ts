@@ -119,7 +119,7 @@ function scaled(size: Dimension, scale: Dimension): Dimension {
 
 const elementwise = [
   "Abs,BatchNormalization,Cast,Ceil,Clip,Dropout,Elu,Erf,Exp,Floor,Gelu,HardSigmoid,HardSwish,Identity,LayerNormalization",
-  "LeakyRelu,Log,LogSoftmax,Mish,Neg,Not,PRelu,Reciprocal,Relu,Round,Sigmoid,Sign,Softmax,Softplus,Sqrt,Tanh,InstanceNormalization",
+  "LeakyRelu,Log,LogSoftmax,Mish,Neg,Not,PRelu,Reciprocal,Relu,Round,Sigmoid,Sign,Softmax,Softplus,Sqrt,Swish,Tanh,InstanceNormalization",
 ].flatMap((names) => names.split(","));
 const broadcasting =
   "Add,And,Div,Equal,Greater,GreaterOrEqual,Less,LessOrEqual,Max,Mean,Min,Mul,Or,Pow,Sub,Sum,Where".split(",");

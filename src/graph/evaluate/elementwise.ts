@@ -64,6 +64,10 @@ const unary: Record<string, (node: GraphNode) => (x: number) => number> = {
   Sign: () => Math.sign,
   Softplus: () => (x) => Math.log1p(Math.exp(x)),
   Sqrt: () => Math.sqrt,
+  Swish: (n) => {
+    const alpha = floatAttribute(n, "alpha", 1);
+    return (x) => x * sigmoid(alpha * x);
+  },
   Tanh: () => Math.tanh,
 };
 

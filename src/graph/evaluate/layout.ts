@@ -282,6 +282,6 @@ export const layoutOperators: Operators = {
   /** Resize's predecessor (opset 9): scales, nearest, asymmetric, floor. */
   Upsample: (inputs, node) => {
     const scales = inputs[1] ? Array.from(inputs[1].data) : [...(attribute(node, "scales", "floats") ?? [])];
-    return [resizeNearest(required(inputs, 0, node), scales, undefined, node, "asymmetric", "floor")];
+    return [resizeNearest(required(inputs, 0, node), scales, undefined, node)];
   },
 };

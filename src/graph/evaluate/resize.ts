@@ -10,8 +10,6 @@ export function resizeNearest(
   scales: readonly number[] | undefined,
   sizes: readonly number[] | undefined,
   node: GraphNode,
-  coordinates: string = stringAttribute(node, "coordinate_transformation_mode", "half_pixel"),
-  rounding: string = stringAttribute(node, "nearest_mode", "round_prefer_floor"),
 ): Tensor64 {
   const mode = stringAttribute(node, "mode", "nearest");
   if (mode !== "nearest") {
@@ -23,13 +21,7 @@ export function resizeNearest(
   }
   const shape = x.shape.map((size, axis) => sizes?.[axis] ?? Math.floor(size * (scales?.[axis] ?? 1)));
   const result = zeros(shape);
-  const tables = shape.map((size, axis) => {
-    const scale = sizes || !scales ? size / x.shape[axis] : scales[axis];
-    return Int32Array.from({ length: size }, (_, i) => {
-      const at = round(coordinate(i, scale, size, x.shape[axis], coordinates), rounding);
-      return Math.min(x.shape[axis] - 1, Math.max(0, at));
-    });
-  });
+  const tables = nearestSources(node, x.shape, shape, scales, sizes);
   const strides = stridesOf(x.shape);
   const index = shape.map(() => 0);
   for (let at = 0; at < result.length; at++) {
@@ -37,6 +29,29 @@ export function resizeNearest(
     for (let axis = shape.length - 1; axis >= 0 && ++index[axis] === shape[axis]; axis--) index[axis] = 0;
   }
   return tensor64(shape, result, x.dtype);
+}
+
+/**
+ * For each axis, which input index each output index shows. Resize says by attributes how it counts; Upsample counts asymmetrically and
+ * rounds down.
+ */
+export function nearestSources(
+  node: GraphNode,
+  from: readonly number[],
+  to: readonly number[],
+  scales: readonly number[] | undefined,
+  sizes: readonly number[] | undefined,
+): Int32Array[] {
+  const upsample = node.op === "Upsample";
+  const coordinates = upsample ? "asymmetric" : stringAttribute(node, "coordinate_transformation_mode", "half_pixel");
+  const rounding = upsample ? "floor" : stringAttribute(node, "nearest_mode", "round_prefer_floor");
+  return to.map((size, axis) => {
+    const scale = sizes || !scales ? size / from[axis] : scales[axis];
+    return Int32Array.from({ length: size }, (_, i) => {
+      const at = round(coordinate(i, scale, size, from[axis], coordinates), rounding);
+      return Math.min(from[axis] - 1, Math.max(0, at));
+    });
+  });
 }
 
 function coordinate(i: number, scale: number, outSize: number, inSize: number, mode: string): number {

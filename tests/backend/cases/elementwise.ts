@@ -36,6 +36,38 @@ const kernels: readonly Elementwise[] = [
     accumulates: true,
     value: ([y, dy]) => dy! * y! * (1 - y!),
   },
+  {
+    kernel: "clip_forward",
+    inputs: ["x"],
+    output: "y",
+    scalars: { low: -0.25, high: 0.5 },
+    value: ([x]) => Math.min(0.5, Math.max(-0.25, x!)),
+  },
+  {
+    kernel: "leaky_relu_forward",
+    inputs: ["x"],
+    output: "y",
+    scalars: { alpha: 0.125 },
+    value: ([x]) => (x! < 0 ? 0.125 * x! : x!),
+  },
+  {
+    kernel: "swish_forward",
+    inputs: ["x"],
+    output: "y",
+    scalars: { alpha: 1 },
+    range: [-30, 30],
+    value: ([x]) => x! * sigmoid(x!),
+  },
+  ...[0, 1].map(
+    (gated): Elementwise => ({
+      kernel: "hard_sigmoid_forward",
+      inputs: ["x"],
+      output: "y",
+      scalars: { alpha: 0.25, beta: 0.5, gated },
+      range: [-4, 4],
+      value: ([x]) => Math.min(1, Math.max(0, 0.25 * x! + 0.5)) * (gated ? x! : 1),
+    }),
+  ),
 ];
 
 export const elementwiseCases: readonly KernelCase[] = kernels.flatMap((k) =>

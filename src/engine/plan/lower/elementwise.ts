@@ -1,94 +1,70 @@
+import type { KernelCall, Pointer } from "../../../backend/backend.js";
 import { UserError } from "../../../core/errors.js";
+import { toFloat64 } from "../../../core/named-arrays.js";
+import { attribute, floatAttribute } from "../../../graph/attributes.js";
 import type { GraphNode } from "../../../graph/graph.js";
-import { extents, type Tensor } from "../step.js";
+import type { Tensor } from "../step.js";
 import type { Lowering } from "./context.js";
 
+/** Kernels of one operand and one result, [n], and what they take besides. */
+type ElementwiseCall = (operands: { readonly x: Pointer; readonly y: Pointer; readonly n: number }) => KernelCall;
+
+export const relu: ElementwiseCall = (args) => ({ kernel: "relu_forward", args });
+
 /** y = f(x) element by element, in any layout, in place where x dies. */
-export function lowerElementwise(
-  lowering: Lowering,
-  node: GraphNode,
-  kernel: "relu_forward" | "sigmoid_forward",
-  input: Tensor,
-): Tensor {
+export function lowerElementwise(lowering: Lowering, node: GraphNode, input: Tensor, call: ElementwiseCall): Tensor {
   const value = node.outputs[0]!;
   const output: Tensor = { ...input, buffer: { name: value, words: input.buffer.words } };
   return lowering.emit({
     name: node.name,
     op: node.op,
-    algorithm: kernel.replace("_forward", ""),
+    algorithm: call({ x: 0, y: 0, n: 0 }).kernel.replace("_forward", ""),
     reads: [input],
     output,
     mayOverwrite: [input],
-    calls: (at) => [{ kernel, args: { x: at.of(input.buffer), y: at.of(output.buffer), n: input.buffer.words } }],
+    calls: (at) => [call({ x: at.of(input.buffer), y: at.of(output.buffer), n: input.buffer.words })],
   });
 }
 
-export function lowerSigmoid(lowering: Lowering, node: GraphNode): void {
+/** Functions of one element; Relu goes with sums (fusion). */
+const functions: Readonly<Record<string, (lowering: Lowering, node: GraphNode) => ElementwiseCall>> = {
+  Clip: (lowering, node) => {
+    const low = limit(lowering, node, 1, "min") ?? Number.NEGATIVE_INFINITY;
+    const high = limit(lowering, node, 2, "max") ?? Number.POSITIVE_INFINITY;
+    return (args) => ({ kernel: "clip_forward", args: { ...args, low, high } });
+  },
+  HardSigmoid: (_, node) => hardSigmoid(floatAttribute(node, "alpha", 0.2), floatAttribute(node, "beta", 0.5), 0),
+  HardSwish: (_, node) => hardSigmoid(floatAttribute(node, "alpha", 1 / 6), floatAttribute(node, "beta", 0.5), 1),
+  LeakyRelu: (_, node) => {
+    const alpha = floatAttribute(node, "alpha", 0.01);
+    return (args) => ({ kernel: "leaky_relu_forward", args: { ...args, alpha } });
+  },
+  Sigmoid: () => (args) => ({ kernel: "sigmoid_forward", args }),
+  Swish: (_, node) => {
+    const alpha = floatAttribute(node, "alpha", 1);
+    return (args) => ({ kernel: "swish_forward", args: { ...args, alpha } });
+  },
+};
+
+function hardSigmoid(alpha: number, beta: number, gated: 0 | 1): ElementwiseCall {
+  return (args) => ({ kernel: "hard_sigmoid_forward", args: { ...args, alpha, beta, gated } });
+}
+
+/** An attribute up to opset 10, an input since. */
+function limit(lowering: Lowering, node: GraphNode, index: number, name: string): number | undefined {
+  const input = node.inputs[index];
+  if (!input) return attribute(node, name, "float");
+  const constant = lowering.graph.constants.get(input);
+  if (constant) return toFloat64(constant)[0];
+  throw new UserError({
+    expected: `a constant ${name} in node "${node.name}" (Clip)`,
+    received: `"${input}", which is computed`,
+  });
+}
+
+function lowerFunction(lowering: Lowering, node: GraphNode): void {
   const input = lowering.tensor(node.inputs[0]!, node);
-  lowering.define(node.outputs[0]!, lowerElementwise(lowering, node, "sigmoid_forward", input));
+  lowering.define(node.outputs[0]!, lowerElementwise(lowering, node, input, functions[node.op]!(lowering, node)));
 }
 
-/** Mul of two computed values: of one shape, or of [N, C, …] by a gate [N, C, 1, …]. Constants are taken in by fusion. */
-export function lowerMul(lowering: Lowering, node: GraphNode): void {
-  const [a, b] = node.inputs.map((value) => lowering.channelsLast(lowering.tensor(value, node))) as [Tensor, Tensor];
-  const value = node.outputs[0]!;
-  if (`${a.shape}` === `${b.shape}`) {
-    lowering.define(value, multiply(lowering, node, a, b));
-  } else if (isGateOf(b, a)) {
-    lowering.define(value, multiplyByChannel(lowering, node, a, b));
-  } else if (isGateOf(a, b)) {
-    lowering.define(value, multiplyByChannel(lowering, node, b, a));
-  } else {
-    throw new UserError({
-      expected: `operands of one shape, or [N, C, H, W] and [N, C, 1, 1], in node "${node.name}" (Mul)`,
-      received: `[${a.shape}] and [${b.shape}]`,
-    });
-  }
-}
-
-function isGateOf(gate: Tensor, x: Tensor): boolean {
-  const [g, e] = [extents(gate.shape), extents(x.shape)];
-  return gate.shape.length === x.shape.length && g.batch === e.batch && g.channels === e.channels && g.positions === 1;
-}
-
-function multiply(lowering: Lowering, node: GraphNode, a: Tensor, b: Tensor): Tensor {
-  const output = lowering.create(node.outputs[0]!, a.shape);
-  return lowering.emit({
-    name: node.name,
-    op: node.op,
-    algorithm: "multiply",
-    reads: [a, b],
-    output,
-    mayOverwrite: [a, b],
-    calls: (at) => [
-      {
-        kernel: "multiply",
-        args: {
-          a: at.of(a.buffer),
-          b: at.of(b.buffer),
-          y: at.of(output.buffer),
-          n: output.buffer.words,
-          accumulate: 0,
-        },
-      },
-    ],
-  });
-}
-
-function multiplyByChannel(lowering: Lowering, node: GraphNode, x: Tensor, gate: Tensor): Tensor {
-  const output = lowering.create(node.outputs[0]!, x.shape);
-  return lowering.emit({
-    name: node.name,
-    op: node.op,
-    algorithm: "multiply_channel",
-    reads: [x, gate],
-    output,
-    mayOverwrite: [x],
-    calls: (at) => [
-      {
-        kernel: "multiply_channel_forward",
-        args: { x: at.of(x.buffer), scale: at.of(gate.buffer), y: at.of(output.buffer), ...extents(x.shape) },
-      },
-    ],
-  });
-}
+export const elementwiseLowerings = Object.fromEntries(Object.keys(functions).map((op) => [op, lowerFunction]));

@@ -1,30 +1,38 @@
 import { UserError } from "../../../core/errors.js";
 import type { GraphNode } from "../../../graph/graph.js";
 import type { FusedOp } from "../fusion.js";
+import { binaryLowerings } from "./binary.js";
 import type { Lowering } from "./context.js";
-import { lowerMul, lowerSigmoid } from "./elementwise.js";
-import { lowerGlobalAveragePool, lowerReduceMean } from "./pool.js";
-import { lowerConcat, lowerIdentity, lowerReshape } from "./shape.js";
+import { elementwiseLowerings } from "./elementwise.js";
+import { lowerConcat, lowerPad, lowerResize } from "./places.js";
+import { lowerGlobalAveragePool, lowerGlobalMaxPool, lowerPool, lowerReduceMean } from "./pool.js";
+import { lowerIdentity, lowerReshape } from "./shape.js";
 import { lowerSoftmax } from "./softmax.js";
 import { lowerSum } from "./sum.js";
 
 /** Operators that are lowered by themselves. Those that fusion turns into sums are in {@link fusedOperators}. */
 const lowerings: Readonly<Record<string, (lowering: Lowering, node: GraphNode) => void>> = {
+  ...binaryLowerings,
+  ...elementwiseLowerings,
+  AveragePool: lowerPool,
   Concat: lowerConcat,
   Dropout: lowerIdentity,
   Flatten: lowerReshape,
   GlobalAveragePool: lowerGlobalAveragePool,
+  GlobalMaxPool: lowerGlobalMaxPool,
   Identity: lowerIdentity,
-  Mul: lowerMul,
+  MaxPool: lowerPool,
+  Pad: lowerPad,
   ReduceMean: lowerReduceMean,
   Reshape: lowerReshape,
-  Sigmoid: lowerSigmoid,
+  Resize: lowerResize,
   Softmax: lowerSoftmax,
   Squeeze: lowerReshape,
   Unsqueeze: lowerReshape,
+  Upsample: lowerResize,
 };
 
-const fusedOperators = ["Add", "BatchNormalization", "Conv", "Div", "Gemm", "MatMul", "Relu", "Sub"];
+const fusedOperators = ["BatchNormalization", "Conv", "Gemm", "MatMul", "Relu"];
 
 /** @throws UserError naming the node and its operator where the engine lacks it. */
 export function lower(lowering: Lowering, op: FusedOp): void {

@@ -4,7 +4,7 @@ import type { SumOp, Term } from "../fusion.js";
 import { extents, type Tensor } from "../step.js";
 import type { Lowering } from "./context.js";
 import { lowerConvolution } from "./convolution.js";
-import { lowerElementwise } from "./elementwise.js";
+import { lowerElementwise, relu as reluCall } from "./elementwise.js";
 
 type ValueTerm = Extract<Term, { kind: "value" }>;
 
@@ -35,7 +35,7 @@ function sumOfValues(lowering: Lowering, op: SumOp, terms: readonly ValueTerm[],
   const first = terms[0]!;
   if (terms.length === 1 && isIdentity(first.affine)) {
     const tensor = lowering.tensor(first.value, reader);
-    return relu ? lowerElementwise(lowering, reader, "relu_forward", tensor) : tensor;
+    return relu ? lowerElementwise(lowering, reader, tensor, reluCall) : tensor;
   }
   const branches = terms.map(
     (term, i): Branch => ({
