@@ -2,7 +2,7 @@ import { Command, Option } from "commander";
 import { checkStatistics, describeStatistics } from "../analysis/diagnosis/statistics.js";
 import { foldNet } from "../api/exchange/fold-net.js";
 import { foldVerified } from "../api/exchange/fold-verified.node.js";
-import { loadNet } from "../api/exchange/load-net.node.js";
+import { withNet } from "../api/exchange/load-net.node.js";
 import { type Net, netOf } from "../api/exchange/net.js";
 import { outputFormat, saveNet } from "../api/exchange/save-net.node.js";
 import { recalibrate } from "../api/recalibrate.node.js";
@@ -53,7 +53,10 @@ export function foldCommand(): Command {
 async function run(path: string, options: Options): Promise<void> {
   const terminal = new Terminal(options);
   outputFormat(options.output);
-  const loaded = await loadNet(path, options);
+  await withNet(path, options, (net) => foldTo(path, net, options, terminal));
+}
+
+async function foldTo(path: string, loaded: Net, options: Options, terminal: Terminal): Promise<void> {
   if (loaded.source.notes.length > 0) terminal.say(describeSource(path, loaded));
   const net =
     options.recalibrate === undefined ? loaded : await recalibrated(loaded, options.recalibrate, options, terminal);
@@ -62,8 +65,8 @@ async function run(path: string, options: Options): Promise<void> {
   const worthChecking = options.verify && net.source.form !== "plain";
   const { maxCost, precision } = options;
   const result = worthChecking
-    ? await foldVerified(net, options)
-    : { ...foldNet(net, maxCost === undefined ? {} : { maxCost }), verification: null };
+    ? await foldVerified(net, { ...options, deferred: true })
+    : { ...foldNet(net, { deferred: true, ...(maxCost !== undefined && { maxCost }) }), verification: null };
   const { net: folded, report, verification } = result;
   if (report.regions.length === 0) terminal.say(`${path} has nothing to fold; it is copied.`);
   await saveNet(folded, options.output, precision === undefined ? {} : { precision });

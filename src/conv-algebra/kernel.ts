@@ -31,8 +31,14 @@ export interface Placement {
 
 const stored = { whole: false, depth: 0 } as const;
 
+/** Numbers in memory (a typed array) or elsewhere: each run of them is asked for when it is needed. */
+export interface Numbers {
+  readonly length: number;
+  subarray(from: number, to: number): ArrayLike<number>;
+}
+
 /** A kernel that is stored: `weight` is [O, I/groups, kh, kw] with geometry `own`. */
-export function arrayKernel(weight: ArrayLike<number>, own: MapGeometry): Kernel {
+export function arrayKernel(weight: Numbers, own: MapGeometry): Kernel {
   return {
     ...stored,
     addTo({ target, at, rows, offset, firstRow, factor }) {
@@ -41,11 +47,13 @@ export function arrayKernel(weight: ArrayLike<number>, own: MapGeometry): Kernel
       const channels = own.inChannels / own.groups;
       const atTaps = at.kernelSize[0] * at.kernelSize[1];
       const contiguous = taps.length === atTaps;
-      for (let o = place.from; o < place.to; o++) {
-        const from = o * channels * taps.length;
+      const row = channels * taps.length;
+      if (place.from >= place.to) return;
+      const needed = weight.subarray(place.from * row, place.to * row);
+      for (let o = place.from, from = 0; o < place.to; o++, from += row) {
         const scale = factor ? factor[o] : 1;
-        if (contiguous) addScaled(target, place.start(o) * atTaps, weight, from, channels * atTaps, scale);
-        else addSpread(target, place.start(o) * atTaps, atTaps, weight, from, taps, channels, scale);
+        if (contiguous) addScaled(target, place.start(o) * atTaps, needed, from, row, scale);
+        else addSpread(target, place.start(o) * atTaps, atTaps, needed, from, taps, channels, scale);
       }
     },
   };

@@ -1,6 +1,6 @@
 import type { MapGeometry } from "./geometry.js";
 import { noPads, weightCount } from "./geometry.js";
-import type { Kernel } from "./kernel.js";
+import type { Kernel, Numbers } from "./kernel.js";
 import { arrayKernel, identityKernel } from "./kernel.js";
 
 /**
@@ -32,9 +32,9 @@ export function isRefusal(result: object): result is Refusal {
   return "refused" in result;
 }
 
-/** A convolution as a map. `weight` is [O, I/groups, kh, kw], any precision; it is not copied. */
+/** A convolution as a map. `weight` is [O, I/groups, kh, kw], any precision; it is not copied, nor read before it is needed. */
 export function convolutionMap(
-  weight: ArrayLike<number>,
+  weight: Numbers,
   bias: ArrayLike<number> | undefined,
   geometry: Partial<MapGeometry> & Pick<MapGeometry, "outChannels" | "inChannels" | "kernelSize">,
 ): LinearMap {
@@ -85,17 +85,22 @@ export function settled(map: LinearMap): LinearMap {
 const blockWeights = 2 ** 17;
 
 /**
- * The kernel's numbers in another array type, each rounded once; by blocks of output channels, so that the float64
- * numbers of a large kernel never exist all at once.
+ * The kernel's numbers of the output channels [first, last) in another array type, each rounded once; by blocks of channels,
+ * so that the float64 numbers of a large kernel never exist all at once.
+ * @param target [last − first, I/groups, kh, kw]
  */
-export function writeWeight(map: LinearMap, target: Float32Array | Float64Array): void {
+export function writeWeight(
+  map: LinearMap,
+  target: Float32Array | Float64Array,
+  [first, last]: readonly [first: number, last: number] = [0, map.outChannels],
+): void {
   const row = weightCount(map) / map.outChannels;
-  const height = map.kernel.whole ? map.outChannels : Math.min(map.outChannels, Math.ceil(blockWeights / row));
+  const height = map.kernel.whole ? last - first : Math.min(last - first, Math.ceil(blockWeights / row));
   const block = new Float64Array(height * row);
-  for (let from = 0; from < map.outChannels; from += height) {
-    const to = Math.min(map.outChannels, from + height);
+  for (let from = first; from < last; from += height) {
+    const to = Math.min(last, from + height);
     map.kernel.addTo({ target: block, at: map, rows: [from, to], offset: [0, 0], firstRow: 0 });
-    target.set(block.subarray(0, (to - from) * row), from * row);
+    target.set(block.subarray(0, (to - from) * row), (from - first) * row);
     block.fill(0);
   }
 }

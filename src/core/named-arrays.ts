@@ -31,9 +31,18 @@ export interface StorageOf {
   bool: Uint8Array;
 }
 
-/** A dense row-major array: what model files hold and what moves between formats, graph and nets. Treat as immutable. */
+/**
+ * A dense row-major array: what model files hold and what moves between formats, graph and nets. Treat as immutable.
+ * Its elements may lie elsewhere and be fetched when asked for: see `deferredArray`.
+ */
 export type NamedArray = {
-  readonly [T in DType]: { readonly dtype: T; readonly shape: readonly number[]; readonly data: StorageOf[T] };
+  readonly [T in DType]: {
+    readonly dtype: T;
+    readonly shape: readonly number[];
+    readonly data: StorageOf[T];
+    /** Of an array that is not in memory: the elements [from, to) alone. */
+    readonly part?: (from: number, to: number) => StorageOf[T];
+  };
 }[DType];
 
 /** Arrays by name, in file order. */
@@ -82,8 +91,9 @@ export function toFloat64(array: NamedArray): Float64Array {
       return Float64Array.from(array.data, bfloat16ToNumber);
     case "i64":
     case "u64": {
-      const result = new Float64Array(array.data.length);
-      for (let i = 0; i < result.length; i++) result[i] = Number(array.data[i]);
+      const { data } = array;
+      const result = new Float64Array(data.length);
+      for (let i = 0; i < result.length; i++) result[i] = Number(data[i]);
       return result;
     }
     default:

@@ -33,7 +33,8 @@ export function arrayFromBytes(dtype: DType, shape: readonly number[], bytes: Ui
 
 /** The array's elements as little-endian bytes, on the same memory. */
 export function bytesOfArray(array: NamedArray): Uint8Array {
-  return new Uint8Array(array.data.buffer, array.data.byteOffset, array.data.byteLength);
+  const { buffer, byteOffset, byteLength } = array.data;
+  return new Uint8Array(buffer, byteOffset, byteLength);
 }
 
 /** What a file's header must know of a tensor before its data exist. */
@@ -43,14 +44,38 @@ export interface TensorSpec {
 }
 
 /** The bytes of an array that a header announced. @throws UserError when it is another. */
-export function bytesAsAnnounced(name: string, { dtype, shape }: TensorSpec, array: NamedArray): Uint8Array {
-  if (array.dtype !== dtype || array.data.length !== elementCount(shape)) {
-    throw new UserError({
-      expected: `${elementCount(shape)} elements of ${dtype} for ${quoted(name)}`,
-      received: `${array.data.length} of ${array.dtype}`,
-    });
-  }
+export function bytesAsAnnounced(name: string, spec: TensorSpec, array: NamedArray): Uint8Array {
+  checkAnnounced(name, spec, array);
   return bytesOfArray(array);
+}
+
+/** Parts in which a deferred array is written. */
+const chunkBytes = 2 ** 22;
+
+/** The same in chunks: a deferred array is made part by part. @throws UserError when it is not as announced. */
+export function* chunksAsAnnounced(name: string, spec: TensorSpec, array: NamedArray): Generator<Uint8Array, void> {
+  const { part, shape, dtype } = array;
+  if (!part) {
+    yield bytesAsAnnounced(name, spec, array);
+    return;
+  }
+  checkAnnounced(name, spec, array);
+  const count = elementCount(shape);
+  const row = elementCount(shape.slice(1));
+  const step = Math.max(1, Math.floor(chunkBytes / bytesPerElement[dtype] / row)) * row;
+  for (let from = 0; from < count; from += step) {
+    const to = Math.min(count, from + step);
+    yield bytesOfArray({ dtype, shape: [to - from], data: part(from, to) } as NamedArray);
+  }
+}
+
+function checkAnnounced(name: string, { dtype, shape }: TensorSpec, array: NamedArray): void {
+  const elements = array.part ? elementCount(array.shape) : array.data.length;
+  if (array.dtype === dtype && elements === elementCount(shape)) return;
+  throw new UserError({
+    expected: `${elementCount(shape)} elements of ${dtype} for ${quoted(name)}`,
+    received: `${elements} of ${array.dtype}`,
+  });
 }
 
 /** PyTorch's own limit. */

@@ -66,10 +66,15 @@ export class ByteReader {
   }
 
   #cut(expected: string): FormatError {
-    return new FormatError({
-      expected: `${expected} at byte ${this.at} of ${this.what}`,
-      received: `the end after ${this.bytes.length - this.at}`,
-      remedy: "the file is cut short or damaged; fetch it again",
-    });
+    return cutShort(expected, this.at, this.what, this.bytes.length - this.at);
   }
+}
+
+/** A file that ends `left` bytes after `at`, where `expected` should be. */
+export function cutShort(expected: string, at: number, what: string, left: number): FormatError {
+  return new FormatError({
+    expected: `${expected} at byte ${at} of ${what}`,
+    received: `the end after ${left}`,
+    remedy: "the file is cut short or damaged; fetch it again",
+  });
 }

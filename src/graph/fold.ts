@@ -1,3 +1,4 @@
+import { inMemory } from "../core/deferred-array.js";
 import { analyze } from "./analyze/analyze.js";
 import { constantFolding } from "./constant-folding.js";
 import { eliminateDead, eliminateNoOps } from "./eliminate.js";
@@ -16,6 +17,11 @@ export interface FoldOptions {
   readonly maxCost?: number;
   /** Element type of the whole folded graph; by default each convolution has the type of the weights it replaces. */
   readonly precision?: Precision;
+  /**
+   * Leave the new kernels to be computed when they are asked for, each time anew (default false: they are computed once, now).
+   * For who writes them one after another and keeps none.
+   */
+  readonly deferred?: boolean;
 }
 
 /**
@@ -29,10 +35,9 @@ export interface FoldOptions {
 export function fold(graph: Graph, options: FoldOptions = {}): { graph: Graph; report: FoldReport } {
   const plan = planFold(graph, options);
   const initializers = new Map(plan.graph.initializers);
-  for (const region of plan.regions) {
-    const { weight, bias } = region.materialize();
-    initializers.set(region.names.weight, weight);
-    initializers.set(region.names.bias, bias);
+  for (const { names, weight, bias } of plan.regions) {
+    initializers.set(names.weight, options.deferred ? weight : inMemory(weight));
+    initializers.set(names.bias, bias);
   }
   const folded = eliminateDead({ ...plan.graph, initializers });
   return {
@@ -41,7 +46,7 @@ export function fold(graph: Graph, options: FoldOptions = {}): { graph: Graph; r
   };
 }
 
-/** Everything of {@link fold} but the numbers. */
+/** Everything of {@link fold} but the kernels. */
 export function planFold(graph: Graph, options: FoldOptions = {}): FoldPlan {
   validate(graph);
   const simple = eliminateDead(eliminateNoOps(constantFolding(graph)));
@@ -49,6 +54,6 @@ export function planFold(graph: Graph, options: FoldOptions = {}): FoldPlan {
   const propagation = propagate(simple, shapes);
   const selection = selectRegions(simple, propagation, options.maxCost ?? 1);
   const emitted = emit(simple, shapes, selection, propagation, options.precision);
-  const regions = emitted.regions.map(({ names: _, materialize: __, ...report }) => report);
+  const regions = emitted.regions.map(({ names: _, weight: __, bias: ___, ...report }) => report);
   return { ...emitted, report: { regions, refusals: selection.refusals } };
 }

@@ -1,3 +1,4 @@
+import { convertedArray } from "../core/deferred-array.js";
 import { UserError } from "../core/errors.js";
 import type { DType, NamedArray } from "../core/named-arrays.js";
 import { int, intAttribute } from "./attributes.js";
@@ -17,11 +18,15 @@ const codes: Readonly<Record<Precision, number>> = { f32: 1, f16: 10, f64: 11 };
  */
 export function roundTo(array: NamedArray, precision: Precision, name: string): NamedArray {
   if (array.dtype === precision) return array;
+  return convertedArray(array, precision, (part) => rounded(part, precision, name));
+}
+
+function rounded(array: NamedArray, precision: Precision, name: string): NamedArray["data"] {
   const { shape, data } = toTensor64(array);
   const result = toNamedArray({ dtype: precision, shape, data });
-  const rounded = toTensor64(result).data;
+  const back = toTensor64(result).data;
   for (let i = 0; i < data.length; i++) {
-    if (Math.abs(rounded[i]) === Number.POSITIVE_INFINITY && Number.isFinite(data[i])) {
+    if (Math.abs(back[i]) === Number.POSITIVE_INFINITY && Number.isFinite(data[i])) {
       throw new UserError({
         expected: `numbers that ${precision} can hold in "${name}"`,
         received: `${data[i]}`,
@@ -29,7 +34,7 @@ export function roundTo(array: NamedArray, precision: Precision, name: string): 
       });
     }
   }
-  return result;
+  return result.data;
 }
 
 /** The graph with all its floating-point constants, inputs and outputs in one type. @throws UserError; see {@link roundTo}. */

@@ -1,6 +1,7 @@
+import { asFloat32 } from "../core/deferred-array.js";
 import { nearest, UserError } from "../core/errors.js";
 import type { NamedArray, NamedArrays } from "../core/named-arrays.js";
-import { elementCount, toFloat32 } from "../core/named-arrays.js";
+import { elementCount } from "../core/named-arrays.js";
 import type { Architecture, Form } from "./architecture.js";
 import { auxHeadLayouts, type BlockLayout, blockLayouts, featureChannels } from "./layout.js";
 
@@ -129,7 +130,7 @@ export function conformState(state: NamedArrays, schema: StateSchema): NamedArra
   const result = new Map<string, NamedArray>();
   for (const { name, shape, dtype } of schema.values()) {
     const array = state.get(name);
-    if (dtype === "f32") result.set(name, { dtype, shape, data: toFloat32(array!) });
+    if (dtype === "f32") result.set(name, asFloat32(array!));
     else result.set(name, { dtype, shape, data: BigInt64Array.of(array ? BigInt(array.data[0]!) : 0n) });
   }
   return result;

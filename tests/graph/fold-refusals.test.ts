@@ -191,7 +191,7 @@ describe("names, precision and reports", () => {
     const plan = planFold(block().finish(["n", 2, 4, 4], "y"));
     expect(plan.graph.initializers.size).toBe(0);
     expect(plan.regions.map(({ names }) => names)).toEqual([{ weight: "y.weight", bias: "y.bias" }]);
-    expect(plan.regions[0]!.materialize().weight.shape).toEqual([2, 2, 3, 3]);
+    expect(plan.regions[0]!.weight.shape).toEqual([2, 2, 3, 3]);
   });
 
   it("reports regions and refusals in words", () => {

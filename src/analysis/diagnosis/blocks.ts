@@ -1,3 +1,4 @@
+import { inMemory } from "../../core/deferred-array.js";
 import { f32, toFloat64 } from "../../core/named-arrays.js";
 import { analyze } from "../../graph/analyze/analyze.js";
 import { intAttribute } from "../../graph/attributes.js";
@@ -68,10 +69,9 @@ export function blockView(original: Graph): BlockView {
     const own = planned ? planned.nodes.map((inside) => nodes.get(inside)!) : [node];
     const kernel = (): Kernel | undefined => {
       if (!planned) return kernelOfNode(node, graph.initializers, shapes.get(source));
-      const { weight, bias } = planned.materialize();
       const numbers = new Map([
-        [node.inputs[1], weight],
-        [node.inputs[2], bias],
+        [node.inputs[1], inMemory(planned.weight)],
+        [node.inputs[2], planned.bias],
       ]);
       return kernelOfNode(node, numbers, shapes.get(source));
     };
@@ -131,11 +131,10 @@ export function foldRegion(region: Graph): Kernel | undefined {
   );
   const [planned, ...others] = plan.regions;
   if (!planned || others.length > 0 || plan.graph.nodes.length !== 1) return undefined;
-  const { weight, bias } = planned.materialize();
   const [node] = plan.graph.nodes;
   const numbers = new Map([
-    [node.inputs[1], weight],
-    [node.inputs[2], bias],
+    [node.inputs[1], inMemory(planned.weight)],
+    [node.inputs[2], planned.bias],
   ]);
   return kernelOfNode(node, numbers, region.inputs[0].shape);
 }

@@ -6,6 +6,8 @@ import { type Net, type NetSource, netOf } from "./net.js";
 export interface FoldNetOptions {
   /** A region folds if it costs at most this many times the multiply-accumulates of the cheapest other way. Default 1. */
   readonly maxCost?: number;
+  /** Leave the new kernels to be computed when they are asked for, each time anew (default false): for who only writes them. */
+  readonly deferred?: boolean;
 }
 
 /**

@@ -22,8 +22,8 @@ export async function foldVerified(
   net: Net,
   options: VerifiedFoldOptions = {},
 ): Promise<{ readonly net: Net; readonly report: FoldReport; readonly verification: Verification }> {
-  const { maxCost, precision = "f32", ...verifyOptions } = options;
-  const { net: folded, report } = foldNet(net, maxCost === undefined ? {} : { maxCost });
+  const { maxCost, deferred = false, precision = "f32", ...verifyOptions } = options;
+  const { net: folded, report } = foldNet(net, { deferred, ...(maxCost !== undefined && { maxCost }) });
   const candidate = precision === "f16" ? { ...folded, graph: withHalfRounding(folded.graph) } : folded;
   const compare = (inside: boolean): Promise<Verification> =>
     comparison(net, candidate, { ...smallInputs(net), threshold: thresholds[precision], ...verifyOptions, inside });

@@ -1,4 +1,5 @@
-import { type NamedArray, type NamedArrays, toFloat32 } from "../../core/named-arrays.js";
+import { asFloat32 } from "../../core/deferred-array.js";
+import type { NamedArray, NamedArrays } from "../../core/named-arrays.js";
 import type { Graph } from "../../graph/graph.js";
 import { roundTo } from "../../graph/precision.js";
 
@@ -15,7 +16,7 @@ export function halfWeights(weights: NamedArrays): NamedArrays {
 /** The graph with the numbers that {@link halfWeights} would store, in float32. */
 export function withHalfRounding(graph: Graph): Graph {
   const rounded = [...halfWeights(graph.initializers)].map(([name, array]): [string, NamedArray] =>
-    array.dtype === "f16" ? [name, { dtype: "f32", shape: array.shape, data: toFloat32(array) }] : [name, array],
+    array.dtype === "f16" ? [name, asFloat32(array)] : [name, array],
   );
   return { ...graph, initializers: new Map(rounded) };
 }

@@ -1,7 +1,10 @@
+import { asFloat32 } from "../../core/deferred-array.js";
 import { UserError } from "../../core/errors.js";
-import { type NamedArray, type NamedArrays, toFloat32 } from "../../core/named-arrays.js";
+import type { NamedArray, NamedArrays } from "../../core/named-arrays.js";
 import { quoted } from "../../formats/array-bytes.js";
+import type { ByteSource } from "../../formats/byte-source.js";
 import { withContext } from "../../formats/error-context.js";
+import { FileSource } from "../../formats/file-source.node.js";
 import { toOfficial } from "../../formats/names/schemes.js";
 import { readOnnxFile } from "../../formats/onnx/file.node.js";
 import { opsetVersion } from "../../formats/onnx/model.js";
@@ -14,7 +17,7 @@ import { mobileOneGraph } from "./mobileone-graph.js";
 import { type ModelHints, modelFromWeights } from "./model-from-weights.js";
 import { type FileFormat, type Net, type NetSource, netOf } from "./net.js";
 import { some } from "./sentences.js";
-import { sniffFile } from "./sniff.node.js";
+import { type Container, sniffFile } from "./sniff.node.js";
 
 export interface LoadOptions extends ModelHints {
   /** Of a checkpoint with several sets of weights: which one, as `source.alternatives` names it (`ema`). */
@@ -28,17 +31,40 @@ export interface LoadOptions extends ModelHints {
  * @throws UserError for a file of another kind or weights of another net, FormatError for a damaged file.
  */
 export async function loadNet(path: string, options: LoadOptions = {}): Promise<Net> {
-  const container = await sniffFile(path);
-  if (container !== "torch" && options.key !== undefined) {
-    throw new UserError({ expected: "a key only of a PyTorch checkpoint", received: `one of ${path}` });
+  return readNet(path, await sniff(path, options), options);
+}
+
+/**
+ * Works on a net whose weights stay in their file and are read when they are asked for, each time anew: for what takes every
+ * weight once. ONNX files are read into memory as by {@link loadNet}.
+ * @param work must not keep the net: afterwards the file is closed.
+ * @throws UserError also when the file is changed during the work.
+ */
+export async function withNet<R>(path: string, options: LoadOptions, work: (net: Net) => Promise<R>): Promise<R> {
+  const container = await sniff(path, options);
+  if (container === "onnx") return work(await loadOnnx(path));
+  const source = FileSource.open(path);
+  try {
+    return await work(await readNet(path, container, options, source));
+  } finally {
+    source.close();
   }
+}
+
+async function sniff(path: string, { key }: LoadOptions): Promise<Container> {
+  const container = await sniffFile(path);
+  if (container === "torch" || key === undefined) return container;
+  throw new UserError({ expected: "a key only of a PyTorch checkpoint", received: `one of ${path}` });
+}
+
+function readNet(path: string, container: Container, options: LoadOptions, source?: ByteSource): Promise<Net> {
   switch (container) {
     case "onnx":
       return loadOnnx(path);
     case "safetensors":
-      return loadSafetensors(path, options);
+      return loadSafetensors(path, options, source);
     case "torch":
-      return loadTorch(path, options);
+      return loadTorch(path, options, source);
   }
 }
 
@@ -50,15 +76,15 @@ async function loadOnnx(path: string): Promise<Net> {
   return { graph, envelope, source: { format: "onnx", notes } };
 }
 
-async function loadSafetensors(path: string, options: LoadOptions): Promise<Net> {
-  const { arrays, metadata } = await readSafetensorsFile(path);
+async function loadSafetensors(path: string, options: LoadOptions, source?: ByteSource): Promise<Net> {
+  const { arrays, metadata } = await readSafetensorsFile(path, source);
   if (isModelFile(metadata)) return netOf(decodeModel(arrays, metadata, path));
   const { arrays: bare, prefixes } = withoutWrapperPrefixes(arrays);
   return fromWeights(path, bare, options, { format: "safetensors", notes: prefixNotes(prefixes) });
 }
 
-async function loadTorch(path: string, { key, ...hints }: LoadOptions): Promise<Net> {
-  const dict = await readTorchFile(path, key === undefined ? {} : { path: key });
+async function loadTorch(path: string, { key, ...hints }: LoadOptions, source?: ByteSource): Promise<Net> {
+  const dict = await readTorchFile(path, key === undefined ? {} : { path: key }, source);
   const notes = prefixNotes(dict.prefixes);
   if (dict.chosen !== "") notes.push(`weights taken from ${quoted(dict.chosen)}`);
   if (dict.alternatives.length > 0) notes.push(`other weights are in ${some(dict.alternatives.map(quoted))}`);
@@ -121,9 +147,7 @@ function recognized(weights: NamedArrays): ReturnType<typeof toOfficial> {
 function widened(arrays: NamedArrays): NamedArrays {
   return new Map(
     [...arrays].map(([name, array]): [string, NamedArray] =>
-      array.dtype === "f16" || array.dtype === "bf16"
-        ? [name, { dtype: "f32", shape: array.shape, data: toFloat32(array) }]
-        : [name, array],
+      array.dtype === "f16" || array.dtype === "bf16" ? [name, asFloat32(array)] : [name, array],
     ),
   );
 }

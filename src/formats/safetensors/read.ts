@@ -1,6 +1,7 @@
 import { FormatError } from "../../core/errors.js";
 import { bytesPerElement, type NamedArray } from "../../core/named-arrays.js";
-import { arrayFromBytes, checkedElementCount, quoted } from "../array-bytes.js";
+import { checkedElementCount, quoted } from "../array-bytes.js";
+import { asSource, type ByteSource } from "../byte-source.js";
 import { MemoryBudget } from "../memory-budget.js";
 import { dtypeOfSafetensorsName, maxHeaderBytes } from "./dtypes.js";
 import { parseHeader, type TensorEntry } from "./header.js";
@@ -14,28 +15,26 @@ export interface Safetensors {
 
 /**
  * Reads a safetensors file (https://github.com/huggingface/safetensors, "Format"): 8 bytes header length, JSON header, data.
- * Arrays are views on `bytes`; one whose data does not lie aligned is copied.
+ * Of a file in memory arrays are views, but for one whose data does not lie aligned, which is copied; of another one they are deferred.
  * @throws FormatError when the file is truncated, its header is not what the format says, its offsets overlap or leave
  *   holes, or a shape does not fill its bytes.
  */
-export function readSafetensors(bytes: Uint8Array): Safetensors {
-  const headerBytes = readHeaderLength(bytes);
-  const header = parseHeader(
-    decodeUtf8(bytes.subarray(8, 8 + headerBytes)),
-    new MemoryBudget(bytes.length, "the header"),
-  );
-  const data = bytes.subarray(8 + headerBytes);
-  checkSpans(header.tensors, data.length);
+export function readSafetensors(file: Uint8Array | ByteSource): Safetensors {
+  const source = asSource(file);
+  const data = 8 + readHeaderLength(source);
+  const header = parseHeader(decodeUtf8(source.bytes(8, data)), new MemoryBudget(source.size, "the header"));
+  checkSpans(header.tensors, source.size - data);
   const arrays = new Map<string, NamedArray>();
-  for (const entry of header.tensors) arrays.set(entry.name, readTensor(entry, data));
+  for (const entry of header.tensors) arrays.set(entry.name, readTensor(entry, source, data));
   return { arrays, metadata: header.metadata };
 }
 
-function readHeaderLength(bytes: Uint8Array): number {
-  if (bytes.length < 8) throw truncated("8 bytes of header length", `${bytes.length} bytes`);
+function readHeaderLength(file: ByteSource): number {
+  if (file.size < 8) throw truncated("8 bytes of header length", `${file.size} bytes`);
+  const bytes = file.bytes(0, 8);
   const length = new DataView(bytes.buffer, bytes.byteOffset, 8).getBigUint64(0, true);
-  if (length > BigInt(bytes.length - 8)) {
-    throw truncated(`a header of at most ${bytes.length - 8} bytes`, `a claim of ${length} bytes`);
+  if (length > BigInt(file.size - 8)) {
+    throw truncated(`a header of at most ${file.size - 8} bytes`, `a claim of ${length} bytes`);
   }
   if (length > BigInt(maxHeaderBytes)) {
     throw new FormatError({ expected: `a header of at most ${maxHeaderBytes} bytes`, received: `${length} bytes` });
@@ -79,7 +78,8 @@ function checkSpans(tensors: readonly TensorEntry[], dataBytes: number): void {
   }
 }
 
-function readTensor(entry: TensorEntry, data: Uint8Array): NamedArray {
+/** @param data where the tensors' data begin in the file */
+function readTensor(entry: TensorEntry, file: ByteSource, data: number): NamedArray {
   const { name, shape, begin, end } = entry;
   const dtype = dtypeOfSafetensorsName.get(entry.dtype);
   if (dtype === undefined) {
@@ -96,5 +96,5 @@ function readTensor(entry: TensorEntry, data: Uint8Array): NamedArray {
       received: `${end - begin} bytes`,
     });
   }
-  return arrayFromBytes(dtype, shape, data.subarray(begin, end));
+  return file.array(dtype, shape, data + begin);
 }

@@ -1,10 +1,10 @@
 import { UserError } from "../../core/errors.js";
 import { bytesPerElement, elementCount, type NamedArray, type NamedArrays } from "../../core/named-arrays.js";
-import { bytesAsAnnounced, concatenate, type TensorSpec } from "../array-bytes.js";
+import { chunksAsAnnounced, concatenate, type TensorSpec } from "../array-bytes.js";
 import { maxHeaderBytes, safetensorsName } from "./dtypes.js";
 
 /**
- * A safetensors file as chunks, so that it never stands in memory as a whole: the header, then each tensor.
+ * A safetensors file as chunks, so that it never stands in memory as a whole: the header, then each tensor, deferred ones in parts.
  * The header lists tensors in the order of `specs`; the data lie widest element type first, which aligns every tensor
  * without holes (the format allows none). The header is padded with spaces to a multiple of 8 bytes.
  * @param dataOf called once for each tensor, in the order of the data, when its turn comes
@@ -18,7 +18,7 @@ export function* safetensorsChunks(
   const dataOrder = [...specs].sort(([, a], [, b]) => bytesPerElement[b.dtype] - bytesPerElement[a.dtype]);
   yield headerBytes(specs, metadata, dataOrder);
   for (const [name, spec] of dataOrder) {
-    yield bytesAsAnnounced(name, spec, dataOf(name));
+    yield* chunksAsAnnounced(name, spec, dataOf(name));
   }
 }
 

@@ -2,6 +2,7 @@ import { FormatError } from "../../core/errors.js";
 import { bytesPerElement } from "../../core/named-arrays.js";
 import { quoted } from "../array-bytes.js";
 import { ByteReader } from "../byte-reader.js";
+import type { ByteSource } from "../byte-source.js";
 import { constructGlobal, refuseDangerous } from "./globals.js";
 import { type PickleHost, unpickle } from "./pickle.js";
 import { describeValue, type PickleValue } from "./pickle-values.js";
@@ -22,9 +23,11 @@ export function isLegacy(bytes: Uint8Array): boolean {
  * another (magic number, version, system, object, storage keys), then each storage as its length and its elements.
  * @throws FormatError when the file is damaged or malicious.
  */
-export function readLegacy(bytes: Uint8Array): PickleValue {
-  const found = new Map<string, Uint8Array>();
-  const storages = new StorageTable((key) => found.get(key), bytes.length);
+export function readLegacy(file: ByteSource): PickleValue {
+  // Where the pickles end is known only when they are read.
+  const bytes = file.bytes(0, file.size);
+  const found = new Map<string, { readonly start: number; readonly end: number }>();
+  const storages = new StorageTable(file, (key) => found.get(key));
   /** The first mention of each key; its class tells how long the elements are. */
   const mentioned = new Map<string, TorchStorage>();
   const host: PickleHost = {
@@ -60,7 +63,7 @@ export function readLegacy(bytes: Uint8Array): PickleValue {
     if (storage === undefined || found.has(storage.key)) {
       throw new FormatError({ expected: "the keys of the storages, each once", received: describeKey(key) });
     }
-    found.set(storage.key, readStorage(reader, storage));
+    found.set(storage.key, passStorage(reader, storage));
   }
   return object.value;
 }
@@ -73,7 +76,10 @@ export function bigEndian(): FormatError {
   });
 }
 
-function readStorage(reader: ByteReader, { key, typeName, dtype }: TorchStorage): Uint8Array {
+function passStorage(
+  reader: ByteReader,
+  { key, typeName, dtype }: TorchStorage,
+): { readonly start: number; readonly end: number } {
   if (dtype === undefined) {
     // Its elements' width is unknown, so that nothing after it could be found.
     throw new FormatError({
@@ -82,7 +88,10 @@ function readStorage(reader: ByteReader, { key, typeName, dtype }: TorchStorage)
       remedy: "convert the checkpoint to float32 with PyTorch",
     });
   }
-  return reader.take(reader.uint64() * bytesPerElement[dtype]);
+  const length = reader.uint64() * bytesPerElement[dtype];
+  const start = reader.at;
+  reader.take(length);
+  return { start, end: reader.at };
 }
 
 function storageView(key: string): FormatError {

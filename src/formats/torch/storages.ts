@@ -1,34 +1,35 @@
 import { FormatError } from "../../core/errors.js";
 import { quoted } from "../array-bytes.js";
+import type { ByteSource } from "../byte-source.js";
 import { describeValue, PickleGlobal, type PickleValue } from "./pickle-values.js";
 import { type StorageSource, TorchStorage } from "./tensor.js";
 
 /** Memory for copies of strided tensors that a file may ask for beyond its own size. */
 const copyFloor = 32 * 2 ** 20;
 
-/** The storages of one file. Bytes that do not lie aligned are copied once a storage, whoever looks at it. */
+/** The storages of one file. Bytes in memory that do not lie aligned are copied once a storage, whoever looks at it. */
 export class StorageTable implements StorageSource {
-  readonly #aligned = new Map<string, Uint8Array>();
+  readonly #storages = new Map<string, ByteSource>();
   #allowance: number;
 
-  /** @param find the bytes of a storage in the file; undefined when there is none of that key */
+  /** @param find where a storage lies in the file; undefined when there is none of that key */
   constructor(
-    readonly find: (key: string) => Uint8Array | undefined,
-    fileBytes: number,
+    readonly file: ByteSource,
+    readonly find: (key: string) => { readonly start: number; readonly end: number } | undefined,
   ) {
-    this.#allowance = fileBytes + copyFloor;
+    this.#allowance = file.size + copyFloor;
   }
 
-  storageBytes(key: string, length: number): Uint8Array {
-    const bytes = this.#aligned.get(key) ?? this.#align(key);
-    if (length > bytes.length) {
+  storage(key: string, length: number): ByteSource {
+    const storage = this.#storages.get(key) ?? this.#locate(key);
+    if (length > storage.size) {
       throw new FormatError({
         expected: `${length} bytes in the storage ${quoted(key)}`,
-        received: `${bytes.length}`,
+        received: `${storage.size}`,
         remedy: "the file is cut short or damaged; fetch it again",
       });
     }
-    return bytes;
+    return storage;
   }
 
   allow(bytes: number): void {
@@ -56,13 +57,13 @@ export class StorageTable implements StorageSource {
     return { storage: new TorchStorage(this, key, type.name, length), rest };
   }
 
-  #align(key: string): Uint8Array {
-    const found = this.find(key);
-    if (found === undefined) {
+  #locate(key: string): ByteSource {
+    const span = this.find(key);
+    if (span === undefined) {
       throw new FormatError({ expected: `a storage ${quoted(key)} in the file`, received: "none of that name" });
     }
-    const bytes = found.byteOffset % 8 === 0 ? found : found.slice();
-    this.#aligned.set(key, bytes);
-    return bytes;
+    const storage = this.file.slice(span.start, span.end);
+    this.#storages.set(key, storage);
+    return storage;
   }
 }

@@ -1,6 +1,8 @@
+import { deferredArray } from "../../core/deferred-array.js";
 import { FormatError } from "../../core/errors.js";
 import { bytesPerElement, type DType, type NamedArray } from "../../core/named-arrays.js";
-import { arrayFromBytes, checkedElementCount } from "../array-bytes.js";
+import { arrayFromBytes, bytesOfArray, checkedElementCount } from "../array-bytes.js";
+import type { ByteSource } from "../byte-source.js";
 
 /** Element types by the name of PyTorch's storage class. */
 const dtypeOfStorage: Readonly<Record<string, DType>> = {
@@ -35,8 +37,8 @@ const dtypeOfName: Readonly<Record<string, DType>> = {
 
 /** Where a file's storages lie. */
 export interface StorageSource {
-  /** The bytes of a storage. @throws FormatError when the file does not hold that many. */
-  storageBytes(key: string, length: number): Uint8Array;
+  /** A storage of at least `length` bytes. @throws FormatError when the file does not hold that many. */
+  storage(key: string, length: number): ByteSource;
   /** Asks for memory to copy strided tensors into. @throws FormatError when a file asks for more than it is worth. */
   allow(bytes: number): void;
 }
@@ -82,7 +84,7 @@ export class TorchTensor {
   }
 
   /**
-   * The tensor as a dense row-major array: a view of the file's bytes where it is dense there, else a copy.
+   * The tensor as a dense row-major array: of a file in memory a view where it is dense there, else a copy; of another one deferred.
    * @throws FormatError when it reaches beyond its storage or has an element type that we do not have.
    */
   toArray(): NamedArray {
@@ -110,12 +112,13 @@ export class TorchTensor {
         received: `strides [${strides.join(", ")}] from element ${offset}`,
       });
     }
-    const bytes = storage.source.storageBytes(storage.key, length * width);
-    if (count === 0 || isDense(shape, strides)) {
-      return arrayFromBytes(dtype, shape, bytes.subarray(offset * width, (offset + count) * width));
-    }
+    const source = storage.source.storage(storage.key, length * width);
+    if (count === 0) return arrayFromBytes(dtype, shape, new Uint8Array(0));
+    if (isDense(shape, strides)) return source.array(dtype, shape, offset * width);
     storage.source.allow(count * width);
-    return arrayFromBytes(dtype, shape, gather(bytes, width, offset, shape, strides));
+    // The window alone is read: many tensors may share one storage.
+    const window = source.array(dtype, [last + 1 - offset], offset * width);
+    return gathered(window, shape, strides);
   }
 }
 
@@ -128,11 +131,21 @@ function isDense(shape: readonly number[], strides: readonly number[]): boolean 
   return true;
 }
 
-/** The elements of a strided window in row-major order. */
-function gather(
+/** The elements of a strided window in row-major order; deferred where the window is. */
+function gathered(window: NamedArray, shape: readonly number[], strides: readonly number[]): NamedArray {
+  const gather = (): NamedArray["data"] =>
+    arrayFromBytes(
+      window.dtype,
+      shape,
+      gatherBytes(bytesOfArray(window), bytesPerElement[window.dtype], shape, strides),
+    ).data;
+  if (window.part) return deferredArray(window.dtype, shape, gather, false);
+  return { dtype: window.dtype, shape, data: gather() } as NamedArray;
+}
+
+function gatherBytes(
   bytes: Uint8Array,
   width: number,
-  offset: number,
   shape: readonly number[],
   strides: readonly number[],
 ): Uint8Array {
@@ -140,7 +153,7 @@ function gather(
     .map((size, axis) => ({ size, step: strides[axis]! * width, index: 0 }))
     .filter(({ size }) => size > 1);
   const result = new Uint8Array(axes.reduce((product, { size }) => product * size, width));
-  let from = offset * width;
+  let from = 0;
   for (let to = 0; to < result.length; to += width) {
     for (let i = 0; i < width; i++) result[to + i] = bytes[from + i]!;
     for (let a = axes.length - 1; a >= 0; a--) {

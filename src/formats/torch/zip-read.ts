@@ -1,6 +1,7 @@
 import { FormatError } from "../../core/errors.js";
 import { quoted } from "../array-bytes.js";
-import { ByteReader } from "../byte-reader.js";
+import { ByteReader, cutShort } from "../byte-reader.js";
+import type { ByteSource } from "../byte-source.js";
 import { MemoryBudget, memoryCost } from "../memory-budget.js";
 
 export const localSignature = 0x04034b50;
@@ -11,36 +12,47 @@ const zip64LocatorSignature = 0x07064b50;
 
 export const endBytes = 22;
 const maxCommentBytes = 0xffff;
+const localHeaderBytes = 30;
+const zip64LocatorBytes = 20;
+const zip64EndBytes = 56;
 
 interface CentralEntry {
   readonly name: string;
+  /** Of the name in UTF-8. */
+  readonly nameLength: number;
   readonly size: number;
   readonly headerOffset: number;
 }
 
+/** Where a member's bytes lie in the archive: [start, end). */
+export interface ZipMemberSpan {
+  readonly start: number;
+  readonly end: number;
+}
+
 /**
  * The members of a zip file, uncompressed ones only, as PyTorch writes them (PKWARE's APPNOTE 6.3.9, zip64 included).
- * Members are views on `bytes`: nothing is inflated, so that nothing can explode.
+ * Nothing is inflated, so that nothing can explode, and of the members only the headers are read.
  * @throws FormatError on compressed or encrypted members, on names that leave the archive or come twice, and on members
  *   that overlap or reach beyond the file.
  */
-export function readStoredZip(bytes: Uint8Array): Map<string, Uint8Array> {
-  const directory = findDirectory(bytes);
-  const reader = new ByteReader(bytes.subarray(0, directory.end), directory.offset, "the zip directory");
+export function readStoredZip(file: ByteSource): Map<string, ZipMemberSpan> {
+  const directory = findDirectory(file);
+  const reader = new ByteReader(file.bytes(directory.offset, directory.end), 0, "the zip directory");
   const entries: CentralEntry[] = [];
   // Every round takes at least 46 bytes, so that a false count ends with the directory.
-  const budget = new MemoryBudget(bytes.length, "the zip directory");
+  const budget = new MemoryBudget(file.size, "the zip directory");
   for (let i = 0; i < directory.count; i++) {
     budget.charge(memoryCost.view + memoryCost.dictionary);
     entries.push(readCentralEntry(reader));
   }
-  const members = new Map<string, Uint8Array>();
+  const members = new Map<string, ZipMemberSpan>();
   let previousEnd = 0;
   for (const entry of entries.sort((a, b) => a.headerOffset - b.headerOffset)) {
     if (members.has(entry.name)) throw refuse("every member once", `a second ${quoted(entry.name)}`);
-    const data = readMember(bytes.subarray(0, directory.offset), entry, previousEnd);
-    previousEnd = data.end;
-    members.set(entry.name, bytes.subarray(data.start, data.end));
+    const span = locateMember(file, directory.offset, entry, previousEnd);
+    previousEnd = span.end;
+    members.set(entry.name, span);
   }
   return members;
 }
@@ -54,18 +66,21 @@ function refuse(expected: string, received: string): FormatError {
   return new FormatError({ expected, received: `${received} in the zip archive` });
 }
 
-function findDirectory(bytes: Uint8Array): { offset: number; end: number; count: number } {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const lowest = Math.max(0, bytes.length - endBytes - maxCommentBytes);
-  for (let at = bytes.length - endBytes; at >= lowest; at--) {
+function findDirectory(file: ByteSource): { offset: number; end: number; count: number } {
+  const first = Math.max(0, file.size - endBytes - maxCommentBytes);
+  const tail = file.bytes(first, file.size);
+  const view = new DataView(tail.buffer, tail.byteOffset, tail.byteLength);
+  for (let at = tail.length - endBytes; at >= 0; at--) {
     if (view.getUint32(at, true) !== endSignature) continue;
     const commentLength = view.getUint16(at + 20, true);
-    if (at + endBytes + commentLength !== bytes.length) continue;
-    const zip64 = readZip64End(bytes, at);
+    if (at + endBytes + commentLength !== tail.length) continue;
+    const zip64 = readZip64End(file, first + at);
     const count = zip64?.count ?? view.getUint16(at + 10, true);
     const size = zip64?.size ?? view.getUint32(at + 12, true);
     const offset = zip64?.offset ?? view.getUint32(at + 16, true);
-    if (offset + size > at) throw refuse("the directory within the file", `bytes ${offset} to ${offset + size}`);
+    if (offset + size > first + at) {
+      throw refuse("the directory within the file", `bytes ${offset} to ${offset + size}`);
+    }
     return { offset, end: offset + size, count };
   }
   throw new FormatError({
@@ -75,15 +90,19 @@ function findDirectory(bytes: Uint8Array): { offset: number; end: number; count:
   });
 }
 
-function readZip64End(bytes: Uint8Array, endAt: number): { offset: number; size: number; count: number } | undefined {
-  const locatorAt = endAt - 20;
+function readZip64End(file: ByteSource, endAt: number): { offset: number; size: number; count: number } | undefined {
+  const locatorAt = endAt - zip64LocatorBytes;
   if (locatorAt < 0) return undefined;
-  const locator = new ByteReader(bytes, locatorAt, "the zip64 locator");
+  const locator = new ByteReader(file.bytes(locatorAt, endAt), 0, "the zip64 locator");
   if (locator.uint32() !== zip64LocatorSignature) return undefined;
   locator.uint32();
   const recordAt = locator.uint64();
   if (recordAt > locatorAt) throw refuse("the zip64 record before its locator", `byte ${recordAt}`);
-  const record = new ByteReader(bytes.subarray(0, locatorAt), recordAt, "the zip64 record");
+  const record = new ByteReader(
+    file.bytes(recordAt, Math.min(locatorAt, recordAt + zip64EndBytes)),
+    0,
+    "the zip64 record",
+  );
   if (record.uint32() !== zip64EndSignature) throw refuse("a zip64 record", `other bytes at ${recordAt}`);
   record.take(28);
   return { count: record.uint64(), size: record.uint64(), offset: record.uint64() };
@@ -114,7 +133,7 @@ function readCentralEntry(reader: ByteReader): CentralEntry {
     });
   }
   checkName(name);
-  return { name, size: sizes.size, headerOffset: sizes.headerOffset };
+  return { name, nameLength, size: sizes.size, headerOffset: sizes.headerOffset };
 }
 
 /** Sizes that do not fit into 32 bits stand in an extra field, in this order, each only where the field says all ones. */
@@ -136,23 +155,28 @@ function checkName(name: string): void {
   }
 }
 
-function readMember(
-  bytes: Uint8Array,
-  { name, size, headerOffset }: CentralEntry,
+/** @param limit where the directory begins: members lie before it */
+function locateMember(
+  file: ByteSource,
+  limit: number,
+  { name, nameLength, size, headerOffset }: CentralEntry,
   previousEnd: number,
-): { start: number; end: number } {
+): ZipMemberSpan {
   if (headerOffset < previousEnd) throw refuse(`${quoted(name)} not to overlap another member`, `byte ${headerOffset}`);
-  if (headerOffset > bytes.length) throw refuse(`${quoted(name)} within the file`, `byte ${headerOffset}`);
-  const reader = new ByteReader(bytes, headerOffset, `the zip archive's ${quoted(name)}`);
+  if (headerOffset > limit) throw refuse(`${quoted(name)} within the file`, `byte ${headerOffset}`);
+  const what = `the zip archive's ${quoted(name)}`;
+  const headerEnd = Math.min(limit, headerOffset + localHeaderBytes + nameLength);
+  const reader = new ByteReader(file.bytes(headerOffset, headerEnd), 0, what);
   if (reader.uint32() !== localSignature)
     throw refuse(`a header for ${quoted(name)}`, `other bytes at ${headerOffset}`);
   reader.take(22);
-  const nameLength = reader.uint16();
+  const localLength = reader.uint16();
   const extraLength = reader.uint16();
   const localName = new TextDecoder().decode(reader.take(nameLength));
-  if (localName !== name) throw refuse(`the name ${quoted(name)} at byte ${headerOffset}`, quoted(localName));
-  reader.take(extraLength);
-  const start = reader.at;
-  reader.take(size);
+  if (localLength !== nameLength || localName !== name) {
+    throw refuse(`the name ${quoted(name)} at byte ${headerOffset}`, quoted(localName));
+  }
+  const start = headerEnd + extraLength;
+  if (start + size > limit) throw cutShort(`${size} more bytes`, start, what, Math.max(0, limit - start));
   return { start, end: start + size };
 }

@@ -1,5 +1,6 @@
 import { UserError } from "../../core/errors.js";
 import type { DType, NamedArray } from "../../core/named-arrays.js";
+import { elementCount } from "../../core/named-arrays.js";
 import { attribute, intAttribute } from "../attributes.js";
 import { hasSubgraph } from "../eliminate.js";
 import { dtypeOfCode } from "../evaluate/elementwise.js";
@@ -104,7 +105,10 @@ function constantResults(
   if (!node.inputs.every((name) => name === "" || constants.has(name) || initializers.has(name))) return undefined;
   if (node.op !== "Constant") {
     const count = shapes?.[0] && staticCount(shapes[0]);
-    const sizes = node.inputs.map((name) => (constants.get(name) ?? initializers.get(name))?.data.length ?? 0);
+    const sizes = node.inputs.map((name) => {
+      const shape = (constants.get(name) ?? initializers.get(name))?.shape;
+      return shape ? elementCount(shape) : 0;
+    });
     const read = sizes.reduce((total, size) => total + size, 0);
     if (count === undefined || count > Math.max(smallConstant, 2 * read)) return undefined;
   } else if (!isDenseConstant(node)) return undefined;

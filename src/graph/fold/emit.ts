@@ -2,7 +2,8 @@ import type { MapGeometry } from "../../conv-algebra/geometry.js";
 import { macsPerPosition, weightCount } from "../../conv-algebra/geometry.js";
 import { compactGroups } from "../../conv-algebra/groups.js";
 import type { LinearMap } from "../../conv-algebra/linear-map.js";
-import { weightOf, writeWeight } from "../../conv-algebra/linear-map.js";
+import { writeWeight } from "../../conv-algebra/linear-map.js";
+import { deferredArray } from "../../core/deferred-array.js";
 import type { NamedArray } from "../../core/named-arrays.js";
 import { int, intAttribute, ints } from "../attributes.js";
 import { node as makeNode, uniqueName } from "../build.js";
@@ -13,7 +14,7 @@ import type { Propagation } from "./candidates.js";
 import type { FoldReport, RegionReport } from "./report.js";
 import type { Region, Selection } from "./select.js";
 
-/** A fold whose numbers are not computed yet: for writers that stream one convolution after the other. */
+/** A fold whose kernels are not computed yet: for writers that stream one convolution after the other. */
 export interface FoldPlan {
   /** The folded graph, but for the new convolutions' initializers. */
   readonly graph: Graph;
@@ -23,11 +24,13 @@ export interface FoldPlan {
 
 export interface PlannedRegion extends RegionReport {
   readonly names: { readonly weight: string; readonly bias: string };
-  /** Weight [O, I/groups, kh, kw] (or [O, I] between fully connected layers) and bias [O], computed in float64 and rounded once. */
-  materialize(): { weight: NamedArray; bias: NamedArray };
+  /** [O, I/groups, kh, kw], or [O, I] between fully connected layers; computed when asked for, in float64, and rounded once. */
+  readonly weight: NamedArray;
+  /** [O] */
+  readonly bias: NamedArray;
 }
 
-/** The graph with each region's nodes replaced by its convolution, and the convolutions' numbers as promises. */
+/** The graph with each region's nodes replaced by its convolution, and the convolutions' kernels as deferred arrays. */
 export function emit(
   graph: Graph,
   shapes: ReadonlyMap<string, readonly Dimension[]>,
@@ -52,7 +55,8 @@ export function emit(
     const conv = nodeNames.take(output);
     const names = { weight: valueNames.take(`${output}.weight`), bias: valueNames.take(`${output}.bias`) };
     const flat = shapes.get(candidate.source)?.length === 2;
-    const { geometry, materialize } = kernelOf(region, graph, names, precision, flat);
+    const geometry = naturalMap(region);
+    const type = precision ?? storedPrecision(region.nodes, graph);
     planned.set(node, {
       nodes: region.nodes.map(({ name }) => name),
       source: candidate.source,
@@ -62,7 +66,8 @@ export function emit(
       macsBefore: region.nodes.reduce((total, inside) => total + (macs.get(inside) ?? 0), 0),
       macsAfter: (candidate.folded / macsPerPosition(candidate.map)) * macsPerPosition(geometry),
       names,
-      materialize,
+      weight: weightArray(geometry, flat, type, names.weight),
+      bias: roundTo({ dtype: "f64", shape: [geometry.outChannels], data: geometry.bias }, type, names.bias),
     });
     const inputs = [candidate.source, names.weight, names.bias];
     return [flat ? gemmNode(conv, inputs, output) : convNode(conv, inputs, output, geometry)];
@@ -85,37 +90,29 @@ class Names {
 }
 
 /**
- * A region's kernel in its natural form: the groups that one of its convolutions has. Where none has them (they come from reconciling
+ * A region's map in its natural form: the groups that one of its convolutions has. Where none has them (they come from reconciling
  * several), the kernel gets as many groups as its zeros allow.
  */
-function kernelOf(
-  { nodes, candidate: { map } }: Region,
-  graph: Graph,
-  names: PlannedRegion["names"],
-  precision: Precision | undefined,
-  flat: boolean,
-): { geometry: LinearMap; materialize: PlannedRegion["materialize"] } {
+function naturalMap({ nodes, candidate: { map } }: Region): LinearMap {
   const convolutions = nodes.filter(({ op }) => op === "Conv");
-  const type = precision ?? storedPrecision(nodes, graph);
   const natural =
     convolutions.length === 0 || convolutions.some((node) => intAttribute(node, "group", 1) === map.groups);
-  const compact = natural ? undefined : compactGroups(map);
-  const geometry = compact ?? map;
-  return {
-    geometry,
-    materialize: () => ({
-      weight: weightArray(geometry, flat, type, names.weight),
-      bias: roundTo({ dtype: "f64", shape: [map.outChannels], data: map.bias }, type, names.bias),
-    }),
-  };
+  return natural ? map : compactGroups(map);
 }
 
+/** The map's kernel as a deferred array; parts are computed by whole rows. */
 function weightArray(map: LinearMap, flat: boolean, type: Precision, name: string): NamedArray {
   const shape = [map.outChannels, map.inChannels / map.groups, ...(flat ? [] : map.kernelSize)];
-  if (type !== "f32") return roundTo({ dtype: "f64", shape, data: weightOf(map) }, type, name);
-  const data = new Float32Array(weightCount(map));
-  writeWeight(map, data);
-  return { dtype: "f32", shape, data };
+  const row = weightCount(map) / map.outChannels;
+  const elements = (from: number, to: number): NamedArray["data"] => {
+    const [first, last] = [Math.floor(from / row), Math.ceil(to / row)];
+    const rows = type === "f32" ? new Float32Array((last - first) * row) : new Float64Array((last - first) * row);
+    writeWeight(map, rows, [first, last]);
+    const wanted = rows.subarray(from - first * row, to - first * row);
+    if (wanted instanceof Float32Array) return wanted;
+    return roundTo({ dtype: "f64", shape: [wanted.length], data: wanted }, type, name).data;
+  };
+  return deferredArray(type, shape, elements, !map.kernel.whole);
 }
 
 /** The floating-point type of the constants that a region reads; the widest where they differ. */

@@ -20,9 +20,10 @@ export function fullyConnected(
   if (!weight || (biasName && !bias)) return { refused: "its weight is not a constant" };
   if (weight.shape.length !== 2 || shapes.get(input)?.length !== 2) return undefined;
   const [outChannels, inChannels] = transposed ? weight.shape : weight.shape.toReversed();
-  const stored = numbersOf(weight);
   const rows =
-    transposed && alpha === 1 ? stored : transposedWeight(stored, outChannels, inChannels, transposed, alpha);
+    transposed && alpha === 1
+      ? numbersOf(weight)
+      : transposedWeight(toFloat64(weight), outChannels, inChannels, transposed, alpha);
   const offsets = bias && toFloat64(bias);
   if (offsets && offsets.length !== 1 && offsets.length !== outChannels)
     return { refused: "its bias is not one a channel" };

@@ -4,7 +4,7 @@ import type { Refusal } from "../../../conv-algebra/linear-map.js";
 import { convolutionMap } from "../../../conv-algebra/linear-map.js";
 import { padOutput } from "../../../conv-algebra/pad.js";
 import { averagePoolMap } from "../../../conv-algebra/pool.js";
-import { toFloat64 } from "../../../core/named-arrays.js";
+import { elementCount, toFloat64 } from "../../../core/named-arrays.js";
 import { attribute, intAttribute, intsAttribute, stringAttribute } from "../../attributes.js";
 import { windowOf } from "../../window.js";
 import type { Context, LinearNode } from "./linear-node.js";
@@ -21,7 +21,7 @@ export function convolution({ node, constants, shapes }: Context): LinearNode | 
   if (groups < 1 || outChannels < 1 || groupChannels < 1 || outChannels % groups !== 0) {
     return { refused: `its ${groups} groups do not divide its channels` };
   }
-  if (bias && bias.data.length !== outChannels) return { refused: "its bias is not one for each channel" };
+  if (bias && elementCount(bias.shape) !== outChannels) return { refused: "its bias is not one for each channel" };
   const window = windowOf(node, [kh, kw], shapes.get(input)?.slice(2));
   if (!window.pads) return { refused: "its auto_pad depends on an input size that is not known" };
   const map = convolutionMap(numbersOf(weight), bias && toFloat64(bias), {

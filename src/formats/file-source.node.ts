@@ -1,0 +1,90 @@
+import { closeSync, fstatSync, openSync, readSync, type Stats } from "node:fs";
+import { deferredArray } from "../core/deferred-array.js";
+import { UserError } from "../core/errors.js";
+import { bytesPerElement, type DType, type NamedArray } from "../core/named-arrays.js";
+import { arrayFromBytes } from "./array-bytes.js";
+import type { ByteSource } from "./byte-source.js";
+import { explainFileError } from "./file-errors.node.js";
+
+/** Above 2 GiB a system call reads less than asked. */
+const partBytes = 2 ** 30;
+
+/**
+ * A file read where and when it is asked for. Its tensors are deferred arrays, usable until it is closed. Reading is synchronous:
+ * the operating system has the file in its cache or is about to, and who asks cannot go on without.
+ */
+export class FileSource implements ByteSource {
+  readonly #opened: Stats;
+
+  private constructor(
+    readonly path: string,
+    readonly descriptor: number,
+  ) {
+    this.#opened = fstatSync(descriptor);
+  }
+
+  /** @throws UserError when it cannot be read. */
+  static open(path: string): FileSource {
+    let descriptor: number | undefined;
+    try {
+      descriptor = openSync(path, "r");
+      const source = new FileSource(path, descriptor);
+      if (source.#opened.isFile()) return source;
+      throw new UserError({ expected: "a file", received: `${path}, which is not one` });
+    } catch (error) {
+      if (descriptor !== undefined) closeSync(descriptor);
+      throw explainFileError("read", path, error);
+    }
+  }
+
+  get size(): number {
+    return this.#opened.size;
+  }
+
+  close(): void {
+    closeSync(this.descriptor);
+  }
+
+  /** @throws UserError when the file was written to since it was opened: its parts would be of two files. */
+  bytes(from: number, to: number): Uint8Array {
+    const bytes = new Uint8Array(Buffer.allocUnsafeSlow(to - from).buffer);
+    let at = 0;
+    try {
+      while (at < bytes.length) {
+        const read = readSync(this.descriptor, bytes, at, Math.min(partBytes, bytes.length - at), from + at);
+        if (read === 0) break;
+        at += read;
+      }
+      this.#checkUnchanged();
+    } catch (error) {
+      throw explainFileError("read", this.path, error);
+    }
+    return bytes;
+  }
+
+  array(dtype: DType, shape: readonly number[], from: number): NamedArray {
+    const width = bytesPerElement[dtype];
+    const elements = (first: number, last: number): NamedArray["data"] =>
+      arrayFromBytes(dtype, [last - first], this.bytes(from + first * width, from + last * width)).data;
+    return deferredArray(dtype, shape, elements);
+  }
+
+  slice(from: number, to: number): ByteSource {
+    return {
+      size: to - from,
+      bytes: (first, last) => this.bytes(from + first, from + last),
+      array: (dtype, shape, first) => this.array(dtype, shape, from + first),
+      slice: (first, last) => this.slice(from + first, from + last),
+    };
+  }
+
+  #checkUnchanged(): void {
+    const { size, mtimeMs } = fstatSync(this.descriptor);
+    if (size === this.#opened.size && mtimeMs === this.#opened.mtimeMs) return;
+    throw new UserError({
+      expected: `${this.path} to stay as it is while it is read`,
+      received: size < this.#opened.size ? "a shorter file than at first" : "a file that was written to meanwhile",
+      remedy: "wait until it is complete, then try again",
+    });
+  }
+}
