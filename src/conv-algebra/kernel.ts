@@ -31,7 +31,7 @@ export interface Placement {
 
 const stored = { whole: false, depth: 0 } as const;
 
-/** Numbers in memory (a typed array) or elsewhere: each run of them is asked for when it is needed. */
+/** Numbers in memory (a typed array) or elsewhere; a run of them is asked for when it is needed, and valid until the next one is. */
 export interface Numbers {
   readonly length: number;
   subarray(from: number, to: number): ArrayLike<number>;

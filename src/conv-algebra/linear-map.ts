@@ -82,7 +82,7 @@ export function settled(map: LinearMap): LinearMap {
 }
 
 /** Rows are computed in blocks of about this many weights, which stay in the cache. */
-const blockWeights = 2 ** 17;
+const blockWeights = 2 ** 16;
 
 /**
  * The kernel's numbers of the output channels [first, last) in another array type, each rounded once; by blocks of channels,
@@ -100,7 +100,14 @@ export function writeWeight(
   for (let from = first; from < last; from += height) {
     const to = Math.min(last, from + height);
     map.kernel.addTo({ target: block, at: map, rows: [from, to], offset: [0, 0], firstRow: 0 });
-    target.set(block.subarray(0, (to - from) * row), (from - first) * row);
-    block.fill(0);
+    moveRounded(target, (from - first) * row, block, (to - from) * row);
+  }
+}
+
+/** target[to + j] = block[j], j < count; the block is left zero. */
+function moveRounded(target: Float32Array | Float64Array, to: number, block: Float64Array, count: number): void {
+  for (let j = 0; j < count; j++) {
+    target[to + j] = block[j];
+    block[j] = 0;
   }
 }

@@ -1,21 +1,24 @@
-import { bytesPerElement, type DType, elementCount, type NamedArray, toFloat32 } from "./named-arrays.js";
+import {
+  bytesPerElement,
+  type DType,
+  elementCount,
+  type NamedArray,
+  storageConstructor,
+  toFloat32,
+} from "./named-arrays.js";
+
+type Fill = (target: NamedArray["data"], from: number) => void;
 
 /** Vectors of this many bytes are kept once they were asked for: biases and statistics are read over and over. */
 const keptBytes = 1 << 16;
 
 /**
- * An array whose elements are read or computed when they are asked for, and afterwards belong to who asked: `data` makes all
- * of them at each access (take it once, and let go), `part` some of them. So a net larger than the memory can pass
- * through, one piece at a time.
- * @param elements makes the elements [from, to), always the same ones
+ * An array whose elements are read or computed when they are asked for: `data` makes all of them anew at each access (take it
+ * once, and let go), `fill` some of them. So a net larger than the memory can pass through, one piece at a time.
+ * @param fill puts the elements from `from` on into a storage of the element type; always the same ones
  * @param inParts false where a part costs as much as the whole
  */
-export function deferredArray(
-  dtype: DType,
-  shape: readonly number[],
-  elements: (from: number, to: number) => NamedArray["data"],
-  inParts = true,
-): NamedArray {
+export function deferredArray(dtype: DType, shape: readonly number[], fill: Fill, inParts = true): NamedArray {
   const count = elementCount(shape);
   let kept: NamedArray["data"] | undefined;
   const array = {
@@ -23,11 +26,12 @@ export function deferredArray(
     shape,
     get data() {
       if (kept) return kept;
-      const data = elements(0, count);
+      const data = new storageConstructor[dtype](count);
+      fill(data, 0);
       if (count * bytesPerElement[dtype] <= keptBytes) kept = data;
       return data;
     },
-    ...(inParts && { part: elements }),
+    ...(inParts && { fill }),
   };
   return array as NamedArray;
 }
@@ -44,11 +48,15 @@ export function convertedArray(
   dtype: DType,
   convert: (part: NamedArray) => NamedArray["data"],
 ): NamedArray {
-  const { shape, part } = array;
-  if (!part) return { dtype, shape, data: convert(array) } as NamedArray;
-  const elements = (from: number, to: number): NamedArray["data"] =>
-    convert({ dtype: array.dtype, shape: [to - from], data: part(from, to) } as NamedArray);
-  return deferredArray(dtype, shape, elements);
+  const { shape } = array;
+  if (!array.fill) return { dtype, shape, data: convert(array) } as NamedArray;
+  const read = array.fill as Fill;
+  return deferredArray(dtype, shape, (target, from) => {
+    const data = new storageConstructor[array.dtype](target.length);
+    read(data, from);
+    const converted = convert({ dtype: array.dtype, shape: [data.length], data } as NamedArray);
+    target.set(converted as never);
+  });
 }
 
 /** The array as float32; itself where it is float32 already. */

@@ -40,13 +40,34 @@ export type NamedArray = {
     readonly dtype: T;
     readonly shape: readonly number[];
     readonly data: StorageOf[T];
-    /** Of an array that is not in memory: the elements [from, to) alone. */
-    readonly part?: (from: number, to: number) => StorageOf[T];
+    /** Of an array that is not in memory: puts its elements from `from` on into a storage, as many as that holds. */
+    readonly fill?: (target: StorageOf[T], from: number) => void;
   };
 }[DType];
 
 /** Arrays by name, in file order. */
 export type NamedArrays = ReadonlyMap<string, NamedArray>;
+
+type StorageConstructor = {
+  new (length: number): NamedArray["data"];
+  new (buffer: ArrayBufferLike, byteOffset: number, length: number): NamedArray["data"];
+};
+
+export const storageConstructor: Readonly<Record<DType, StorageConstructor>> = {
+  f64: Float64Array,
+  f32: Float32Array,
+  f16: Uint16Array,
+  bf16: Uint16Array,
+  i64: BigInt64Array,
+  i32: Int32Array,
+  i16: Int16Array,
+  i8: Int8Array,
+  u64: BigUint64Array,
+  u32: Uint32Array,
+  u16: Uint16Array,
+  u8: Uint8Array,
+  bool: Uint8Array,
+};
 
 export const bytesPerElement: Readonly<Record<DType, number>> = {
   f64: 8,

@@ -1,23 +1,11 @@
 import { FormatError, UserError } from "../core/errors.js";
-import { bytesPerElement, type DType, elementCount, type NamedArray } from "../core/named-arrays.js";
-
-type StorageConstructor = new (buffer: ArrayBufferLike, byteOffset: number, length: number) => NamedArray["data"];
-
-const storageConstructor: Readonly<Record<DType, StorageConstructor>> = {
-  f64: Float64Array,
-  f32: Float32Array,
-  f16: Uint16Array,
-  bf16: Uint16Array,
-  i64: BigInt64Array,
-  i32: Int32Array,
-  i16: Int16Array,
-  i8: Int8Array,
-  u64: BigUint64Array,
-  u32: Uint32Array,
-  u16: Uint16Array,
-  u8: Uint8Array,
-  bool: Uint8Array,
-};
+import {
+  bytesPerElement,
+  type DType,
+  elementCount,
+  type NamedArray,
+  storageConstructor,
+} from "../core/named-arrays.js";
 
 /**
  * Little-endian bytes as an array: a view on the same memory where the element type's alignment allows it, else a copy.
@@ -50,27 +38,34 @@ export function bytesAsAnnounced(name: string, spec: TensorSpec, array: NamedArr
 }
 
 /** Parts in which a deferred array is written. */
-const chunkBytes = 2 ** 22;
+const chunkBytes = 2 ** 20;
 
-/** The same in chunks: a deferred array is made part by part. @throws UserError when it is not as announced. */
+/**
+ * The same in chunks; a deferred array part by part, by whole rows. A chunk is valid until the second one after it is asked for:
+ * two memories take turns, since fresh memory costs more than what is computed into it.
+ * @throws UserError when it is not as announced.
+ */
 export function* chunksAsAnnounced(name: string, spec: TensorSpec, array: NamedArray): Generator<Uint8Array, void> {
-  const { part, shape, dtype } = array;
-  if (!part) {
+  if (!array.fill) {
     yield bytesAsAnnounced(name, spec, array);
     return;
   }
   checkAnnounced(name, spec, array);
+  const { dtype, shape } = array;
+  const fill = array.fill as (target: NamedArray["data"], from: number) => void;
   const count = elementCount(shape);
   const row = elementCount(shape.slice(1));
-  const step = Math.max(1, Math.floor(chunkBytes / bytesPerElement[dtype] / row)) * row;
-  for (let from = 0; from < count; from += step) {
-    const to = Math.min(count, from + step);
-    yield bytesOfArray({ dtype, shape: [to - from], data: part(from, to) } as NamedArray);
+  const step = Math.min(count, Math.max(1, Math.floor(chunkBytes / bytesPerElement[dtype] / row)) * row);
+  const storages = [0, 1].map(() => new storageConstructor[dtype](step));
+  for (let from = 0, turn = 0; from < count; from += step, turn = 1 - turn) {
+    const data = storages[turn]!.subarray(0, Math.min(step, count - from));
+    fill(data, from);
+    yield bytesOfArray({ dtype, shape: [data.length], data } as NamedArray);
   }
 }
 
 function checkAnnounced(name: string, { dtype, shape }: TensorSpec, array: NamedArray): void {
-  const elements = array.part ? elementCount(array.shape) : array.data.length;
+  const elements = array.fill ? elementCount(array.shape) : array.data.length;
   if (array.dtype === dtype && elements === elementCount(shape)) return;
   throw new UserError({
     expected: `${elementCount(shape)} elements of ${dtype} for ${quoted(name)}`,

@@ -8,7 +8,7 @@ let counter = 0;
  * Writes a file so that at every moment, also after a crash, `path` holds either the old file or the whole new one:
  * a temporary name in the same folder, fsync, rename, fsync of the folder. On failure the temporary file is removed.
  * What is there and is no file (a device, a pipe) is not replaced but written to.
- * @param content text (UTF-8), bytes, or chunks that are asked for one after another
+ * @param content text (UTF-8), bytes, or chunks that are asked for one after another: each while the one before is being written
  * @throws UserError saying what to do when the disk is full, the folder is missing or may not be written.
  */
 export async function writeFileAtomically(
@@ -27,7 +27,7 @@ export async function writeFileAtomically(
     const { file, temporary } = await openTemporary(target);
     try {
       try {
-        for (const chunk of chunks) await writeAll(file, chunk);
+        await writeAll(file, chunks);
         await file.sync();
       } finally {
         await file.close();
@@ -51,7 +51,7 @@ async function isSpecial(target: string): Promise<boolean> {
 async function writeThrough(target: string, chunks: Iterable<Uint8Array>): Promise<void> {
   const file = await open(target, "w");
   try {
-    for (const chunk of chunks) await writeAll(file, chunk);
+    await writeAll(file, chunks);
   } finally {
     await file.close();
   }
@@ -68,7 +68,20 @@ async function openTemporary(target: string): Promise<{ file: FileHandle; tempor
   }
 }
 
-async function writeAll(file: FileHandle, chunk: Uint8Array): Promise<void> {
+async function writeAll(file: FileHandle, chunks: Iterable<Uint8Array>): Promise<void> {
+  let writing: Promise<void> = Promise.resolve();
+  try {
+    for (const chunk of chunks) {
+      await writing;
+      writing = writeChunk(file, chunk);
+      writing.catch(() => {}); // it is awaited, but only after the next chunk was made
+    }
+  } finally {
+    await writing;
+  }
+}
+
+async function writeChunk(file: FileHandle, chunk: Uint8Array): Promise<void> {
   for (let at = 0; at < chunk.length; ) {
     at += (await file.write(chunk, at, Math.min(2 ** 30, chunk.length - at))).bytesWritten;
   }

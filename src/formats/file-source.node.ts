@@ -2,7 +2,6 @@ import { closeSync, fstatSync, openSync, readSync, type Stats } from "node:fs";
 import { deferredArray } from "../core/deferred-array.js";
 import { UserError } from "../core/errors.js";
 import { bytesPerElement, type DType, type NamedArray } from "../core/named-arrays.js";
-import { arrayFromBytes } from "./array-bytes.js";
 import type { ByteSource } from "./byte-source.js";
 import { explainFileError } from "./file-errors.node.js";
 
@@ -47,26 +46,16 @@ export class FileSource implements ByteSource {
 
   /** @throws UserError when the file was written to since it was opened: its parts would be of two files. */
   bytes(from: number, to: number): Uint8Array {
-    const bytes = new Uint8Array(Buffer.allocUnsafeSlow(to - from).buffer);
-    let at = 0;
-    try {
-      while (at < bytes.length) {
-        const read = readSync(this.descriptor, bytes, at, Math.min(partBytes, bytes.length - at), from + at);
-        if (read === 0) break;
-        at += read;
-      }
-      this.#checkUnchanged();
-    } catch (error) {
-      throw explainFileError("read", this.path, error);
-    }
+    const bytes = new Uint8Array(to - from);
+    this.#read(bytes, from);
     return bytes;
   }
 
   array(dtype: DType, shape: readonly number[], from: number): NamedArray {
     const width = bytesPerElement[dtype];
-    const elements = (first: number, last: number): NamedArray["data"] =>
-      arrayFromBytes(dtype, [last - first], this.bytes(from + first * width, from + last * width)).data;
-    return deferredArray(dtype, shape, elements);
+    return deferredArray(dtype, shape, (target, first) => {
+      this.#read(new Uint8Array(target.buffer, target.byteOffset, target.byteLength), from + first * width);
+    });
   }
 
   slice(from: number, to: number): ByteSource {
@@ -76,6 +65,17 @@ export class FileSource implements ByteSource {
       array: (dtype, shape, first) => this.array(dtype, shape, from + first),
       slice: (first, last) => this.slice(from + first, from + last),
     };
+  }
+
+  #read(target: Uint8Array, from: number): void {
+    try {
+      for (let at = 0, read = 1; at < target.length && read > 0; at += read) {
+        read = readSync(this.descriptor, target, at, Math.min(partBytes, target.length - at), from + at);
+      }
+      this.#checkUnchanged();
+    } catch (error) {
+      throw explainFileError("read", this.path, error);
+    }
   }
 
   #checkUnchanged(): void {

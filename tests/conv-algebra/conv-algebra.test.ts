@@ -127,11 +127,11 @@ describe("single maps", () => {
 
   it("refuses channels that do not divide and weights that do not fill", () => {
     expect(() =>
-      convolutionMap([], undefined, { outChannels: 4, inChannels: 3, groups: 2, kernelSize: [1, 1] }),
+      convolutionMap(Float64Array.of(), undefined, { outChannels: 4, inChannels: 3, groups: 2, kernelSize: [1, 1] }),
     ).toThrow(RangeError);
-    expect(() => convolutionMap([1], undefined, { outChannels: 4, inChannels: 4, kernelSize: [1, 1] })).toThrow(
-      RangeError,
-    );
+    expect(() =>
+      convolutionMap(Float64Array.of(1), undefined, { outChannels: 4, inChannels: 4, kernelSize: [1, 1] }),
+    ).toThrow(RangeError);
   });
 });
 

@@ -12,10 +12,10 @@ import { writeSafetensors } from "#repvgg/formats/safetensors/write.js";
 import * as opcodes from "#repvgg/formats/torch/pickle-opcodes.js";
 import { readTorch } from "#repvgg/formats/torch/read.js";
 import { findStateDict } from "#repvgg/formats/torch/state-dict.js";
-import { readStoredZip } from "#repvgg/formats/torch/zip-read.js";
 import { oracle, torchFixture } from "./fixtures.js";
 import { mutate } from "./mutate.js";
 import { pk, pth } from "./pickle-builder.js";
+import { zipMembers } from "./zip-builder.js";
 
 /** Inputs of all targets together; a long run sets FUZZ_INPUTS=1000000. */
 const inputs = Number(process.env.FUZZ_INPUTS ?? 20_000);
@@ -162,7 +162,7 @@ function randomHeader(rng: Rng): Uint8Array {
   return file;
 }
 
-const checkpointMembers = [...readStoredZip(torchFixture("checkpoint-zip.pth"))];
+const checkpointMembers = zipMembers(torchFixture("checkpoint-zip.pth"));
 const checkpointPickle = checkpointMembers.find(([name]) => name.endsWith("/data.pkl"))![1];
 const checkpointStorages = Object.fromEntries(
   checkpointMembers.filter(([name]) => name.includes("/data/")).map(([name, data]) => [name.split("/").at(-1)!, data]),

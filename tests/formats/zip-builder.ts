@@ -1,3 +1,6 @@
+import { MemorySource } from "#repvgg/formats/byte-source.js";
+import { readStoredZip } from "#repvgg/formats/torch/zip-read.js";
+
 /** What a test may want wrong about a member; everything not named is right. */
 export interface MemberOptions {
   readonly localName?: string;
@@ -86,4 +89,9 @@ export function buildZip(
   u16(comment.length);
   out.push(...comment);
   return Uint8Array.from(out);
+}
+
+/** A zip file's members with their bytes, as the product finds them. */
+export function zipMembers(file: Uint8Array): [name: string, data: Uint8Array][] {
+  return [...readStoredZip(new MemorySource(file))].map(([name, { start, end }]) => [name, file.subarray(start, end)]);
 }

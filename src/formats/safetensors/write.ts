@@ -1,10 +1,12 @@
+import { inMemory } from "../../core/deferred-array.js";
 import { UserError } from "../../core/errors.js";
 import { bytesPerElement, elementCount, type NamedArray, type NamedArrays } from "../../core/named-arrays.js";
 import { chunksAsAnnounced, concatenate, type TensorSpec } from "../array-bytes.js";
 import { maxHeaderBytes, safetensorsName } from "./dtypes.js";
 
 /**
- * A safetensors file as chunks, so that it never stands in memory as a whole: the header, then each tensor, deferred ones in parts.
+ * A safetensors file as chunks, so that it never stands in memory as a whole: the header, then each tensor, deferred ones in
+ * parts. A chunk is valid until the second one after it is asked for.
  * The header lists tensors in the order of `specs`; the data lie widest element type first, which aligns every tensor
  * without holes (the format allows none). The header is padded with spaces to a multiple of 8 bytes.
  * @param dataOf called once for each tensor, in the order of the data, when its turn comes
@@ -27,7 +29,7 @@ export function* safetensorsChunks(
  * @throws UserError when a name is reserved or an array does not fill its shape.
  */
 export function writeSafetensors(arrays: NamedArrays, metadata: Readonly<Record<string, string>> = {}): Uint8Array {
-  return concatenate(safetensorsChunks(arrays, metadata, (name) => arrays.get(name)!));
+  return concatenate(safetensorsChunks(arrays, metadata, (name) => inMemory(arrays.get(name)!)));
 }
 
 function headerBytes(

@@ -113,8 +113,7 @@ export class TorchTensor {
       });
     }
     const source = storage.source.storage(storage.key, length * width);
-    if (count === 0) return arrayFromBytes(dtype, shape, new Uint8Array(0));
-    if (isDense(shape, strides)) return source.array(dtype, shape, offset * width);
+    if (count === 0 || isDense(shape, strides)) return source.array(dtype, shape, offset * width);
     storage.source.allow(count * width);
     // The window alone is read: many tensors may share one storage.
     const window = source.array(dtype, [last + 1 - offset], offset * width);
@@ -133,14 +132,12 @@ function isDense(shape: readonly number[], strides: readonly number[]): boolean 
 
 /** The elements of a strided window in row-major order; deferred where the window is. */
 function gathered(window: NamedArray, shape: readonly number[], strides: readonly number[]): NamedArray {
-  const gather = (): NamedArray["data"] =>
-    arrayFromBytes(
-      window.dtype,
-      shape,
-      gatherBytes(bytesOfArray(window), bytesPerElement[window.dtype], shape, strides),
-    ).data;
-  if (window.part) return deferredArray(window.dtype, shape, gather, false);
-  return { dtype: window.dtype, shape, data: gather() } as NamedArray;
+  const { dtype } = window;
+  const gather = (): NamedArray =>
+    arrayFromBytes(dtype, shape, gatherBytes(bytesOfArray(window), bytesPerElement[dtype], shape, strides));
+  if (!window.fill) return gather();
+  const fill = (target: NamedArray["data"]): void => target.set(gather().data as never);
+  return deferredArray(dtype, shape, fill, false);
 }
 
 function gatherBytes(

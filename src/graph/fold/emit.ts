@@ -5,6 +5,7 @@ import type { LinearMap } from "../../conv-algebra/linear-map.js";
 import { writeWeight } from "../../conv-algebra/linear-map.js";
 import { deferredArray } from "../../core/deferred-array.js";
 import type { NamedArray } from "../../core/named-arrays.js";
+import { storageConstructor } from "../../core/named-arrays.js";
 import { int, intAttribute, ints } from "../attributes.js";
 import { node as makeNode, uniqueName } from "../build.js";
 import type { Dimension, Graph, GraphNode } from "../graph.js";
@@ -104,16 +105,25 @@ function naturalMap({ nodes, candidate: { map } }: Region): LinearMap {
 function weightArray(map: LinearMap, flat: boolean, type: Precision, name: string): NamedArray {
   const shape = [map.outChannels, map.inChannels / map.groups, ...(flat ? [] : map.kernelSize)];
   const row = weightCount(map) / map.outChannels;
-  const elements = (from: number, to: number): NamedArray["data"] => {
-    const [first, last] = [Math.floor(from / row), Math.ceil(to / row)];
-    const rows = type === "f32" ? new Float32Array((last - first) * row) : new Float64Array((last - first) * row);
-    writeWeight(map, rows, [first, last]);
-    const wanted = rows.subarray(from - first * row, to - first * row);
-    if (wanted instanceof Float32Array) return wanted;
-    return roundTo({ dtype: "f64", shape: [wanted.length], data: wanted }, type, name).data;
-  };
-  return deferredArray(type, shape, elements, !map.kernel.whole);
+  const exact = type === "f32" ? "f32" : "f64";
+  const numbers = deferredArray(
+    exact,
+    shape,
+    (target, from) => {
+      const [first, last] = [Math.floor(from / row), Math.ceil((from + target.length) / row)];
+      const length = (last - first) * row;
+      const rows =
+        length === target.length ? (target as FloatStorage) : (new storageConstructor[exact](length) as FloatStorage);
+      writeWeight(map, rows, [first, last]);
+      if (rows !== target)
+        (target as FloatStorage).set(rows.subarray(from - first * row, from - first * row + target.length));
+    },
+    !map.kernel.whole,
+  );
+  return roundTo(numbers, type, name);
 }
+
+type FloatStorage = Float32Array | Float64Array;
 
 /** The floating-point type of the constants that a region reads; the widest where they differ. */
 function storedPrecision(nodes: readonly GraphNode[], { initializers }: Graph): Precision {

@@ -4,7 +4,7 @@ import { convolutionMap } from "../../../conv-algebra/linear-map.js";
 import { toFloat64 } from "../../../core/named-arrays.js";
 import type { GraphNode } from "../../graph.js";
 import type { Context, LinearNode, Shapes } from "./linear-node.js";
-import { numbersOf } from "./linear-node.js";
+import { numbersOf } from "./stored-numbers.js";
 
 /** y = α·x·B + β·C on [batch, features]: a 1×1 convolution of one position. `transposed`: B is [out, in], as PyTorch's Linear. */
 export function fullyConnected(

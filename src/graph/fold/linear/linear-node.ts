@@ -1,8 +1,5 @@
-import type { Numbers } from "../../../conv-algebra/kernel.js";
 import type { LinearMap, Refusal } from "../../../conv-algebra/linear-map.js";
-import { convertedArray } from "../../../core/deferred-array.js";
 import type { NamedArray } from "../../../core/named-arrays.js";
-import { elementCount, toFloat64 } from "../../../core/named-arrays.js";
 import type { Dimension, GraphNode } from "../../graph.js";
 
 /** A node that is linear in its inputs, as what it does to the maps that give them. */
@@ -37,10 +34,3 @@ export interface Context {
 
 /** How one operator is linear; undefined where a node of it is not. */
 export type Maker = (context: Context) => LinearNode | Refusal | undefined;
-
-/** The stored numbers themselves where they are numbers already; else, and where they lie in a file, made run by run. */
-export function numbersOf(array: NamedArray): Numbers {
-  if (!array.part) return array.dtype === "f32" ? array.data : toFloat64(array);
-  const { part } = convertedArray(array, "f64", toFloat64);
-  return { length: elementCount(array.shape), subarray: array.dtype === "f32" ? array.part : part! } as Numbers;
-}

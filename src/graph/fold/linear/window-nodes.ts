@@ -8,7 +8,7 @@ import { elementCount, toFloat64 } from "../../../core/named-arrays.js";
 import { attribute, intAttribute, intsAttribute, stringAttribute } from "../../attributes.js";
 import { windowOf } from "../../window.js";
 import type { Context, LinearNode } from "./linear-node.js";
-import { numbersOf } from "./linear-node.js";
+import { numbersOf } from "./stored-numbers.js";
 
 export function convolution({ node, constants, shapes }: Context): LinearNode | Refusal {
   const [input, weightName, biasName] = node.inputs;
