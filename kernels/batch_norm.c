@@ -141,7 +141,7 @@ void branch_sum_forward_task(const branch_sum_forward_args *args, int task, int 
 // dy, or dy where y > 0 when y is given
 INLINE vf gate(const float *dy, const float *y, int at, int count) {
   vf dz = load_lanes(dy + at, count);
-  return y ? select(load_lanes(y + at, count) > 0, dz, splat(0)) : dz;
+  return y ? vselect(load_lanes(y + at, count) > 0, dz, splat(0)) : dz;
 }
 
 // sums[0] += dz; sums[b + 1] += dz · (x_b − mean_b) for the first `branches` branches; one row.

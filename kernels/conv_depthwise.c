@@ -29,18 +29,19 @@ int conv_depthwise_forward_tasks(const conv_depthwise_forward_args *args) {
   return ceil_div(window_rows(&w), BLOCK_ROWS);
 }
 
-// Four positions of one vector of channels: sums[·] = Σ_taps row[·][c] · weights[tap][c]
+// The positions of a micro-tile, one vector of channels: sums[·] = Σ_taps row[·][c] · weights[tap][c]
 INLINE void depthwise_vector(const micro_tap *tap, int taps, const float *weights, int c, int count, vf sums[MICRO_ROWS]) {
-  vf s0 = splat(0), s1 = s0, s2 = s0, s3 = s0;
+  vf s[MICRO_ROWS];
+  UNROLL
+  for (int r = 0; r < MICRO_ROWS; r++) s[r] = splat(0);
   NO_UNROLL
   for (const micro_tap *end = tap + taps; tap < end; tap++) {
     const vf weight = load_lanes(weights + tap->weights + c, count);
-    s0 += load_lanes(tap->row[0] + c, count) * weight;
-    s1 += load_lanes(tap->row[1] + c, count) * weight;
-    s2 += load_lanes(tap->row[2] + c, count) * weight;
-    s3 += load_lanes(tap->row[3] + c, count) * weight;
+    UNROLL
+    for (int r = 0; r < MICRO_ROWS; r++) s[r] += load_lanes(tap->row[r] + c, count) * weight;
   }
-  sums[0] = s0, sums[1] = s1, sums[2] = s2, sums[3] = s3;
+  UNROLL
+  for (int r = 0; r < MICRO_ROWS; r++) sums[r] = s[r];
 }
 
 INLINE void depthwise_store(const conv_depthwise_forward_args *args, vf v, int c, int count, float *y) {

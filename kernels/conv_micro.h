@@ -1,6 +1,7 @@
-// The micro-kernels that all convolutions share: 4 rows × PANEL columns of results in 8 vectors.
+// The micro-kernels that all convolutions share: MICRO_ROWS rows × PANEL columns of results, in registers. The build chooses
+// the tile: LANES = 4 has 4 × 2 vectors, wider ones what their registers hold (scripts/kernel-variants.mjs).
 //
-// A loop body holds at most 15 live vectors at LANES = 4 (8 accumulators, 2 weights, 4 + 1 inputs) and is not unrolled:
+// WebAssembly: a loop body holds at most 15 live vectors (8 accumulators, 2 weights, 4 + 1 inputs) and is not unrolled:
 // V8 hoists the loads of a loop body above its arithmetic, and beyond 15 registers it spills (measured: 52 GFLOP/s a
 // core as it stands, 25 to 32 unrolled by 2 or with 6 rows).
 #pragma once
@@ -12,10 +13,12 @@
 #define UNROLL _Pragma("clang loop unroll(full)") // clang for WebAssembly leaves even loops of 6 alone
 #else
 #define NO_UNROLL _Pragma("GCC unroll 1")
-#define UNROLL _Pragma("GCC unroll 8")
+#define UNROLL _Pragma("GCC unroll 16")
 #endif
 
-enum { MICRO_ROWS = 4, PANEL = 2 * LANES, MICRO_SIZE = MICRO_ROWS * PANEL };
+enum { PANEL = MICRO_VECTORS * LANES, MICRO_SIZE = MICRO_ROWS * PANEL };
+
+_Static_assert(LANES % MICRO_ROWS == 0, "transformed inputs are read MICRO_ROWS at a time out of vectors");
 
 // A kernel tap as a micro-tile sees it: where the inputs of its rows begin, and the offset of its weights in a panel.
 typedef struct {
@@ -23,56 +26,76 @@ typedef struct {
   int weights;
 } micro_tap;
 
-// The eight sums of a micro-tile.
-#define MICRO_SUMS vf c00, c01, c10, c11, c20, c21, c30, c31
+// The sums of a micro-tile. Only ever a local variable, used through the functions below: so it lives in registers.
+typedef struct {
+  vf at[MICRO_ROWS][MICRO_VECTORS];
+} micro_sums;
 
-#define MICRO_ZERO c00 = c01 = c10 = c11 = c20 = c21 = c30 = c31 = splat(0)
+INLINE void micro_zero(micro_sums *sums) {
+  UNROLL
+  for (int r = 0; r < MICRO_ROWS; r++) {
+    UNROLL
+    for (int v = 0; v < MICRO_VECTORS; v++) sums->at[r][v] = splat(0);
+  }
+}
 
-#define MICRO_STORE(t)                                                                        \
-  store(t, c00), store(t + LANES, c01);                                                 \
-  store(t + PANEL, c10), store(t + PANEL + LANES, c11);                                 \
-  store(t + 2 * PANEL, c20), store(t + 2 * PANEL + LANES, c21);                         \
-  store(t + 3 * PANEL, c30), store(t + 3 * PANEL + LANES, c31)
+INLINE void micro_store(const micro_sums *sums, float *to) {
+  UNROLL
+  for (int r = 0; r < MICRO_ROWS; r++) {
+    UNROLL
+    for (int v = 0; v < MICRO_VECTORS; v++) store(to + r * PANEL + v * LANES, sums->at[r][v]);
+  }
+}
 
-#define MICRO_ADD(t)                                                                          \
-  c00 += load(t), c01 += load(t + LANES);                                                     \
-  c10 += load(t + PANEL), c11 += load(t + PANEL + LANES);                                     \
-  c20 += load(t + 2 * PANEL), c21 += load(t + 2 * PANEL + LANES);                             \
-  c30 += load(t + 3 * PANEL), c31 += load(t + 3 * PANEL + LANES);                             \
-  MICRO_STORE(t)
+INLINE void micro_add(const micro_sums *sums, float *to) {
+  UNROLL
+  for (int r = 0; r < MICRO_ROWS; r++) {
+    UNROLL
+    for (int v = 0; v < MICRO_VECTORS; v++) {
+      float *at = to + r * PANEL + v * LANES;
+      store(at, load(at) + sums->at[r][v]);
+    }
+  }
+}
 
-// One step of depth: four inputs times one row of a panel.
-#define MICRO_STEP(a0, a1, a2, a3, b)                                                         \
-  do {                                                                                        \
-    const vf b0 = load(b), b1 = load((b) + LANES);                                      \
-    const vf x0 = splat(a0), x1 = splat(a1), x2 = splat(a2), x3 = splat(a3);      \
-    c00 += x0 * b0, c01 += x0 * b1;                                                           \
-    c10 += x1 * b0, c11 += x1 * b1;                                                           \
-    c20 += x2 * b0, c21 += x2 * b1;                                                           \
-    c30 += x3 * b0, c31 += x3 * b1;                                                           \
-  } while (0)
+// One step of depth: an input of each row times one row of a panel.
+INLINE void micro_step(micro_sums *sums, const float *const inputs[MICRO_ROWS], long k, const float *panel_row) {
+  vf weights[MICRO_VECTORS];
+  UNROLL
+  for (int v = 0; v < MICRO_VECTORS; v++) weights[v] = load(panel_row + v * LANES);
+  UNROLL
+  for (int r = 0; r < MICRO_ROWS; r++) {
+    const vf input = splat(inputs[r][k]);
+    UNROLL
+    for (int v = 0; v < MICRO_VECTORS; v++) sums->at[r][v] += input * weights[v];
+  }
+}
 
-// sums [4][PANEL] = Σ_taps Σ_k row[·][k] · panel[weights + k·PANEL + ·]
+// sums [MICRO_ROWS][PANEL] = Σ_taps Σ_k row[·][k] · panel[weights + k·PANEL + ·]
 NOINLINE static void micro_taps(const micro_tap *tap, int taps, const float *panel, int depth, float *sums) {
-  MICRO_SUMS;
-  MICRO_ZERO;
+  micro_sums s;
+  micro_zero(&s);
   for (const micro_tap *end = tap + taps; tap < end; tap++) {
-    const float *a0 = tap->row[0], *a1 = tap->row[1], *a2 = tap->row[2], *a3 = tap->row[3];
+    const float *rows[MICRO_ROWS];
+    UNROLL
+    for (int r = 0; r < MICRO_ROWS; r++) rows[r] = tap->row[r];
     const float *b = panel + tap->weights;
     NO_UNROLL
-    for (int k = 0; k < depth; k++, b += PANEL) MICRO_STEP(a0[k], a1[k], a2[k], a3[k], b);
+    for (int k = 0; k < depth; k++, b += PANEL) micro_step(&s, rows, k, b);
   }
-  MICRO_STORE(sums);
+  micro_store(&s, sums);
 }
 
 // The same with one tap, rows `row_words` apart.
 NOINLINE static void micro_rows(const float *a, long row_words, const float *b, int depth, float *sums) {
-  const float *a0 = a, *a1 = a + row_words, *a2 = a1 + row_words, *a3 = a2 + row_words;
-  MICRO_SUMS;
-  MICRO_ZERO;
+  const float *rows[MICRO_ROWS];
+  UNROLL
+  for (int r = 0; r < MICRO_ROWS; r++) rows[r] = a + r * row_words;
+  micro_sums s;
+  micro_zero(&s);
   NO_UNROLL
-  for (int k = 0; k < depth; k++, b += PANEL) MICRO_STEP(a0[k], a1[k], a2[k], a3[k], b);
-  MICRO_STORE(sums);
+  for (int k = 0; k < depth; k++, b += PANEL) micro_step(&s, rows, k, b);
+  micro_store(&s, sums);
 }
 
 // Positions in a row of packed inputs [positions][MICRO_ROWS] and packed output gradients [positions][PANEL]: the offsets
@@ -84,12 +107,17 @@ typedef struct {
 // sums [MICRO_ROWS][PANEL] += Σ_positions x[position][·] · dy[position][·]; inputs are x_step words apart.
 NOINLINE static void micro_columns(const micro_segment *s, int segments, const float *x, int x_step, const float *dy,
                                    float *sums) {
-  MICRO_SUMS;
-  MICRO_ZERO;
+  micro_sums total;
+  micro_zero(&total);
   for (const micro_segment *end = s + segments; s < end; s++) {
     const float *a = x + s->x, *b = dy + s->dy;
     NO_UNROLL
-    for (int k = s->count; k > 0; k--, a += x_step, b += PANEL) MICRO_STEP(a[0], a[1], a[2], a[3], b);
+    for (int k = s->count; k > 0; k--, a += x_step, b += PANEL) {
+      const float *rows[MICRO_ROWS];
+      UNROLL
+      for (int r = 0; r < MICRO_ROWS; r++) rows[r] = a + r;
+      micro_step(&total, rows, 0, b);
+    }
   }
-  MICRO_ADD(sums);
+  micro_add(&total, sums);
 }

@@ -38,7 +38,7 @@ ELEMENTWISE(multiply, IN(a) IN(b) OUT(y) const int accumulate = args->accumulate
 ELEMENTWISE(relu_forward, IN(x) OUT(y), store_lanes(y + i, vmax(load_lanes(x + i, count), splat(0)), count);)
 
 ELEMENTWISE(relu_backward, IN(y) IN(dy) OUT(dx) const int accumulate = args->accumulate;,
-            vf passed = select(load_lanes(y + i, count) > 0, load_lanes(dy + i, count), splat(0));
+            vf passed = vselect(load_lanes(y + i, count) > 0, load_lanes(dy + i, count), splat(0));
             put(dx + i, passed, count, accumulate);)
 
 ELEMENTWISE(sigmoid_forward, IN(x) OUT(y),

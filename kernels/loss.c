@@ -32,7 +32,7 @@ static float cross_entropy_row(const float *x, const float *t, float top, int cl
   FOR_VECTORS(i, count, classes,
     vf target = load_lanes(t + i, count);
     vf term = target * (tops - load_lanes(x + i, count));
-    sum += select(target != 0, term, splat(0)););
+    sum += vselect(target != 0, term, splat(0)););
   return sum_lanes(sum);
 }
 

@@ -7,8 +7,8 @@
 // Linear memory starts at 0, so a word's address is its index · 4: nothing to add.
 static inline void *memory_at(uint32_t word) { return (void *)(uintptr_t)(word << 2); }
 #else
-// Set once, before any kernel runs.
-extern char *memory_base;
+// Of the thread that asks: each backend of a process has its own memory. Set before a thread runs any kernel (pool_enter).
+extern _Thread_local char *memory_base;
 static inline void *memory_at(uint32_t word) { return memory_base + ((size_t)word << 2); }
 #endif
 

@@ -1,23 +1,13 @@
 #include "pool.h"
 #include "sync.h"
 
-typedef int kernel_tasks(const void *args);
-typedef void kernel_task(const void *args, int task, int thread);
-typedef struct {
-  kernel_tasks *tasks;
-  kernel_task *task;
-  uint32_t words;
-} kernel;
-
-static const kernel kernels[] = KERNEL_TABLE;
-
 // One for each thread, a cache line apart: the tasks dealt to it that nobody has taken yet, begin | end << 32.
 typedef struct {
   uint64_t range;
   char apart[56];
 } share;
 
-static struct {
+struct pool_state {
   uint32_t threads;
   uint32_t areas;       // word index of the threads' scratch memories and stacks
   uint32_t caller_waits; // the caller may sleep (the main thread of a browser may not)
@@ -34,7 +24,21 @@ static struct {
   uint32_t caller_sleeps;
   uint32_t failed;
   _Alignas(64) share shares[POOL_MAX_THREADS];
-} pool;
+
+  // Natively only.
+  const kernel *kernels;
+  char *memory;
+};
+
+#ifdef __wasm__
+static const kernel kernels[] = KERNEL_TABLE;
+static struct pool_state pool;
+#else
+_Thread_local char *memory_base;
+static _Thread_local pool_state *entered;
+#define pool (*entered)
+#define kernels pool.kernels
+#endif
 
 #define AREA_WORDS ((POOL_SCRATCH_BYTES + POOL_STACK_BYTES) / 4)
 
@@ -63,9 +67,6 @@ int pool_run(uint32_t program, uint32_t count) {
 }
 
 #else
-
-// The stack of a thread other than the caller grows down from here: a byte address.
-uint32_t pool_stack_top(int thread) { return (pool.areas + ((uint32_t)thread + 1) * AREA_WORDS) * 4; }
 
 // Takes the next task of a share. A share is exchanged as a whole, so a thread that comes late can only get a task that
 // is still due, whichever call it belongs to.
@@ -97,6 +98,7 @@ static void wait_until_done(void) {
   for (int spins = 0;; spins++) {
     uint32_t done = sync_load(&pool.done);
     if (done == pool.tasks || sync_load(&pool.failed)) return;
+    sync_pause();
     if (spins < SYNC_SPINS || !pool.caller_waits) continue;
     sync_store(&pool.caller_sleeps, 1);
     sync_wait(&pool.done, done);
@@ -143,6 +145,7 @@ void pool_worker(int thread) {
     uint32_t generation = sync_load(&pool.generation); // before looking for work: what is dealt later changes it
     work(thread);
     for (int spins = 0; sync_load(&pool.generation) == generation; spins++) {
+      sync_pause();
       if (spins < SYNC_SPINS) continue;
       sync_add(&pool.sleepers, 1);
       sync_wait(&pool.generation, generation);
@@ -157,11 +160,43 @@ void pool_stop(void) {
   sync_wake(&pool.generation, POOL_MAX_THREADS);
 }
 
+#ifdef __wasm__
+
+// The stack of a thread other than the caller grows down from here: a byte address.
+uint32_t pool_stack_top(int thread) { return (pool.areas + ((uint32_t)thread + 1) * AREA_WORDS) * 4; }
+
 // A thread could not finish its task: releases the caller, who reports it.
 void pool_fail(void) {
   sync_store(&pool.failed, 1);
   sync_add(&pool.done, 1u << 31); // so that a caller about to sleep on the old value does not
   sync_wake(&pool.done, 1);
+}
+
+#endif
+
+#endif
+
+#ifndef __wasm__
+
+#include <stdlib.h>
+#include <string.h>
+
+#undef kernels
+
+pool_state *pool_create(const kernel *kernels, char *memory) {
+  pool_state *state = aligned_alloc(_Alignof(pool_state), sizeof(pool_state));
+  if (!state) return 0;
+  memset(state, 0, sizeof *state);
+  state->kernels = kernels;
+  state->memory = memory;
+  return state;
+}
+
+void pool_destroy(pool_state *state) { free(state); }
+
+void pool_enter(pool_state *state) {
+  entered = state;
+  memory_base = state->memory;
 }
 
 #endif

@@ -8,6 +8,16 @@
 #include "kernels.generated.h"
 #include "memory.h"
 
+typedef int kernel_tasks(const void *args);
+typedef void kernel_task(const void *args, int task, int thread);
+
+// A row of the kernel table; `words`: the arguments'.
+typedef struct {
+  kernel_tasks *tasks;
+  kernel_task *task;
+  uint32_t words;
+} kernel;
+
 // Elements for one task of an elementwise kernel: a few µs of work, far above what handing it over costs.
 #define TASK_ELEMENTS 16384
 
@@ -18,3 +28,17 @@
 #define POOL_MAX_THREADS 64
 
 float *pool_scratch(int thread);
+
+uint32_t pool_setup(uint32_t threads, uint32_t areas, uint32_t caller_waits);
+int pool_run(uint32_t program, uint32_t count);
+void pool_worker(int thread);
+void pool_stop(void);
+
+#ifndef __wasm__
+// Natively a process may have several pools, each with its own memory and kernels; all functions here mean the pool that
+// the calling thread has entered last.
+typedef struct pool_state pool_state;
+pool_state *pool_create(const kernel *kernels, char *memory); // 0: no memory
+void pool_destroy(pool_state *state);
+void pool_enter(pool_state *state);
+#endif

@@ -1,6 +1,9 @@
 // Vectors of LANES floats (GCC vector extensions): one source for every instruction set. LANES comes from the build.
 #pragma once
 #include <stdint.h>
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
 
 typedef float vf __attribute__((vector_size(4 * LANES)));
 typedef int32_t vi __attribute__((vector_size(4 * LANES)));
@@ -16,7 +19,12 @@ INLINE void store(float *p, vf v) { *(vf_unaligned *)p = v; }
 INLINE vf splat(float x) { return x - (vf){0}; } // x − 0 is x, −0 included; x + 0 is not
 
 // The first `count` lanes; the others are 0 (load) or left alone (store). With a constant count of LANES it is load/store;
-// the rest is kept out of line, since it is rare and would blow up every loop.
+// the rest is kept out of line, since it is rare and would blow up every loop; where the machine has masks, it is not.
+#if LANES == 16 && defined(__AVX512F__)
+INLINE __mmask16 first_lanes(int count) { return (__mmask16)((1u << (count < 0 ? 0 : count)) - 1); }
+INLINE vf load_tail(const float *p, int count) { return (vf)_mm512_maskz_loadu_ps(first_lanes(count), p); }
+INLINE void store_tail(float *p, vf v, int count) { _mm512_mask_storeu_ps(p, first_lanes(count), (__m512)v); }
+#else
 static __attribute__((noinline)) vf load_tail(const float *p, int count) {
   float lanes[LANES] = {0};
   for (int i = 0; i < count; i++) lanes[i] = p[i];
@@ -25,6 +33,7 @@ static __attribute__((noinline)) vf load_tail(const float *p, int count) {
 static __attribute__((noinline)) void store_tail(float *p, vf v, int count) {
   for (int i = 0; i < count; i++) p[i] = v[i];
 }
+#endif
 INLINE vf load_lanes(const float *p, int count) { return count == LANES ? load(p) : load_tail(p, count); }
 INLINE void store_lanes(float *p, vf v, int count) {
   if (count == LANES) store(p, v);
@@ -46,28 +55,44 @@ INLINE void store_lanes(float *p, vf v, int count) {
   } while (0)
 
 // mask lanes are all ones or all zeros, as comparisons give them.
-INLINE vf select(vi mask, vf a, vf b) { return (vf)((mask & (vi)a) | (~mask & (vi)b)); }
+INLINE vf vselect(vi mask, vf a, vf b) { return (vf)((mask & (vi)a) | (~mask & (vi)b)); }
 
 // a < b ? b : a. A NaN in a stays (in b it does not): clamp with the value as `a`, and lost values are seen.
 INLINE vf vmax(vf a, vf b) {
 #ifdef __wasm__
   return __builtin_wasm_pmax_f32x4(a, b);
+#elif LANES == 16 && defined(__AVX512F__)
+  return (vf)_mm512_max_ps((__m512)b, (__m512)a); // of two operands, the second where either is NaN
+#elif LANES == 8 && defined(__AVX__)
+  return (vf)_mm256_max_ps((__m256)b, (__m256)a);
+#elif LANES == 4 && defined(__SSE__)
+  return (vf)_mm_max_ps((__m128)b, (__m128)a);
 #else
-  return select(a < b, b, a);
+  return vselect(a < b, b, a);
 #endif
 }
 // b < a ? b : a, the same for NaN.
 INLINE vf vmin(vf a, vf b) {
 #ifdef __wasm__
   return __builtin_wasm_pmin_f32x4(a, b);
+#elif LANES == 16 && defined(__AVX512F__)
+  return (vf)_mm512_min_ps((__m512)b, (__m512)a);
+#elif LANES == 8 && defined(__AVX__)
+  return (vf)_mm256_min_ps((__m256)b, (__m256)a);
+#elif LANES == 4 && defined(__SSE__)
+  return (vf)_mm_min_ps((__m128)b, (__m128)a);
 #else
-  return select(b < a, b, a);
+  return vselect(b < a, b, a);
 #endif
 }
 
 INLINE vf vsqrt(vf x) {
 #ifdef __wasm__
   return __builtin_wasm_sqrt_f32x4(x);
+#elif LANES == 16 && defined(__AVX512F__)
+  return (vf)_mm512_sqrt_ps((__m512)x);
+#elif LANES == 8 && defined(__AVX__)
+  return (vf)_mm256_sqrt_ps((__m256)x);
 #else
   vf y;
   for (int i = 0; i < LANES; i++) y[i] = __builtin_sqrtf(x[i]);

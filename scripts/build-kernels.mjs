@@ -1,15 +1,19 @@
 // kernels/kernels.def → C header and TypeScript types; kernels/*.c → dist/kernels/*.wasm, compiled by clang as WebAssembly
 // (no system compiler). Files that would not change are left alone, so that an unchanged tree costs nothing.
-import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import {
+  cachedObject,
+  readSources,
+  root,
+  sha256,
+  sourceFolder,
+  withIncludes,
+  writeIfChanged,
+} from "./kernel-sources.mjs";
 
-const root = join(dirname(fileURLToPath(import.meta.url)), "..");
-const sourceFolder = join(root, "kernels");
 const outFolder = join(root, "dist", "kernels");
-/** Objects by the hash of all that they are made from. */
-const objectCache = join(root, "node_modules", ".cache", "repvgg-kernels");
 
 /** C stack of the thread that owns the backend; those of the others are laid out by pool.c. */
 const stackBytes = 256 * 1024;
@@ -19,7 +23,16 @@ const maxMemoryBytes = 65535 * 65536;
 // Atomics are on in both builds, which therefore share all objects but the pool's: only the pool uses any.
 const compileFlags = [
   ...["--target=wasm32", "-std=c11", "-O3", "-ffreestanding", "-nostdlib", "-msimd128", "-mbulk-memory", "-matomics"],
-  ...["-ffp-contract=off", "-fno-math-errno", "-Wall", "-Wextra", "-Werror", "-DLANES=4"],
+  ...[
+    "-ffp-contract=off",
+    "-fno-math-errno",
+    "-Wall",
+    "-Wextra",
+    "-Werror",
+    "-DLANES=4",
+    "-DMICRO_ROWS=4",
+    "-DMICRO_VECTORS=2",
+  ],
   // Vectors are written by hand, and V8 spills registers where it meets several turns of a loop at once: only loops of a
   // few constant turns (the lanes, the branches, the columns of a tile) are unrolled, whole.
   ...["-fno-vectorize", "-mllvm", "-unroll-runtime=false", "-mllvm", "-unroll-allow-partial=false"],
@@ -60,7 +73,6 @@ async function main() {
 
   const started = performance.now();
   mkdirSync(outFolder, { recursive: true });
-  mkdirSync(objectCache, { recursive: true });
   const { commands, Exit } = await import("@yowasp/clang");
   await commands.clang(null, {}, { fetchProgress: () => {} }); // loads the compiler, silently
   const run = (name, args, files) => runTool(commands[name], Exit, name, args, files);
@@ -129,8 +141,11 @@ function cHeader(kernels) {
   const rows = kernels.map(
     ({ name, args }) => `  { (kernel_tasks *)${name}_tasks, (kernel_task *)${name}_task, ${args.length} }, \\\n`,
   );
+  const functions = kernels.flatMap(({ name }) => [`${name}_tasks`, `${name}_task`]);
+  const names = functions.map((name) => `#define ${name} KERNEL_NAME(${name})\n`).join("");
   return (
     "// Made from kernels.def by scripts/build-kernels.mjs.\n#pragma once\n#include <stdint.h>\n\n" +
+    `// Builds for several instruction sets live in one addon, each with names of its own.\n#ifdef KERNEL_NAME\n${names}#endif\n\n` +
     `${blocks.join("\n")}\n// Rows of a kernel table, by kernel id.\n#define KERNEL_TABLE { \\\n${rows.join("")}}\n`
   );
 }
@@ -157,11 +172,6 @@ function typescriptTable(kernels) {
   );
 }
 
-function readSources() {
-  const names = readdirSync(sourceFolder).filter((name) => /\.[ch]$/.test(name));
-  return Object.fromEntries(names.sort().map((name) => [name, readFileSync(join(sourceFolder, name), "utf8")]));
-}
-
 function fingerprintOf(sources) {
   return sha256([JSON.stringify(sources), compilerVersion(), readFileSync(fileURLToPath(import.meta.url))]);
 }
@@ -170,28 +180,14 @@ function compilerVersion() {
   return readFileSync(new URL("../package.json", import.meta.resolve("@yowasp/clang")));
 }
 
-function sha256(parts) {
-  const hash = createHash("sha256");
-  for (const part of parts) hash.update(part).update("\0");
-  return hash.digest("hex");
-}
-
 /** The object of one C file: from the cache where nothing that it includes has changed. */
 async function compile(run, unit, flags, sources) {
-  const files = {};
-  const include = (name) => {
-    if (name in files || !(name in sources)) return;
-    files[name] = sources[name];
-    for (const [, header] of sources[name].matchAll(/^#include "(.+)"$/gm)) include(header);
-  };
-  include(unit);
-  const cached = join(objectCache, `${sha256([compilerVersion(), JSON.stringify([flags, files])])}.o`);
-  if (existsSync(cached)) return readFileSync(cached);
-  const object = (await run("clang", [...flags, "-c", unit, "-o", "out.o"], files))["out.o"];
-  const temporary = `${cached}.${process.pid}`;
-  writeFileSync(temporary, object);
-  renameSync(temporary, cached);
-  return object;
+  const files = withIncludes(unit, sources);
+  const key = [compilerVersion(), JSON.stringify([flags, files])];
+  const path = await cachedObject(key, async (out) => {
+    writeFileSync(out, (await run("clang", [...flags, "-c", unit, "-o", "out.o"], files))["out.o"]);
+  });
+  return readFileSync(path);
 }
 
 async function runTool(command, Exit, name, args, files) {
@@ -205,8 +201,4 @@ async function runTool(command, Exit, name, args, files) {
     if (!(error instanceof Exit)) throw error;
     throw new Error(`kernels: ${name} ${args.filter((arg) => arg.endsWith(".c")).join(" ")} failed\n${diagnostics}`);
   }
-}
-
-function writeIfChanged(path, text) {
-  if (!existsSync(path) || readFileSync(path, "utf8") !== text) writeFileSync(path, text);
 }

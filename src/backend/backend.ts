@@ -15,6 +15,8 @@ export interface Backend {
   /** Vector width of the build in floats; packed weights are laid out in panels of `panelColumns` output channels. */
   readonly lanes: number;
   readonly panelColumns: number;
+  /** Rows of the tile of results that a micro-kernel holds in registers (kernels/conv_micro.h). */
+  readonly microRows: number;
   /** Words allocated at present and at most so far: for memory reports and leak tests. */
   readonly memory: { readonly usedWords: number; readonly peakWords: number };
 

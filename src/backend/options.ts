@@ -1,8 +1,15 @@
 import { UserError } from "../core/errors.js";
 
+/** Machine code of an addon, or WebAssembly. */
+export type BackendKind = "native" | "wasm";
+
+export const backendKinds: readonly BackendKind[] = ["native", "wasm"];
+
 export interface BackendOptions {
   /** Threads that share the work, the caller's own included; by default one a processor, at most 16. */
   readonly threads?: number;
+  /** By default the fastest that there is. A browser has only "wasm". */
+  readonly kind?: BackendKind;
 }
 
 const maxThreads = 64;

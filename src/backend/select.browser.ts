@@ -9,9 +9,11 @@ export type { BackendOptions };
 /**
  * The fastest backend of this browser. More than one thread needs a page that is cross-origin isolated (headers
  * `Cross-Origin-Opener-Policy: same-origin` and `Cross-Origin-Embedder-Policy: require-corp`); elsewhere it is one.
- * @throws UserError when `threads` is not a whole number from 1 to 64, or memory cannot be had
+ * @throws UserError when `threads` is not a whole number from 1 to 64, native kernels are asked for, or memory is missing
  */
 export async function createBackend(options: BackendOptions = {}): Promise<Backend> {
+  if (options.kind === "native")
+    throw new UserError({ expected: "the backend wasm", received: "native, which a browser does not run" });
   const threads = wantedThreads(options, navigator.hardwareConcurrency);
   return createWasmBackend(
     {

@@ -1,18 +1,26 @@
 import { readFile } from "node:fs/promises";
 import { availableParallelism } from "node:os";
+import { UserError } from "../core/errors.js";
 import type { Backend } from "./backend.js";
-import { type BackendOptions, wantedThreads } from "./options.js";
+import { createNativeBackend, nativeAbsence } from "./native/native-backend.js";
+import { type BackendKind, type BackendOptions, backendKinds, wantedThreads } from "./options.js";
 import { startWorker } from "./wasm/start-worker.node.js";
 import { createWasmBackend } from "./wasm/wasm-backend.js";
 
-export type { BackendOptions };
+export type { BackendKind, BackendOptions };
 
 /**
- * The fastest backend of this machine.
- * @throws UserError when `threads` is not a whole number from 1 to 64, or memory cannot be had
+ * The fastest backend of this machine: native kernels where they were built, else WebAssembly. The environment variable
+ * REPVGG_BACKEND, `native` or `wasm`, decides where `options` do not.
+ * @throws UserError when `threads` is not a whole number from 1 to 64, the kind of backend is unknown or not to be had, or
+ *   memory is missing
  */
 export async function createBackend(options: BackendOptions = {}): Promise<Backend> {
   const threads = wantedThreads(options, availableParallelism());
+  return wantedKind(options) === "native" ? createNativeBackend(threads) : wasmBackend(threads);
+}
+
+function wasmBackend(threads: number): Promise<Backend> {
   return createWasmBackend(
     {
       loadModule: async (file) => WebAssembly.compile(await readFile(new URL(`../kernels/${file}`, import.meta.url))),
@@ -21,4 +29,12 @@ export async function createBackend(options: BackendOptions = {}): Promise<Backe
     },
     threads,
   );
+}
+
+function wantedKind({ kind }: BackendOptions): BackendKind {
+  const wanted = kind ?? (process.env["REPVGG_BACKEND"] || undefined);
+  if (wanted === undefined) return nativeAbsence() === undefined ? "native" : "wasm";
+  const known = backendKinds.find((name) => name === wanted);
+  if (!known) throw new UserError({ expected: `the backend ${backendKinds.join(" or ")}`, received: String(wanted) });
+  return known;
 }

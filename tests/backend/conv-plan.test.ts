@@ -11,7 +11,7 @@ import { type ConvGeometry, convGeometry } from "#repvgg/core/conv-geometry.js";
 import { ShapeError } from "#repvgg/core/errors.js";
 import { convGeometries } from "./conv-geometries.js";
 
-const target = { lanes: 4, panelColumns: 8, threads: 1 };
+const target = { lanes: 4, panelColumns: 8, microRows: 4, threads: 1 };
 
 /** The layers of RepVGG-A0 whose algorithm matters most. */
 function a0(size: number, batch: number): ConvGeometry[] {

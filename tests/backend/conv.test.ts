@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, describe, expect, it } from "vitest";
 import type { Backend, KernelCall, Pointer } from "#repvgg/backend/backend.js";
 import {
   type ConvRole,
@@ -7,9 +7,9 @@ import {
   planConvBackwardWeight,
   planConvForward,
 } from "#repvgg/backend/conv/plan.js";
-import { createBackend } from "#repvgg/backend/select.node.js";
 import { type ConvGeometry, convGeometry } from "#repvgg/core/conv-geometry.js";
 import { Rng } from "#repvgg/core/rng.js";
+import { backendKinds } from "./backends.js";
 import { convGeometries, describeGeometry } from "./conv-geometries.js";
 import {
   inputLength,
@@ -21,8 +21,6 @@ import {
   weightLength,
 } from "./conv-oracle.js";
 
-const target = { lanes: 4, panelColumns: 8, threads: 1 };
-
 /** max |Δ| / max |reference| */
 const tolerance = 1e-5;
 
@@ -30,14 +28,13 @@ const tolerance = 1e-5;
 const guard = 12345.678;
 const guardWords = 64;
 
-let backends: Backend[];
-
-beforeAll(async () => {
-  backends = await Promise.all([1, 2, 3].map((threads) => createBackend({ threads })));
-});
+/** The same kernels on 1, 2 and 3 threads. */
+const kinds = await Promise.all(
+  backendKinds.map(async ({ name, create }) => ({ name, backends: await Promise.all([1, 2, 3].map(create)) })),
+);
 
 afterAll(() => {
-  for (const backend of backends) backend.dispose();
+  for (const backend of kinds.flatMap(({ backends }) => backends)) backend.dispose();
 });
 
 /** Runs calls on memory that is filled, freed and checked for writes beyond the result. */
@@ -149,104 +146,115 @@ function runWeightPlan(
   return result;
 }
 
-/** The same bits from 1, 2 and 3 threads; gives them. */
-function onAllThreads(run: (backend: Backend) => Float32Array): Float32Array {
-  const [first, ...others] = backends.map(run);
-  for (const other of others) expect(Buffer.compare(Buffer.from(first!.buffer), Buffer.from(other.buffer))).toBe(0);
-  return first!;
-}
-
 const roles: readonly ConvRole[] = ["forward", "backward-data", "backward-weight"];
 
-describe.each(roles)("%s", (role) => {
-  const cases = convGeometries.flatMap((g, index) =>
-    convAlgorithms(g, role, target).map((algorithm) => ({
-      title: `${algorithm}: ${describeGeometry(g)}`,
-      g,
-      algorithm,
-      index,
-    })),
-  );
+describe.each(kinds)("$name", ({ backends }) => {
+  /** The same bits from 1, 2 and 3 threads; gives them. */
+  function onAllThreads(run: (backend: Backend) => Float32Array): Float32Array {
+    const [first, ...others] = backends.map(run);
+    for (const other of others) expect(Buffer.compare(Buffer.from(first!.buffer), Buffer.from(other.buffer))).toBe(0);
+    return first!;
+  }
 
-  it.each(cases)("$title", ({ g, algorithm, index }) => {
-    const rng = new Rng(index + 1);
-    const x = random(rng, inputLength(g));
-    const w = random(rng, weightLength(g));
-    const dy = random(rng, outputLength(g));
-    if (role === "forward") {
-      const bias = random(rng, g.outChannels);
-      const before = random(rng, outputLength(g));
-      const expected = naiveForward(g, x, w);
-      const plain = onAllThreads((backend) => runPlan(backend, role, algorithm, g, x, w));
-      expect(relativeError(plain, expected)).toBeLessThanOrEqual(tolerance);
-      const full = expected.map((value, i) => Math.max(0, value + bias[i % g.outChannels]! + before[i]!));
-      const extras = { bias, relu: true, accumulate: before };
-      const fused = onAllThreads((backend) => runPlan(backend, role, algorithm, g, x, w, extras));
-      expect(relativeError(fused, full)).toBeLessThanOrEqual(tolerance);
-    } else if (role === "backward-data") {
-      const before = random(rng, inputLength(g));
-      const expected = naiveBackwardData(g, dy, w);
-      const plain = onAllThreads((backend) => runPlan(backend, role, algorithm, g, dy, w));
-      expect(relativeError(plain, expected)).toBeLessThanOrEqual(tolerance);
-      const added = expected.map((value, i) => value + before[i]!);
-      const accumulated = onAllThreads((backend) =>
-        runPlan(backend, role, algorithm, g, dy, w, { accumulate: before }),
-      );
-      expect(relativeError(accumulated, added)).toBeLessThanOrEqual(tolerance);
-    } else {
-      const before = random(rng, weightLength(g));
-      const expected = naiveBackwardWeight(g, x, dy);
-      const plain = onAllThreads((backend) => runWeightPlan(backend, algorithm, g, x, dy));
-      expect(relativeError(plain, expected)).toBeLessThanOrEqual(tolerance);
-      const added = expected.map((value, i) => value + before[i]!);
-      const accumulated = onAllThreads((backend) => runWeightPlan(backend, algorithm, g, x, dy, before));
-      expect(relativeError(accumulated, added)).toBeLessThanOrEqual(tolerance);
-    }
+  describe.each(roles)("%s", (role) => {
+    const cases = convGeometries.flatMap((g, index) =>
+      convAlgorithms(g, role, backends[0]!).map((algorithm) => ({
+        title: `${algorithm}: ${describeGeometry(g)}`,
+        g,
+        algorithm,
+        index,
+      })),
+    );
+
+    it.each(cases)("$title", ({ g, algorithm, index }) => {
+      const rng = new Rng(index + 1);
+      const x = random(rng, inputLength(g));
+      const w = random(rng, weightLength(g));
+      const dy = random(rng, outputLength(g));
+      if (role === "forward") {
+        const bias = random(rng, g.outChannels);
+        const before = random(rng, outputLength(g));
+        const expected = naiveForward(g, x, w);
+        const plain = onAllThreads((backend) => runPlan(backend, role, algorithm, g, x, w));
+        expect(relativeError(plain, expected)).toBeLessThanOrEqual(tolerance);
+        const full = expected.map((value, i) => Math.max(0, value + bias[i % g.outChannels]! + before[i]!));
+        const extras = { bias, relu: true, accumulate: before };
+        const fused = onAllThreads((backend) => runPlan(backend, role, algorithm, g, x, w, extras));
+        expect(relativeError(fused, full)).toBeLessThanOrEqual(tolerance);
+      } else if (role === "backward-data") {
+        const before = random(rng, inputLength(g));
+        const expected = naiveBackwardData(g, dy, w);
+        const plain = onAllThreads((backend) => runPlan(backend, role, algorithm, g, dy, w));
+        expect(relativeError(plain, expected)).toBeLessThanOrEqual(tolerance);
+        const added = expected.map((value, i) => value + before[i]!);
+        const accumulated = onAllThreads((backend) =>
+          runPlan(backend, role, algorithm, g, dy, w, { accumulate: before }),
+        );
+        expect(relativeError(accumulated, added)).toBeLessThanOrEqual(tolerance);
+      } else {
+        const before = random(rng, weightLength(g));
+        const expected = naiveBackwardWeight(g, x, dy);
+        const plain = onAllThreads((backend) => runWeightPlan(backend, algorithm, g, x, dy));
+        expect(relativeError(plain, expected)).toBeLessThanOrEqual(tolerance);
+        const added = expected.map((value, i) => value + before[i]!);
+        const accumulated = onAllThreads((backend) => runWeightPlan(backend, algorithm, g, x, dy, before));
+        expect(relativeError(accumulated, added)).toBeLessThanOrEqual(tolerance);
+      }
+    });
   });
-});
 
-describe("gradients", () => {
-  // L = Σ r · y for random r is linear in x and in w alone, so central differences are exact but for rounding.
-  const g = convGeometries.find((c) => c.batch === 3 && c.height === 9 && c.width === 13)!;
+  describe("gradients", () => {
+    // L = Σ r · y for random r is linear in x and in w alone, so central differences are exact but for rounding.
+    const g = convGeometries.find((c) => c.batch === 3 && c.height === 9 && c.width === 13)!;
 
-  it("agree with finite differences of the forward pass", () => {
-    const rng = new Rng(7);
-    const x = random(rng, inputLength(g));
-    const w = random(rng, weightLength(g));
-    const r = random(rng, outputLength(g));
-    const backend = backends[0]!;
-    const loss = (input: Float32Array, weight: Float32Array): number =>
-      runPlan(backend, "forward", undefined, g, input, weight).reduce((sum, value, i) => sum + value * r[i]!, 0);
-    const slope = (values: Float32Array, index: number, at: (values: Float32Array) => number): number => {
-      const [up, down] = [1, -1].map((step) => at(values.map((value, i) => (i === index ? value + step : value))));
-      return (up! - down!) / 2;
-    };
-    const dx = runPlan(backend, "backward-data", undefined, g, r, w);
-    const dw = runWeightPlan(backend, undefined, g, x, r);
-    for (let k = 0; k < 12; k++) {
-      const [i, j] = [rng.int(x.length), rng.int(w.length)];
-      expect(Math.abs(slope(x, i, (v) => loss(v, w)) - dx[i]!)).toBeLessThan(1e-3);
-      expect(Math.abs(slope(w, j, (v) => loss(x, v)) - dw[j]!)).toBeLessThan(1e-3);
-    }
+    it("agree with finite differences of the forward pass", () => {
+      const rng = new Rng(7);
+      const x = random(rng, inputLength(g));
+      const w = random(rng, weightLength(g));
+      const r = random(rng, outputLength(g));
+      const backend = backends[0]!;
+      const loss = (input: Float32Array, weight: Float32Array): number =>
+        runPlan(backend, "forward", undefined, g, input, weight).reduce((sum, value, i) => sum + value * r[i]!, 0);
+      const slope = (values: Float32Array, index: number, at: (values: Float32Array) => number): number => {
+        const [up, down] = [1, -1].map((step) => at(values.map((value, i) => (i === index ? value + step : value))));
+        return (up! - down!) / 2;
+      };
+      const dx = runPlan(backend, "backward-data", undefined, g, r, w);
+      const dw = runWeightPlan(backend, undefined, g, x, r);
+      for (let k = 0; k < 12; k++) {
+        const [i, j] = [rng.int(x.length), rng.int(w.length)];
+        expect(Math.abs(slope(x, i, (v) => loss(v, w)) - dx[i]!)).toBeLessThan(1e-3);
+        expect(Math.abs(slope(w, j, (v) => loss(x, v)) - dw[j]!)).toBeLessThan(1e-3);
+      }
+    });
   });
-});
 
-describe("layers that are cut in many tasks", () => {
-  const layers = [
-    convGeometry({ batch: 5, height: 13, width: 13, inChannels: 36, outChannels: 40, kernel: 3, padding: 1 }),
-    convGeometry({ batch: 1, height: 4, width: 4, inChannels: 264, outChannels: 104, kernel: 3, padding: 1 }),
-    convGeometry({ batch: 5, height: 6, width: 6, inChannels: 72, outChannels: 264, kernel: 3, stride: 2, padding: 1 }),
-    convGeometry({ batch: 70, height: 1, width: 1, inChannels: 300, outChannels: 200, kernel: 1 }),
-  ];
+  describe("layers that are cut in many tasks", () => {
+    const layers = [
+      convGeometry({ batch: 5, height: 13, width: 13, inChannels: 36, outChannels: 40, kernel: 3, padding: 1 }),
+      convGeometry({ batch: 1, height: 4, width: 4, inChannels: 264, outChannels: 104, kernel: 3, padding: 1 }),
+      convGeometry({
+        batch: 5,
+        height: 6,
+        width: 6,
+        inChannels: 72,
+        outChannels: 264,
+        kernel: 3,
+        stride: 2,
+        padding: 1,
+      }),
+      convGeometry({ batch: 70, height: 1, width: 1, inChannels: 300, outChannels: 200, kernel: 1 }),
+    ];
 
-  it.each(layers.map((g) => ({ title: describeGeometry(g), g })))("$title", ({ g }) => {
-    const rng = new Rng(1);
-    const [x, w, dy] = [random(rng, inputLength(g)), random(rng, weightLength(g)), random(rng, outputLength(g))];
-    const y = onAllThreads((backend) => runPlan(backend, "forward", undefined, g, x, w));
-    expect(relativeError(y, naiveForward(g, x, w))).toBeLessThanOrEqual(tolerance);
-    const dx = onAllThreads((backend) => runPlan(backend, "backward-data", undefined, g, dy, w));
-    expect(relativeError(dx, naiveBackwardData(g, dy, w))).toBeLessThanOrEqual(tolerance);
-    const dw = onAllThreads((backend) => runWeightPlan(backend, undefined, g, x, dy));
-    expect(relativeError(dw, naiveBackwardWeight(g, x, dy))).toBeLessThanOrEqual(tolerance);
+    it.each(layers.map((g) => ({ title: describeGeometry(g), g })))("$title", ({ g }) => {
+      const rng = new Rng(1);
+      const [x, w, dy] = [random(rng, inputLength(g)), random(rng, weightLength(g)), random(rng, outputLength(g))];
+      const y = onAllThreads((backend) => runPlan(backend, "forward", undefined, g, x, w));
+      expect(relativeError(y, naiveForward(g, x, w))).toBeLessThanOrEqual(tolerance);
+      const dx = onAllThreads((backend) => runPlan(backend, "backward-data", undefined, g, dy, w));
+      expect(relativeError(dx, naiveBackwardData(g, dy, w))).toBeLessThanOrEqual(tolerance);
+      const dw = onAllThreads((backend) => runWeightPlan(backend, undefined, g, x, dy));
+      expect(relativeError(dw, naiveBackwardWeight(g, x, dy))).toBeLessThanOrEqual(tolerance);
+    });
   });
 });

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { Heap } from "#repvgg/backend/wasm/heap.js";
+import { Heap } from "#repvgg/backend/heap.js";
 import { UserError } from "#repvgg/core/errors.js";
 
 /** A heap over words [start, limit) whose memory grows without end. */

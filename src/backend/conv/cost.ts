@@ -1,6 +1,6 @@
 import type { ConvGeometry } from "../../core/conv-geometry.js";
 import { igemmShape } from "./igemm.js";
-import { type ConvTarget, ceilDiv, microRows, roundUp } from "./target.js";
+import { type ConvTarget, ceilDiv, roundUp } from "./target.js";
 import { gemmShape } from "./weight-gradient.js";
 import { backwardDataWindows, type ConvWindow, forwardWindow, insideShare } from "./window.js";
 import { forwardProblem, type WinogradProblem, type WinogradSize, winogradBlocks, winogradTiles } from "./winograd.js";
@@ -35,11 +35,11 @@ export function igemmBackwardDataCost(g: ConvGeometry, target: ConvTarget): Conv
 }
 
 function windowCost(w: ConvWindow, groups: number, target: ConvTarget): ConvCost {
-  const tiles = ceilDiv(w.batch * w.grid_height * w.grid_width, microRows);
+  const tiles = ceilDiv(w.batch * w.grid_height * w.grid_width, target.microRows);
   const panels = groups * ceilDiv(w.out_channels / groups, target.panelColumns);
   const shape = igemmShape(w, groups, target);
   const taps = w.taps_y * w.taps_x * (shape.batch_inner ? insideShare(w) : 1);
-  const multiplications = tiles * microRows * taps * (w.in_channels / groups) * panels * target.panelColumns;
+  const multiplications = tiles * target.microRows * taps * (w.in_channels / groups) * panels * target.panelColumns;
   const around = tiles * panels * ((shape.gather ? 1 : taps) * tapCycles + panelCycles);
   return { multiplications, cycles: (multiplications / (2 * target.lanes) + around) / target.threads };
 }
@@ -47,7 +47,7 @@ function windowCost(w: ConvWindow, groups: number, target: ConvTarget): ConvCost
 export function winogradCost(problem: WinogradProblem, m: WinogradSize, target: ConvTarget): ConvCost {
   const { groups, inputs, outputs } = problem;
   const columns = roundUp(outputs, target.panelColumns);
-  const tiles = roundUp(winogradTiles(problem, m), microRows);
+  const tiles = roundUp(winogradTiles(problem, m), target.microRows);
   return {
     multiplications: tiles * (m + 2) ** 2 * groups * inputs * columns,
     cycles: winogradBlocks(problem, m, target).cycles,
@@ -57,7 +57,7 @@ export function winogradCost(problem: WinogradProblem, m: WinogradSize, target: 
 export function gemmBackwardWeightCost(g: ConvGeometry, target: ConvTarget): ConvCost {
   const { window } = forwardWindow(g);
   const shape = gemmShape(g, target);
-  const inputs = roundUp(g.inChannels / g.groups, microRows);
+  const inputs = roundUp(g.inChannels / g.groups, target.microRows);
   const columns = roundUp(g.outChannels / g.groups, target.panelColumns);
   const positions = window.batch * window.grid_height * window.grid_width;
   const taps = window.taps_y * window.taps_x;
@@ -74,7 +74,7 @@ const productCycles = 0.5;
 export function winogradBackwardWeightCost(g: ConvGeometry, target: ConvTarget): ConvCost {
   const products =
     36 *
-    roundUp(g.inChannels / g.groups, microRows) *
+    roundUp(g.inChannels / g.groups, target.microRows) *
     roundUp(g.outChannels / g.groups, target.panelColumns) *
     g.groups;
   const multiplications = winogradTiles(forwardProblem(g), 4) * products;

@@ -1,7 +1,7 @@
 import { type ConvGeometry, convOutHeight, convOutWidth } from "../../core/conv-geometry.js";
 import type { KernelCall } from "../backend.js";
 import type { ConvPlan, ConvWeightGradientPlan } from "../convolution.js";
-import { checkScratch } from "./target.js";
+import { type ConvTarget, checkScratch, tapWords } from "./target.js";
 import { backwardDataWindows, type ConvPhase, forwardWindow } from "./window.js";
 
 /** One input and one output a group. */
@@ -9,17 +9,17 @@ export function isDepthwise(g: ConvGeometry): boolean {
   return g.groups > 1 && g.groups === g.inChannels && g.groups === g.outChannels;
 }
 
-export function depthwiseForward(g: ConvGeometry): ConvPlan {
-  return depthwisePlan(g, [forwardWindow(g)]);
+export function depthwiseForward(g: ConvGeometry, target: ConvTarget): ConvPlan {
+  return depthwisePlan(g, [forwardWindow(g)], target);
 }
 
-export function depthwiseBackwardData(g: ConvGeometry): ConvPlan {
-  return depthwisePlan(g, backwardDataWindows(g));
+export function depthwiseBackwardData(g: ConvGeometry, target: ConvTarget): ConvPlan {
+  return depthwisePlan(g, backwardDataWindows(g), target);
 }
 
-function depthwisePlan(g: ConvGeometry, phases: readonly ConvPhase[]): ConvPlan {
+function depthwisePlan(g: ConvGeometry, phases: readonly ConvPhase[], target: ConvTarget): ConvPlan {
   const parts: (ConvPhase & { readonly at: number })[] = [];
-  checkScratch(g.inChannels + 10 * (g.kernelHeight * g.kernelWidth + 1) + 64);
+  checkScratch(g.inChannels + tapWords(target) * (g.kernelHeight * g.kernelWidth + 1) + 64);
   let packedWords = 0;
   for (const phase of phases) {
     parts.push({ ...phase, at: packedWords });

@@ -1,7 +1,7 @@
 import type { ConvGeometry } from "../../core/conv-geometry.js";
 import type { KernelCall } from "../backend.js";
 import type { ConvBuffers, ConvPlan } from "../convolution.js";
-import { blockLength, type ConvTarget, ceilDiv, checkScratch, microRows, roundUp, scratchWords } from "./target.js";
+import { blockLength, type ConvTarget, ceilDiv, checkScratch, roundUp, scratchWords, tapWords } from "./target.js";
 import { backwardDataWindows, type ConvPhase, type ConvWindow, forwardWindow, insideShare } from "./window.js";
 
 /** Below so many inputs of a group, the inputs of all taps are gathered into one row: short loops over inputs are slow. */
@@ -89,16 +89,17 @@ export function igemmShape(w: ConvWindow, groups: number, target: ConvTarget) {
   const inputs = w.in_channels / groups;
   const gather = inputs < gatherBelowInputs && taps > 1;
   const rows = w.batch * w.grid_height * w.grid_width;
-  // In words, pointers counted as those of a 64-bit machine: a tile's record and its taps, gathered rows or one of zeros.
-  const tileWords = 16 + (gather ? 12 + microRows * taps * inputs : taps * 10);
+  // In words: a tile's record and its taps, gathered rows or one of zeros.
+  const tap = tapWords(target);
+  const tileWords = tap + 6 + (gather ? tap + 2 + target.microRows * taps * inputs : taps * tap);
   checkScratch(tileWords + inputs + 256);
   const maxTiles = Math.floor((scratchWords - inputs - 256) / tileWords);
-  const tiles = Math.min(ceilDiv(rows, microRows), blockRows / microRows, maxTiles);
+  const tiles = Math.min(ceilDiv(rows, target.microRows), blockRows / target.microRows, maxTiles);
   const panels = ceilDiv(w.out_channels / groups, target.panelColumns);
   return {
     batch_inner: igemmSkipsPadding(w) ? 1 : 0,
     gather: gather ? 1 : 0,
-    block_rows: tiles * microRows,
-    block_panels: blockLength(panels, groups * ceilDiv(rows, tiles * microRows), target.threads),
+    block_rows: tiles * target.microRows,
+    block_panels: blockLength(panels, groups * ceilDiv(rows, tiles * target.microRows), target.threads),
   };
 }

@@ -2,13 +2,15 @@ import { ShapeError } from "../../core/errors.js";
 import type { Backend } from "../backend.js";
 
 /** What a plan must know of the backend that will run it. `threads` shapes the tasks, never the result. */
-export type ConvTarget = Pick<Backend, "lanes" | "panelColumns" | "threads">;
-
-/** Rows of a micro-tile (MICRO_ROWS of kernels/conv_micro.h). */
-export const microRows = 4;
+export type ConvTarget = Pick<Backend, "lanes" | "panelColumns" | "microRows" | "threads">;
 
 /** Words of scratch memory that a kernel's thread has (POOL_SCRATCH_BYTES of kernels/pool.h). */
 export const scratchWords = (2 << 20) / 4;
+
+/** Words of a kernel tap of a micro-tile (micro_tap of kernels/conv_micro.h), pointers counted as those of a 64-bit machine. */
+export function tapWords(target: ConvTarget): number {
+  return 2 * target.microRows + 2;
+}
 
 /** Tasks for each thread that keep the threads' ends close together. */
 const tasksPerThread = 4;

@@ -1,6 +1,6 @@
 import { type ConvGeometry, convOutHeight, convOutWidth } from "../../core/conv-geometry.js";
 import type { ConvWeightGradientPlan } from "../convolution.js";
-import { blockLength, type ConvTarget, ceilDiv, checkScratch, microRows, roundUp } from "./target.js";
+import { blockLength, type ConvTarget, ceilDiv, checkScratch, roundUp } from "./target.js";
 
 /** Output positions of a chunk: long sums in registers, packed operands that stay in L2. */
 const chunkPositions = 128;
@@ -59,17 +59,17 @@ export function gemmShape(g: ConvGeometry, target: ConvTarget) {
   const [outHeight, outWidth] = [convOutHeight(g), convOutWidth(g)];
   const inputs = g.inChannels / g.groups;
   const panels = ceilDiv(g.outChannels / g.groups, target.panelColumns);
-  let blockInputs = Math.min(roundUp(inputs, microRows), maxInputs);
+  let blockInputs = Math.min(roundUp(inputs, target.microRows), maxInputs);
   let blockPanels = panels;
   let kernelRows = g.kernelHeight;
 
   const result = () => kernelRows * g.kernelWidth * blockInputs * blockPanels * target.panelColumns;
   const halveInputs = () => {
-    blockInputs = roundUp(ceilDiv(blockInputs, 2), microRows);
+    blockInputs = roundUp(ceilDiv(blockInputs, 2), target.microRows);
   };
   while (result() > resultWords && blockPanels > 4) blockPanels = ceilDiv(blockPanels, 2);
   while (result() > resultWords && kernelRows > 1) kernelRows = ceilDiv(kernelRows, 2);
-  while (result() > resultWords && blockInputs > microRows) halveInputs();
+  while (result() > resultWords && blockInputs > target.microRows) halveInputs();
   while (result() > resultWords && blockPanels > 1) blockPanels = ceilDiv(blockPanels, 2);
 
   const operands = (images: number, lines: number): number => {
@@ -77,14 +77,14 @@ export function gemmShape(g: ConvGeometry, target: ConvTarget) {
     const positions = images * lines * outWidth;
     const segments = 3 * positions;
     const dy = blockPanels * (positions * target.panelColumns + 16);
-    return segments + dy + (blockInputs / microRows) * (images * inLines * g.width * microRows + 16);
+    return segments + dy + (blockInputs / target.microRows) * (images * inLines * g.width * target.microRows + 16);
   };
   const batchInner = g.batch >= batchInnerFrom && outWidth <= batchInnerWidth && operands(1, outHeight) <= operandWords;
   const chunkOperands = (chunk: number) => (batchInner ? operands(chunk, outHeight) : operands(1, chunk));
   const unit = batchInner ? outHeight * outWidth : outWidth;
   let chunk = Math.min(batchInner ? g.batch : outHeight, ceilDiv(chunkPositions, unit));
   while (chunk > 1 && chunkOperands(chunk) > operandWords) chunk = ceilDiv(chunk, 2);
-  while (chunkOperands(chunk) > operandWords && blockInputs > microRows) halveInputs();
+  while (chunkOperands(chunk) > operandWords && blockInputs > target.microRows) halveInputs();
   while (chunkOperands(chunk) > operandWords && blockPanels > 1) blockPanels = ceilDiv(blockPanels, 2);
   while (chunkOperands(chunk) > operandWords && kernelRows > 1) kernelRows = ceilDiv(kernelRows, 2);
   checkScratch(result() + chunkOperands(chunk) + 64);

@@ -1,7 +1,7 @@
 import type { ConvGeometry } from "../../core/conv-geometry.js";
 import type { KernelCall } from "../backend.js";
 import type { ConvWeightGradientPlan } from "../convolution.js";
-import { type ConvTarget, ceilDiv, microRows, roundUp, scratchWords } from "./target.js";
+import { type ConvTarget, ceilDiv, roundUp, scratchWords } from "./target.js";
 import { forwardProblem, type WinogradProblem, winogradTiles } from "./winograd.js";
 
 /** The gradient of 3×3 weights (see `isWinograd`) by F(3×3, 4×4). */
@@ -12,7 +12,7 @@ export function winogradBackwardWeight(g: ConvGeometry, target: ConvTarget): Con
   const channels = { in_channels: groups * inputs, out_channels: groups * outputs, groups };
   return {
     algorithm: "winograd4",
-    workspaceWords: groups * 36 * (roundUp(inputs, microRows) * panels * target.panelColumns + 16),
+    workspaceWords: groups * 36 * (roundUp(inputs, target.microRows) * panels * target.panelColumns + 16),
     run: (at): KernelCall[] => [
       {
         kernel: "conv_winograd4_backward_weight",
@@ -55,20 +55,20 @@ const maxChunk = 64;
  */
 export function winogradGradientBlocks(g: ConvGeometry, target: ConvTarget) {
   const problem = forwardProblem(g);
-  const quads = ceilDiv(problem.inputs, microRows);
+  const quads = ceilDiv(problem.inputs, target.microRows);
   const panels = ceilDiv(problem.outputs, target.panelColumns);
   const tiles = winogradTiles(problem, 4);
-  const inputs = Math.min(quads * microRows, maxInputs);
+  const inputs = Math.min(quads * target.microRows, maxInputs);
   const columns = Math.min(panels * target.panelColumns, maxColumns);
   // A column of a vector of inputs, or of a panel, has a cache line beside its tiles.
   const besides = (16 / target.lanes) * roundUp(inputs, target.lanes) + (16 / target.panelColumns) * columns;
   const room = Math.floor(((scratchWords - maxInputs) / 36 - besides) / (inputs + columns));
   const chunkTiles = ceilDiv(tiles, ceilDiv(tiles, Math.min(maxChunk, room)));
   let best = { chunkTiles, blockInputs: 0, blockPanels: 0, cycles: Number.POSITIVE_INFINITY };
-  for (const blockQuads of blockLengths(quads, maxInputs / microRows)) {
+  for (const blockQuads of blockLengths(quads, maxInputs / target.microRows)) {
     for (const blockPanels of blockLengths(panels, maxColumns / target.panelColumns)) {
       const tasks = problem.groups * ceilDiv(quads, blockQuads) * ceilDiv(panels, blockPanels);
-      const blockInputs = blockQuads * microRows;
+      const blockInputs = blockQuads * target.microRows;
       const task = taskCycles(problem, chunkTiles, blockInputs, blockPanels * target.panelColumns, target);
       const cycles = ceilDiv(tasks, target.threads) * task;
       if (cycles < best.cycles) best = { chunkTiles, blockInputs, blockPanels, cycles };
@@ -102,7 +102,7 @@ function taskCycles(
   const tiles = winogradTiles(problem, 4);
   const products = 36 * inputs * columns;
   const multiply = (tiles * products) / (2 * target.lanes);
-  const sums = (ceilDiv(tiles, chunk) * products * sumsCycles) / (microRows * target.panelColumns);
+  const sums = (ceilDiv(tiles, chunk) * products * sumsCycles) / (target.microRows * target.panelColumns);
   const transforms = (tiles * (inputs * vectorCycles.input + columns * vectorCycles.gradient)) / target.lanes;
   const image = problem.batch * problem.inHeight * problem.inWidth * (inputs + columns) * imageWordCycles;
   return multiply + sums + transforms + image;

@@ -1,7 +1,7 @@
 import { type ConvGeometry, convOutHeight, convOutWidth } from "../../core/conv-geometry.js";
 import type { KernelCall } from "../backend.js";
 import type { ConvPlan } from "../convolution.js";
-import { type ConvTarget, ceilDiv, microRows, roundUp, scratchWords } from "./target.js";
+import { type ConvTarget, ceilDiv, roundUp, scratchWords } from "./target.js";
 
 /** Outputs of a tile on each axis. */
 export type WinogradSize = 2 | 4;
@@ -29,7 +29,7 @@ export function isWinograd(g: ConvGeometry): boolean {
 
 /** True where a block of one micro-tile's rows fits in scratch memory. */
 export function winogradFits(problem: WinogradProblem, m: WinogradSize, target: ConvTarget): boolean {
-  return blockWords(problem, m, microRows, target) <= scratchWords;
+  return blockWords(problem, m, target.microRows, target) <= scratchWords;
 }
 
 export function forwardProblem(g: ConvGeometry): WinogradProblem {
@@ -133,15 +133,15 @@ function blockWords(problem: WinogradProblem, m: WinogradSize, tiles: number, ta
 export function winogradBlocks(problem: WinogradProblem, m: WinogradSize, target: ConvTarget) {
   const tiles = winogradTiles(problem, m);
   const panels = ceilDiv(problem.outputs, target.panelColumns);
-  let best = { blockTiles: microRows, blockPanels: panels, cycles: Number.POSITIVE_INFINITY };
-  for (let blockTiles = microRows; blockTiles < tiles + microRows; blockTiles += microRows) {
-    if (blockTiles > microRows && blockWords(problem, m, blockTiles, target) > l2Words) break;
+  let best = { blockTiles: target.microRows, blockPanels: panels, cycles: Number.POSITIVE_INFINITY };
+  for (let blockTiles = target.microRows; blockTiles < tiles + target.microRows; blockTiles += target.microRows) {
+    if (blockTiles > target.microRows && blockWords(problem, m, blockTiles, target) > l2Words) break;
     for (let blocks = 1; blocks <= Math.min(panels, 2 * target.threads); blocks++) {
       const blockPanels = ceilDiv(panels, blocks);
       const tasks = problem.groups * ceilDiv(tiles, blockTiles) * ceilDiv(panels, blockPanels);
       const rounds = ceilDiv(tasks, target.threads);
       const cycles =
-        rounds * taskCycles(problem, m, Math.min(blockTiles, roundUp(tiles, microRows)), blockPanels, target);
+        rounds * taskCycles(problem, m, Math.min(blockTiles, roundUp(tiles, target.microRows)), blockPanels, target);
       if (cycles < best.cycles) best = { blockTiles, blockPanels, cycles };
     }
   }

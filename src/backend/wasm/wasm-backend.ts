@@ -1,7 +1,6 @@
 import { UserError } from "../../core/errors.js";
-import type { Backend, KernelCall, Pointer, Program } from "../backend.js";
-import { encodeCalls } from "./encode.js";
-import { Heap } from "./heap.js";
+import type { Backend, Pointer } from "../backend.js";
+import { type Engine, KernelBackend } from "../kernel-backend.js";
 import { instantiateKernels, type KernelExports, type ThreadedKernelExports } from "./module.js";
 import type { RunningWorker, StartWorker } from "./workers.js";
 
@@ -31,15 +30,18 @@ export async function createWasmBackend(host: WasmHost, threads: number): Promis
   const kernels = await instantiateKernels(module, memory);
   const areas = Math.ceil((kernels.__heap_base.value as number) / 64) * 16;
   const heapStart = kernels.pool_setup(threads, areas, host.callerMaySleep ? 1 : 0);
-  const backend = new WasmBackend(kernels, memory, threads, heapStart);
+  const engine = new WasmEngine(kernels, memory, threads, heapStart);
+  const backend = new KernelBackend(engine);
   if (!shared) return backend;
   try {
     const starts = Array.from({ length: threads - 1 }, (_, i) =>
-      host.startWorker({ module, memory, thread: i + 1 }, (reason) => backend.onWorkerDeath(reason)),
+      host.startWorker({ module, memory, thread: i + 1 }, (reason) => {
+        if (!engine.disposed) backend.fail(`a kernel worker died: ${reason}`);
+      }),
     );
     for (const start of starts)
       void start.then(
-        (worker) => backend.adopt(worker),
+        (worker) => engine.adopt(worker),
         () => {},
       );
     await Promise.all(starts);
@@ -69,29 +71,23 @@ function reserveMemory(shared: boolean): WebAssembly.Memory {
   );
 }
 
-class WasmBackend implements Backend {
+class WasmEngine implements Engine {
   readonly name: string;
-  readonly threads: number;
   readonly lanes = 4;
   readonly panelColumns = 8;
-  readonly #heap: Heap;
+  readonly microRows = 4;
+  readonly limitWord = maximumPages[0]! * pageWords;
   readonly #workers: RunningWorker[] = [];
-  #kernels: KernelExports | undefined;
-  #memory: WebAssembly.Memory | undefined;
-  /** Where {@link run} encodes its calls. */
-  #program: Pointer = 0;
-  #programWords = 0;
-  #failure: string | undefined;
   #disposed = false;
 
-  constructor(kernels: KernelExports, memory: WebAssembly.Memory, threads: number, heapStart: number) {
+  constructor(
+    readonly kernels: KernelExports,
+    readonly wasmMemory: WebAssembly.Memory,
+    readonly threads: number,
+    readonly firstWord: number,
+  ) {
     this.name = threads > 1 ? "wasm simd+threads" : "wasm simd";
-    this.threads = threads;
-    this.#kernels = kernels;
-    this.#memory = memory;
-    const reserve = (endWord: number): boolean => growTo(memory, endWord);
-    this.#heap = new Heap(heapStart, maximumPages[0]! * pageWords, reserve);
-    if (!reserve(heapStart))
+    if (!this.reserve(firstWord))
       throw new UserError({
         expected: `scratch memory for ${threads} threads`,
         received: "none",
@@ -99,99 +95,32 @@ class WasmBackend implements Backend {
       });
   }
 
-  get memory(): { readonly usedWords: number; readonly peakWords: number } {
-    return { usedWords: this.#heap.usedWords - this.#programWords, peakWords: this.#heap.peakWords };
+  reserve(endWord: number): boolean {
+    return growTo(this.wasmMemory, endWord);
   }
 
-  allocate(words: number): Pointer {
-    this.#live();
-    return this.#heap.allocate(words);
+  place(pointer: Pointer): { buffer: ArrayBufferLike; byteOffset: number } {
+    return { buffer: this.wasmMemory.buffer, byteOffset: pointer * 4 };
   }
 
-  free(pointer: Pointer): void {
-    this.#live();
-    this.#heap.free(pointer);
-  }
-
-  f32(pointer: Pointer, length: number): Float32Array {
-    return new Float32Array(this.#live().memory.buffer, pointer * 4, length);
-  }
-
-  i32(pointer: Pointer, length: number): Int32Array {
-    return new Int32Array(this.#live().memory.buffer, pointer * 4, length);
-  }
-
-  u8(pointer: Pointer, length: number): Uint8Array {
-    return new Uint8Array(this.#live().memory.buffer, pointer * 4, length);
-  }
-
-  run(calls: readonly KernelCall[]): void {
-    const words = encodeCalls(calls);
-    if (words.length > this.#programWords) {
-      if (this.#program !== 0) this.free(this.#program);
-      this.#program = this.#programWords = 0;
-      const room = Math.max(1024, 2 ** Math.ceil(Math.log2(words.length)));
-      this.#program = this.allocate(room);
-      this.#programWords = room;
-    }
-    this.i32(this.#program, words.length).set(words);
-    this.#run(this.#program, calls.length);
-  }
-
-  compile(calls: readonly KernelCall[]): Program {
-    const words = encodeCalls(calls);
-    let program: Pointer | undefined = this.allocate(words.length);
-    this.i32(program, words.length).set(words);
-    return {
-      run: () => {
-        if (program === undefined) throw new Error("this program is disposed");
-        this.#run(program, calls.length);
-      },
-      dispose: () => {
-        if (program !== undefined && !this.#disposed) this.free(program);
-        program = undefined;
-      },
-    };
+  run(program: Pointer, count: number): void {
+    if (this.kernels.pool_run(program, count) !== 0) throw new Error("a kernel failed on a worker");
   }
 
   dispose(): void {
-    if (this.#disposed) return;
     this.#disposed = true;
-    if (this.threads > 1) (this.#kernels as ThreadedKernelExports).pool_stop();
+    if (this.threads > 1) (this.kernels as ThreadedKernelExports).pool_stop();
     for (const worker of this.#workers) worker.terminate();
     this.#workers.length = 0;
-    this.#kernels = undefined;
-    this.#memory = undefined;
+  }
+
+  get disposed(): boolean {
+    return this.#disposed;
   }
 
   adopt(worker: RunningWorker): void {
     if (this.#disposed) worker.terminate();
     else this.#workers.push(worker);
-  }
-
-  onWorkerDeath(reason: string): void {
-    if (!this.#disposed) this.#failure ??= `a kernel worker died: ${reason}`;
-  }
-
-  #run(program: Pointer, count: number): void {
-    const { kernels } = this.#live();
-    let failed: number;
-    try {
-      failed = kernels.pool_run(program, count);
-    } catch (error) {
-      this.#failure = `a kernel failed: ${error}`; // the other threads may be in the midst of it
-      throw error;
-    }
-    if (failed !== 0) {
-      this.#failure ??= "a kernel failed on a worker";
-      throw new Error(this.#failure);
-    }
-  }
-
-  #live(): { readonly kernels: KernelExports; readonly memory: WebAssembly.Memory } {
-    if (this.#kernels === undefined || this.#memory === undefined) throw new Error("this backend is disposed");
-    if (this.#failure !== undefined) throw new Error(this.#failure);
-    return { kernels: this.#kernels, memory: this.#memory };
   }
 }
 

@@ -1,5 +1,5 @@
-import { UserError } from "../../core/errors.js";
-import type { Pointer } from "../backend.js";
+import { UserError } from "../core/errors.js";
+import type { Pointer } from "./backend.js";
 
 /** Blocks begin at, and measure, whole lines of 16 words: 64 bytes. */
 const line = 16;

@@ -1,5 +1,5 @@
-import type { KernelCall } from "../backend.js";
-import { kernelEncodings } from "../kernels.generated.js";
+import type { KernelCall } from "./backend.js";
+import { kernelEncodings } from "./kernels.generated.js";
 
 /** Calls as the pool reads them: of each call the kernel's id, then its arguments, a 32-bit word each. */
 export function encodeCalls(calls: readonly KernelCall[]): Int32Array {
