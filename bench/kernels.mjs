@@ -1,5 +1,5 @@
 // Time and throughput of the convolution kernels, layer by layer of RepVGG-A0: node bench/kernels.mjs [options]
-//   --sets a0-224x1,a0-224x16,a0-32x64   --roles forward,backward-data,backward-weight   --threads 1   --passes 7   --json
+//   --sets a0-224x1,a0-224x16,a0-32x64   --roles forward,backward-data,backward-weight   --threads 1   --passes 7   --backend native   --json
 // All layers run once a pass, one after another, so that each finds its weights as cold as in a net; the best pass counts (noise only adds).
 // GFLOP/s "direct" counts every product of the plain convolution, padding included (2 · MACs), as is usual; "real" counts
 // what the algorithm multiplies. The last column is real ÷ the micro-kernel's own peak on as many threads, same run.
@@ -21,6 +21,7 @@ const { values: options } = parseArgs({
     threads: { type: "string", default: "1" },
     passes: { type: "string", default: "7" },
     all: { type: "boolean", default: false },
+    backend: { type: "string" },
     json: { type: "boolean", default: false },
   },
 });
@@ -141,7 +142,7 @@ function peak(backend) {
 
 const results = [];
 for (const threads of options.threads.split(",").map(Number)) {
-  const backend = await createBackend({ threads });
+  const backend = await createBackend({ threads, ...(options.backend && { kernels: options.backend }) });
   const peakRate = peak(backend);
   console.log(`\n${backend.name}, ${threads} thread(s), micro-kernel peak ${peakRate.toFixed(1)} GFLOP/s`);
   for (const set of options.sets.split(",")) {

@@ -27,31 +27,45 @@ typedef struct {
 } micro_tap;
 
 // The sums of a micro-tile. Only ever a local variable, used through the functions below: so it lives in registers.
+// `vectors` is a constant wherever these are used: all of a panel's, or half of them where the rest has no columns.
 typedef struct {
   vf at[MICRO_ROWS][MICRO_VECTORS];
 } micro_sums;
 
-INLINE void micro_zero(micro_sums *sums) {
+enum { HALF_VECTORS = MICRO_VECTORS / 2, HALF_PANEL = HALF_VECTORS * LANES };
+
+// Weights stream in from far away, once: they are asked for some steps before they are multiplied.
+#ifdef __wasm__
+INLINE void micro_prefetch(const float *panel_row) { (void)panel_row; }
+#else
+enum { PREFETCH_STEPS = 24, LINE_WORDS = 16 };
+INLINE void micro_prefetch(const float *panel_row) {
+  UNROLL
+  for (int c = 0; c < PANEL; c += LINE_WORDS) __builtin_prefetch(panel_row + PREFETCH_STEPS * PANEL + c, 0, 2);
+}
+#endif
+
+INLINE void micro_zero(micro_sums *sums, const int vectors) {
   UNROLL
   for (int r = 0; r < MICRO_ROWS; r++) {
     UNROLL
-    for (int v = 0; v < MICRO_VECTORS; v++) sums->at[r][v] = splat(0);
+    for (int v = 0; v < vectors; v++) sums->at[r][v] = splat(0);
   }
 }
 
-INLINE void micro_store(const micro_sums *sums, float *to) {
+INLINE void micro_store(const micro_sums *sums, const int vectors, float *to) {
   UNROLL
   for (int r = 0; r < MICRO_ROWS; r++) {
     UNROLL
-    for (int v = 0; v < MICRO_VECTORS; v++) store(to + r * PANEL + v * LANES, sums->at[r][v]);
+    for (int v = 0; v < vectors; v++) store(to + r * PANEL + v * LANES, sums->at[r][v]);
   }
 }
 
-INLINE void micro_add(const micro_sums *sums, float *to) {
+INLINE void micro_add(const micro_sums *sums, const int vectors, float *to) {
   UNROLL
   for (int r = 0; r < MICRO_ROWS; r++) {
     UNROLL
-    for (int v = 0; v < MICRO_VECTORS; v++) {
+    for (int v = 0; v < vectors; v++) {
       float *at = to + r * PANEL + v * LANES;
       store(at, load(at) + sums->at[r][v]);
     }
@@ -59,43 +73,72 @@ INLINE void micro_add(const micro_sums *sums, float *to) {
 }
 
 // One step of depth: an input of each row times one row of a panel.
-INLINE void micro_step(micro_sums *sums, const float *const inputs[MICRO_ROWS], long k, const float *panel_row) {
+INLINE void micro_step(micro_sums *sums, const int vectors, const float *const inputs[MICRO_ROWS], long k,
+                       const float *panel_row) {
   vf weights[MICRO_VECTORS];
   UNROLL
-  for (int v = 0; v < MICRO_VECTORS; v++) weights[v] = load(panel_row + v * LANES);
+  for (int v = 0; v < vectors; v++) weights[v] = load(panel_row + v * LANES);
   UNROLL
   for (int r = 0; r < MICRO_ROWS; r++) {
     const vf input = splat(inputs[r][k]);
     UNROLL
-    for (int v = 0; v < MICRO_VECTORS; v++) sums->at[r][v] += input * weights[v];
+    for (int v = 0; v < vectors; v++) sums->at[r][v] += input * weights[v];
   }
 }
 
-// sums [MICRO_ROWS][PANEL] = Σ_taps Σ_k row[·][k] · panel[weights + k·PANEL + ·]
-NOINLINE static void micro_taps(const micro_tap *tap, int taps, const float *panel, int depth, float *sums) {
+INLINE void sum_taps(const int vectors, const micro_tap *tap, int taps, const float *panel, int depth, float *sums) {
   micro_sums s;
-  micro_zero(&s);
+  micro_zero(&s, vectors);
   for (const micro_tap *end = tap + taps; tap < end; tap++) {
     const float *rows[MICRO_ROWS];
     UNROLL
     for (int r = 0; r < MICRO_ROWS; r++) rows[r] = tap->row[r];
     const float *b = panel + tap->weights;
     NO_UNROLL
-    for (int k = 0; k < depth; k++, b += PANEL) micro_step(&s, rows, k, b);
+    for (int k = 0; k < depth; k++, b += PANEL) {
+      micro_prefetch(b);
+      micro_step(&s, vectors, rows, k, b);
+    }
   }
-  micro_store(&s, sums);
+  micro_store(&s, vectors, sums);
+}
+NOINLINE static void sum_taps_whole(const micro_tap *tap, int taps, const float *panel, int depth, float *sums) {
+  sum_taps(MICRO_VECTORS, tap, taps, panel, depth, sums);
+}
+NOINLINE static void sum_taps_half(const micro_tap *tap, int taps, const float *panel, int depth, float *sums) {
+  sum_taps(HALF_VECTORS, tap, taps, panel, depth, sums);
 }
 
-// The same with one tap, rows `row_words` apart.
-NOINLINE static void micro_rows(const float *a, long row_words, const float *b, int depth, float *sums) {
+// sums [MICRO_ROWS][PANEL] = Σ_taps Σ_k row[·][k] · panel[weights + k·PANEL + ·], the first `columns` of each row at least
+INLINE void micro_taps(const micro_tap *tap, int taps, const float *panel, int depth, int columns, float *sums) {
+  if (columns > HALF_PANEL) sum_taps_whole(tap, taps, panel, depth, sums);
+  else sum_taps_half(tap, taps, panel, depth, sums);
+}
+
+INLINE void sum_rows_of(const int vectors, const float *a, long row_words, const float *b, int depth, float *sums) {
   const float *rows[MICRO_ROWS];
   UNROLL
   for (int r = 0; r < MICRO_ROWS; r++) rows[r] = a + r * row_words;
   micro_sums s;
-  micro_zero(&s);
+  micro_zero(&s, vectors);
   NO_UNROLL
-  for (int k = 0; k < depth; k++, b += PANEL) micro_step(&s, rows, k, b);
-  micro_store(&s, sums);
+  for (int k = 0; k < depth; k++, b += PANEL) {
+    micro_prefetch(b);
+    micro_step(&s, vectors, rows, k, b);
+  }
+  micro_store(&s, vectors, sums);
+}
+NOINLINE static void sum_rows_whole(const float *a, long row_words, const float *b, int depth, float *sums) {
+  sum_rows_of(MICRO_VECTORS, a, row_words, b, depth, sums);
+}
+NOINLINE static void sum_rows_half(const float *a, long row_words, const float *b, int depth, float *sums) {
+  sum_rows_of(HALF_VECTORS, a, row_words, b, depth, sums);
+}
+
+// The same with one tap, rows `row_words` apart.
+INLINE void micro_rows(const float *a, long row_words, const float *b, int depth, int columns, float *sums) {
+  if (columns > HALF_PANEL) sum_rows_whole(a, row_words, b, depth, sums);
+  else sum_rows_half(a, row_words, b, depth, sums);
 }
 
 // Positions in a row of packed inputs [positions][MICRO_ROWS] and packed output gradients [positions][PANEL]: the offsets
@@ -104,11 +147,10 @@ typedef struct {
   int x, dy, count;
 } micro_segment;
 
-// sums [MICRO_ROWS][PANEL] += Σ_positions x[position][·] · dy[position][·]; inputs are x_step words apart.
-NOINLINE static void micro_columns(const micro_segment *s, int segments, const float *x, int x_step, const float *dy,
-                                   float *sums) {
+INLINE void sum_columns(const int vectors, const micro_segment *s, int segments, const float *x, int x_step,
+                        const float *dy, float *sums) {
   micro_sums total;
-  micro_zero(&total);
+  micro_zero(&total, vectors);
   for (const micro_segment *end = s + segments; s < end; s++) {
     const float *a = x + s->x, *b = dy + s->dy;
     NO_UNROLL
@@ -116,8 +158,24 @@ NOINLINE static void micro_columns(const micro_segment *s, int segments, const f
       const float *rows[MICRO_ROWS];
       UNROLL
       for (int r = 0; r < MICRO_ROWS; r++) rows[r] = a + r;
-      micro_step(&total, rows, 0, b);
+      micro_step(&total, vectors, rows, 0, b);
     }
   }
-  micro_add(&total, sums);
+  micro_add(&total, vectors, sums);
+}
+NOINLINE static void sum_columns_whole(const micro_segment *s, int segments, const float *x, int x_step, const float *dy,
+                                       float *sums) {
+  sum_columns(MICRO_VECTORS, s, segments, x, x_step, dy, sums);
+}
+NOINLINE static void sum_columns_half(const micro_segment *s, int segments, const float *x, int x_step, const float *dy,
+                                      float *sums) {
+  sum_columns(HALF_VECTORS, s, segments, x, x_step, dy, sums);
+}
+
+// sums [MICRO_ROWS][PANEL] += Σ_positions x[position][·] · dy[position][·], the first `columns` of each row at least;
+// inputs are x_step words apart.
+INLINE void micro_columns(const micro_segment *s, int segments, const float *x, int x_step, const float *dy, int columns,
+                          float *sums) {
+  if (columns > HALF_PANEL) sum_columns_whole(s, segments, x, x_step, dy, sums);
+  else sum_columns_half(s, segments, x, x_step, dy, sums);
 }

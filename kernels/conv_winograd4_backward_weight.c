@@ -100,7 +100,7 @@ static void multiply_point(const block *b, int count, int first, const float *x,
     float *sums = products + (long)i * panels * MICRO_SIZE;
     for (int k = 0; first && k < b->panels * MICRO_SIZE; k += LANES) store(sums + k, splat(0));
     for (int p = 0; p < b->panels; p++, sums += MICRO_SIZE)
-      micro_columns(&all, 1, quad, LANES, dy + p * b->dy_column, sums);
+      micro_columns(&all, 1, quad, LANES, dy + p * b->dy_column, b->outputs - p * PANEL, sums);
   }
 }
 

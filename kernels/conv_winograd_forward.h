@@ -80,16 +80,16 @@ void CONV_NAME(_forward_task)(forward_arguments *a, int task, int thread) {
   for (int panel = first_panel; panel < end_panel; panel++) {
     const float *weights = F32(a->packed) + (long)(group * panels + panel) * TILE_POINTS * inputs * PANEL;
     const long product_words = rows * PANEL + 16;
+    const int columns = min_int(PANEL, outputs - panel * PANEL);
     for (int point = 0; point < TILE_POINTS; point++, weights += inputs * PANEL)
       for (int t = 0; t < rows; t += MICRO_ROWS)
-        micro_rows(transformed + point * point_words + t * row_words, row_words, weights, inputs,
+        micro_rows(transformed + point * point_words + t * row_words, row_words, weights, inputs, columns,
                    products + point * product_words + t * PANEL);
     const int column = group * outputs + panel * PANEL;
-    const output_panel output = output_of(a->bias ? F32(a->bias) + column : 0, min_int(PANEL, outputs - panel * PANEL),
-                                          a->relu, a->accumulate);
+    const output_panel output = output_of(a->bias ? F32(a->bias) + column : 0, columns, a->relu, a->accumulate);
     for (int t = 0; t < tiles; t++) {
       float results[WINOGRAD * WINOGRAD * PANEL];
-      for (int c = 0; c < PANEL; c += LANES)
+      for (int c = 0; c < columns; c += LANES)
         transform_output_vector(products + t * PANEL + c, product_words, results + c);
       store_tile(a, first_tile + t, column, &output, results);
     }

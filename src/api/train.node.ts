@@ -1,3 +1,4 @@
+import type { Backend } from "../backend/backend.js";
 import { FormatError, UserError } from "../core/errors.js";
 import { type AugmentationConfig, type AugmentationPreset, augmentationPreset } from "../data/augmentation/config.js";
 import type { SkippedFile } from "../data/dataset.js";
@@ -37,6 +38,8 @@ export interface TrainProcessOptions extends ComputeOptions, OpenOptions {
   readonly checkpointSeconds?: number;
   readonly onStep?: (position: RunPosition, loss: number, stepsPerEpoch: number) => void;
   readonly onEpoch?: (record: EpochRecord) => void;
+  /** Told in a sentence what may surprise: that a run goes on with other kernels. */
+  readonly onRemark?: (sentence: string) => void;
   /** Told of each file that is left out, as soon as it is found unusable. */
   readonly onSkip?: (file: SkippedFile) => void;
 }
@@ -74,8 +77,8 @@ export async function train(
   options: TrainOptions = {},
 ): Promise<TrainResult> {
   const { augmentation, out, holdOut, ...others } = options;
-  const { backend, threads, workers, signal, checkpointSeconds, onStep, onEpoch, onSkip, ...rest } = others;
-  const { strict, onProgress, ...fields } = rest;
+  const { backend: _, threads, kernels, workers, signal, checkpointSeconds, ...rest } = others;
+  const { onStep, onEpoch, onSkip, onRemark, strict, onProgress, ...fields } = rest;
   const { size } = model.metadata.preprocessing;
   const variation = augmentation ?? (Math.min(...size) < 128 ? "small-images" : "imagenet");
   const config = trainConfig({
@@ -85,13 +88,16 @@ export async function train(
   if (out !== undefined) checkNewRun(out);
   const sets = await trainAndTest(data, { ...options, seed: config.seed });
   const start = await fitToData(model, sets);
-  let run: RunDirectory | undefined;
-  if (out !== undefined) {
-    const initial = encodeModel(start);
-    const setup: RunSetup = { model: initial.metadata, data: sets.origin ?? null, config };
-    run = await RunDirectory.create(out, setup, initial);
-  }
-  return runTraining(start, sets, config, options, run, undefined);
+  return usingBackend(options, async (backend) => {
+    let run: RunDirectory | undefined;
+    if (out !== undefined) {
+      const initial = encodeModel(start);
+      const { arithmetic } = backend;
+      const setup: RunSetup = { model: initial.metadata, data: sets.origin ?? null, config, arithmetic };
+      run = await RunDirectory.create(out, setup, initial);
+    }
+    return runTraining(start, sets, config, { ...options, backend }, run, undefined);
+  });
 }
 
 /** @throws UserError when the folder holds a run already: {@link train} would not begin another one there. */
@@ -101,7 +107,7 @@ export function checkNewRun(out: string): void {
 
 /**
  * Goes on with a run that was interrupted or killed, from its last checkpoint: the result has the same bits as that of
- * a run that never stopped.
+ * a run that never stopped, where the kernels have the same arithmetic (see `Backend`; `onRemark` is told if not).
  * @param data only where the run was begun with data sets instead of a place.
  * @throws UserError when the folder holds no run.
  */
@@ -120,7 +126,15 @@ export async function resume(
   const model = decodeModel(arrays, metadata, run.file("initial.safetensors"));
   const sets = data ?? (await trainAndTest(setup.data!.place, { ...options, ...setup.data! }));
   checkClasses(model, sets.train);
-  return runTraining(model, sets, config, options, run, await run.readCheckpoint());
+  return usingBackend(options, async (backend) => {
+    const { arithmetic = backend.arithmetic } = setup;
+    if (arithmetic !== backend.arithmetic) {
+      options.onRemark?.(
+        `the run was begun with kernels "${arithmetic}" and goes on with "${backend.arithmetic}": its result will differ in the last bits`,
+      );
+    }
+    return runTraining(model, sets, config, { ...options, backend }, run, await run.readCheckpoint());
+  });
 }
 
 /** What config.json holds. */
@@ -130,6 +144,8 @@ interface RunSetup {
   /** Null: data sets that the caller had open. */
   readonly data: SplitOrigin | null;
   readonly config: TrainConfig;
+  /** Of the backend (see `Backend`); runs of the time before native kernels have none. */
+  readonly arithmetic?: string;
 }
 
 function readSetup(run: RunDirectory): RunSetup {
@@ -148,7 +164,7 @@ async function runTraining(
   model: Model,
   sets: TrainAndTest,
   config: TrainConfig,
-  options: TrainProcessOptions,
+  options: TrainProcessOptions & { readonly backend: Backend },
   run: RunDirectory | undefined,
   checkpoint: Checkpoint | undefined,
 ): Promise<TrainResult> {
@@ -176,22 +192,20 @@ async function runTraining(
     onEpoch?.(record);
   };
   try {
-    const result = await usingBackend(options, (backend) =>
-      trainLoop({
-        ...{ backend, model, config, trainLoader, testLoader, onRecord },
-        ...(checkpoint && { resume: checkpoint }),
-        ...(signal && { signal }),
-        ...(checkpointSeconds !== undefined && { checkpointSeconds }),
-        onStep: (position, loss) => onStep?.(position, loss, trainLoader.stepsPerEpoch),
-        onBest: async (best, record) => {
-          await run?.writeModel("best", encodeModel(described(best, sets, config, record.epoch)));
-        },
-        onCheckpoint: async (state) => {
-          await run?.writeCheckpoint(state);
-          if (run && epochs.length > 0 && state.position.stepInEpoch === 0) await drawCurves(run, epochs, model, sets);
-        },
-      }),
-    );
+    const result = await trainLoop({
+      ...{ backend: options.backend, model, config, trainLoader, testLoader, onRecord },
+      ...(checkpoint && { resume: checkpoint }),
+      ...(signal && { signal }),
+      ...(checkpointSeconds !== undefined && { checkpointSeconds }),
+      onStep: (position, loss) => onStep?.(position, loss, trainLoader.stepsPerEpoch),
+      onBest: async (best, record) => {
+        await run?.writeModel("best", encodeModel(described(best, sets, config, record.epoch)));
+      },
+      onCheckpoint: async (state) => {
+        await run?.writeCheckpoint(state);
+        if (run && epochs.length > 0 && state.position.stepInEpoch === 0) await drawCurves(run, epochs, model, sets);
+      },
+    });
     const trained = described(result.model, sets, config, result.position.epoch);
     if (!result.interrupted) await run?.writeModel("model", encodeModel(trained));
     const skipped = uniqueSkipped(trainLoader.skipped, testLoader.skipped);

@@ -10,6 +10,8 @@ import type { KernelArguments, KernelName } from "./kernels.generated.js";
 export interface Backend {
   /** "wasm simd+threads", "native x86-64-v4", … */
   readonly name: string;
+  /** Backends of the same arithmetic give the same bits: "wasm", "native x86-64-v4", … */
+  readonly arithmetic: string;
   /** Threads that share the work, the caller's own included. */
   readonly threads: number;
   /** Vector width of the build in floats; packed weights are laid out in panels of `panelColumns` output channels. */

@@ -3,7 +3,8 @@ import { encodeCalls } from "./encode.js";
 import { Heap } from "./heap.js";
 
 /** What runs the kernels: their memory and their threads. */
-export interface Engine extends Pick<Backend, "name" | "threads" | "lanes" | "panelColumns" | "microRows"> {
+export interface Engine
+  extends Pick<Backend, "name" | "arithmetic" | "threads" | "lanes" | "panelColumns" | "microRows"> {
   /** Words that may be given out: from the first to before the limit. */
   readonly firstWord: number;
   readonly limitWord: number;
@@ -20,6 +21,7 @@ export interface Engine extends Pick<Backend, "name" | "threads" | "lanes" | "pa
 /** A backend on an engine: who has which memory, and how calls are encoded. */
 export class KernelBackend implements Backend {
   readonly name: string;
+  readonly arithmetic: string;
   readonly threads: number;
   readonly lanes: number;
   readonly panelColumns: number;
@@ -33,6 +35,7 @@ export class KernelBackend implements Backend {
 
   constructor(engine: Engine) {
     this.name = engine.name;
+    this.arithmetic = engine.arithmetic;
     this.threads = engine.threads;
     this.lanes = engine.lanes;
     this.panelColumns = engine.panelColumns;

@@ -9,7 +9,7 @@ export interface BackendOptions {
   /** Threads that share the work, the caller's own included; by default one a processor, at most 16. */
   readonly threads?: number;
   /** By default the fastest that there is. A browser has only "wasm". */
-  readonly kind?: BackendKind;
+  readonly kernels?: BackendKind;
 }
 
 const maxThreads = 64;

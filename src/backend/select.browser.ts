@@ -12,7 +12,7 @@ export type { BackendOptions };
  * @throws UserError when `threads` is not a whole number from 1 to 64, native kernels are asked for, or memory is missing
  */
 export async function createBackend(options: BackendOptions = {}): Promise<Backend> {
-  if (options.kind === "native")
+  if (options.kernels === "native")
     throw new UserError({ expected: "the backend wasm", received: "native, which a browser does not run" });
   const threads = wantedThreads(options, navigator.hardwareConcurrency);
   return createWasmBackend(

@@ -31,8 +31,8 @@ function wasmBackend(threads: number): Promise<Backend> {
   );
 }
 
-function wantedKind({ kind }: BackendOptions): BackendKind {
-  const wanted = kind ?? (process.env["REPVGG_BACKEND"] || undefined);
+function wantedKind({ kernels }: BackendOptions): BackendKind {
+  const wanted = kernels ?? (process.env["REPVGG_BACKEND"] || undefined);
   if (wanted === undefined) return nativeAbsence() === undefined ? "native" : "wasm";
   const known = backendKinds.find((name) => name === wanted);
   if (!known) throw new UserError({ expected: `the backend ${backendKinds.join(" or ")}`, received: String(wanted) });

@@ -7,6 +7,7 @@ import { usingBackend } from "../api/backend.node.js";
 import { loadNet } from "../api/exchange/load-net.node.js";
 import type { Net } from "../api/exchange/net.js";
 import { signature } from "../api/exchange/net-inputs.js";
+import { nativeAbsence } from "../backend/native/native-backend.js";
 import { architecture } from "../nn/build-architecture.js";
 import type { Model } from "../nn/model.js";
 import { variantNames } from "../nn/zoo.js";
@@ -54,12 +55,14 @@ async function system(terminal: Terminal): Promise<void> {
       cores: availableParallelism(),
       memoryBytes: totalmem(),
       backend: backend.name,
+      nativeAbsent: nativeAbsence() ?? null,
       threads: backend.threads,
     };
     terminal.result(facts, () =>
       [
         `Node ${facts.node}, ${facts.platform}, ${facts.processor}, ${facts.cores} cores, ${byteSize(facts.memoryBytes)}`,
         `kernels: ${facts.backend}, ${facts.threads} threads`,
+        ...(facts.nativeAbsent === null ? [] : [`no native kernels: ${facts.nativeAbsent}`]),
       ].join("\n"),
     );
   });

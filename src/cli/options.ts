@@ -1,4 +1,5 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
+import { type BackendKind, backendKinds } from "../backend/options.js";
 import type { OutputOptions } from "./terminal.js";
 
 /** Options that every command has. */
@@ -12,6 +13,7 @@ export function withOutputOptions(command: Command): Command {
 /** Options of every command that computes. */
 export interface ComputeOptions extends OutputOptions {
   readonly threads?: number;
+  readonly kernels?: BackendKind;
 }
 
 export function withComputeOptions(command: Command): Command {
@@ -20,6 +22,9 @@ export function withComputeOptions(command: Command): Command {
       .optionsGroup("Process:")
       .addOption(
         new Option("--threads <n>", "threads that compute (default: one a core)").argParser(wholeNumber(1, 64)),
+      )
+      .addOption(
+        new Option("--kernels <kind>", "machine code or WebAssembly (default: what there is)").choices(backendKinds),
       ),
   );
 }

@@ -56,7 +56,8 @@ export function quickstartCommand(): Command {
 async function run(options: Options): Promise<void> {
   const terminal = new Terminal(options);
   makeRoom(options.out);
-  const compute = options.threads === undefined ? {} : { threads: options.threads };
+  const { threads, kernels } = options;
+  const compute = { ...(threads !== undefined && { threads }), ...(kernels && { kernels }) };
   await usingBackend(compute, (backend) => wholeJob(terminal, options, backend));
 }
 

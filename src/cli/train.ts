@@ -37,7 +37,7 @@ interface Options extends ComputeOptions, NetOptions, TrainingOptions {
 const netFlags = ["model", "depths", "widths", "strides", "groups", "pointwise", "identity", "size"];
 
 /** Options that a run may be resumed with: they do not change its result. */
-const processFlags = ["resume", "threads", "workers", "checkpointSeconds", "strict", "json", "quiet"];
+const processFlags = ["resume", "threads", "kernels", "workers", "checkpointSeconds", "strict", "json", "quiet"];
 
 const examples = `
 Examples:
@@ -109,7 +109,7 @@ export function trainCommand(): Command {
 async function run(data: string | undefined, options: Options, command: Command): Promise<void> {
   const terminal = new Terminal(options);
   const result = await interruptible(terminal, (signal) => {
-    const process = { ...trainingView(terminal), signal };
+    const process = { ...trainingView(terminal), signal, onRemark: (sentence: string) => terminal.say(sentence) };
     return options.resume === undefined
       ? begin(data, options, { ...process, onProgress: terminal.counting("download", "B") }, terminal)
       : goOn(options.resume, data, options, process, command);
@@ -118,7 +118,7 @@ async function run(data: string | undefined, options: Options, command: Command)
   if (result.interrupted) process.exitCode = interruptedCode;
 }
 
-type Callbacks = ReturnType<typeof trainingView> & Pick<TrainOptions, "signal" | "onProgress">;
+type Callbacks = ReturnType<typeof trainingView> & Pick<TrainOptions, "signal" | "onProgress" | "onRemark">;
 
 async function begin(
   data: string | undefined,

@@ -16,7 +16,7 @@ export interface TestedBackend {
 
 /** WebAssembly, and of the native kernels every instruction set that this machine has. */
 export const backendKinds: readonly BackendKind[] = [
-  { name: "wasm", create: (threads) => createBackend({ threads, kind: "wasm" }) },
+  { name: "wasm", create: (threads) => createBackend({ threads, kernels: "wasm" }) },
   ...nativeVariants().map((variant) => ({
     name: `native ${variant}`,
     create: async (threads: number) => createNativeBackend(threads, variant),

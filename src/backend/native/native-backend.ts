@@ -49,6 +49,7 @@ const minWindowBytes = 2 ** 26;
 
 class NativeEngine implements Engine {
   readonly name: string;
+  readonly arithmetic: string;
   readonly lanes: number;
   readonly panelColumns: number;
   readonly microRows: number;
@@ -64,7 +65,7 @@ class NativeEngine implements Engine {
     { name, lanes, panelColumns, microRows }: NativeVariant,
     readonly threads: number,
   ) {
-    this.name = `native ${name}`;
+    this.name = this.arithmetic = `native ${name}`;
     this.lanes = lanes;
     this.panelColumns = panelColumns;
     this.microRows = microRows;

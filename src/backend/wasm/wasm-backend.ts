@@ -73,6 +73,7 @@ function reserveMemory(shared: boolean): WebAssembly.Memory {
 
 class WasmEngine implements Engine {
   readonly name: string;
+  readonly arithmetic = "wasm";
   readonly lanes = 4;
   readonly panelColumns = 8;
   readonly microRows = 4;
