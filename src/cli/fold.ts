@@ -1,10 +1,11 @@
 import { Command, Option } from "commander";
 import { checkStatistics, describeStatistics } from "../analysis/diagnosis/statistics.js";
 import { foldNet } from "../api/exchange/fold-net.js";
-import type { foldVerified } from "../api/exchange/fold-verified.node.js";
+import { foldVerified } from "../api/exchange/fold-verified.node.js";
 import { withNet } from "../api/exchange/load-net.node.js";
 import { type Net, netOf } from "../api/exchange/net.js";
 import { outputFormat, saveNet } from "../api/exchange/save-net.node.js";
+import { recalibrate } from "../api/recalibrate.node.js";
 import { UserError } from "../core/errors.js";
 import { describeFold, type FoldReport } from "../graph/fold/report.js";
 import { precisionOption, type SourceOptions, withSourceOptions } from "./exchange-options.js";
@@ -64,7 +65,7 @@ async function foldTo(path: string, loaded: Net, options: Options, terminal: Ter
   const worthChecking = options.verify && net.source.form !== "plain";
   const { maxCost, precision } = options;
   const result = worthChecking
-    ? await verified(net, options)
+    ? await foldVerified(net, { ...options, deferred: true })
     : { ...foldNet(net, { deferred: true, ...(maxCost !== undefined && { maxCost }) }), verification: null };
   const { net: folded, report, verification } = result;
   if (report.regions.length === 0) terminal.say(`${path} has nothing to fold; it is copied.`);
@@ -97,12 +98,6 @@ function summary({ regions, refusals }: FoldReport): string {
   return `${plural(regions.length, "region")} folded into one convolution each${saved}${kept}`;
 }
 
-/** Loaded when asked for, as the data sets are: kernels and image decoders take longer to load than many a net to fold. */
-async function verified(net: Net, options: Options): ReturnType<typeof foldVerified> {
-  const { foldVerified } = await import("../api/exchange/fold-verified.node.js");
-  return foldVerified(net, { ...options, deferred: true });
-}
-
 async function recalibrated(net: Net, data: string, options: Options, terminal: Terminal): Promise<Net> {
   if (!net.model) {
     throw new UserError({
@@ -111,7 +106,6 @@ async function recalibrated(net: Net, data: string, options: Options, terminal: 
       remedy: "fold it with the statistics that it has",
     });
   }
-  const { recalibrate } = await import("../api/recalibrate.node.js");
   const model = await recalibrate(net.model, data, { ...options, onImages: terminal.counting("recalibrate", "img") });
   return { ...netOf(model), source: net.source };
 }
