@@ -1,11 +1,14 @@
 // What the benchmarks share: running peers as processes, medians with spread, and the description of the machine.
 import { spawnSync } from "node:child_process";
-import { mkdirSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { availableParallelism, cpus, totalmem } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 export const benchFolder = dirname(fileURLToPath(import.meta.url));
+
+/** Debian's, which has PyTorch, where there is one. */
+export const python = existsSync("/usr/bin/python3") ? "/usr/bin/python3" : "python3";
 
 /** Runs a peer and returns the JSON of its last line of output; undefined, with the reason on stderr, where it cannot run. */
 export function runPeer(command, args, { env = {}, timeoutSeconds = 600 } = {}) {

@@ -2,9 +2,8 @@
 //   node bench/train.mjs [--rounds 3] [--seconds 8] [--write]
 // PyTorch: Debian's python3-torch with libopenblas0-pthread. Its malloc gives memory back to the system at every step and is
 // then bound by page faults; it gets the settings under which it is fastest (GLIBC_TUNABLES below).
-import { existsSync } from "node:fs";
 import { parseArgs } from "node:util";
-import { machine, runPeer, summary, writeResults } from "./lib.mjs";
+import { machine, python, runPeer, summary, writeResults } from "./lib.mjs";
 
 const { values } = parseArgs({
   options: {
@@ -13,7 +12,6 @@ const { values } = parseArgs({
     write: { type: "boolean", default: false },
   },
 });
-const python = existsSync("/usr/bin/python3") ? "/usr/bin/python3" : "python3";
 const torchEnvironment = { GLIBC_TUNABLES: "glibc.malloc.mmap_max=0:glibc.malloc.trim_threshold=100000000000" };
 const cases = [
   { size: 32, batch: 64 },
