@@ -30,7 +30,8 @@ if (values.write) writeResults("fold", { machine: machine(), command: "node benc
 
 async function compare(model) {
   const checkpoint = join(folder, `${model}.pth`);
-  await saveNet(netOf(withStatistics(repvgg(model))), checkpoint);
+  // In a process of its own: a child's peak counts the parent's memory at its start.
+  runPeer(process.execPath, ["bench/peers/fold_checkpoint.mjs", model, checkpoint]);
   const [ours, theirs] = ["ours.safetensors", "theirs.pth"].map((name) => join(folder, name));
   const runs = { repvgg: [], pytorch: [] };
   for (let round = 0; round < Number(values.rounds); round++) {
@@ -66,21 +67,4 @@ async function compare(model) {
     );
   }
   return row;
-}
-
-/** The statistics that training leaves, at random: fresh ones (0 and 1) would hide mistakes. */
-function withStatistics(model) {
-  const draw = {
-    running_mean: (rng) => 0.1 * rng.normal(),
-    running_var: (rng) => rng.uniform(0.5, 1.5),
-    weight: (rng) => rng.uniform(0.5, 1.5),
-    bias: (rng) => 0.1 * rng.normal(),
-  };
-  const state = [...model.state].map(([name, array]) => {
-    const make = array.shape.length === 1 && !name.startsWith("linear.") ? draw[name.split(".").at(-1)] : undefined;
-    if (!make) return [name, array];
-    const rng = rngFor(0, "bench", name);
-    return [name, { ...array, data: Float32Array.from(array.data, () => make(rng)) }];
-  });
-  return { ...model, state: new Map(state) };
 }
