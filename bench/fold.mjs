@@ -7,8 +7,6 @@ import { mkdtempSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { rngFor } from "../dist/core/rng.js";
-import { netOf, repvgg, saveNet } from "../dist/index.js";
 import { machine, python, runPeer, summary, writeResults } from "./lib.mjs";
 
 const { values } = parseArgs({
