@@ -16,7 +16,7 @@ BROADCAST_ROW(multiply, u *v)
 BROADCAST_ROW(divide, u / v)
 BROADCAST_ROW(larger, vmax(u, v))
 BROADCAST_ROW(smaller, vmin(u, v))
-BROADCAST_ROW(prelu, select(u < 0, u *v, u))
+BROADCAST_ROW(prelu, vselect(u < 0, u *v, u))
 
 typedef void broadcast_row(const float *a, int a_step, const float *b, int b_step, float *y, int n);
 static broadcast_row *const operations[] = {add_row,    subtract_row, multiply_row, divide_row,

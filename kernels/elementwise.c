@@ -53,7 +53,7 @@ ELEMENTWISE(clip_forward, IN(x) OUT(y) const vf low = splat(args->low); const vf
 
 ELEMENTWISE(leaky_relu_forward, IN(x) OUT(y) const vf alpha = splat(args->alpha);,
             vf value = load_lanes(x + i, count);
-            store_lanes(y + i, select(value < 0, alpha * value, value), count);)
+            store_lanes(y + i, vselect(value < 0, alpha * value, value), count);)
 
 ELEMENTWISE(swish_forward, IN(x) OUT(y) const vf alpha = splat(args->alpha);,
             vf value = load_lanes(x + i, count);

@@ -44,7 +44,7 @@ INLINE pool_taps taps_of(const pool_window *w, int position) {
 }
 
 // Once a NaN is in, it stays.
-INLINE vf larger(vf m, vf v) { return select(m != m, m, vmax(v, m)); }
+INLINE vf larger(vf m, vf v) { return vselect(m != m, m, vmax(v, m)); }
 
 static void max_position(const pool_taps *t, int channels, float *y) {
   FOR_VECTORS(c, count, channels, {
