@@ -1,0 +1,6 @@
+import type { Graph } from "#repvgg/graph/graph.js";
+
+export function resnet(
+  depth: 18 | 34 | 50 | 101,
+  options?: { readonly classes?: number; readonly width?: number; readonly seed?: number },
+): Graph;
