@@ -1,9 +1,10 @@
 // What the benchmarks share: running peers as processes, medians with spread, and the description of the machine.
 import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, writeFileSync } from "node:fs";
-import { availableParallelism, cpus, totalmem } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { describeMachine } from "#repvgg/api/bench/machine.node.js";
+import { quantile } from "#repvgg/core/statistics.js";
 
 export const benchFolder = dirname(fileURLToPath(import.meta.url));
 
@@ -28,30 +29,12 @@ export function runPeer(command, args, { env = {}, timeoutSeconds = 600 } = {}) 
   }
 }
 
-export function quantile(values, share) {
-  const sorted = [...values].sort((a, b) => a - b);
-  const at = (sorted.length - 1) * share;
-  const low = Math.floor(at);
-  return sorted[low] + (sorted[Math.min(low + 1, sorted.length - 1)] - sorted[low]) * (at - low);
-}
-
 /** Median and quartiles. */
 export function summary(values) {
   return { median: quantile(values, 0.5), q1: quantile(values, 0.25), q3: quantile(values, 0.75), runs: values.length };
 }
 
-export function machine() {
-  const flags = spawnSync("lscpu", { encoding: "utf8" }).stdout ?? "";
-  return {
-    processor: cpus()[0]?.model.trim() ?? "unknown",
-    cores: availableParallelism(),
-    memoryGiB: Math.round(totalmem() / 2 ** 30),
-    avx512: flags.includes("avx512f"),
-    node: process.version,
-    v8: process.versions.v8,
-    date: new Date().toISOString().slice(0, 10),
-  };
-}
+export { describeMachine as machine };
 
 export function writeResults(name, results) {
   const folder = join(benchFolder, "results");

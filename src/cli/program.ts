@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
+import { benchCommand } from "./bench.js";
 import { dataCommand } from "./data.js";
 import { evalCommand } from "./eval.js";
 import { exportCommand } from "./export.js";
@@ -20,6 +21,7 @@ const commands = [
   verifyCommand,
   exportCommand,
   predictCommand,
+  benchCommand,
   infoCommand,
   dataCommand,
   pullCommand,

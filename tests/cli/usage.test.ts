@@ -7,7 +7,7 @@ describe("wrong command lines get one line", () => {
   const cases: [string, string][] = [
     [
       "trian pictures",
-      'expected a command (quickstart, train, eval, fold, verify, export, predict, info, data, pull), received "trian": did you mean train?',
+      'expected a command (quickstart, train, eval, fold, verify, export, predict, bench, info, data, pull), received "trian": did you mean train?',
     ],
     ["train pictures --epoks 3", "expected a known option, received --epoks: did you mean --epochs?"],
     ["--bogus", "expected a known option, received --bogus: see repvgg --help"],
@@ -34,6 +34,8 @@ describe("wrong command lines get one line", () => {
     ],
     ["train pictures --optimizer sdg", 'expected --optimizer to be sgd or adamw, received "sdg": did you mean sgd?'],
     ["train pictures --epochs", "expected a value after --epochs, received nothing: see repvgg train --help"],
+    ["bench nano --peers caffe", "expected peers of onnxruntime-node, onnxruntime-web, tfjs, received caffe"],
+    ["bench nano --picture times.gif", "expected --picture to end in .svg or .png, received times.gif"],
     ["train a b", "expected at most 1 argument, received 2: see repvgg train --help"],
     ["eval model.safetensors", "expected <data>, received nothing: see repvgg eval --help"],
     ["fold model.safetensors", "expected --output <file>, received nothing: see repvgg fold --help"],
@@ -75,7 +77,18 @@ describe.concurrent("help", () => {
   it("lists every command and the exit codes", async () => {
     const { code, stdout, stderr } = await repvgg(["--help"]);
     expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
-    for (const command of ["quickstart", "train", "eval", "fold", "verify", "export", "predict", "info", "data"]) {
+    for (const command of [
+      "quickstart",
+      "train",
+      "eval",
+      "fold",
+      "verify",
+      "export",
+      "predict",
+      "bench",
+      "info",
+      "data",
+    ]) {
       expect(stdout).toMatch(new RegExp(`^  ${command} {2,}\\S`, "m"));
     }
     expect(stdout).toContain("2 verification failed");

@@ -1,0 +1,101 @@
+import { availableParallelism } from "node:os";
+import { Command, Option } from "commander";
+import { type BenchReport, bench } from "../api/bench/bench.node.js";
+import { peerNames } from "../api/bench/engines/registry.node.js";
+import { netNamed } from "../api/bench/net-named.node.js";
+import { benchHead, benchRows, describeNoise } from "../api/bench/text.js";
+import { UserError } from "../core/errors.js";
+import { writeFileAtomically } from "../formats/atomic-write.node.js";
+import type { Form } from "../nn/architecture.js";
+import { variantNames } from "../nn/zoo.js";
+import { benchSvg } from "../report/bench-bars.js";
+import { svgToPng } from "../report/png.node.js";
+import { type SourceOptions, withSourceOptions } from "./exchange-options.js";
+import { plural } from "./format.js";
+import { number, wholeNumber, wholeNumbers, withOutputOptions, words } from "./options.js";
+import { type OutputOptions, Terminal } from "./terminal.js";
+
+interface Options extends OutputOptions, SourceOptions {
+  readonly form?: Form;
+  readonly threads?: readonly number[];
+  readonly batch?: readonly number[];
+  readonly backends?: readonly string[];
+  readonly peers: readonly string[] | boolean;
+  readonly rounds?: number;
+  readonly seconds?: number;
+  readonly picture?: string;
+}
+
+export function benchCommand(): Command {
+  return withOutputOptions(
+    withSourceOptions(
+      new Command("bench")
+        .summary("time nets, beside other engines where they are installed")
+        .description(
+          "Time nets in this package and, through ONNX, in other engines that are installed. Each engine has a process of its own, all take turns, and none counts whose outputs differ.",
+        )
+        .argument("[nets...]", `files, or names: ${variantNames.join(", ")}`, ["A0"])
+        .optionsGroup("Task:")
+        .addOption(
+          new Option("--form <form>", "plain folds files first (default: files as they are, names plain)").choices([
+            "train",
+            "plain",
+          ]),
+        )
+        .option("--threads <list>", "numbers of threads (default: 1, and one a core)", wholeNumbers(1))
+        .option("--batch <list>", "images at once (default: 1)", wholeNumbers(1))
+        .optionsGroup("Engines:")
+        .option("--backends <list>", "kinds of our kernels, as wasm (default: the fastest)", words)
+        .option("--peers <list>", `of ${peerNames.join(", ")} (default: all that are installed)`, words)
+        .option("--no-peers", "this package alone")
+        .optionsGroup("Measurement:")
+        .option("--rounds <n>", "turns of each engine (default: 5)", wholeNumber(1, 1000))
+        .option("--seconds <x>", "of each turn (default: 0.5)", number(0, 600))
+        .option("--picture <file>", "draw the times (.svg or .png)"),
+    ),
+  ).action(run);
+}
+
+async function run(names: readonly string[], options: Options): Promise<void> {
+  const terminal = new Terminal(options);
+  const { rounds, seconds, picture, inputSize } = options;
+  if (picture !== undefined && !/\.(svg|png)$/.test(picture)) {
+    throw new UserError({ expected: "--picture to end in .svg or .png", received: picture });
+  }
+  const engines = [...(options.backends?.map((kind) => `repvgg:${kind}`) ?? ["repvgg"]), ...peersOf(options)];
+  const nets = await Promise.all(names.map(async (name) => ({ name, net: await netNamed(name, options) })));
+  const report = await bench({
+    ...{ nets, engines, threads: options.threads ?? [...new Set([1, availableParallelism()])] },
+    batches: options.batch ?? [1],
+    ...(rounds !== undefined && { rounds }),
+    ...(seconds !== undefined && { seconds }),
+    ...(inputSize !== undefined && { size: inputSize as [number, number] }),
+    onTurn: terminal.counting("bench", "turn"),
+  });
+  if (picture !== undefined) await draw(report, picture);
+  terminal.result({ ...report, ...(picture !== undefined && { picture }) }, () => {
+    const { processor, cores, node } = report.machine;
+    return [
+      terminal.table(benchHead, benchRows(report.results)),
+      `${processor}, ${plural(cores, "core")}, Node ${node}. × ours: an engine's time as a multiple of ${engines[0]}'s.`,
+      describeNoise(report.noise),
+    ].join("\n");
+  });
+}
+
+function peersOf({ peers }: Options): readonly string[] {
+  if (peers === false) return [];
+  if (peers === true || peers === undefined) return peerNames;
+  const unknown = (peers as readonly string[]).find((name) => !peerNames.includes(name));
+  if (unknown === undefined) return peers as readonly string[];
+  throw new UserError({ expected: `peers of ${peerNames.join(", ")}`, received: unknown });
+}
+
+async function draw({ results, machine }: BenchReport, file: string): Promise<void> {
+  const panels = results.map(({ model, threads, batch, engines }) => ({
+    title: `${model}, ${plural(threads, "thread")}${batch > 1 ? `, batch ${batch}` : ""}`,
+    bars: engines.flatMap(({ engine, times, agrees }) => (times && agrees ? [{ engine, ...times }] : [])),
+  }));
+  const svg = benchSvg(`Inference on ${machine.processor}, Node ${machine.node}`, panels);
+  await writeFileAtomically(file, file.endsWith(".png") ? await svgToPng(svg) : svg);
+}
