@@ -10,6 +10,11 @@ export interface VerifyOptions {
   readonly backend?: SessionOptions["backend"];
   /** Input shape, where the graphs leave it open: see {@link SessionOptions.shape}. */
   readonly shape?: NonNullable<SessionOptions["shape"]>;
+  /**
+   * Keep one net in kernel memory at a time, with its weights packed as tightly as they are (default false). All inputs are kept
+   * instead, and the reference's outputs.
+   */
+  readonly oneAtATime?: boolean;
   /** Relative error from which two values count as parted (default 1e-4). */
   readonly threshold?: number;
   /** Inner values to compare one by one, by name in both graphs (default: {@link pairValues}). */
@@ -61,12 +66,28 @@ export async function verifyModels(
   const { threshold = 1e-4 } = options;
   const outputs = new OutputComparison();
   let first: VerifyInput | undefined;
-  await withSessions(reference, candidate, options, { reference: [], candidate: [] }, async (a, b) => {
-    for await (const input of inputs) {
-      first ??= input;
-      outputs.push(ordered(a, a.run(input)), ordered(b, b.run(input)));
-    }
-  });
+  if (options.oneAtATime) {
+    const kept: VerifyInput[] = [];
+    for await (const input of inputs) kept.push(input);
+    [first] = kept;
+    const run = (graph: Graph): SessionTensor[][] => {
+      const session = open(graph, [], options);
+      try {
+        return kept.map((input) => ordered(session, session.run(input)));
+      } finally {
+        session.dispose();
+      }
+    };
+    const expected = run(reference);
+    run(candidate).forEach((received, i) => void outputs.push(expected[i]!, received));
+  } else {
+    await withSessions(reference, candidate, options, { reference: [], candidate: [] }, async (a, b) => {
+      for await (const input of inputs) {
+        first ??= input;
+        outputs.push(ordered(a, a.run(input)), ordered(b, b.run(input)));
+      }
+    });
+  }
   const pairs =
     options.values?.map((name) => ({ reference: name, candidate: name })) ?? pairValues(reference, candidate);
   const values =
@@ -110,22 +131,28 @@ function compareValues(
 
 type Runnable = Pick<Session, "outputNames" | "run" | "dispose">;
 
+function open(graph: Graph, features: readonly string[], { backend, shape, oneAtATime }: VerifyOptions): Runnable {
+  if (!backend) return referenceSession(graph, features);
+  return createSession(graph, {
+    backend,
+    features,
+    fuseBatchNorm: false, // BatchNorm stays a step of its own: folding is what is being checked.
+    ...(oneAtATime && { compactWeights: true }),
+    ...(shape && { shape }),
+  });
+}
+
 async function withSessions<R>(
   reference: Graph,
   candidate: Graph,
-  { backend, shape }: VerifyOptions,
+  options: VerifyOptions,
   features: { readonly reference: readonly string[]; readonly candidate: readonly string[] },
   work: (reference: Runnable, candidate: Runnable) => R | Promise<R>,
 ): Promise<R> {
-  const open = (graph: Graph, names: readonly string[]): Runnable =>
-    backend
-      ? // BatchNorm stays a step of its own: folding is what is being checked.
-        createSession(graph, { backend, features: names, fuseBatchNorm: false, ...(shape && { shape }) })
-      : referenceSession(graph, names);
   const sessions: Runnable[] = [];
   try {
-    sessions.push(open(reference, features.reference));
-    sessions.push(open(candidate, features.candidate));
+    sessions.push(open(reference, features.reference, options));
+    sessions.push(open(candidate, features.candidate, options));
     const [a, b] = sessions as [Runnable, Runnable];
     return await work(a, b);
   } finally {

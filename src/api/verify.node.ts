@@ -34,6 +34,8 @@ export interface VerifyModelsOptions extends ComputeOptions, OpenOptions {
   readonly threshold?: number;
   /** Also compare the values inside (default true): costs a second run of both nets with everything kept. */
   readonly inside?: boolean;
+  /** Keep one net in kernel memory at a time (default false); for few pictures, since they are all kept. */
+  readonly oneAtATime?: boolean;
   /** Told of the pictures under way. */
   readonly onImages?: (done: number, total: number) => void;
 }
@@ -63,6 +65,7 @@ export async function verify(
     return verifyModels(a.graph, b.graph, inputs, {
       ...(fast && { backend, shape: sessionShape(shapes) }),
       ...(threshold !== undefined && { threshold }),
+      ...(options.oneAtATime && { oneAtATime: true }),
       ...(options.inside === false && { values: [] }),
     });
   });

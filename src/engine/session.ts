@@ -1,5 +1,5 @@
 import type { Backend } from "../backend/backend.js";
-import { planConvForward } from "../backend/conv/plan.js";
+import { planCompactConvForward, planConvForward } from "../backend/conv/plan.js";
 import type { ConvGeometry } from "../core/conv-geometry.js";
 import { ShapeError, UserError } from "../core/errors.js";
 import { elementCount } from "../core/named-arrays.js";
@@ -36,6 +36,11 @@ export interface SessionOptions {
    * its own, as in training form: for an honest comparison of the two forms.
    */
   readonly fuseBatchNorm?: boolean;
+  /**
+   * Take no algorithm whose packed weights are larger than the weights themselves (default false): Winograd's are up to 4 times
+   * as large, which pays only where the session runs often.
+   */
+  readonly compactWeights?: boolean;
   /** Input shapes whose plans are kept ready (default 4). */
   readonly maxPlans?: number;
 }
@@ -84,13 +89,14 @@ class GraphSession implements Session {
   #disposed = false;
 
   constructor(graph: Graph, options: SessionOptions) {
-    const { backend, features = [], fuseBatchNorm = true, maxPlans = 4 } = options;
+    const { backend, features = [], fuseBatchNorm = true, compactWeights = false, maxPlans = 4 } = options;
     if (!(maxPlans >= 1)) throw new UserError({ expected: "maxPlans of at least 1", received: String(maxPlans) });
     this.#backend = backend;
     validate(graph);
     this.inputNames = graphInputs(graph).map((input) => input.name);
     this.#defaultShapes = defaultShapes(graph, options.shape);
-    const planConvolution = (geometry: ConvGeometry) => planConvForward(geometry, backend);
+    const planner = compactWeights ? planCompactConvForward : planConvForward;
+    const planConvolution = (geometry: ConvGeometry) => planner(geometry, backend);
     const build = (inputShapes: Shapes) => buildPlan(graph, { inputShapes, features, fuseBatchNorm, planConvolution });
     this.#plans = new PlanCache(backend, new ConstantStore(backend), build, maxPlans);
     try {

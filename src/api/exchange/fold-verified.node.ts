@@ -26,7 +26,10 @@ export async function foldVerified(
   const { net: folded, report } = foldNet(net, { deferred, ...(maxCost !== undefined && { maxCost }) });
   const candidate = precision === "f16" ? { ...folded, graph: withHalfRounding(folded.graph) } : folded;
   const compare = (inside: boolean): Promise<Verification> =>
-    comparison(net, candidate, { ...smallInputs(net), threshold: thresholds[precision], ...verifyOptions, inside });
+    comparison(net, candidate, {
+      ...{ ...smallInputs(net), threshold: thresholds[precision], oneAtATime: true },
+      ...{ ...verifyOptions, inside },
+    });
   const verification = await compare(false);
   if (verification.agree) return { net: folded, report, verification };
   const { outputs, firstParted } = await compare(true);
