@@ -44,6 +44,19 @@ describe("verifyModels", () => {
     expect(result.worstSample).toBeUndefined();
   });
 
+  it("says the same with one net in memory at a time", async () => {
+    const used = backend.memory.usedWords;
+    const result = await verifyModels(train, folded, batches, { ...options, oneAtATime: true });
+    const { outputs, samples, values } = await verifyModels(train, folded, batches, options);
+    expect(result.samples).toBe(samples);
+    expect(result.outputs.relative).toBeLessThan(1e-5);
+    expect(result.outputs.count).toBe(outputs.count);
+    expect(result.values.map(({ name }) => name)).toEqual(values.map(({ name }) => name));
+    const itself = await verifyModels(train, train, batches, { ...options, oneAtATime: true });
+    expect(itself.outputs).toMatchObject({ maxAbsolute: 0, nonFinite: 0 });
+    expect(backend.memory.usedWords).toBe(used);
+  });
+
   it("names the block where a fold went wrong, and leaves those before it", async () => {
     const wrong = tampered(folded, "stage2.0.rbr_reparam.bias", (bias) => {
       bias[3]! += 0.5;
