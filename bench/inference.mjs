@@ -1,10 +1,11 @@
 // Inference beside onnxruntime-node, onnxruntime-web and TensorFlow.js: each engine in a process of its own, in turn, one run for all.
-//   npm run bench:inference -- [--models A0,A2,B1g4,ResNet-50] [--threads 1,2] [--backends native,wasm] [--rounds 7] [--seconds 1] [--write]
+//   npm run bench:inference -- [--models A0,A2,B1g4,ResNet-50] [--threads 1,2] [--kernels native,wasm] [--rounds 7] [--seconds 1] [--write]
 // The same measurement as `repvgg bench` (src/api/bench), with ResNet-50 and the size of our kernels beside it.
 import { readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { gzipSync } from "node:zlib";
-import { bench, defaultEngines } from "#repvgg/api/bench/bench.node.js";
+import { bench } from "#repvgg/api/bench/bench.node.js";
+import { ownEngine, ownEngines, peerNames } from "#repvgg/api/bench/engines/registry.node.js";
 import { netNamed } from "#repvgg/api/bench/net-named.node.js";
 import { benchHead, benchRows, describeNoise } from "#repvgg/api/bench/text.js";
 import { Terminal } from "#repvgg/cli/terminal.js";
@@ -16,7 +17,7 @@ const { values } = parseArgs({
   options: {
     models: { type: "string", default: "A0,A2,B1g4,ResNet-50" },
     threads: { type: "string", default: "1,2" },
-    backends: { type: "string" },
+    kernels: { type: "string" },
     rounds: { type: "string", default: "7" },
     seconds: { type: "string", default: "1" },
     write: { type: "boolean", default: false },
@@ -37,11 +38,11 @@ function kernelSizes() {
   return { simd: sizeOf("simd.wasm"), "simd-threads": sizeOf("simd-threads.wasm") };
 }
 
-const ours = values.backends ? list(values.backends).map((kind) => `repvgg:${kind}`) : ["repvgg"];
+const ours = values.kernels ? list(values.kernels).map(ownEngine) : ownEngines();
 const nets = await Promise.all(list(values.models).map(async (name) => ({ name, net: await netOf(name) })));
 const report = await bench({
   nets,
-  engines: [...ours, ...defaultEngines.filter((engine) => engine !== "repvgg")],
+  engines: [...ours, ...peerNames],
   threads: list(values.threads).map(Number),
   size: [224, 224],
   rounds: Number(values.rounds),

@@ -1,9 +1,10 @@
 import { availableParallelism } from "node:os";
 import { Command, Option } from "commander";
 import { type BenchReport, bench } from "../api/bench/bench.node.js";
-import { peerNames } from "../api/bench/engines/registry.node.js";
+import { ownEngine, ownEngines, peerNames } from "../api/bench/engines/registry.node.js";
 import { netNamed } from "../api/bench/net-named.node.js";
 import { benchHead, benchRows, describeNoise } from "../api/bench/text.js";
+import { backendKinds } from "../backend/options.js";
 import { UserError } from "../core/errors.js";
 import { writeFileAtomically } from "../formats/atomic-write.node.js";
 import type { Form } from "../nn/architecture.js";
@@ -19,7 +20,7 @@ interface Options extends OutputOptions, SourceOptions {
   readonly form?: Form;
   readonly threads?: readonly number[];
   readonly batch?: readonly number[];
-  readonly backends?: readonly string[];
+  readonly kernels?: readonly string[];
   readonly peers: readonly string[] | boolean;
   readonly rounds?: number;
   readonly seconds?: number;
@@ -45,7 +46,7 @@ export function benchCommand(): Command {
         .option("--threads <list>", "numbers of threads (default: 1, and one a core)", wholeNumbers(1))
         .option("--batch <list>", "images at once (default: 1)", wholeNumbers(1))
         .optionsGroup("Engines:")
-        .option("--backends <list>", "kinds of our kernels, as wasm (default: the fastest)", words)
+        .option("--kernels <list>", `of ${backendKinds.join(", ")} (default: all that there are)`, words)
         .option("--peers <list>", `of ${peerNames.join(", ")} (default: all that are installed)`, words)
         .option("--no-peers", "this package alone")
         .optionsGroup("Measurement:")
@@ -62,7 +63,7 @@ async function run(names: readonly string[], options: Options): Promise<void> {
   if (picture !== undefined && !/\.(svg|png)$/.test(picture)) {
     throw new UserError({ expected: "--picture to end in .svg or .png", received: picture });
   }
-  const engines = [...(options.backends?.map((kind) => `repvgg:${kind}`) ?? ["repvgg"]), ...peersOf(options)];
+  const engines = [...kernelsOf(options), ...peersOf(options)];
   const nets = await Promise.all(names.map(async (name) => ({ name, net: await netNamed(name, options) })));
   const report = await bench({
     ...{ nets, engines, threads: options.threads ?? [...new Set([1, availableParallelism()])] },
@@ -83,12 +84,19 @@ async function run(names: readonly string[], options: Options): Promise<void> {
   });
 }
 
+function kernelsOf({ kernels }: Options): readonly string[] {
+  return kernels ? known("kernels", kernels, backendKinds).map(ownEngine) : ownEngines();
+}
+
 function peersOf({ peers }: Options): readonly string[] {
-  if (peers === false) return [];
-  if (peers === true || peers === undefined) return peerNames;
-  const unknown = (peers as readonly string[]).find((name) => !peerNames.includes(name));
-  if (unknown === undefined) return peers as readonly string[];
-  throw new UserError({ expected: `peers of ${peerNames.join(", ")}`, received: unknown });
+  if (typeof peers === "boolean") return peers ? peerNames : [];
+  return known("peers", peers, peerNames);
+}
+
+function known(what: string, names: readonly string[], all: readonly string[]): readonly string[] {
+  const unknown = names.find((name) => !all.includes(name));
+  if (unknown === undefined) return names;
+  throw new UserError({ expected: `${what} of ${all.join(", ")}`, received: unknown });
 }
 
 async function draw({ results, machine }: BenchReport, file: string): Promise<void> {

@@ -64,7 +64,7 @@ describe("bench", () => {
     const [ours, tfjs, abacus] = results[1]!.engines;
     expect(ours!.times).toBeDefined();
     expect(tfjs).toEqual({ engine: "tfjs", absent: "has no threads in Node" });
-    expect(abacus!.absent).toMatch(/abacus/);
+    expect(abacus).toEqual({ engine: "repvgg:abacus", absent: "unknown" });
     expect(ours!.imagesPerSecond).toBeCloseTo(1000 / ours!.times!.median);
   });
 
@@ -161,12 +161,14 @@ describe("repvgg bench", () => {
       "0",
       "--input-size",
       "32",
+      "--kernels",
+      "wasm",
     ];
     const report = await repvggJson<{ results: BenchResult[] }>(["bench", "nano", file, ...args, "--picture", picture]);
     expect(report.results.map(({ model }) => model)).toEqual(["nano", file]);
     for (const { engines } of report.results) {
       expect(engines.map(({ engine, agrees }) => [engine, agrees])).toEqual([
-        ["repvgg", true],
+        ["repvgg:wasm", true],
         ["onnxruntime-node", true],
       ]);
     }

@@ -6,7 +6,7 @@ import type { Net } from "../exchange/net.js";
 import { inputShapes } from "../exchange/net-inputs.js";
 import { saveNet } from "../exchange/save-net.node.js";
 import { BenchChild } from "./child.node.js";
-import { peerNames } from "./engines/registry.node.js";
+import { ownEngines, peerNames } from "./engines/registry.node.js";
 import type { BenchJob } from "./job.js";
 import { describeMachine, type Machine } from "./machine.node.js";
 import type { FromChild } from "./messages.js";
@@ -23,7 +23,7 @@ import {
 export interface BenchOptions {
   /** Nets by the names that the results have. */
   readonly nets: readonly { readonly name: string; readonly net: Net }[];
-  /** The first is what the others are compared with. Default: "repvgg" and every peer. */
+  /** The first is what the others are compared with. Default: ours on every kind of kernels, then every peer. */
   readonly engines?: readonly string[];
   /** Default 1. */
   readonly threads?: readonly number[];
@@ -45,8 +45,6 @@ export interface BenchReport {
 }
 
 const defaultRounds = 5;
-
-export const defaultEngines: readonly string[] = ["repvgg", ...peerNames];
 
 /**
  * Times nets in this package and beside other engines where these are installed. Every engine has a process of its own, and they take
@@ -82,7 +80,7 @@ type Cell = { readonly name: string; readonly net: Net; readonly batch: number; 
 async function benchCell(
   { name, net, batch, threads }: Cell,
   modelPath: string,
-  { engines = defaultEngines, size, rounds = defaultRounds, seconds = 0.5 }: BenchOptions,
+  { engines = [...ownEngines(), ...peerNames], size, rounds = defaultRounds, seconds = 0.5 }: BenchOptions,
   onRound: (done: number) => void,
 ): Promise<BenchResult> {
   const shapes = inputShapes(net, batch, size);
@@ -123,7 +121,7 @@ interface Contestant {
 }
 
 async function enter(job: BenchJob): Promise<Contestant> {
-  const child = new BenchChild(job.engine);
+  const child = new BenchChild();
   const reply = await child.prepare(job);
   const contestant = { engine: job.engine, child, milliseconds: [], peakBytes: 0 };
   if (reply.type !== "ready") return { ...contestant, output: undefined, reason: reasonOf(reply) };

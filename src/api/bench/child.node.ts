@@ -1,6 +1,5 @@
 import { type ChildProcess, fork } from "node:child_process";
 import { fileURLToPath } from "node:url";
-import { kindOf } from "./engines/registry.node.js";
 import type { BenchJob } from "./job.js";
 import type { FromChild, ToChild } from "./messages.js";
 
@@ -11,11 +10,8 @@ export class BenchChild {
   readonly #process: ChildProcess;
   #errors = "";
 
-  constructor(engine: string) {
-    const kind = kindOf(engine);
-    const env = { ...process.env, ...(kind !== undefined && { REPVGG_BACKEND: kind }) };
+  constructor() {
     this.#process = fork(main, [], {
-      env,
       execArgv: [],
       serialization: "advanced",
       stdio: ["ignore", "ignore", "pipe", "ipc"],

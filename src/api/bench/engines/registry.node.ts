@@ -1,3 +1,5 @@
+import { nativeAbsence } from "../../../backend/native/native-backend.js";
+import { backendKinds } from "../../../backend/options.js";
 import type { BenchEngine } from "../job.js";
 import { onnxruntimeNode, onnxruntimeWeb } from "./onnxruntime.node.js";
 import { repvggEngine } from "./repvgg.node.js";
@@ -12,14 +14,19 @@ const peers: Readonly<Record<string, BenchEngine>> = {
 
 export const peerNames = Object.keys(peers);
 
-/** "repvgg" (the fastest kernels), "repvgg:wasm", … (kernels of a kind), or a peer. */
-export function engineNamed(name: string): BenchEngine | undefined {
-  if (name === "repvgg") return repvggEngine();
-  const kind = kindOf(name);
-  return kind === undefined ? peers[name] : repvggEngine(kind);
+/** This package's engines on this machine, one for each kind of kernels that there is, the fastest first. */
+export function ownEngines(): string[] {
+  return backendKinds.filter((kind) => kind !== "native" || nativeAbsence() === undefined).map(ownEngine);
 }
 
-/** The kind of kernels that an engine's name asks for. */
-export function kindOf(name: string): string | undefined {
-  return name.startsWith("repvgg:") ? name.slice("repvgg:".length) : undefined;
+/** The engine that is this package on kernels of a kind. */
+export function ownEngine(kind: string): string {
+  return `repvgg:${kind}`;
+}
+
+/** "repvgg" (the fastest kernels), {@link ownEngine}, or one of {@link peerNames}. */
+export function engineNamed(name: string): BenchEngine | undefined {
+  if (name === "repvgg") return repvggEngine();
+  const kind = backendKinds.find((known) => ownEngine(known) === name);
+  return kind === undefined ? peers[name] : repvggEngine(kind);
 }
