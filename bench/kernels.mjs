@@ -1,5 +1,5 @@
-// Time and throughput of the convolution kernels, layer by layer of RepVGG-A0: node bench/kernels.mjs [options]
-//   --sets a0-224x1,a0-224x16,a0-32x64   --roles forward,backward-data,backward-weight   --threads 1   --passes 7   --backend native   --json
+// Time and throughput of the convolution kernels, layer by layer of RepVGG-A0 (a0) or A2 (a2): node bench/kernels.mjs [options]
+//   --sets a0-224x1,a0-224x16,a0-32x64   --roles forward,backward-data,backward-weight   --threads 1   --passes 7   --kernel 3×3   --backend native   --json
 // All layers run once a pass, one after another, so that each finds its weights as cold as in a net; the best pass counts (noise only adds).
 // GFLOP/s "direct" counts every product of the plain convolution, padding included (2 · MACs), as is usual; "real" counts
 // what the algorithm multiplies. The last column is real ÷ the micro-kernel's own peak on as many threads, same run.
@@ -21,22 +21,35 @@ const { values: options } = parseArgs({
     threads: { type: "string", default: "1" },
     passes: { type: "string", default: "7" },
     all: { type: "boolean", default: false },
+    kernel: { type: "string", default: "" },
     backend: { type: "string" },
     json: { type: "boolean", default: false },
   },
 });
 
-/** The different convolutions of RepVGG-A0 and how often each occurs. */
-function a0Layers(size, batch) {
-  const layers = [];
-  let [channels, at] = [3, size];
-  for (const [stage, [width, depth]] of [
+/** Widths and depths of the stages. */
+const nets = {
+  a0: [
     [48, 1],
     [48, 2],
     [96, 4],
     [192, 14],
     [1280, 1],
-  ].entries()) {
+  ],
+  a2: [
+    [64, 1],
+    [96, 2],
+    [192, 4],
+    [384, 14],
+    [1408, 1],
+  ],
+};
+
+/** The different convolutions of a net and how often each occurs. */
+function layersOf(net, size, batch) {
+  const layers = [];
+  let [channels, at] = [3, size];
+  for (const [stage, [width, depth]] of net.entries()) {
     const add = (name, count, kernel, stride, from) =>
       layers.push({
         name: `stage${stage}${name}`,
@@ -58,16 +71,16 @@ function a0Layers(size, batch) {
   layers.push({
     name: "linear",
     count: 1,
-    geometry: convGeometry({ batch, height: 1, width: 1, inChannels: 1280, outChannels: 1000, kernel: 1 }),
+    geometry: convGeometry({ batch, height: 1, width: 1, inChannels: channels, outChannels: 1000, kernel: 1 }),
   });
   return layers;
 }
 
-const sets = {
-  "a0-224x1": () => a0Layers(224, 1),
-  "a0-224x16": () => a0Layers(224, 16),
-  "a0-32x64": () => a0Layers(32, 64),
-};
+/** "a0-224x16": the net, the side of its input, the batch. */
+function layersOfSet(set) {
+  const [, net, size, batch] = /^(\w+)-(\d+)x(\d+)$/.exec(set);
+  return layersOf(nets[net], Number(size), Number(batch));
+}
 
 const inputWords = (g) => g.batch * g.height * g.width * g.inChannels;
 const outputWords = (g) => g.batch * convOutHeight(g) * convOutWidth(g) * g.outChannels;
@@ -147,7 +160,9 @@ for (const threads of options.threads.split(",").map(Number)) {
   console.log(`\n${backend.name}, ${threads} thread(s), micro-kernel peak ${peakRate.toFixed(1)} GFLOP/s`);
   for (const set of options.sets.split(",")) {
     for (const role of options.roles.split(",")) {
-      const layers = sets[set]().filter((layer) => role !== "backward-data" || layer.name !== "stage0 3×3/2");
+      const layers = layersOfSet(set).filter(
+        ({ name }) => name.includes(options.kernel) && (role !== "backward-data" || name !== "stage0 3×3/2"),
+      );
       const benches = layers.flatMap((layer) => {
         const algorithms = options.all ? convAlgorithms(layer.geometry, role, backend) : [undefined];
         return algorithms.map((algorithm) => prepare(backend, layer, role, algorithm));

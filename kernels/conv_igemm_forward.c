@@ -112,7 +112,7 @@ void conv_igemm_forward_task(const conv_igemm_forward_args *args, int task, int 
     const output_panel output =
         output_of(bias ? bias + column : 0, min_int(PANEL, g.outputs - p * PANEL), args->relu, args->accumulate);
     for (int t = 0; t < tiles; t++) {
-      micro_taps(tile[t].taps, tile[t].count, panel, depth, output.columns, sums);
+      micro_taps(tile[t].taps, tile[t].count, panel, depth, output.columns, ahead_of(g.panel_words, depth, t, tiles), sums);
       for (int r = 0; r < MICRO_ROWS && tile[t].outputs[r]; r++)
         output_store(&output, sums + r * PANEL, tile[t].outputs[r] + column);
     }

@@ -34,16 +34,33 @@ typedef struct {
 
 enum { HALF_VECTORS = MICRO_VECTORS / 2, HALF_PANEL = HALF_VECTORS * LANES };
 
-// Weights stream in from far away, once: they are asked for some steps before they are multiplied.
-#ifdef __wasm__
-INLINE void micro_prefetch(const float *panel_row) { (void)panel_row; }
-#else
-enum { PREFETCH_STEPS = 24, LINE_WORDS = 16 };
-INLINE void micro_prefetch(const float *panel_row) {
-  UNROLL
-  for (int c = 0; c < PANEL; c += LINE_WORDS) __builtin_prefetch(panel_row + PREFETCH_STEPS * PANEL + c, 0, 2);
+// Weights come from far away, each once, and then serve all rows of a task: while the last rows are multiplied by one block
+// of weights, the next block is asked for. Prefetches never fault, so a "next block" need not exist.
+typedef struct {
+  long offset; // of the first words that are asked for, from the weights that are multiplied
+  int step;    // words from one step of depth to the next
+} micro_ahead;
+
+// What pass number `pass` of `passes` over a block of weights [depth][PANEL] asks for of the block `next_words` further on:
+// as many passes share it as a row has cache lines.
+INLINE micro_ahead ahead_of(long next_words, int depth, int pass, int passes) {
+  enum { LINES = PANEL > 16 ? PANEL / 16 : 1 };
+  const int parts = passes < LINES ? passes : LINES, part = pass - (passes - parts);
+  if (part < 0) return (micro_ahead){0, 0};
+  return (micro_ahead){next_words + (long)part * depth * PANEL / parts, PANEL / parts};
 }
+
+// WebAssembly knows no prefetch. A step of 0 asks for nothing: the functions below have a version without for it.
+#ifdef __wasm__
+enum { MICRO_PREFETCH = 0 };
+#else
+enum { MICRO_PREFETCH = 1 };
 #endif
+
+INLINE void micro_prefetch(const float *at, int step) {
+  __builtin_prefetch(at, 0, 2);
+  if (PANEL > 16) __builtin_prefetch(at + step / 2, 0, 2);
+}
 
 INLINE void micro_zero(micro_sums *sums, const int vectors) {
   UNROLL
@@ -86,59 +103,74 @@ INLINE void micro_step(micro_sums *sums, const int vectors, const float *const i
   }
 }
 
-INLINE void sum_taps(const int vectors, const micro_tap *tap, int taps, const float *panel, int depth, float *sums) {
+INLINE void sum_taps(const int vectors, const int prefetch, const micro_tap *tap, int taps, const float *panel,
+                     int depth, micro_ahead ahead, float *sums) {
   micro_sums s;
   micro_zero(&s, vectors);
   for (const micro_tap *end = tap + taps; tap < end; tap++) {
     const float *rows[MICRO_ROWS];
     UNROLL
     for (int r = 0; r < MICRO_ROWS; r++) rows[r] = tap->row[r];
-    const float *b = panel + tap->weights;
+    const float *b = panel + tap->weights, *next = b + ahead.offset;
     NO_UNROLL
-    for (int k = 0; k < depth; k++, b += PANEL) {
-      micro_prefetch(b);
+    for (int k = 0; k < depth; k++, b += PANEL, next += ahead.step) {
+      if (prefetch) micro_prefetch(next, ahead.step);
       micro_step(&s, vectors, rows, k, b);
     }
   }
   micro_store(&s, vectors, sums);
 }
-NOINLINE static void sum_taps_whole(const micro_tap *tap, int taps, const float *panel, int depth, float *sums) {
-  sum_taps(MICRO_VECTORS, tap, taps, panel, depth, sums);
+NOINLINE static void sum_taps_whole(const micro_tap *tap, int taps, const float *panel, int depth, micro_ahead ahead,
+                                   float *sums) {
+  sum_taps(MICRO_VECTORS, 1, tap, taps, panel, depth, ahead, sums);
+}
+NOINLINE static void sum_taps_cached(const micro_tap *tap, int taps, const float *panel, int depth, float *sums) {
+  sum_taps(MICRO_VECTORS, 0, tap, taps, panel, depth, (micro_ahead){0, 0}, sums);
 }
 NOINLINE static void sum_taps_half(const micro_tap *tap, int taps, const float *panel, int depth, float *sums) {
-  sum_taps(HALF_VECTORS, tap, taps, panel, depth, sums);
+  sum_taps(HALF_VECTORS, 0, tap, taps, panel, depth, (micro_ahead){0, 0}, sums);
 }
 
 // sums [MICRO_ROWS][PANEL] = Σ_taps Σ_k row[·][k] · panel[weights + k·PANEL + ·], the first `columns` of each row at least
-INLINE void micro_taps(const micro_tap *tap, int taps, const float *panel, int depth, int columns, float *sums) {
-  if (columns > HALF_PANEL) sum_taps_whole(tap, taps, panel, depth, sums);
-  else sum_taps_half(tap, taps, panel, depth, sums);
+INLINE void micro_taps(const micro_tap *tap, int taps, const float *panel, int depth, int columns, micro_ahead ahead,
+                       float *sums) {
+  if (columns <= HALF_PANEL) sum_taps_half(tap, taps, panel, depth, sums);
+  else if (ahead.step == 0 || !MICRO_PREFETCH) sum_taps_cached(tap, taps, panel, depth, sums);
+  else sum_taps_whole(tap, taps, panel, depth, ahead, sums);
 }
 
-INLINE void sum_rows_of(const int vectors, const float *a, long row_words, const float *b, int depth, float *sums) {
+INLINE void sum_rows_of(const int vectors, const int prefetch, const float *a, long row_words, const float *b, int depth,
+                        micro_ahead ahead, float *sums) {
   const float *rows[MICRO_ROWS];
   UNROLL
   for (int r = 0; r < MICRO_ROWS; r++) rows[r] = a + r * row_words;
   micro_sums s;
   micro_zero(&s, vectors);
+  const float *next = b + ahead.offset;
   NO_UNROLL
-  for (int k = 0; k < depth; k++, b += PANEL) {
-    micro_prefetch(b);
+  for (int k = 0; k < depth; k++, b += PANEL, next += ahead.step) {
+    if (prefetch) micro_prefetch(next, ahead.step);
     micro_step(&s, vectors, rows, k, b);
   }
   micro_store(&s, vectors, sums);
 }
-NOINLINE static void sum_rows_whole(const float *a, long row_words, const float *b, int depth, float *sums) {
-  sum_rows_of(MICRO_VECTORS, a, row_words, b, depth, sums);
+NOINLINE static void sum_rows_whole(const float *a, long row_words, const float *b, int depth, micro_ahead ahead,
+                                   float *sums) {
+  sum_rows_of(MICRO_VECTORS, 1, a, row_words, b, depth, ahead, sums);
+}
+NOINLINE static void sum_rows_cached(const float *a, long row_words, const float *b, int depth, float *sums) {
+  sum_rows_of(MICRO_VECTORS, 0, a, row_words, b, depth, (micro_ahead){0, 0}, sums);
 }
 NOINLINE static void sum_rows_half(const float *a, long row_words, const float *b, int depth, float *sums) {
-  sum_rows_of(HALF_VECTORS, a, row_words, b, depth, sums);
+  sum_rows_of(HALF_VECTORS, 0, a, row_words, b, depth, (micro_ahead){0, 0}, sums);
 }
 
 // The same with one tap, rows `row_words` apart.
-INLINE void micro_rows(const float *a, long row_words, const float *b, int depth, int columns, float *sums) {
-  if (columns > HALF_PANEL) sum_rows_whole(a, row_words, b, depth, sums);
-  else sum_rows_half(a, row_words, b, depth, sums);
+INLINE void micro_rows(const float *a, long row_words, const float *b, int depth, int columns, micro_ahead ahead,
+                       float *sums) {
+  if (columns <= HALF_PANEL) sum_rows_half(a, row_words, b, depth, sums);
+  else if (ahead.step == 0 || !MICRO_PREFETCH) sum_rows_cached(a, row_words, b, depth, sums);
+  else sum_rows_whole(a, row_words, b, depth, ahead, sums);
 }
 
 // Positions in a row of packed inputs [positions][MICRO_ROWS] and packed output gradients [positions][PANEL]: the offsets

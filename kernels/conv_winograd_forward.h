@@ -84,7 +84,7 @@ void CONV_NAME(_forward_task)(forward_arguments *a, int task, int thread) {
     for (int point = 0; point < TILE_POINTS; point++, weights += inputs * PANEL)
       for (int t = 0; t < rows; t += MICRO_ROWS)
         micro_rows(transformed + point * point_words + t * row_words, row_words, weights, inputs, columns,
-                   products + point * product_words + t * PANEL);
+                   ahead_of(inputs * PANEL, inputs, t / MICRO_ROWS, rows / MICRO_ROWS), products + point * product_words + t * PANEL);
     const int column = group * outputs + panel * PANEL;
     const output_panel output = output_of(a->bias ? F32(a->bias) + column : 0, columns, a->relu, a->accumulate);
     for (int t = 0; t < tiles; t++) {
