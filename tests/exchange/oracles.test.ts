@@ -64,8 +64,7 @@ describe("other people's files", () => {
       expect([...ours.keys()].sort()).toEqual([...theirs.keys()].sort());
       for (const [key, array] of theirs) {
         expect(ours.get(key)!.shape, key).toEqual(array.shape);
-        const tolerance = key.endsWith("bias") ? 2e-6 : 1e-6; // biases cancel: the authors' float32 sums lose digits
-        expect(relativeError(toFloat64(ours.get(key)!), array), key).toBeLessThanOrEqual(tolerance);
+        expect(relativeError(toFloat64(ours.get(key)!), array), key).toBeLessThanOrEqual(1e-6);
       }
     },
   );

@@ -241,7 +241,7 @@ describe("equivalent kernel", () => {
         const { kernel, bias } = equivalentKernel(tape, block);
         const expected = plain.get(`${block.layout.path}.rbr_reparam.weight`)!;
         expectRelative(fromChannelsLast(kernel.toArray(), expected.shape), toFloat64(expected), 1e-6);
-        expectRelative(bias.toArray(), toFloat64(plain.get(`${block.layout.path}.rbr_reparam.bias`)!), 2e-6);
+        expectRelative(bias.toArray(), toFloat64(plain.get(`${block.layout.path}.rbr_reparam.bias`)!), 1e-6);
       }
       tape.dispose();
       network.dispose();

@@ -42,8 +42,7 @@ describe.each(Object.entries(oracleNets))("graph of the authors' %s", (name, arc
     const authors = await oracleState(name, "plain");
     expect([...plain.state.keys()]).toEqual([...stateSchema(architecture, "plain").keys()]);
     for (const [key, array] of plain.state) {
-      const tolerance = key.endsWith("bias") ? 2e-6 : 1e-6; // biases cancel: the authors' float32 sums lose digits
-      expectRelative(toFloat64(array), toFloat64(authors.get(key)!), tolerance, key);
+      expectRelative(toFloat64(array), toFloat64(authors.get(key)!), 1e-6, key);
     }
   });
 });
