@@ -20,6 +20,8 @@ import { zipMembers } from "./zip-builder.js";
 /** Inputs of all targets together; a long run sets FUZZ_INPUTS=1000000. */
 const inputs = Number(process.env.FUZZ_INPUTS ?? 20_000);
 const seed = Number(process.env.FUZZ_SEED ?? 1);
+/** Most processor time that an input may take; FUZZ_SECONDS=1 asks for it. Not by default: other work on the machine must fail no test. */
+const mostSeconds = Number(process.env.FUZZ_SECONDS ?? Number.POSITIVE_INFINITY);
 
 interface Target {
   /** Share of the inputs. */
@@ -222,9 +224,11 @@ test.each(Object.entries(targets))(
   "%s: read, or refused with a named error",
   (name, { share, make, read }) => {
     let refused = 0;
+    let slowest = 0;
     const count = Math.round(inputs * share);
     for (let i = 0; i < count; i++) {
       const bytes = make(rngFor(seed, "fuzz", name, i));
+      const before = process.cpuUsage();
       try {
         const given = read(bytes);
         if (given > 2 * bytes.length + 2 ** 26) throw new Error(`${given} bytes from a file of ${bytes.length}`);
@@ -237,7 +241,12 @@ test.each(Object.entries(targets))(
           throw new Error(`message of input ${i}: ${error.message}`);
         refused++;
       }
+      const { user, system } = process.cpuUsage(before);
+      slowest = Math.max(slowest, (user + system) / 1e6);
+      if (slowest > mostSeconds) throw new Error(`input ${i} of seed ${seed} took ${slowest} s of processor time`);
     }
+    if (Number.isFinite(mostSeconds))
+      console.log(`${name}: the slowest of ${count} inputs took ${slowest.toFixed(3)} s`);
     expect(refused).toBeGreaterThan(count / 20); // inputs that are all read, or all refused at the first byte, test nothing
     expect(refused).toBeLessThan(count);
   },
