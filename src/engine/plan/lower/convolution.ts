@@ -126,23 +126,23 @@ function convGeometryOf(node: GraphNode, input: readonly number[], weight: reado
   return geometry;
 }
 
-/** Outputs that are taken together, so that what is read and what is written both stay in cache. */
-const outputsAtOnce = 8;
+/** Outputs that are taken together: what is written is a whole cache line, what is read a few of them. */
+const outputsAtOnce = 16;
 
 /** [kernelHeight][kernelWidth][inChannels / groups][outChannels], scaled in float64 and rounded once. */
 function kernelLayoutWeight(convolution: Convolution, { scale }: Affine): Float32Array {
   const { geometry: g, weight, outStride, inStride, factor } = convolution;
   const source = toFloat32(weight);
   const [inputs, outputs, area] = [g.inChannels / g.groups, g.outChannels, g.kernelHeight * g.kernelWidth];
+  const factors = Float64Array.from({ length: outputs }, (_, o) => factor * (scale ? scale[o]! : 1));
   const result = new Float32Array(area * inputs * outputs);
   for (let first = 0; first < outputs; first += outputsAtOnce) {
     const end = Math.min(outputs, first + outputsAtOnce);
     for (let i = 0; i < inputs; i++) {
-      for (let o = first; o < end; o++) {
-        const from = o * outStride + i * inStride;
-        const to = i * outputs + o;
-        const s = factor * (scale ? scale[o]! : 1);
-        for (let k = 0; k < area; k++) result[to + k * inputs * outputs] = source[from + k]! * s;
+      for (let k = 0; k < area; k++) {
+        const to = (k * inputs + i) * outputs;
+        let from = first * outStride + i * inStride + k;
+        for (let o = first; o < end; o++, from += outStride) result[to + o] = source[from]! * factors[o]!;
       }
     }
   }
