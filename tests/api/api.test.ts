@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -100,6 +100,27 @@ describe("train", () => {
     expect(resumed.epochs).toEqual(result.epochs);
     for (const [name, { data }] of model.state) expect(resumed.model.state.get(name)!.data, name).toEqual(data);
     await expect(train(smallNet(sets.train), sets, { ...options, out })).rejects.toThrow(/which holds a run/);
+  });
+
+  it("names its kernels, and remarks on others when it is resumed", async () => {
+    const out = join(folder, "other-kernels");
+    const stop = new AbortController();
+    await train(smallNet(sets.train), sets, {
+      ...{ ...options, out, kernels: "wasm", signal: stop.signal },
+      onStep: () => stop.abort(),
+    });
+    const file = join(out, "config.json");
+    const config = JSON.parse(readFileSync(file, "utf8"));
+    expect(config.arithmetic).toBe("wasm");
+    const remarks: string[] = [];
+    const goOn = { ...options, kernels: "wasm", onRemark: (sentence: string) => remarks.push(sentence) } as const;
+    await resume(out, goOn, sets);
+    expect(remarks).toEqual([]);
+    writeFileSync(file, JSON.stringify({ ...config, arithmetic: "native pdp-11" }));
+    await resume(out, goOn, sets);
+    expect(remarks).toEqual([
+      'the run was begun with kernels "native pdp-11" and goes on with "wasm": its result will differ in the last bits',
+    ]);
   });
 
   it("remembers a place and its split", async () => {

@@ -99,10 +99,9 @@ describe("the whole job on the command line", () => {
     const { models } = await repvggJson<{ models: { name: string }[] }>(["info"]);
     expect(models).toHaveLength(17);
     expect((await repvggJson(["info", "A0"]))["parameters"]).toEqual({ train: 9_108_968, plain: 8_309_384 });
-    expect(await repvggJson(["info", "--system"])).toMatchObject({
-      node: process.version,
-      threads: expect.any(Number),
-    });
+    const system = await repvggJson(["info", "--system"]);
+    expect(system).toMatchObject({ node: process.version, threads: expect.any(Number) });
+    expect(system["backend"]).toMatch(system["nativeAbsent"] === null ? /^native / : /^wasm /);
   });
 
   it("data counts what was trained on", async () => {
