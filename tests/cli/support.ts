@@ -25,15 +25,17 @@ export interface RunOptions {
   readonly onStderr?: (text: string, kill: (signal: NodeJS.Signals) => void) => void;
 }
 
-/** No colours asked for, and CI's variable always set: a pipe has to be plain there too. */
-const { FORCE_COLOR: _, ...inherited } = process.env;
-const env = { ...inherited, CI: "true" };
+/** As it is now (tests set variables), but no colours asked for and CI's variable set: a pipe has to be plain there too. */
+function environment(): NodeJS.ProcessEnv {
+  const { FORCE_COLOR: _, ...inherited } = process.env;
+  return { ...inherited, CI: "true" };
+}
 
 /** Runs the built command in a process of its own, as a user does. */
 export function repvgg(args: readonly string[], { cwd, onStderr }: RunOptions = {}): Promise<Ended> {
   return new Promise((resolve, reject) => {
     const stdio: ["ignore", "pipe", "pipe"] = ["ignore", "pipe", "pipe"];
-    const child = spawn(process.execPath, [main, ...args], { stdio, env, ...(cwd && { cwd }) });
+    const child = spawn(process.execPath, [main, ...args], { stdio, env: environment(), ...(cwd && { cwd }) });
     let stdout = "";
     let stderr = "";
     child.stdout.on("data", (data: Buffer) => {
