@@ -4,7 +4,7 @@ import { checkStatistics, describeStatistics } from "#repvgg/analysis/diagnosis/
 import { f32, type NamedArray, type NamedArrays } from "#repvgg/core/named-arrays.js";
 import { repvgg } from "#repvgg/nn/repvgg.js";
 import { toGraph } from "#repvgg/nn/to-graph.js";
-import { oracleNets, oracleState } from "../nn/oracles.js";
+import { oracleNets, oracleState } from "../../nn/oracles.js";
 
 const state = await oracleState("tiny", "train");
 const path = "stage2.1.rbr_1x1.bn";

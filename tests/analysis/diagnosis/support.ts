@@ -8,7 +8,7 @@ import type { Graph, GraphNode } from "#repvgg/graph/graph.js";
 import type { Form } from "#repvgg/nn/architecture.js";
 import { conformState, stateSchema } from "#repvgg/nn/state-schema.js";
 import { toGraph } from "#repvgg/nn/to-graph.js";
-import { oracleNets, oracleState } from "../nn/oracles.js";
+import { oracleNets, oracleState } from "../../nn/oracles.js";
 
 /** One of the authors' nets as our graph. */
 export async function oracleGraph(name: string, form: Form, state?: NamedArrays): Promise<Graph> {
@@ -25,7 +25,7 @@ export async function stateOf(file: string): Promise<NamedArrays> {
   return (await readTorchFile(fixture(file))).arrays;
 }
 
-const fixture = (file: string): string => fileURLToPath(new URL(`../fixtures/oracles/${file}`, import.meta.url));
+const fixture = (file: string): string => fileURLToPath(new URL(`../../fixtures/oracles/${file}`, import.meta.url));
 
 export const folded = (graph: Graph): Graph => fold(graph).graph;
 
