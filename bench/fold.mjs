@@ -53,7 +53,7 @@ async function compare(model) {
     largestRelativeDifference: check?.largestDifference,
   };
   const line = ({ milliseconds, startMilliseconds, peakMB }) =>
-    `${(milliseconds.median / 1000).toFixed(2)} s (${(milliseconds.q1 / 1000).toFixed(2)}–${(milliseconds.q3 / 1000).toFixed(2)}) after ${(startMilliseconds.median / 1000).toFixed(2)} s of start, peak ${peakMB.median.toFixed(0)} MB (${(peakMB.median / modelMB).toFixed(2)} × the file)`;
+    `${(milliseconds.median / 1000).toFixed(2)} s (${(milliseconds.lowerQuartile / 1000).toFixed(2)}–${(milliseconds.upperQuartile / 1000).toFixed(2)}) after ${(startMilliseconds.median / 1000).toFixed(2)} s of start, peak ${peakMB.median.toFixed(0)} MB (${(peakMB.median / modelMB).toFixed(2)} × the file)`;
   console.log(`${model}, ${modelMB.toFixed(0)} MB in training form`);
   console.log(`  repvgg   ${line(row.repvgg)}`);
   if (row.pytorch) {

@@ -4,7 +4,7 @@ import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describeMachine } from "#repvgg/api/bench/machine.node.js";
-import { quantile } from "#repvgg/core/statistics.js";
+import { summary } from "#repvgg/api/bench/results.js";
 
 export const benchFolder = dirname(fileURLToPath(import.meta.url));
 
@@ -29,12 +29,7 @@ export function runPeer(command, args, { env = {}, timeoutSeconds = 600 } = {}) 
   }
 }
 
-/** Median and quartiles. */
-export function summary(values) {
-  return { median: quantile(values, 0.5), q1: quantile(values, 0.25), q3: quantile(values, 0.75), runs: values.length };
-}
-
-export { describeMachine as machine };
+export { describeMachine as machine, summary };
 
 export function writeResults(name, results) {
   const folder = join(benchFolder, "results");

@@ -103,6 +103,17 @@ INLINE void micro_step(micro_sums *sums, const int vectors, const float *const i
   }
 }
 
+// sums += Σ_k rows[·][k] · b[k·PANEL + ·]
+INLINE void micro_product(micro_sums *sums, const int vectors, const int prefetch, const float *const rows[MICRO_ROWS],
+                          const float *b, int depth, micro_ahead ahead) {
+  const float *next = b + ahead.offset;
+  NO_UNROLL
+  for (int k = 0; k < depth; k++, b += PANEL, next += ahead.step) {
+    if (prefetch) micro_prefetch(next, ahead.step);
+    micro_step(sums, vectors, rows, k, b);
+  }
+}
+
 INLINE void sum_taps(const int vectors, const int prefetch, const micro_tap *tap, int taps, const float *panel,
                      int depth, micro_ahead ahead, float *sums) {
   micro_sums s;
@@ -111,12 +122,7 @@ INLINE void sum_taps(const int vectors, const int prefetch, const micro_tap *tap
     const float *rows[MICRO_ROWS];
     UNROLL
     for (int r = 0; r < MICRO_ROWS; r++) rows[r] = tap->row[r];
-    const float *b = panel + tap->weights, *next = b + ahead.offset;
-    NO_UNROLL
-    for (int k = 0; k < depth; k++, b += PANEL, next += ahead.step) {
-      if (prefetch) micro_prefetch(next, ahead.step);
-      micro_step(&s, vectors, rows, k, b);
-    }
+    micro_product(&s, vectors, prefetch, rows, panel + tap->weights, depth, ahead);
   }
   micro_store(&s, vectors, sums);
 }
@@ -146,12 +152,7 @@ INLINE void sum_rows_of(const int vectors, const int prefetch, const float *a, l
   for (int r = 0; r < MICRO_ROWS; r++) rows[r] = a + r * row_words;
   micro_sums s;
   micro_zero(&s, vectors);
-  const float *next = b + ahead.offset;
-  NO_UNROLL
-  for (int k = 0; k < depth; k++, b += PANEL, next += ahead.step) {
-    if (prefetch) micro_prefetch(next, ahead.step);
-    micro_step(&s, vectors, rows, k, b);
-  }
+  micro_product(&s, vectors, prefetch, rows, b, depth, ahead);
   micro_store(&s, vectors, sums);
 }
 NOINLINE static void sum_rows_whole(const float *a, long row_words, const float *b, int depth, micro_ahead ahead,

@@ -1,12 +1,8 @@
-import { quantile } from "../core/statistics.js";
+import { type Quartiles, quartiles } from "../core/statistics.js";
 import type { Session, SessionInput } from "../engine/session.js";
 
 /** Times of one session in milliseconds a run. */
-export interface Latency {
-  readonly median: number;
-  readonly lowerQuartile: number;
-  readonly upperQuartile: number;
-}
+export type Latency = Quartiles;
 
 export interface LatencyComparison {
   readonly repeats: number;
@@ -38,7 +34,7 @@ export function compareLatency(
       if (repeat >= 0) times[which].push(milliseconds);
     }
   }
-  const [first, second] = [latencyOf(times[0]), latencyOf(times[1])];
+  const [first, second] = [quartiles(times[0]), quartiles(times[1])];
   return { repeats, a: first, b: second, ratio: first.median / second.median };
 }
 
@@ -50,7 +46,7 @@ export function measureLatency(
 ): Latency {
   const run = timer(session, input);
   for (let i = 0; i < warmup; i++) run();
-  return latencyOf(Array.from({ length: repeats }, run));
+  return quartiles(Array.from({ length: repeats }, run));
 }
 
 /** One run into arrays that are made once: the allocator's time is not the net's. */
@@ -61,8 +57,4 @@ function timer(session: Session, input: SessionInput): () => number {
     session.runInto(input, outputs);
     return performance.now() - start;
   };
-}
-
-function latencyOf(times: readonly number[]): Latency {
-  return { median: quantile(times, 0.5), lowerQuartile: quantile(times, 0.25), upperQuartile: quantile(times, 0.75) };
 }

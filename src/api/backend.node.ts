@@ -8,12 +8,9 @@ export interface ComputeOptions extends BackendOptions {
 }
 
 /** Runs `work` on the caller's backend, or on one that lives as long as the work. */
-export async function usingBackend<T>(
-  { backend, threads, kernels }: ComputeOptions,
-  work: (backend: Backend) => T | Promise<T>,
-): Promise<T> {
-  if (backend) return work(backend);
-  const own = await createBackend({ ...(threads !== undefined && { threads }), ...(kernels && { kernels }) });
+export async function usingBackend<T>(options: ComputeOptions, work: (backend: Backend) => T | Promise<T>): Promise<T> {
+  if (options.backend) return work(options.backend);
+  const own = await createBackend(options);
   try {
     return await work(own);
   } finally {

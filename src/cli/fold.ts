@@ -60,8 +60,8 @@ async function foldTo(path: string, loaded: Net, options: Options, terminal: Ter
   if (loaded.source.notes.length > 0) terminal.say(describeSource(path, loaded));
   const net =
     options.recalibrate === undefined ? loaded : await recalibrated(loaded, options.recalibrate, options, terminal);
-  if (net.model?.form === "train")
-    for (const line of describeStatistics(checkStatistics(net.model))) terminal.say(`! ${line}`);
+  const warnings = net.model ? describeStatistics(checkStatistics(net.model)) : [];
+  for (const line of warnings) terminal.say(`! ${line}`);
   const worthChecking = options.verify && net.source.form !== "plain";
   const { maxCost, precision } = options;
   const result = worthChecking

@@ -56,9 +56,7 @@ export function quickstartCommand(): Command {
 async function run(options: Options): Promise<void> {
   const terminal = new Terminal(options);
   makeRoom(options.out);
-  const { threads, kernels } = options;
-  const compute = { ...(threads !== undefined && { threads }), ...(kernels && { kernels }) };
-  await usingBackend(compute, (backend) => wholeJob(terminal, options, backend));
+  await usingBackend(options, (backend) => wholeJob(terminal, options, backend));
 }
 
 async function wholeJob(terminal: Terminal, { out, epochs, seed }: Options, backend: Backend): Promise<void> {

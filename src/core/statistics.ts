@@ -6,3 +6,20 @@ export function quantile(values: readonly number[], p: number): number {
   const [low = Number.NaN, high = low] = [sorted[below], sorted[Math.ceil(position)]];
   return low + (high - low) * (position - below);
 }
+
+/** The middle half of some measurements. */
+export interface Quartiles {
+  readonly median: number;
+  readonly lowerQuartile: number;
+  readonly upperQuartile: number;
+}
+
+/** Median and quartiles of numbers in any order; see {@link quantile}. */
+export function quartiles(values: readonly number[]): Quartiles {
+  const [lowerQuartile, median, upperQuartile] = [0.25, 0.5, 0.75].map((p) => quantile(values, p)) as [
+    number,
+    number,
+    number,
+  ];
+  return { median, lowerQuartile, upperQuartile };
+}

@@ -7,6 +7,14 @@ import { GraphBuilder, valueInfo } from "#repvgg/graph/build.js";
 import { evaluate } from "#repvgg/graph/evaluate/evaluate.js";
 import type { Graph } from "#repvgg/graph/graph.js";
 
+/** Odd shapes NCHW: one channel, one pixel, sides that are no multiple of anything. */
+export const smallShapes = [
+  [1, 3, 5, 7],
+  [3, 8, 4, 4],
+  [2, 1, 6, 3],
+  [3, 5, 1, 1],
+];
+
 /** Standard normal numbers that depend on the name only. */
 export function randomArray(name: string, shape: readonly number[]): NamedArray & { readonly data: Float32Array } {
   const rng = rngFor(7, name);

@@ -1,11 +1,8 @@
-import { quantile } from "../../core/statistics.js";
+import { DifferenceMeter } from "../../analysis/difference.js";
+import { type Quartiles, quartiles } from "../../core/statistics.js";
 
-/** Times of one engine on one task. */
-export interface BenchTimes {
-  /** Milliseconds a run. */
-  readonly median: number;
-  readonly lowerQuartile: number;
-  readonly upperQuartile: number;
+/** Times of one engine on one task, in milliseconds a run. */
+export interface BenchTimes extends Quartiles {
   readonly runs: number;
 }
 
@@ -57,12 +54,7 @@ export const noiseLimits = { loadAverage: 0.5, spread: 0.15 } as const;
 export const agreementLimit = 1e-3;
 
 export function summary(milliseconds: readonly number[]): BenchTimes {
-  return {
-    median: quantile(milliseconds, 0.5),
-    lowerQuartile: quantile(milliseconds, 0.25),
-    upperQuartile: quantile(milliseconds, 0.75),
-    runs: milliseconds.length,
-  };
+  return { ...quartiles(milliseconds), runs: milliseconds.length };
 }
 
 export function noiseOf(results: readonly BenchResult[], loadAverage: number): Noise {
@@ -77,14 +69,11 @@ export function noiseOf(results: readonly BenchResult[], loadAverage: number): N
   };
 }
 
-/** max |a − b| / max |b|; infinite where the lengths differ or a number is missing. */
-export function relativeError(a: Float32Array, b: Float32Array): number {
-  if (a.length !== b.length) return Number.POSITIVE_INFINITY;
-  let [difference, scale] = [0, 0];
-  for (let i = 0; i < b.length; i++) {
-    difference = Math.max(difference, Math.abs(a[i]! - b[i]!)); // NaN stays
-    scale = Math.max(scale, Math.abs(b[i]!));
-  }
-  if (Number.isNaN(difference)) return Number.POSITIVE_INFINITY;
-  return difference === 0 ? 0 : difference / scale;
+/** max |Δ| / max |reference|; infinite where the lengths differ, or a number is not finite on one side only. */
+export function relativeError(candidate: Float32Array, reference: Float32Array): number {
+  if (candidate.length !== reference.length) return Number.POSITIVE_INFINITY;
+  const meter = new DifferenceMeter();
+  return meter.push(reference, candidate) === Number.POSITIVE_INFINITY
+    ? Number.POSITIVE_INFINITY
+    : meter.result.relative;
 }
