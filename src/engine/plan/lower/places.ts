@@ -1,5 +1,5 @@
 import { UserError } from "../../../core/errors.js";
-import { toFloat64 } from "../../../core/named-arrays.js";
+import { elementCount, toFloat64 } from "../../../core/named-arrays.js";
 import { attribute, floatAttribute, intAttribute, intsAttribute, stringAttribute } from "../../../graph/attributes.js";
 import { nearestSources } from "../../../graph/evaluate/resize.js";
 import { normalAxis } from "../../../graph/evaluate/tensor64.js";
@@ -20,9 +20,8 @@ export function lowerConcat(lowering: Lowering, node: GraphNode): void {
     return alongChannels ? lowering.channelsLast(tensor) : lowering.rowMajor(tensor);
   });
   const output = alongChannels ? lowering.create(value, shape) : lowering.createRowMajor(value, shape);
-  const product = (sizes: readonly number[]): number => sizes.reduce((a, b) => a * b, 1);
   const { batch, positions } = extents(shape);
-  const rows = alongChannels ? batch * positions : product(shape.slice(0, axis));
+  const rows = alongChannels ? batch * positions : elementCount(shape.slice(0, axis));
   lowering.emit({
     name: node.name,
     op: node.op,
