@@ -1,8 +1,9 @@
 // `repvgg fold` without its proof, timed inside its own process. Arguments and output as fold_pytorch.py.
+import { peakMemory } from "#repvgg/api/bench/peak-memory.node.js";
 import { runCommand } from "#repvgg/cli/program.js";
 
 const [input, output] = process.argv.slice(2);
 const startMilliseconds = performance.now(); // since the process began
 await runCommand(["fold", input, "-o", output, "--no-verify", "--quiet"]);
 const milliseconds = performance.now() - startMilliseconds;
-console.log(JSON.stringify({ startMilliseconds, milliseconds, peakMB: process.resourceUsage().maxRSS / 1000 }));
+console.log(JSON.stringify({ startMilliseconds, milliseconds, peakMB: peakMemory() / 1e6 }));

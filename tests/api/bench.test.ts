@@ -1,8 +1,10 @@
+import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { bench } from "#repvgg/api/bench/bench.node.js";
 import { netNamed } from "#repvgg/api/bench/net-named.node.js";
+import { peakMemory } from "#repvgg/api/bench/peak-memory.node.js";
 import { type BenchResult, noiseOf, relativeError, summary } from "#repvgg/api/bench/results.js";
 import { benchHead, benchRows, describeNoise } from "#repvgg/api/bench/text.js";
 import { saveNet } from "#repvgg/api/exchange/save-net.node.js";
@@ -13,6 +15,18 @@ import { fileFolder, repvggJson } from "../cli/support.js";
 
 const quick = { rounds: 2, seconds: 0 };
 const small = { graph: resnet(50, { width: 4, classes: 3 }), source: { format: "onnx" as const, notes: [] } };
+
+describe("peak memory", () => {
+  it("counts what the process has used, and nothing of its parent's", () => {
+    const held = Buffer.alloc(400e6, 1);
+    expect(peakMemory()).toBeGreaterThan(held.length);
+    const module = new URL("../../dist/api/bench/peak-memory.node.js", import.meta.url);
+    const script = `const { peakMemory } = await import("${module}"); console.log(peakMemory())`;
+    const child = Number(execFileSync(process.execPath, ["--input-type=module", "-e", script], { encoding: "utf8" }));
+    expect(child).toBeGreaterThan(10e6);
+    expect(child).toBeLessThan(200e6);
+  });
+});
 
 describe("bench", () => {
   it("times every engine in turn, on nets with whose outputs all agree", async () => {

@@ -4,6 +4,7 @@ import { randomInputs } from "../exchange/net-inputs.js";
 import { engineNamed } from "./engines/registry.node.js";
 import { type BenchInputs, type BenchJob, type BenchRunner, EngineAbsent } from "./job.js";
 import type { FromChild, ToChild } from "./messages.js";
+import { peakMemory } from "./peak-memory.node.js";
 
 let ready: { readonly runner: BenchRunner; readonly inputs: BenchInputs } | undefined;
 
@@ -37,7 +38,7 @@ async function round(milliseconds: number): Promise<FromChild> {
     await runner.run(inputs);
     times.push(performance.now() - before);
   }
-  return { type: "times", milliseconds: times, peakBytes: process.resourceUsage().maxRSS * 1024 };
+  return { type: "times", milliseconds: times, peakBytes: peakMemory() };
 }
 
 async function answer(message: ToChild): Promise<FromChild> {
