@@ -7,7 +7,7 @@ import { mkdtempSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { machine, python, runPeer, summary, writeResults } from "./lib.mjs";
+import { command, machine, python, runPeer, summary, writeResults } from "./lib.mjs";
 
 const { values } = parseArgs({
   options: {
@@ -24,7 +24,7 @@ try {
 } finally {
   rmSync(folder, { recursive: true });
 }
-if (values.write) writeResults("fold", { machine: machine(), command: "node bench/fold.mjs --write", rows });
+if (values.write) writeResults("fold", { machine: machine(), command, rows });
 
 async function compare(model) {
   const checkpoint = join(folder, `${model}.pth`);

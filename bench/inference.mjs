@@ -9,7 +9,7 @@ import { ownEngine, ownEngines, peerNames } from "#repvgg/api/bench/engines/regi
 import { netNamed } from "#repvgg/api/bench/net-named.node.js";
 import { benchHead, benchRows, describeNoise } from "#repvgg/api/bench/text.js";
 import { Terminal } from "#repvgg/cli/terminal.js";
-import { writeResults } from "./lib.mjs";
+import { command, writeResults } from "./lib.mjs";
 import { resnet } from "./models/resnet.mjs";
 
 const list = (text) => text.split(",");
@@ -55,4 +55,4 @@ for (const [name, { bytes, gzipBytes }] of Object.entries(kernels)) {
   console.log(`kernels ${name}: ${(bytes / 1024).toFixed(1)} KiB, ${(gzipBytes / 1024).toFixed(1)} KiB gzipped`);
 }
 console.log(describeNoise(report.noise));
-if (values.write) writeResults("inference", { command: "npm run bench:inference -- --write", ...report, kernels });
+if (values.write) writeResults("inference", { command, ...report, kernels });

@@ -1,7 +1,7 @@
 // What the benchmarks share: running peers as processes, medians with spread, and the description of the machine.
 import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, writeFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describeMachine } from "#repvgg/api/bench/machine.node.js";
 import { summary } from "#repvgg/api/bench/results.js";
@@ -30,6 +30,9 @@ export function runPeer(command, args, { env = {}, timeoutSeconds = 600 } = {}) 
 }
 
 export { describeMachine as machine, summary };
+
+/** How this benchmark was called, for its results. */
+export const command = ["node", `bench/${basename(process.argv[1])}`, ...process.argv.slice(2)].join(" ");
 
 export function writeResults(name, results) {
   const folder = join(benchFolder, "results");

@@ -5,7 +5,7 @@
 import { parseArgs } from "node:util";
 import { nativeAbsence } from "#repvgg/backend/native/native-backend.js";
 import { backendKinds } from "#repvgg/backend/options.js";
-import { machine, python, runPeer, summary, writeResults } from "./lib.mjs";
+import { command, machine, python, runPeer, summary, writeResults } from "./lib.mjs";
 
 const { values } = parseArgs({
   options: {
@@ -64,4 +64,4 @@ for (const { size, batch } of cases) {
     }
   }
 }
-if (values.write) writeResults("train", { machine: machine(), command: "node bench/train.mjs --write", rows });
+if (values.write) writeResults("train", { machine: machine(), command, rows });
