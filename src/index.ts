@@ -29,6 +29,7 @@ export { saveNet } from "./api/exchange/save-net.node.js";
 export { fold } from "./api/fold.js";
 export { freshModel } from "./api/fresh-model.node.js";
 export { type Pulled, type PullOptions, pull } from "./api/hub/pull.node.js";
+export { type Finding, IncomparableError } from "./api/incomparable.js";
 export { type LoadOptions, loadModel, type SaveOptions, saveModel } from "./api/model-files.node.js";
 export { type Prediction, type PredictOptions, predict, predictAll } from "./api/predict.node.js";
 export { type RecalibrateOptions, recalibrate } from "./api/recalibrate.node.js";

@@ -1,17 +1,19 @@
+import type { Finding } from "../analysis/diagnosis/finding.js";
+import { inputFindings, outputFindings } from "../analysis/diagnosis/interface.js";
 import { type Verification, type VerifyInput, verifyModels } from "../analysis/verify.js";
-import { UserError } from "../core/errors.js";
 import { elementCount } from "../core/named-arrays.js";
 import type { Dataset } from "../data/dataset.js";
 import { createLoader } from "../data/loader.node.js";
 import type { OpenOptions } from "../data/open-dataset.node.js";
 import { graphInputs } from "../engine/plan/prepare.js";
 import { engineSupports } from "../engine/supports.js";
-import type { Dimension, Graph } from "../graph/graph.js";
+import type { Graph } from "../graph/graph.js";
 import type { Model } from "../nn/model.js";
 import { type ComputeOptions, usingBackend } from "./backend.node.js";
 import { testSet } from "./datasets.node.js";
 import { type Net, netOf } from "./exchange/net.js";
-import { type InputShapes, inputShapes, preprocessingOf, randomInputs, signature } from "./exchange/net-inputs.js";
+import { type InputShapes, inputShapes, preprocessingOf, randomInputs } from "./exchange/net-inputs.js";
+import { IncomparableError } from "./incomparable.js";
 import { graphInput } from "./input.js";
 import { spreadOver } from "./spread-over.js";
 
@@ -43,7 +45,8 @@ export interface VerifyModelsOptions extends ComputeOptions, OpenOptions {
 /**
  * Compares the outputs of two nets on the same pictures, and the values inside by name: how far apart they are, on how
  * many pictures they name another class, and where they part.
- * @throws UserError when the nets do not take the same input or do not have the same classes.
+ * @throws IncomparableError when the nets do not take the same inputs or do not give the same outputs (classes, maps): with the
+ *   findings that say what each has.
  */
 export async function verify(
   reference: Model | Net,
@@ -51,13 +54,14 @@ export async function verify(
   options: VerifyModelsOptions = {},
 ): Promise<Verification> {
   const [a, b] = [asNet(reference), asNet(candidate)];
-  checkComparable(a, b);
+  refuse(inputFindings(a.graph, b.graph));
   const guide = moreTelling(a, b);
   const { data, threshold, seed = 0, inputSize } = options;
   return usingBackend(options, async (backend) => {
     const shapesOf = (batch: number): InputShapes =>
       inputShapes(guide, batch, inputSize, guide === a ? b.graph : a.graph);
     const one = shapesOf(1);
+    refuse(outputFindings(bound(a.graph, one), bound(b.graph, one)));
     const fast = [a, b].every(({ graph }) => engineSupports(graph, renamed(one, graph), backend));
     const samples = options.images ?? (fast ? 64 : 2);
     const shapes = shapesOf(data === undefined ? Math.min(batchOf(one), samples) : batchOf(one));
@@ -120,33 +124,16 @@ async function* pictures(
   }
 }
 
-/** Two model files must agree in what they know; of other nets only what the graphs state is compared. */
-function checkComparable(a: Net, b: Net): void {
-  const describe = ({ architecture, metadata }: Model): string =>
-    `${architecture.inputChannels}×${metadata.preprocessing.size.join("×")} input and ${architecture.classes} classes`;
-  const ours = [a, b].every(({ source }) => source.format === "repvgg") && a.model && b.model;
-  const comparable = ours ? describe(a.model) === describe(b.model) : sameSignature(a.graph, b.graph);
-  if (comparable) return;
-  throw new UserError({
-    expected: `two nets of the same input and classes (the first: ${ours ? describe(a.model) : signature(a.graph)})`,
-    received: ours ? describe(b.model) : signature(b.graph),
-    remedy: "compare a net with its own folded form",
-  });
+/** The graph with its inputs of given sizes. */
+function bound(graph: Graph, shapes: InputShapes): Graph {
+  const own = renamed(shapes, graph);
+  return {
+    ...graph,
+    inputs: graph.inputs.map((input) => (own[input.name] ? { ...input, shape: own[input.name] } : input)),
+  };
 }
 
-/** As many inputs and outputs, and no size that both state differently, but for the batch's. */
-function sameSignature(a: Graph, b: Graph): boolean {
-  const clash = (size: Dimension, other: Dimension): boolean =>
-    typeof size === "number" && typeof other === "number" && size !== other;
-  const agree = (one: Graph["inputs"], other: Graph["inputs"]): boolean =>
-    one.length === other.length &&
-    one.every(({ shape }, i) => {
-      const theirs = other[i]!.shape;
-      return (
-        !shape ||
-        !theirs ||
-        (shape.length === theirs.length && shape.every((size, axis) => axis === 0 || !clash(size, theirs[axis]!)))
-      );
-    });
-  return agree(graphInputs(a), graphInputs(b)) && agree(a.outputs, b.outputs);
+/** @throws IncomparableError where there is a finding. */
+function refuse(findings: readonly Finding[]): void {
+  if (findings.length > 0) throw new IncomparableError(findings);
 }

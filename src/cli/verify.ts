@@ -1,10 +1,12 @@
 import { Command } from "commander";
 import { type DiagnosisContext, diagnose } from "../analysis/diagnosis/diagnose.js";
-import { describeFindings } from "../analysis/diagnosis/finding.js";
+import { describeFindings, type Finding } from "../analysis/diagnosis/finding.js";
+import { preprocessingFinding } from "../analysis/diagnosis/structure.js";
 import { foldNet } from "../api/exchange/fold-net.js";
 import { loadNet } from "../api/exchange/load-net.node.js";
 import type { Net } from "../api/exchange/net.js";
-import { verify } from "../api/verify.node.js";
+import { IncomparableError } from "../api/incomparable.js";
+import { type Verification, verify } from "../api/verify.node.js";
 import { UserError, VerificationError } from "../core/errors.js";
 import { type SourceOptions, withSourceOptions } from "./exchange-options.js";
 import { plural, shortNumber } from "./format.js";
@@ -43,9 +45,10 @@ async function run(referencePath: string, candidatePath: string | undefined, opt
   const { key: _, ...keyless } = options; // one checkpoint may keep its weights elsewhere than the other
   const candidate =
     candidatePath === undefined ? ownFold(reference, referencePath) : await loadNet(candidatePath, keyless);
-  const result = await verify(reference, candidate, { ...options, onImages: terminal.counting("verify", "img") });
+  const result = await compared(reference, candidate, options, terminal);
   const { samples, outputs, top1Disagreements, agree, values, firstParted } = result;
-  const findings = agree ? [] : diagnose(reference.graph, candidate.graph, result, knownModels(reference, candidate));
+  const known = knownModels(reference, candidate);
+  const findings = agree ? remarks(known) : diagnose(reference.graph, candidate.graph, result, known);
   terminal.result(
     { ...result, findings, worstSample: result.worstSample ?? null, firstParted: firstParted ?? null },
     () =>
@@ -58,7 +61,7 @@ async function run(referencePath: string, candidatePath: string | undefined, opt
           ]),
         ),
         `${plural(samples, options.data === undefined ? "random input" : "picture")}: max |Δlogit| ${shortNumber(outputs.maxAbsolute)}, relative ${shortNumber(outputs.relative)}, top-1 differs on ${top1Disagreements}`,
-        ...describeFindings(findings).map((line) => `✗ ${line}`),
+        ...describeFindings(findings).map((line) => `${agree ? "!" : "✗"} ${line}`),
       ].join("\n"),
   );
   if (agree) return;
@@ -69,6 +72,32 @@ async function run(referencePath: string, candidatePath: string | undefined, opt
       : `a relative error of ${shortNumber(outputs.relative)}`,
     remedy: firstParted ? `they part first at ${firstParted}` : "they part at the outputs only",
   });
+}
+
+/** Nets that cannot be compared have findings too, and no numbers. */
+async function compared(reference: Net, candidate: Net, options: Options, terminal: Terminal): Promise<Verification> {
+  try {
+    return await verify(reference, candidate, { ...options, onImages: terminal.counting("verify", "img") });
+  } catch (error) {
+    if (terminal.json && error instanceof IncomparableError) {
+      const nothing = {
+        samples: 0,
+        outputs: null,
+        top1Disagreements: 0,
+        worstSample: null,
+        values: [],
+        firstParted: null,
+      };
+      terminal.result({ ...nothing, agree: false, findings: error.findings }, () => "");
+    }
+    throw error;
+  }
+}
+
+/** What is worth knowing of nets whose outputs agree on the same prepared input. */
+function remarks({ reference, candidate }: DiagnosisContext): Finding[] {
+  const finding = preprocessingFinding(reference?.metadata?.preprocessing, candidate?.metadata?.preprocessing);
+  return finding ? [finding] : [];
 }
 
 function knownModels({ model: reference }: Net, { model: candidate }: Net): DiagnosisContext {

@@ -5,7 +5,6 @@ import { foldVerified } from "#repvgg/api/exchange/fold-verified.node.js";
 import { loadNet } from "#repvgg/api/exchange/load-net.node.js";
 import { saveNet } from "#repvgg/api/exchange/save-net.node.js";
 import { loadModel, saveModel } from "#repvgg/api/model-files.node.js";
-import { verify } from "#repvgg/api/verify.node.js";
 import { runCommand } from "#repvgg/cli/program.js";
 import { f32, type NamedArray } from "#repvgg/core/named-arrays.js";
 import { writeOnnxFile } from "#repvgg/formats/onnx/file.node.js";
@@ -164,20 +163,6 @@ describe("what is asked for", () => {
 });
 
 describe("comparisons", () => {
-  it("of nets with other classes or inputs", async () => {
-    const [tiny, dbb] = await Promise.all(
-      ["tiny-train.onnx", "block-dbb.onnx"].map((name) => loadNet(oraclePath(name))),
-    );
-    await expectLine(
-      verify(tiny!, dbb!),
-      /two nets of the same input and classes \(the first: input \[n, 3, 64, 64\] → logits \[n, 10\]\), received x \[/,
-    );
-    await expectLine(
-      verify(tiny!, repvgg("A0", { classes: 7 })),
-      /received input \[batch, 3, height, width\] → logits \[batch, 7\]/,
-    );
-  });
-
   it("that fail: exit code 2 and nothing is written", async () => {
     const net = await loadNet(oraclePath("tiny-train.pth"));
     await expect(foldVerified(net, { precision: "f16", threshold: 1e-9, inputSize: [64, 64] })).rejects.toMatchObject({

@@ -112,6 +112,8 @@ interface UnexplainedBlock {
   readonly block: string;
   readonly before: KernelDistance;
   readonly cosine: number;
+  /** In the reference and in the candidate. */
+  readonly groups: readonly [reference: number, candidate: number];
 }
 
 /** Block after block, so that only one block's kernels are in memory. */
@@ -132,7 +134,8 @@ function explainAll(
     explained.push(...explanations.map((explanation) => ({ ...explanation, block })));
     if (explanations.length === 0) {
       const { kernels, before } = parted;
-      unexplained.push({ block, before, cosine: cosine(kernels.reference, kernels.candidate) });
+      const groups = [kernels.reference.groups, kernels.candidate.groups] as const;
+      unexplained.push({ block, before, cosine: cosine(kernels.reference, kernels.candidate), groups });
     }
   }
   return { explained, unexplained };
@@ -178,11 +181,25 @@ function outputFinding({ batch }: DiagnosisContext, run: TrainingRun | undefined
 
 function unexplainedBlocks(unexplained: readonly UnexplainedBlock[], total: number): Finding {
   const [{ block, before, cosine: likeness }] = unexplained;
+  const blocks = unexplained.map((each) => each.block);
+  const regrouped = unexplained.filter(({ groups: [reference, candidate] }) => reference !== candidate);
+  const measured = `weights ${digits(before.weight)}, bias ${digits(before.bias)} relative; cosine of the kernels ${digits(likeness)}`;
+  const groups = regrouped.slice(0, 1).map((each) => `${each.groups.join(" and ")} groups at ${each.block}`);
+  if (regrouped.length === unexplained.length) {
+    return {
+      cause: "wrong-groups",
+      where: block,
+      blocks,
+      evidence: `the ${regrouped.length} of ${total} layers that differ are those with other groups (${groups[0]}, in the reference and in the candidate; ${measured})`,
+      remedy: "Build both nets with the same groups, and load the weights that were trained with them",
+    };
+  }
+  const others = regrouped.length > 0 ? `; groups differ too, as ${groups[0]}` : "";
   return {
     cause: "unexplained",
     where: block,
-    blocks: unexplained.map((each) => each.block),
-    evidence: `${unexplained.length} of ${total} layers differ, from ${block} on (weights ${digits(before.weight)}, bias ${digits(before.bias)} relative; cosine of the kernels ${digits(likeness)}), and no known cause makes one of the other`,
+    blocks,
+    evidence: `${unexplained.length} of ${total} layers differ, from ${block} on (${measured})${others}, and no known cause makes one of the other`,
     remedy:
       Math.abs(likeness) < 0.5
         ? "The weights are unrelated: check that both files come from the same checkpoint (or both from its EMA copy)"

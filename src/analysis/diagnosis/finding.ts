@@ -19,6 +19,11 @@ export type Cause =
   | "wrong-groups"
   | "missing-bias"
   | "bias-sign"
+  | "inputs"
+  | "input-layout"
+  | "input-channels"
+  | "input-size"
+  | "outputs"
   | "channel-order"
   | "input-scale"
   | "preprocessing"
@@ -40,10 +45,13 @@ export interface Finding {
 
 /** Findings as lines for people, likeliest first. */
 export function describeFindings(findings: readonly Finding[]): string[] {
-  return findings.map(({ cause, where, blocks, evidence, remedy }) => {
-    const others = blocks.length > 1 ? ` and ${blocks.length - 1} more` : "";
-    return `${cause} at ${where}${others}: ${evidence}. ${remedy}.`;
-  });
+  return findings.map((finding) => `${describeCause(finding)}. ${finding.remedy}.`);
+}
+
+/** A finding without its remedy. */
+export function describeCause({ cause, where, blocks, evidence }: Finding): string {
+  const others = blocks.length > 1 ? ` and ${blocks.length - 1} more` : "";
+  return `${cause} at ${where}${others}: ${evidence}`;
 }
 
 /** A number for people: three digits. */

@@ -34,8 +34,8 @@ export function shapeFinding({ reference, candidate }: ShapeBreak, a: BlockView,
       cause: "class-count",
       where,
       blocks: [where],
-      evidence: `the classifier gives ${x.outChannels} classes in the reference and ${y.outChannels} in the candidate; all ${a.blocks.length - 1} layers before it have the same shapes`,
-      remedy: "Compare models of the same classes, or their features without the classifier",
+      evidence: `the classifier gives ${x.outChannels} classes in the reference and ${y.outChannels} in the candidate; all ${a.blocks.length - 1} layers before it have the same shapes: ${likelyHead(x.outChannels, y.outChannels)}`,
+      remedy: "Compare models of the same classes, or both without their heads (repvgg export --no-head)",
     };
   }
   return {
@@ -45,6 +45,12 @@ export function shapeFinding({ reference, candidate }: ShapeBreak, a: BlockView,
     evidence: `layer ${1 + a.blocks.indexOf(reference!) || b.blocks.indexOf(candidate!) + 1} is ${shape(x)} in the reference and ${shape(y)} in the candidate (${a.blocks.length} and ${b.blocks.length} layers in all)`,
     remedy: "Build the candidate with the reference's depths, widths, strides and kernel sizes",
   };
+}
+
+function likelyHead(a: number, b: number): string {
+  return a >= 80 && Math.abs(a - b) === 1
+    ? "one head has a class more, as TensorFlow's nets have one for the background"
+    : "a head of other classes";
 }
 
 function shape(geometry: KernelGeometry | undefined): string {

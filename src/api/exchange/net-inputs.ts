@@ -5,6 +5,7 @@ import { imagenetMean, imagenetStd } from "../../core/preprocessing.js";
 import { rngFor } from "../../core/rng.js";
 import { graphInputs } from "../../engine/plan/prepare.js";
 import type { SessionTensor } from "../../engine/session.js";
+import { intAttribute } from "../../graph/attributes.js";
 import type { Graph, ValueInfo } from "../../graph/graph.js";
 import type { Net } from "./net.js";
 
@@ -30,8 +31,21 @@ export function inputShapes(
   const open = size ?? model?.metadata.preprocessing.size ?? [openSide, openSide];
   const theirs = graphInputs(other);
   return Object.fromEntries(
-    graphInputs(graph).map((input, i) => [input.name, filled(narrowed(input, theirs[i]), batch, open)]),
+    graphInputs(graph).map((input, i) => {
+      const known = narrowed(withChannels(input, graph), theirs[i] && withChannels(theirs[i], other));
+      return [input.name, filled(known, batch, open)];
+    }),
   );
+}
+
+/** Channels that the graph leaves open are those that the convolution has which reads the input. */
+function withChannels(input: ValueInfo, { nodes, initializers }: Graph): ValueInfo {
+  if (input.shape?.length !== 4 || typeof input.shape[1] === "number") return input;
+  const reader = nodes.find(({ op, inputs }) => op === "Conv" && inputs[0] === input.name);
+  const weight = reader && initializers.get(reader.inputs[1]!);
+  if (weight?.shape.length !== 4) return input;
+  const [batch, , ...size] = input.shape;
+  return { ...input, shape: [batch!, weight.shape[1]! * intAttribute(reader!, "group", 1), ...size] };
 }
 
 function narrowed(input: ValueInfo, other: ValueInfo | undefined): ValueInfo {
