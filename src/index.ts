@@ -26,6 +26,7 @@ export { foldVerified, type VerifiedFoldOptions } from "./api/exchange/fold-veri
 export { loadNet } from "./api/exchange/load-net.node.js";
 export { type FileFormat, type Net, type NetSource, netOf } from "./api/exchange/net.js";
 export { saveNet } from "./api/exchange/save-net.node.js";
+export { type ExplainOptions, type Explanation, explain, explainAll } from "./api/explain.node.js";
 export { fold } from "./api/fold.js";
 export { freshModel } from "./api/fresh-model.node.js";
 export { type Pulled, type PullOptions, pull } from "./api/hub/pull.node.js";

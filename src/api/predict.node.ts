@@ -54,7 +54,8 @@ export async function predictAll(
   });
 }
 
-async function decoded(picture: string | Uint8Array | Image): Promise<Image> {
+/** @throws UserError when the picture cannot be read. */
+export async function decoded(picture: string | Uint8Array | Image): Promise<Image> {
   return typeof picture === "string" || picture instanceof Uint8Array ? decodeImage(picture) : picture;
 }
 

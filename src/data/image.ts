@@ -87,3 +87,18 @@ export function flipHorizontal(image: Image): Image {
   }
   return result;
 }
+
+/** Every pixel as a square of `scale` × `scale`. */
+export function enlarge(image: Image, scale: number): Image {
+  if (scale === 1) return image;
+  const { width, height, channels, data } = image;
+  const result = blankLike(image, height * scale, width * scale);
+  for (let y = 0, to = 0; y < result.height; y++) {
+    const row = Math.floor(y / scale) * width;
+    for (let x = 0; x < result.width; x++) {
+      const from = (row + Math.floor(x / scale)) * channels;
+      for (let c = 0; c < channels; c++) result.data[to++] = data[from + c]!;
+    }
+  }
+  return result;
+}

@@ -9,7 +9,7 @@ import { BranchBlock } from "./blocks/branch-block.js";
 import { AuxHead, Classifier } from "./blocks/heads.js";
 import { PlainBlock } from "./blocks/plain-block.js";
 import { customL2 } from "./custom-l2.js";
-import { auxHeadLayouts, blockLayouts } from "./layout.js";
+import { auxHeadLayouts, type BlockLayout, blockLayouts } from "./layout.js";
 import type { Model } from "./model.js";
 import { stateSchema } from "./state-schema.js";
 import {
@@ -30,6 +30,8 @@ export interface NetworkOutput {
 export interface NetworkForwardOptions extends ForwardOptions {
   /** Run the auxiliary heads. Default: in training only. */
   readonly auxiliary?: boolean;
+  /** Given each block's output [N,H,W,C] before the next one reads it. */
+  readonly onBlock?: (layout: BlockLayout, output: Tensor) => void;
 }
 
 /**
@@ -77,6 +79,7 @@ export class Network {
       const y = tape.scope(() => block.forward(tape, x, options));
       if (x !== input) tape.release(x);
       x = y;
+      options.onBlock?.(block.layout, x);
       const head = auxiliary ? this.#auxHeads.get(block.layout.path) : undefined;
       if (head) heads.push(tape.scope(() => head.forward(tape, x, options)));
     }
