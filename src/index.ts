@@ -34,6 +34,7 @@ export { type Finding, IncomparableError } from "./api/incomparable.js";
 export { type LoadOptions, loadModel, type SaveOptions, saveModel } from "./api/model-files.node.js";
 export { type Prediction, type PredictOptions, predict, predictAll } from "./api/predict.node.js";
 export { type RecalibrateOptions, recalibrate } from "./api/recalibrate.node.js";
+export { type Chart, type Report, reportPage, type Section, type Unit, units } from "./api/report-page.js";
 export {
   type AugmentationConfig,
   type AugmentationPreset,

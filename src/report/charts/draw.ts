@@ -1,0 +1,34 @@
+import { drawBars } from "./bars.js";
+import type { Chart } from "./chart.js";
+import { frame } from "./frame.js";
+import { drawHeatMap } from "./heat-map.js";
+import { drawLines } from "./lines.js";
+import { drawTimeline } from "./timeline.js";
+
+/** Marks of a chart in a box that begins at 0, 0. */
+export interface Drawing {
+  readonly height: number;
+  readonly body: string;
+}
+
+/**
+ * A chart as one SVG element, to stand inline in a page of ours: its colours are the page's.
+ * @param width pixels  @param id unique in the page
+ */
+export function chartSvg(chart: Chart, width: number, id: string): string {
+  const { height, body } = draw(chart, width);
+  return frame({ ...chart, id, width, height, body });
+}
+
+function draw(chart: Chart, width: number): Drawing {
+  switch (chart.kind) {
+    case "lines":
+      return drawLines(chart, width);
+    case "bars":
+      return drawBars(chart, width);
+    case "heat-map":
+      return drawHeatMap(chart, width);
+    case "timeline":
+      return drawTimeline(chart, width);
+  }
+}
