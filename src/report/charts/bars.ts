@@ -1,6 +1,5 @@
 import type { BarChart } from "./chart.js";
-import type { Drawing } from "./draw.js";
-import { fitted, legend, round, seriesLooks, text, textWidth, told } from "./frame.js";
+import { type Drawing, fitted, legend, round, seriesLooks, text, textWidth, told } from "./frame.js";
 import { scaleOf } from "./scale.js";
 import { plain } from "./unit.js";
 

@@ -1,15 +1,9 @@
 import { drawBars } from "./bars.js";
 import type { Chart } from "./chart.js";
-import { frame } from "./frame.js";
+import { type Drawing, frame } from "./frame.js";
 import { drawHeatMap } from "./heat-map.js";
 import { drawLines } from "./lines.js";
 import { drawTimeline } from "./timeline.js";
-
-/** Marks of a chart in a box that begins at 0, 0. */
-export interface Drawing {
-  readonly height: number;
-  readonly body: string;
-}
 
 /**
  * A chart as one SVG element, to stand inline in a page of ours: its colours are the page's.

@@ -6,6 +6,12 @@ export const seriesLooks = 6;
 /** Average width of a character of 12-pixel text. */
 const characterWidth = 6.6;
 
+/** Marks in a box that begins at 0, 0 and is as wide as it was asked to be. */
+export interface Drawing {
+  readonly height: number;
+  readonly body: string;
+}
+
 interface Frame {
   readonly id: string;
   readonly title: string;
@@ -82,7 +88,7 @@ export function legend(
   names: readonly string[],
   width: number,
   mark: (series: number, x: number, y: number) => string,
-): Drawn {
+): Drawing {
   if (names.length < 2) return { height: 0, body: "" };
   let [x, y] = [0, 12];
   const parts: string[] = [];
@@ -94,11 +100,6 @@ export function legend(
     x += needed;
   }
   return { height: y + 14, body: parts.join("") };
-}
-
-interface Drawn {
-  readonly height: number;
-  readonly body: string;
 }
 
 /** At most two decimals: a hundredth of a pixel shows on no screen. */

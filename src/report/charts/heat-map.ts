@@ -1,6 +1,5 @@
 import type { HeatMap, HeatPanel } from "./chart.js";
-import type { Drawing } from "./draw.js";
-import { fitted, round, text, textWidth, told } from "./frame.js";
+import { type Drawing, fitted, round, text, textWidth, told } from "./frame.js";
 import { plain } from "./unit.js";
 
 /** Steps of colour from neutral to full. */

@@ -1,7 +1,6 @@
 import { axes, axesHeight } from "./axes.js";
 import type { LineChart, LinePoint } from "./chart.js";
-import type { Drawing } from "./draw.js";
-import { legend, marker, round, seriesLooks, told } from "./frame.js";
+import { type Drawing, legend, marker, round, seriesLooks, told } from "./frame.js";
 import { plain } from "./unit.js";
 
 export function drawLines(chart: LineChart, width: number): Drawing {

@@ -1,7 +1,6 @@
 import { axes, axesHeight, type Plane } from "./axes.js";
 import type { Timeline, TimeSpan } from "./chart.js";
-import type { Drawing } from "./draw.js";
-import { legend, round, seriesLooks, text, textWidth, told } from "./frame.js";
+import { type Drawing, legend, round, seriesLooks, text, textWidth, told } from "./frame.js";
 import type { Scale } from "./scale.js";
 import { plain } from "./unit.js";
 
