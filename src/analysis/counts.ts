@@ -2,6 +2,7 @@ import { convGeometry, convMacs, convOutHeight, convOutWidth } from "../core/con
 import { elementCount } from "../core/named-arrays.js";
 import type { Architecture, Form } from "../nn/architecture.js";
 import { auxHeadLayouts, type BlockLayout, blockLayouts, featureChannels } from "../nn/layout.js";
+import type { StateEntry, StateSchema } from "../nn/schema-builder.js";
 import { stateSchema } from "../nn/state-schema.js";
 
 /** A number for each form. */
@@ -45,12 +46,13 @@ export function counts(
   architecture: Architecture,
   inputSize: number | readonly [height: number, width: number] = 224,
 ): Counts {
-  const parameters = parametersByLayer(architecture);
+  const schema = stateSchema(architecture, "train");
+  const parameters = parametersByLayer(schema, stateSchema(architecture, "plain"));
   let size = typeof inputSize === "number" ? ([inputSize, inputSize] as const) : inputSize;
   const layers: LayerCounts[] = [];
   const sizes = new Map<string, readonly [number, number]>();
   for (const layout of blockLayouts(architecture)) {
-    const layer = countBlock(layout, size, parameters(layout.path));
+    const layer = countBlock(layout, size, parameters(layout.path), kernelElements(schema, layout));
     layers.push(layer);
     size = layer.outputSize;
     sizes.set(layout.path, size);
@@ -74,11 +76,15 @@ export function counts(
   };
 }
 
-function countBlock(layout: BlockLayout, size: readonly [number, number], parameters: ByForm): LayerCounts {
+function countBlock(
+  layout: BlockLayout,
+  size: readonly [number, number],
+  parameters: ByForm,
+  trainKernels: number,
+): LayerCounts {
   const { path, inChannels, outChannels, stride, groups, squeezeExcite } = layout;
   const geometry = square(inChannels, outChannels, size, 3, stride, groups);
   const dense = convMacs(geometry);
-  const pointwise = layout.pointwise ? convMacs(square(inChannels, outChannels, size, 1, stride, groups)) : 0;
   return {
     path,
     kind: "block",
@@ -88,7 +94,7 @@ function countBlock(layout: BlockLayout, size: readonly [number, number], parame
     groups,
     outputSize: [convOutHeight(geometry), convOutWidth(geometry)],
     parameters,
-    macs: { train: dense + pointwise, plain: dense },
+    macs: { train: trainKernels * convOutHeight(geometry) * convOutWidth(geometry), plain: dense },
     winogradMultiplications: stride === 1 ? (dense * 4) / 9 : dense,
     squeezeExciteMacs: squeezeExcite ? 2 * squeezeExcite.channels * squeezeExcite.squeezed : 0,
   };
@@ -129,16 +135,24 @@ function square(
 }
 
 /** Learned parameters below a module path. */
-function parametersByLayer(architecture: Architecture): (path: string) => ByForm {
-  const schemas = { train: stateSchema(architecture, "train"), plain: stateSchema(architecture, "plain") };
-  const count = (form: Form, path: string): number => {
-    let sum = 0;
-    for (const entry of schemas[form].values()) {
-      if (entry.trainable && entry.name.startsWith(`${path}.`)) sum += elementCount(entry.shape);
-    }
-    return sum;
-  };
-  return (path) => ({ train: count("train", path), plain: count("plain", path) });
+function parametersByLayer(train: StateSchema, plain: StateSchema): (path: string) => ByForm {
+  const count = (schema: StateSchema, path: string): number => elements(schema, path, ({ trainable }) => trainable);
+  return (path) => ({ train: count(train, path), plain: count(plain, path) });
+}
+
+/** Elements of a block's kernels, each of which costs one multiply-accumulate for each position of the output. */
+function kernelElements(schema: StateSchema, { path, squeezeExcite }: BlockLayout): number {
+  const inBlock = elements(schema, path, ({ kind }) => kind === "conv");
+  return squeezeExcite ? inBlock - elements(schema, squeezeExcite.path, ({ kind }) => kind === "conv") : inBlock;
+}
+
+/** Elements of the arrays below a module path that a test holds for. */
+function elements(schema: StateSchema, path: string, counts: (entry: StateEntry) => boolean): number {
+  let sum = 0;
+  for (const entry of schema.values()) {
+    if (entry.name.startsWith(`${path}.`) && counts(entry)) sum += elementCount(entry.shape);
+  }
+  return sum;
 }
 
 function total(layers: readonly LayerCounts[], of: (layer: LayerCounts) => ByForm): ByForm {

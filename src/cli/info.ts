@@ -8,12 +8,13 @@ import { loadNet } from "../api/exchange/load-net.node.js";
 import type { Net } from "../api/exchange/net.js";
 import { signature } from "../api/exchange/net-inputs.js";
 import { nativeAbsence } from "../backend/native/native-backend.js";
+import { blockDefinition, blockKinds } from "../nn/blocks/registry.js";
 import { architecture } from "../nn/build-architecture.js";
 import type { Model } from "../nn/model.js";
 import { variantNames } from "../nn/zoo.js";
 import { type SourceOptions, withSourceOptions } from "./exchange-options.js";
 import { byteSize, plural, wholeCount } from "./format.js";
-import { describeSource, netParameters } from "./net-facts.js";
+import { describeBlock, describeSource, netParameters } from "./net-facts.js";
 import { withOutputOptions } from "./options.js";
 import { type OutputOptions, Terminal } from "./terminal.js";
 
@@ -74,15 +75,20 @@ function zoo(terminal: Terminal): void {
     const size = net.inputChannels === 1 ? 28 : 224;
     return { name, size, ...pick(counts(net, size)) };
   });
-  terminal.result({ models: rows }, () =>
-    terminal.table(
-      ["model", "input", "parameters (train)", "(plain)", "MACs (plain)", "Winograd multiplications"],
-      rows.map((r) => [
-        r.name,
-        r.size,
-        ...[r.parameters.train, r.parameters.plain, r.macs.plain, r.winogradMultiplications].map(wholeCount),
-      ]),
-    ),
+  const blocks = blockKinds.map((kind) => ({ kind, description: blockDefinition(kind).description }));
+  terminal.result({ models: rows, blocks }, () =>
+    [
+      terminal.table(
+        ["model", "input", "parameters (train)", "(plain)", "MACs (plain)", "Winograd multiplications"],
+        rows.map((r) => [
+          r.name,
+          r.size,
+          ...[r.parameters.train, r.parameters.plain, r.macs.plain, r.winogradMultiplications].map(wholeCount),
+        ]),
+      ),
+      "Kinds of blocks that a net can be trained with (train --block):",
+      ...blocks.map(({ kind, description }) => `  ${kind.padEnd(20)} ${description}`),
+    ].join("\n"),
   );
 }
 
@@ -119,6 +125,7 @@ function modelFile(terminal: Terminal, path: string, net: Net, model: Model): vo
     [
       describeSource(path, net),
       `${wholeCount(parameters)} parameters, ${wholeCount(macs)} MACs a picture`,
+      ...(form === "train" ? [`blocks: ${describeBlock(architecture.block)}`] : []),
       `stages: depths ${architecture.depths.join(", ")}; widths ${architecture.widths.join(", ")}; strides ${architecture.strides.join(", ")}`,
       `input: ${preprocessing.size.join("×")}×${preprocessing.channels}, mean ${preprocessing.mean.join(", ")}, std ${preprocessing.std.join(", ")}`,
       `classes (${metadata.classNames.length}): ${metadata.classNames.slice(0, 20).join(", ")}${metadata.classNames.length > 20 ? ", …" : ""}`,

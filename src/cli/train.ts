@@ -6,6 +6,8 @@ import { loadModel } from "../api/model-files.node.js";
 import { checkNewRun, resume, type TrainOptions, type TrainResult, train } from "../api/train.node.js";
 import { UserError } from "../core/errors.js";
 import { augmentationPresets } from "../data/augmentation/config.js";
+import type { BlockKind } from "../nn/architecture.js";
+import { blockKinds } from "../nn/blocks/registry.js";
 import type { RepvggOptions } from "../nn/repvgg.js";
 import type { EpochRecord } from "../train/history.js";
 import { percent, plural, wholeCount } from "./format.js";
@@ -21,6 +23,7 @@ interface NetOptions {
   readonly widths?: number[];
   readonly strides?: number[];
   readonly groups?: number;
+  readonly block?: BlockKind;
   readonly pointwise: boolean;
   readonly identity: boolean;
   readonly size?: number;
@@ -34,7 +37,7 @@ interface Options extends ComputeOptions, NetOptions, TrainingOptions {
 }
 
 /** Options of the net, which a net that exists has already. */
-const netFlags = ["model", "depths", "widths", "strides", "groups", "pointwise", "identity", "size"];
+const netFlags = ["model", "depths", "widths", "strides", "groups", "block", "pointwise", "identity", "size"];
 
 /** Options that a run may be resumed with: they do not change its result. */
 const processFlags = ["resume", "threads", "kernels", "workers", "checkpointSeconds", "strict", "json", "quiet"];
@@ -63,6 +66,7 @@ export function trainCommand(): Command {
     .option("--widths <list>", "channels of stage 0, 1, …, as 32,32,64,128", wholeNumbers(1))
     .option("--strides <list>", "stride of each stage's first block, as 1,2,2,2", wholeNumbers(1))
     .option("--groups <n>", "groups of every second layer", wholeNumber(1))
+    .addOption(new Option("--block <kind>", "what a block is in training form (default: repvgg)").choices(blockKinds))
     .option("--no-pointwise", "leave out the 1×1 branches")
     .option("--no-identity", "leave out the identity branches")
     .option(
@@ -133,7 +137,7 @@ async function begin(
       remedy: "for example: repvgg train fashion-mnist-subset",
     });
   }
-  const { model: name, depths, widths, strides, groups, pointwise, identity, size, ...others } = options;
+  const { model: name, depths, widths, strides, groups, block, pointwise, identity, size, ...others } = options;
   const { from, resume: _, json, quiet, ...training } = others;
   const out = options.out ?? `runs/${basename(resolve(data))}-${from ? "finetuned" : name.toLowerCase()}`;
   checkNewRun(out);
@@ -167,13 +171,15 @@ function goOn(
   return resume(folder, { ...options, ...callbacks });
 }
 
-function netOptions({ depths, widths, strides, groups, pointwise, identity, size, seed }: Options): RepvggOptions {
+function netOptions(options: Options): RepvggOptions {
+  const { depths, widths, strides, groups, block, pointwise, identity, size, seed } = options;
   return {
     ...(depths && { depths }),
     ...(widths && { widths }),
     ...(strides && { strides }),
     ...(groups !== undefined && { groups }),
-    ...((!pointwise || !identity) && { branches: { pointwise, identity } }),
+    ...(block && { block }),
+    branches: { ...(!pointwise && { pointwise }), ...(!identity && { identity }) },
     ...(size !== undefined && { inputSize: size }),
     ...(seed !== undefined && { seed }),
   };

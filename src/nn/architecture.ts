@@ -18,12 +18,25 @@ export interface Architecture {
   readonly squeezeExcite: { readonly position: "before-relu" | "after-relu"; readonly ratio: number } | null;
 }
 
-/** What a training-form block is made of. `repvgg`: 3×3+BN, 1×1+BN, identity BN (where shapes allow), summed, ReLU. */
+/** Kinds of training-form blocks, each in a file of blocks/: RepVGG's own, and the variants of the paper's table 7. */
+export type BlockKind =
+  | "repvgg"
+  | "identity-without-bn"
+  | "post-addition-bn"
+  | "relu-in-branches"
+  | "dirac"
+  | "trivial"
+  | "acb";
+
+/** What a training-form block is made of; `repvgg`: 3×3+BN, 1×1+BN, identity BN (where shapes allow), summed, ReLU. */
 export interface BlockSpec {
-  readonly kind: "repvgg";
-  /** The 1×1 branch is present. */
+  readonly kind: BlockKind;
+  /** The 1×1 branch is present; false for kinds that never have one. */
   readonly pointwise: boolean;
-  /** The identity branch is present where stride is 1 and input channels equal output channels. */
+  /**
+   * The identity branch is present where stride is 1 and input channels equal output channels; false for kinds that never
+   * have one.
+   */
   readonly identity: boolean;
 }
 

@@ -1,5 +1,6 @@
 import { nearest, UserError } from "../core/errors.js";
-import type { Architecture, BlockSpec } from "./architecture.js";
+import type { Architecture, BlockKind, BlockSpec } from "./architecture.js";
+import { blockDefinition, blockKinds, isBlockKind } from "./blocks/registry.js";
 import { multipliedWidths, type Variant, type VariantName, variantNames, variants } from "./zoo.js";
 
 /** What can be said about a net; everything is optional beside a name, `depths` and a width are needed without one. */
@@ -22,7 +23,9 @@ export interface ArchitectureSpec {
   readonly groups?: number | Readonly<Record<number, number>>;
   readonly classes?: number;
   readonly inputChannels?: number;
-  /** Branches beside the 3×3 one. Default: both. Both false is the paper's plain ablation. */
+  /** Kind of the blocks in training form. Default "repvgg". */
+  readonly block?: BlockKind;
+  /** Branches beside the 3×3 one, where the kind of blocks has them. Default: both. Both false is the paper's plain ablation. */
   readonly branches?: { readonly pointwise?: boolean; readonly identity?: boolean };
   readonly squeezeExcite?: Architecture["squeezeExcite"];
 }
@@ -37,6 +40,7 @@ const specKeys = [
   "groups",
   "classes",
   "inputChannels",
+  "block",
   "branches",
   "squeezeExcite",
 ];
@@ -93,7 +97,7 @@ function build(
     groups: groupsFor(spec.groups ?? variant?.alternateGroups ?? 1, sum(depths)),
     inputChannels: spec.inputChannels ?? variant?.inputChannels ?? 3,
     classes: spec.classes ?? variant?.classes ?? 1000,
-    block: blockFor(spec.branches),
+    block: blockFor(spec.block ?? "repvgg", spec.branches),
     squeezeExcite: spec.squeezeExcite !== undefined ? spec.squeezeExcite : (variant?.squeezeExcite ?? null),
   };
   checkArchitecture(result);
@@ -139,8 +143,34 @@ function groupsFor(groups: number | Readonly<Record<number, number>>, layers: nu
   return result;
 }
 
-function blockFor(branches: ArchitectureSpec["branches"]): BlockSpec {
-  return { kind: "repvgg", pointwise: branches?.pointwise ?? true, identity: branches?.identity ?? true };
+function blockFor(kind: BlockKind, branches: ArchitectureSpec["branches"] = {}): BlockSpec {
+  checkKind("block", kind);
+  const presence = blockDefinition(kind).branches;
+  return {
+    kind,
+    pointwise: branches.pointwise ?? presence.pointwise !== "never",
+    identity: branches.identity ?? presence.identity !== "never",
+  };
+}
+
+function checkKind(field: string, kind: unknown): void {
+  if (isBlockKind(kind)) return;
+  const near = typeof kind === "string" ? nearest(kind, blockKinds) : undefined;
+  throw new UserError({
+    expected: `${field}: a kind of block (${blockKinds.join(", ")})`,
+    received: JSON.stringify(kind) ?? String(kind),
+    ...(near && { remedy: `did you mean "${near}"?` }),
+  });
+}
+
+function checkBlock({ kind, pointwise, identity }: BlockSpec): void {
+  const presence = blockDefinition(kind).branches;
+  for (const [branch, present] of Object.entries({ pointwise, identity })) {
+    const allowed = presence[branch as keyof typeof presence];
+    if (typeof present !== "boolean") wrong(`block.${branch}`, "true or false", present);
+    if (allowed === "optional" || present === (allowed === "always")) continue;
+    wrong(`block.${branch}`, `${!present}, which blocks of kind ${kind} ${present ? "never" : "always"} have`, present);
+  }
 }
 
 /**
@@ -149,10 +179,8 @@ function blockFor(branches: ArchitectureSpec["branches"]): BlockSpec {
  */
 export function checkArchitecture(a: Architecture): void {
   if (a.family !== "repvgg" && a.family !== "repvggplus") wrong("family", "repvgg or repvggplus", a.family);
-  if (a.block?.kind !== "repvgg") wrong("block.kind", "repvgg", a.block?.kind);
-  if (typeof a.block.pointwise !== "boolean" || typeof a.block.identity !== "boolean") {
-    wrong("block", "pointwise and identity, each true or false", a.block);
-  }
+  checkKind("block.kind", a.block?.kind);
+  checkBlock(a.block);
   checkList("depths", a.depths, undefined, 10_000);
   const stages = a.depths.length;
   if (stages < 1 || sum(a.depths) > 10_000) wrong("depths", "from 1 to 10000 blocks in at least one stage", a.depths);

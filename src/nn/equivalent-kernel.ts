@@ -1,4 +1,5 @@
 import { add } from "../tensor/ops/add.js";
+import { addDirac } from "../tensor/ops/add-dirac.js";
 import { batchNormScale } from "../tensor/ops/batch-norm-state.js";
 import { padKernel } from "../tensor/ops/kernel-window.js";
 import { multiply } from "../tensor/ops/multiply.js";
@@ -19,22 +20,19 @@ export function equivalentKernel(tape: Tape, block: BranchBlock): { kernel: Tens
   const { dense, pointwise, identity } = block;
   const branches: { weight: Tensor; norm: BatchNormLayer }[] = [dense];
   if (pointwise) branches.push({ weight: padKernel(tape, pointwise.weight, 3, 3), norm: pointwise.norm });
-  if (identity) branches.push({ weight: identityKernel(tape, dense.weight.shape), norm: identity });
-  const folded = branches.map(({ weight, norm }) => {
-    const t = batchNormScale(tape, norm);
-    const shift = scale(tape, multiply(tape, norm.runningMean, t), -1);
-    return { kernel: scaleOutputChannels(tape, weight, t), bias: add(tape, norm.beta, shift) };
-  });
-  return folded.reduce((sum, branch) => ({
-    kernel: add(tape, sum.kernel, branch.kernel),
-    bias: add(tape, sum.bias, branch.bias),
-  }));
+  const sum = branches
+    .map(({ weight, norm }) => {
+      const { t, bias } = affine(tape, norm);
+      return { kernel: scaleOutputChannels(tape, weight, t), bias };
+    })
+    .reduce((a, b) => ({ kernel: add(tape, a.kernel, b.kernel), bias: add(tape, a.bias, b.bias) }));
+  if (!identity) return sum;
+  const { t, bias } = affine(tape, identity);
+  return { kernel: addDirac(tape, sum.kernel, t), bias: add(tape, sum.bias, bias) };
 }
 
-/** Output channel o is input channel o: at the centre, index o mod (I/groups) of its group. */
-function identityKernel(tape: Tape, shape: readonly number[]): Tensor {
-  const [, , inputs, outputs] = shape as [number, number, number, number];
-  const kernel = new Float32Array(9 * inputs * outputs);
-  for (let o = 0; o < outputs; o++) kernel[(4 * inputs + (o % inputs)) * outputs + o] = 1;
-  return tape.constant(shape, kernel);
+/** BatchNorm in inference as x · t + bias. */
+function affine(tape: Tape, norm: BatchNormLayer): { t: Tensor; bias: Tensor } {
+  const t = batchNormScale(tape, norm);
+  return { t, bias: add(tape, norm.beta, scale(tape, multiply(tape, norm.runningMean, t), -1)) };
 }

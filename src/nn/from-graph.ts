@@ -1,8 +1,9 @@
 import { ShapeError } from "../core/errors.js";
 import type { NamedArray } from "../core/named-arrays.js";
 import type { Graph, GraphNode } from "../graph/graph.js";
+import { conformState } from "./check-state.js";
 import type { Model } from "./model.js";
-import { conformState, stateSchema } from "./state-schema.js";
+import { stateSchema } from "./state-schema.js";
 import { toGraph } from "./to-graph.js";
 
 /**

@@ -2,7 +2,8 @@ import type { NamedArray, NamedArrays } from "../core/named-arrays.js";
 import { elementCount } from "../core/named-arrays.js";
 import { rngFor } from "../core/rng.js";
 import type { Architecture, Form } from "./architecture.js";
-import { type StateEntry, stateSchema } from "./state-schema.js";
+import type { StateEntry } from "./schema-builder.js";
+import { stateSchema } from "./state-schema.js";
 
 /**
  * Fresh weights, equal in distribution to PyTorch's defaults, which the authors keep: convolution and linear weights
@@ -13,22 +14,23 @@ export function initialState(architecture: Architecture, form: Form, seed: numbe
   const schema = stateSchema(architecture, form);
   const state = new Map<string, NamedArray>();
   for (const entry of schema.values()) {
-    if (entry.kind === "bn-count") {
-      state.set(entry.name, { dtype: "i64", shape: entry.shape, data: new BigInt64Array(1) });
+    const { name, shape, dtype, initial } = entry;
+    if (dtype === "i64") {
+      state.set(name, { dtype, shape, data: new BigInt64Array(1) });
       continue;
     }
-    const data = new Float32Array(elementCount(entry.shape));
-    if (entry.kind === "bn-weight" || entry.kind === "bn-var") data.fill(1);
-    const weight = entry.kind === "bias" ? schema.get(entry.name.replace(/bias$/, "weight"))! : entry;
-    if (weight.kind === "conv" || weight.kind === "linear")
-      fillUniform(data, seed, entry, 1 / Math.sqrt(fanIn(weight)));
-    state.set(entry.name, { dtype: "f32", shape: entry.shape, data });
+    const data = new Float32Array(elementCount(shape)).fill(initial ?? 0);
+    if (initial === undefined) {
+      const weight = entry.kind === "bias" ? schema.get(name.replace(/bias$/, "weight"))! : entry;
+      fillUniform(data, seed, name, 1 / Math.sqrt(fanIn(weight)));
+    }
+    state.set(name, { dtype, shape, data });
   }
   return state;
 }
 
-function fillUniform(data: Float32Array, seed: number, entry: StateEntry, bound: number): void {
-  const rng = rngFor(seed, "init", entry.name);
+function fillUniform(data: Float32Array, seed: number, name: string, bound: number): void {
+  const rng = rngFor(seed, "init", name);
   for (let i = 0; i < data.length; i++) data[i] = rng.uniform(-bound, bound);
 }
 

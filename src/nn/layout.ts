@@ -11,7 +11,7 @@ export interface BlockLayout {
   readonly outChannels: number;
   readonly stride: number;
   readonly groups: number;
-  /** The 1×1 branch exists. */
+  /** The 1×1 branch exists (in training form, like all that follows but squeezeExcite). */
   readonly pointwise: boolean;
   /** The identity branch exists. */
   readonly identity: boolean;

@@ -3,8 +3,9 @@ import type { NamedArrays } from "../core/named-arrays.js";
 import type { Preprocessing } from "../core/preprocessing.js";
 import type { Architecture, Form } from "./architecture.js";
 import { checkArchitecture } from "./build-architecture.js";
+import { conformState } from "./check-state.js";
 import type { Model } from "./model.js";
-import { conformState, stateSchema } from "./state-schema.js";
+import { stateSchema } from "./state-schema.js";
 
 const formatName = "repvgg";
 const formatVersion = "1";

@@ -8,6 +8,7 @@ import type { Block, ForwardOptions } from "./blocks/block.js";
 import { BranchBlock } from "./blocks/branch-block.js";
 import { AuxHead, Classifier } from "./blocks/heads.js";
 import { PlainBlock } from "./blocks/plain-block.js";
+import { blockDefinition } from "./blocks/registry.js";
 import { customL2 } from "./custom-l2.js";
 import { auxHeadLayouts, type BlockLayout, blockLayouts } from "./layout.js";
 import type { Model } from "./model.js";
@@ -53,8 +54,10 @@ export class Network {
     this.form = form;
     const weights = new Weights(backend, stateSchema(architecture, form), state, momentum);
     this.#weights = weights;
-    const Kind = form === "train" ? BranchBlock : PlainBlock;
-    this.blocks = blockLayouts(architecture).map((layout) => new Kind(weights, layout));
+    const definition = blockDefinition(architecture.block.kind);
+    this.blocks = blockLayouts(architecture).map((layout) =>
+      form === "train" ? definition.create(weights, layout) : new PlainBlock(weights, layout),
+    );
     this.#auxHeads = new Map(
       form === "train"
         ? auxHeadLayouts(architecture).map((layout) => [layout.after, new AuxHead(weights, layout)])
@@ -95,14 +98,15 @@ export class Network {
   /**
    * The authors' custom L2 over all blocks; see {@link customL2}.
    * @returns []
-   * @throws UserError for the plain form, which has no branches.
+   * @throws UserError for the plain form and for other blocks than RepVGG's, which do not have its branches.
    */
   customL2(tape: Tape): Tensor {
     const branchBlocks = this.blocks.filter((block) => block instanceof BranchBlock);
     if (branchBlocks.length === 0) {
+      const { kind } = this.architecture.block;
       throw new UserError({
-        expected: "a net in training form for custom L2",
-        received: "the plain form",
+        expected: "a net of RepVGG blocks in training form for custom L2",
+        received: this.form === "plain" ? "the plain form" : `blocks of kind ${kind}`,
         remedy: "use ordinary weight decay",
       });
     }

@@ -4,7 +4,8 @@ import { toFloat32 } from "../core/named-arrays.js";
 import type { BatchNormState } from "../tensor/ops/batch-norm-state.js";
 import { NamedTensor, Parameter } from "../tensor/tensor.js";
 import { batchNormEpsilon } from "./architecture.js";
-import { conformState, type StateSchema } from "./state-schema.js";
+import { conformState } from "./check-state.js";
+import type { StateSchema } from "./schema-builder.js";
 import { fromChannelsLast, toChannelsLast } from "./weight-layout.js";
 
 /** A tensor that gradients change. */

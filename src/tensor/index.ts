@@ -1,4 +1,5 @@
 export { add } from "./ops/add.js";
+export { addDirac } from "./ops/add-dirac.js";
 export { batchNorm } from "./ops/batch-norm.js";
 export { type BatchNormState, batchNormScale } from "./ops/batch-norm-state.js";
 export { type Branch, type BranchSumOptions, branchSum } from "./ops/branch-sum.js";
@@ -8,6 +9,7 @@ export { cropKernel, padKernel } from "./ops/kernel-window.js";
 export { linear } from "./ops/linear.js";
 export { multiply } from "./ops/multiply.js";
 export { multiplyChannel, scaleOutputChannels } from "./ops/multiply-channel.js";
+export { normalizeFilters } from "./ops/normalize-filters.js";
 export { normalizeImages } from "./ops/normalize-images.js";
 export { relu } from "./ops/relu.js";
 export { scale } from "./ops/scale.js";

@@ -6,8 +6,9 @@ import { readTorchFile } from "#repvgg/formats/torch/file.node.js";
 import type { Graph } from "#repvgg/graph/graph.js";
 import type { Architecture, Form } from "#repvgg/nn/architecture.js";
 import { type ArchitectureSpec, architecture } from "#repvgg/nn/build-architecture.js";
+import { conformState } from "#repvgg/nn/check-state.js";
 import { initialState } from "#repvgg/nn/initialize.js";
-import { conformState, stateSchema } from "#repvgg/nn/state-schema.js";
+import { stateSchema } from "#repvgg/nn/state-schema.js";
 import { toGraph } from "#repvgg/nn/to-graph.js";
 import { oraclePath } from "../formats/fixtures.js";
 

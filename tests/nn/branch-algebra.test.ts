@@ -9,6 +9,7 @@ import { blockCustomL2 } from "#repvgg/nn/custom-l2.js";
 import { equivalentKernel } from "#repvgg/nn/equivalent-kernel.js";
 import { initialState } from "#repvgg/nn/initialize.js";
 import { createNetwork, type Network } from "#repvgg/nn/network.js";
+import { repvgg } from "#repvgg/nn/repvgg.js";
 import { fromChannelsLast, toChannelsLast } from "#repvgg/nn/weight-layout.js";
 import { add } from "#repvgg/tensor/ops/add.js";
 import { multiply } from "#repvgg/tensor/ops/multiply.js";
@@ -185,6 +186,15 @@ describe("custom L2", () => {
     });
     expect(() => plain.customL2(tape)).toThrow("the plain form");
     plain.dispose();
+  });
+
+  it("is for RepVGG's branches only", () => {
+    const acb = createNetwork(backend, repvgg({ depths: [1], widths: [2, 2] }, { block: "acb" }));
+    const tape = new Tape(backend);
+    expect(() => acb.customL2(tape)).toThrow(
+      "a net of RepVGG blocks in training form for custom L2, received blocks of kind acb",
+    );
+    acb.dispose();
   });
 
   it("counts nothing where both scales are zero", () => {

@@ -45,6 +45,12 @@ describe.each([
   ["training form", {}],
   ["plain form", { form: "plain" as const }],
   ["no branches but 3×3", { branches: { pointwise: false, identity: false } }],
+  ["identity without BN", { block: "identity-without-bn" as const }],
+  ["BN after the sum", { block: "post-addition-bn" as const }],
+  ["ReLU in branches", { block: "relu-in-branches" as const }],
+  ["DiracNet's kernels", { block: "dirac" as const }],
+  ["W + I", { block: "trivial" as const }],
+  ["ACB", { block: "acb" as const }],
   ["groups and SE before ReLU", { groups: 2, squeezeExcite: { position: "before-relu" as const, ratio: 2 } }],
   [
     "plain with SE after ReLU",

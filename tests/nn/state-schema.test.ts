@@ -2,8 +2,9 @@ import { describe, expect, it } from "vitest";
 import type { NamedArray } from "#repvgg/core/named-arrays.js";
 import { f32, numberToHalf } from "#repvgg/core/named-arrays.js";
 import { architecture } from "#repvgg/nn/build-architecture.js";
+import { checkState, conformState } from "#repvgg/nn/check-state.js";
 import { initialState } from "#repvgg/nn/initialize.js";
-import { checkState, conformState, stateSchema } from "#repvgg/nn/state-schema.js";
+import { stateSchema } from "#repvgg/nn/state-schema.js";
 
 const net = architecture({ depths: [2], widths: [2, 2], strides: [1, 1], inputChannels: 2, classes: 3 });
 const schema = stateSchema(net, "train");

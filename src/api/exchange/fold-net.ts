@@ -1,5 +1,6 @@
 import type { FoldReport } from "../../graph/fold/report.js";
 import { fold as foldGraph } from "../../graph/fold.js";
+import { checkFoldable } from "../../nn/blocks/registry.js";
 import { fromFoldedGraph } from "../../nn/from-graph.js";
 import { type Net, type NetSource, netOf } from "./net.js";
 
@@ -16,6 +17,7 @@ export interface FoldNetOptions {
  * @throws UserError when a RepVGG's block does not fold into one convolution, or the graph is not valid.
  */
 export function foldNet(net: Net, options: FoldNetOptions = {}): { readonly net: Net; readonly report: FoldReport } {
+  if (net.model?.form === "train") checkFoldable(net.model.architecture.block.kind);
   const { graph, report } = foldGraph(net.graph, options);
   const source: NetSource = net.source.form ? { ...net.source, form: "plain" } : net.source;
   if (!net.model) return { net: { ...net, graph, source }, report };

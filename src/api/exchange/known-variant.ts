@@ -17,5 +17,5 @@ export function knownVariant(net: Architecture): VariantName | undefined {
 
 function structure({ family, depths, widths, groups, block, squeezeExcite }: Architecture): string {
   const layers = Object.entries(groups).filter(([, count]) => count !== 1);
-  return JSON.stringify([family, depths, widths, layers, block.pointwise, block.identity, squeezeExcite]);
+  return JSON.stringify([family, depths, widths, layers, block.kind, block.pointwise, block.identity, squeezeExcite]);
 }

@@ -4,6 +4,7 @@ import { fromOfficial, type Scheme } from "../../formats/names/schemes.js";
 import { writeOnnxFile } from "../../formats/onnx/file.node.js";
 import { writeSafetensorsFile } from "../../formats/safetensors/file.node.js";
 import { writeTorchFile } from "../../formats/torch/file.node.js";
+import type { Model } from "../../nn/model.js";
 import { encodeModel } from "../../nn/model-file.js";
 import { halfWeights } from "./half-weights.js";
 import { type Net, ownScheme } from "./net.js";
@@ -53,13 +54,19 @@ export async function saveNet(net: Net, path: string, options: SaveOptions = {})
       const ours = model !== undefined && (options.scheme ?? ownScheme(model)) === ownScheme(model);
       // Without our metadata readers go by the names; "pt" is what Hugging Face's loaders look for.
       const metadata = ours ? encodeModel(model).metadata : { format: "pt" };
-      return writeSafetensorsFile(path, weightsByName(net, options), metadata);
+      return writeSafetensorsFile(
+        path,
+        ours ? atPrecision(model.state, options) : weightsByName(net, options),
+        metadata,
+      );
     }
   }
 }
 
 /** A net's weights under the names of a scheme; those of an unknown graph under their own. */
-function weightsByName(net: Net, { scheme, precision }: SaveOptions): NamedArrays {
+function weightsByName(net: Net, options: SaveOptions): NamedArrays {
+  const { scheme } = options;
+  if (net.model && !isSelfEvident(net.model)) throw notSelfEvident(net.model);
   const own = net.model ? ownScheme(net.model) : net.source.scheme && "mobileone";
   if (scheme !== undefined && own === undefined) {
     throw new UserError({
@@ -71,7 +78,24 @@ function weightsByName(net: Net, { scheme, precision }: SaveOptions): NamedArray
   const floating = (array: NamedArray): boolean => /^b?f/.test(array.dtype);
   const weights = net.model?.state ?? new Map([...net.graph.initializers].filter(([, array]) => floating(array)));
   const named = scheme === undefined || scheme === own ? weights : fromOfficial(weights, scheme);
-  return precision === "f16" ? halfWeights(named) : named;
+  return atPrecision(named, options);
+}
+
+function atPrecision(weights: NamedArrays, { precision }: Pick<SaveOptions, "precision">): NamedArrays {
+  return precision === "f16" ? halfWeights(weights) : weights;
+}
+
+/** Names and shapes alone say what net it is: those of other blocks than RepVGG's are taken for other nets. */
+function isSelfEvident({ form, architecture }: Model): boolean {
+  return form === "plain" || architecture.block.kind === "repvgg";
+}
+
+function notSelfEvident({ architecture }: Model): UserError {
+  return new UserError({
+    expected: "RepVGG blocks, for a file of weights by name alone",
+    received: `blocks of kind ${architecture.block.kind} in training form`,
+    remedy: "fold the net first, or write a model file (.safetensors under its own names) or .onnx",
+  });
 }
 
 function onlyForWeights(option: string, path: string): UserError {

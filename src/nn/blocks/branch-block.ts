@@ -1,53 +1,51 @@
-import { type Branch, branchSum } from "../../tensor/ops/branch-sum.js";
-import { conv2d } from "../../tensor/ops/conv2d.js";
-import { relu } from "../../tensor/ops/relu.js";
+import { branchSum } from "../../tensor/ops/branch-sum.js";
 import type { Tape } from "../../tensor/tape.js";
-import type { Parameter, Tensor } from "../../tensor/tensor.js";
+import type { Tensor } from "../../tensor/tensor.js";
 import type { BlockLayout } from "../layout.js";
 import type { BatchNormLayer, Weights } from "../weights.js";
-import type { Block, ForwardOptions } from "./block.js";
-import { SqueezeExcite } from "./squeeze-excite.js";
+import type { Block, BlockDefinition, ForwardOptions } from "./block.js";
+import { BlockEnd } from "./block-end.js";
+import { addBranchesState, Branches, branchNodes } from "./branches.js";
+import type { ConvBatchNorm } from "./conv-batch-norm.js";
 
-/** A convolution without bias, and the BatchNorm after it. */
-export interface ConvBatchNorm {
-  /** [k,k,I/groups,O] */
-  readonly weight: Parameter;
-  readonly norm: BatchNormLayer;
-}
+const identityNorm = true;
 
 /** The training form (paper, section 3.3): BN(3×3 conv) + BN(1×1 conv) + BN(identity), then ReLU. */
 export class BranchBlock implements Block {
   readonly layout: BlockLayout;
-  readonly dense: ConvBatchNorm;
-  readonly pointwise: ConvBatchNorm | undefined;
-  readonly identity: BatchNormLayer | undefined;
-  readonly #squeezeExcite: SqueezeExcite | undefined;
+  readonly #branches: Branches;
+  readonly #end: BlockEnd;
 
   constructor(weights: Weights, layout: BlockLayout) {
-    const { path, squeezeExcite } = layout;
     this.layout = layout;
-    this.dense = convBatchNorm(weights, `${path}.rbr_dense`);
-    this.pointwise = layout.pointwise ? convBatchNorm(weights, `${path}.rbr_1x1`) : undefined;
-    this.identity = layout.identity ? weights.batchNorm(`${path}.rbr_identity`) : undefined;
-    this.#squeezeExcite = squeezeExcite ? new SqueezeExcite(weights, squeezeExcite) : undefined;
+    this.#branches = new Branches(weights, layout, { identityNorm });
+    this.#end = new BlockEnd(weights, layout);
+  }
+
+  get dense(): ConvBatchNorm {
+    return this.#branches.dense;
+  }
+
+  get pointwise(): ConvBatchNorm | undefined {
+    return this.#branches.pointwise;
+  }
+
+  get identity(): BatchNormLayer | undefined {
+    return this.#branches.identity;
   }
 
   forward(tape: Tape, x: Tensor, { training }: ForwardOptions): Tensor {
-    const { stride, groups } = this.layout;
-    const branches: Branch[] = [
-      { x: conv2d(tape, x, this.dense.weight, { stride, padding: 1, groups }), norm: this.dense.norm },
-    ];
-    if (this.pointwise) {
-      branches.push({ x: conv2d(tape, x, this.pointwise.weight, { stride, groups }), norm: this.pointwise.norm });
-    }
-    if (this.identity) branches.push({ x, norm: this.identity });
-    const se = this.#squeezeExcite;
-    if (!se) return branchSum(tape, branches, { relu: true, training });
-    if (se.position === "after-relu") return se.forward(tape, branchSum(tape, branches, { relu: true, training }));
-    return relu(tape, se.forward(tape, branchSum(tape, branches, { training })));
+    const branches = this.#branches.summands(tape, x);
+    return this.#end.forward(tape, (relu) => branchSum(tape, branches, { relu, training }));
   }
 }
 
-export function convBatchNorm(weights: Weights, path: string): ConvBatchNorm {
-  return { weight: weights.parameter(`${path}.conv.weight`), norm: weights.batchNorm(`${path}.bn`) };
-}
+export const branchBlock: BlockDefinition = {
+  description: "3×3 + 1×1 + identity, each with BatchNorm",
+  branches: { pointwise: "optional", identity: "optional" },
+  addState: (schema, layout) => addBranchesState(schema, layout, { identityNorm }),
+  create: (weights, layout) => new BranchBlock(weights, layout),
+  addNodes(builder, layout, input, output) {
+    builder.sum(`${layout.path}.sum`, output, branchNodes(builder, layout, input, { identityNorm }));
+  },
+};

@@ -7,7 +7,7 @@ import type { Parameter, Tensor } from "../../tensor/tensor.js";
 import type { AuxHeadLayout } from "../layout.js";
 import type { Weights } from "../weights.js";
 import type { ForwardOptions } from "./block.js";
-import { type ConvBatchNorm, convBatchNorm } from "./branch-block.js";
+import { branchPaths, type ConvBatchNorm, convBatchNorm } from "./conv-batch-norm.js";
 
 /** The classifier: mean of each channel, then a linear layer. [N,H,W,C] → [N,classes] */
 export class Classifier {
@@ -32,7 +32,7 @@ export class AuxHead {
 
   constructor(weights: Weights, layout: AuxHeadLayout) {
     this.layout = layout;
-    this.#conv = convBatchNorm(weights, `${layout.path}.0`);
+    this.#conv = convBatchNorm(weights, branchPaths(`${layout.path}.0`));
     this.#classifier = new Classifier(weights, `${layout.path}.3`);
   }
 

@@ -6,7 +6,8 @@ import { fold } from "#repvgg/graph/fold.js";
 import { fromOnnx } from "#repvgg/graph/from-onnx.js";
 import type { Graph, GraphNode } from "#repvgg/graph/graph.js";
 import type { Form } from "#repvgg/nn/architecture.js";
-import { conformState, stateSchema } from "#repvgg/nn/state-schema.js";
+import { conformState } from "#repvgg/nn/check-state.js";
+import { stateSchema } from "#repvgg/nn/state-schema.js";
 import { toGraph } from "#repvgg/nn/to-graph.js";
 import { oracleNets, oracleState } from "../../nn/oracles.js";
 
