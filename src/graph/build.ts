@@ -121,6 +121,21 @@ export function uniqueName(name: string, taken: { has(name: string): boolean }):
   return `${name}_${suffix}`;
 }
 
+/** Names that are taken. */
+export class Names {
+  readonly #taken: Set<string>;
+  constructor(taken: Iterable<string>) {
+    this.#taken = new Set(taken);
+  }
+
+  /** The name, or with a suffix the first that is free ({@link uniqueName}); it is taken then. */
+  take(name: string): string {
+    const unique = uniqueName(name, this.#taken);
+    this.#taken.add(unique);
+    return unique;
+  }
+}
+
 /** Number of weights and other constants in a graph. */
 export function parameterCount(graph: Graph): number {
   return [...graph.initializers.values()].reduce((total, { shape }) => total + elementCount(shape), 0);

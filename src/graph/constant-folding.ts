@@ -4,6 +4,7 @@ import { analyze } from "./analyze/analyze.js";
 import { int64, uniqueName } from "./build.js";
 import { toNamedArray } from "./evaluate/tensor64.js";
 import type { Graph, GraphNode } from "./graph.js";
+import { readBySubgraphs } from "./subgraphs.js";
 
 /**
  * Computes what does not depend on the input: nodes that read constants only become initializers (in float64, rounded once to their
@@ -13,7 +14,7 @@ import type { Graph, GraphNode } from "./graph.js";
 export function constantFolding(graph: Graph): Graph {
   const analysis = analyze(graph);
   const initializers = new Map(graph.initializers);
-  const outputs = new Set(graph.outputs.map(({ name }) => name));
+  const outputs = new Set([...graph.outputs.map(({ name }) => name), ...readBySubgraphs(graph).keys()]);
   const isConstant = (name: string): boolean =>
     analysis.constants.has(name) || wholeShape(name, analysis) !== undefined;
   const nodes: GraphNode[] = [];

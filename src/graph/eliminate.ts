@@ -2,35 +2,27 @@ import type { NamedArray } from "../core/named-arrays.js";
 import { toFloat64 } from "../core/named-arrays.js";
 import { attribute } from "./attributes.js";
 import type { Graph, GraphNode } from "./graph.js";
+import { hasSubgraph, readBySubgraphs } from "./subgraphs.js";
 
 /** Without the nodes whose outputs nothing reads, and without the initializers that no remaining node reads. */
 export function eliminateDead(graph: Graph): Graph {
-  const needed = new Set(graph.outputs.map(({ name }) => name));
+  const needed = new Set([...graph.outputs.map(({ name }) => name), ...readBySubgraphs(graph).keys()]);
   const kept: GraphNode[] = [];
   for (const node of graph.nodes.toReversed()) {
     if (!node.outputs.some((output) => needed.has(output)) && !hasSubgraph(node)) continue;
     kept.push(node);
     for (const input of node.inputs) needed.add(input);
   }
-  const opaque = kept.some(hasSubgraph); // a subgraph may read any value by name
-  const initializers = opaque
-    ? graph.initializers
-    : new Map([...graph.initializers].filter(([name]) => needed.has(name)));
+  const initializers = new Map([...graph.initializers].filter(([name]) => needed.has(name)));
   return { ...graph, nodes: kept.reverse(), initializers };
-}
-
-/** Control flow keeps a graph in an attribute that we do not look into. */
-export function hasSubgraph(node: GraphNode): boolean {
-  return Object.values(node.attributes).some((value) => value.type === "opaque");
 }
 
 /**
  * Without nodes that do nothing in inference: Identity, Dropout, Cast to the type it has, Pad by nothing. Their readers read their input.
- * A node whose output is a graph output stays, since that name has to be written.
+ * A node whose output is a graph output, or read inside control flow, stays, since that name has to be written.
  */
 export function eliminateNoOps(graph: Graph): Graph {
-  if (graph.nodes.some(hasSubgraph)) return graph;
-  const outputs = new Set(graph.outputs.map(({ name }) => name));
+  const outputs = new Set([...graph.outputs.map(({ name }) => name), ...readBySubgraphs(graph).keys()]);
   const renamed = new Map<string, string>();
   const nodes: GraphNode[] = [];
   for (const node of graph.nodes) {

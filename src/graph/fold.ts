@@ -1,12 +1,14 @@
 import { inMemory } from "../core/deferred-array.js";
-import { analyze } from "./analyze/analyze.js";
+import { type Analysis, analyze } from "./analyze/analyze.js";
 import { constantFolding } from "./constant-folding.js";
 import { eliminateDead, eliminateNoOps } from "./eliminate.js";
-import { propagate } from "./fold/candidates.js";
+import { type Propagation, propagate } from "./fold/candidates.js";
+import { Dataflow } from "./fold/dataflow.js";
 import type { FoldPlan } from "./fold/emit.js";
 import { emit } from "./fold/emit.js";
+import { regrouped, regroupings } from "./fold/regroup.js";
 import type { FoldReport } from "./fold/report.js";
-import { selectRegions } from "./fold/select.js";
+import { type Selection, selectRegions } from "./fold/select.js";
 import type { Graph } from "./graph.js";
 import type { Precision } from "./precision.js";
 import { castFloats } from "./precision.js";
@@ -50,10 +52,31 @@ export function fold(graph: Graph, options: FoldOptions = {}): { graph: Graph; r
 export function planFold(graph: Graph, options: FoldOptions = {}): FoldPlan {
   validate(graph);
   const simple = eliminateDead(eliminateNoOps(constantFolding(graph)));
-  const { shapes } = analyze(simple);
-  const propagation = propagate(simple, shapes);
-  const selection = selectRegions(simple, propagation, options.maxCost ?? 1);
-  const emitted = emit(simple, shapes, selection, propagation, options.precision);
+  const found = findRegions(simple, options.maxCost ?? 1);
+  const { selection, propagation, shapes } = found;
+  const emitted = emit(found.graph, shapes, selection, propagation, options.precision);
   const regions = emitted.regions.map(({ names: _, weight: __, bias: ___, ...report }) => report);
-  return { ...emitted, report: { regions, refusals: selection.refusals } };
+  return { ...emitted, simplified: found.graph, report: { regions, refusals: selection.refusals } };
+}
+
+interface Found {
+  readonly graph: Graph;
+  readonly shapes: Analysis["shapes"];
+  readonly flow: Dataflow;
+  readonly propagation: Propagation;
+  readonly selection: Selection;
+}
+
+/** The regions of a graph; of the graph with its sums bracketed anew where that makes larger regions. */
+function findRegions(graph: Graph, maxCost: number): Found {
+  const given = regionsOf(graph, maxCost);
+  const changes = regroupings(graph, given.shapes, given.flow, { ...given, maxCost });
+  return changes.length > 0 ? regionsOf(regrouped(graph, changes), maxCost) : given;
+}
+
+function regionsOf(graph: Graph, maxCost: number): Found {
+  const { shapes } = analyze(graph);
+  const flow = new Dataflow(graph);
+  const propagation = propagate(graph, shapes);
+  return { graph, shapes, flow, propagation, selection: selectRegions(graph, flow, propagation, maxCost) };
 }

@@ -2,6 +2,8 @@ import { describe, expect, it } from "vitest";
 import { UserError } from "#repvgg/core/errors.js";
 import { f32, toFloat64 } from "#repvgg/core/named-arrays.js";
 import { Rng } from "#repvgg/core/rng.js";
+import { encodeAttribute } from "#repvgg/formats/onnx/model.js";
+import { attributeType, emptyAttribute } from "#repvgg/formats/onnx/proto.js";
 import { inferShapes } from "#repvgg/graph/analyze/analyze.js";
 import { float, int, ints, string, tensor } from "#repvgg/graph/attributes.js";
 import { int64, node, uniqueName, valueInfo } from "#repvgg/graph/build.js";
@@ -175,16 +177,44 @@ describe("elimination", () => {
     expect(graph.nodes).toEqual([node("Relu", "relu", ["x"], ["y"]), node("Identity", "out", ["y"], ["z"])]);
     expect(graph.initializers.size).toBe(0);
   });
+});
 
-  it("leaves graphs with control flow as they are: a subgraph may read any value", () => {
-    const branch = { type: "opaque", onnxType: 5, bytes: Uint8Array.of(1) } as const;
-    const graph = graphOf(
-      [node("Identity", "id", ["x"], ["a"]), node("If", "if", ["c"], ["y"], { then_branch: branch })],
-      ["y"],
-      { c: int64([1]), w: int64([2]) },
-    );
-    expect(eliminateNoOps(graph)).toBe(graph);
-    expect([...eliminateDead(graph).initializers.keys()]).toEqual(["c", "w"]);
+describe("control flow", () => {
+  /** An If whose branches give `read`, a value of the graph around them. */
+  const branching = (read: string) => {
+    const branch = { node: [], initializer: [], input: [], output: [{ name: read }], valueInfo: [] };
+    const attribute = { ...emptyAttribute, name: "then_branch", type: attributeType.graph, g: branch };
+    return node("If", "if", ["condition"], ["chosen"], {
+      then_branch: { type: "opaque", onnxType: attributeType.graph, bytes: encodeAttribute(attribute) },
+    });
+  };
+
+  it("keeps what its subgraphs read by name, though no node does", () => {
+    const identity = node("Identity", "id", ["x"], ["a"]);
+    const nodes = [identity, node("Neg", "constant", ["w"], ["k"]), node("Relu", "dead", ["x"], ["d"])];
+    const constants = { condition: int64([1]), w: f32([1], Float32Array.of(2)), unread: int64([2]) };
+    const simplify = (read: string) =>
+      eliminateDead(eliminateNoOps(constantFolding(graphOf([...nodes, branching(read)], ["chosen"], constants))));
+    expect(simplify("a").nodes.map(({ name }) => name)).toEqual(["id", "if"]);
+    expect(simplify("k").nodes.map(({ name }) => name)).toEqual(["constant", "if"]);
+    expect([...simplify("w").initializers.keys()]).toEqual(["condition", "w"]);
+    expect(simplify("x").nodes.map(({ name }) => name)).toEqual(["if"]);
+  });
+
+  it("bounds regions: a value inside that a subgraph reads stays", () => {
+    const net = new RandomNet(9);
+    net.convBn("y", "x", 2, 2, 3, { padding: 1 });
+    net.constant("condition", int64([1]));
+    const graph = net.finish([1, 2, 4, 4], "y", "chosen");
+    const withRead = (read: string) => fold({ ...graph, nodes: [...graph.nodes, branching(read)] });
+    expect(withRead("x").graph.nodes.map(({ op }) => op)).toEqual(["Conv", "If"]);
+    const { graph: kept, report } = withRead("y.conv");
+    expect(kept.nodes.map(({ op }) => op)).toEqual(["Conv", "BatchNormalization", "If"]);
+    expect(report.refusals).toMatchObject([
+      { node: "y", reason: 'the value "y.conv" in between is also read by If "if"' },
+    ]);
+    const weights = withRead("y.conv.weight").graph; // its convolution goes, its weight has a reader still
+    expect([...weights.initializers.keys()]).toContain("y.conv.weight");
   });
 });
 

@@ -3,8 +3,7 @@ import { f32, toFloat64 } from "../../core/named-arrays.js";
 import { analyze } from "../../graph/analyze/analyze.js";
 import { intAttribute } from "../../graph/attributes.js";
 import { node as makeNode, uniqueName } from "../../graph/build.js";
-import { constantFolding } from "../../graph/constant-folding.js";
-import { eliminateDead, eliminateNoOps } from "../../graph/eliminate.js";
+import { eliminateDead } from "../../graph/eliminate.js";
 import { planFold } from "../../graph/fold.js";
 import type { Dimension, Graph, GraphNode } from "../../graph/graph.js";
 import { comparable, geometryOfNode, type Kernel, type KernelGeometry, kernelOfNode } from "./kernel.js";
@@ -56,9 +55,9 @@ export function inferenceMode(graph: Graph): Graph {
 
 /** Cuts a graph into its linear blocks, in order, by the fold pass (BatchNorm taken in inference mode). */
 export function blockView(original: Graph): BlockView {
-  const graph = eliminateDead(eliminateNoOps(constantFolding(inferenceMode(original))));
+  const plan = planFold(inferenceMode(original), { precision: "f64" });
+  const graph = plan.simplified;
   const { shapes } = analyze(graph);
-  const plan = planFold(graph, { precision: "f64" });
   const regions = new Map(plan.regions.map((region) => [region.output, region]));
   const nodes = new Map(graph.nodes.map((node) => [node.name, node]));
   const blocks: LinearBlock[] = [];

@@ -7,16 +7,19 @@ import { deferredArray } from "../../core/deferred-array.js";
 import type { NamedArray } from "../../core/named-arrays.js";
 import { storageConstructor } from "../../core/named-arrays.js";
 import { int, intAttribute, ints } from "../attributes.js";
-import { node as makeNode, uniqueName } from "../build.js";
+import { node as makeNode, Names } from "../build.js";
 import type { Dimension, Graph, GraphNode } from "../graph.js";
 import type { Precision } from "../precision.js";
 import { roundTo } from "../precision.js";
+import { readBySubgraphs } from "../subgraphs.js";
 import type { Propagation } from "./candidates.js";
 import type { FoldReport, RegionReport } from "./report.js";
 import type { Region, Selection } from "./select.js";
 
 /** A fold whose kernels are not computed yet: for writers that stream one convolution after the other. */
 export interface FoldPlan {
+  /** The graph whose nodes the regions name: the given one with its constants computed, without dead nodes, its sums bracketed. */
+  readonly simplified: Graph;
   /** The folded graph, but for the new convolutions' initializers. */
   readonly graph: Graph;
   readonly regions: readonly PlannedRegion[];
@@ -40,7 +43,7 @@ export function emit(
   precision: Precision | undefined,
 ): Pick<FoldPlan, "graph" | "regions"> {
   const kept = graph.nodes.filter((node) => !absorbed.has(node));
-  const read = new Set(kept.flatMap(({ inputs }) => inputs));
+  const read = new Set([...kept.flatMap(({ inputs }) => inputs), ...readBySubgraphs(graph).keys()]);
   const initializers = new Map([...graph.initializers].filter(([name]) => read.has(name) || isOutput(graph, name)));
   const nodeNames = new Names(kept.map(({ name }) => name));
   const valueNames = new Names([
@@ -77,18 +80,6 @@ export function emit(
 }
 
 const isOutput = (graph: Graph, name: string): boolean => graph.outputs.some((output) => output.name === name);
-
-class Names {
-  readonly #taken: Set<string>;
-  constructor(taken: Iterable<string>) {
-    this.#taken = new Set(taken);
-  }
-  take(name: string): string {
-    const unique = uniqueName(name, this.#taken);
-    this.#taken.add(unique);
-    return unique;
-  }
-}
 
 /**
  * A region's map in its natural form: the groups that one of its convolutions has. Where none has them (they come from reconciling

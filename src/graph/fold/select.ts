@@ -1,6 +1,6 @@
 import type { Graph, GraphNode } from "../graph.js";
-import { consumersOf, producersOf } from "../validate.js";
 import type { Candidate, Propagation } from "./candidates.js";
+import type { Dataflow } from "./dataflow.js";
 import type { RefusalReport } from "./report.js";
 
 /** Linear nodes with one source and one visible output, to become one convolution. */
@@ -23,15 +23,12 @@ export interface Selection {
  * Chooses regions from the outputs backwards: for each value that something outside asks for, the farthest source whose region is
  * closed (nothing else reads a value inside), of more than one node, and not dearer than `maxCost` × the cheapest other way.
  */
-export function selectRegions(graph: Graph, propagation: Propagation, maxCost: number): Selection {
-  const producers = producersOf(graph);
-  const consumers = consumersOf(graph);
-  const outputs = new Set(graph.outputs.map(({ name }) => name));
+export function selectRegions(graph: Graph, flow: Dataflow, propagation: Propagation, maxCost: number): Selection {
   const position = new Map(graph.nodes.map((node, i) => [node, i]));
   const regions = new Map<GraphNode, Region>();
   const absorbed = new Set<GraphNode>();
   const rejected = new Map<GraphNode, { source: string; reason: string }[]>();
-  const needed = new Set(outputs);
+  const needed = new Set(flow.wanted);
 
   for (const node of graph.nodes.toReversed()) {
     if (absorbed.has(node) || !node.outputs.some((output) => needed.has(output))) continue;
@@ -49,25 +46,17 @@ export function selectRegions(graph: Graph, propagation: Propagation, maxCost: n
   function choose(node: GraphNode): Region | undefined {
     const [output] = node.outputs;
     for (const candidate of propagation.candidates.get(output) ?? []) {
-      const nodes = nodesBetween(candidate.source, node, producers, graph).sort(
-        (a, b) => position.get(a)! - position.get(b)!,
-      );
-      const reason = obstacle(candidate, nodes, output);
-      if (!reason && nodes.length > 1) return { candidate, output, nodes };
+      const inside = flow.between(candidate.source, node);
+      const reason = flow.leak(inside, output)?.reason ?? costObstacle(candidate);
+      if (!reason && inside.size > 1) {
+        return { candidate, output, nodes: [...inside].sort((a, b) => position.get(a)! - position.get(b)!) };
+      }
       if (reason) rejected.set(node, [...(rejected.get(node) ?? []), { source: candidate.source, reason }]);
     }
     return undefined;
   }
 
-  function obstacle(candidate: Candidate, nodes: readonly GraphNode[], output: string): string | undefined {
-    const inside = new Set(nodes);
-    for (const { outputs: written } of nodes) {
-      const [value] = written;
-      if (value === output) continue;
-      if (outputs.has(value)) return `the value "${value}" in between is an output of the graph`;
-      const reader = consumers.get(value)?.find((consumer) => !inside.has(consumer));
-      if (reader) return `the value "${value}" in between is also read by ${reader.op} "${reader.name}"`;
-    }
+  function costObstacle(candidate: Candidate): string | undefined {
     if (candidate.folded > maxCost * candidate.unfolded) {
       const wanted = `one convolution from "${candidate.source}"`;
       if (candidate.unfolded === 0) return `${wanted} would need multiplications, which the nodes do without`;
@@ -76,23 +65,6 @@ export function selectRegions(graph: Graph, propagation: Propagation, maxCost: n
     }
     return undefined;
   }
-}
-
-/** The nodes on the ways from a source to the output of `last`. */
-function nodesBetween(
-  source: string,
-  last: GraphNode,
-  producers: ReadonlyMap<string, GraphNode>,
-  graph: Graph,
-): GraphNode[] {
-  const found = new Set([last]);
-  for (const node of found) {
-    for (const input of node.inputs) {
-      const producer = producers.get(input);
-      if (producer && input !== source && !graph.initializers.has(input)) found.add(producer);
-    }
-  }
-  return [...found];
 }
 
 /** One reason for each linear node that stands alone or begins a region after another linear node: the nearest that held. */

@@ -85,16 +85,27 @@ export function scaling(
 /** Values of unknown rank that a map reaches come out of a 2-D convolution: rank 4. */
 const rankOf = (value: string, shapes: Shapes): number => shapes.get(value)?.length ?? 4;
 
-/** A constant that broadcasts to [1, C, 1, 1] (or [1, C] for a value of rank 2), as C numbers. */
+/** Whether a constant broadcasts to [1, C, 1, 1] (or [1, C] for a value of rank 2). */
+export function isPerChannel(shape: readonly number[], rank: number): boolean {
+  const [batch, , ...positions] = padded(shape, rank);
+  return shape.length <= rank && batch === 1 && positions.every((length) => length === 1);
+}
+
+const padded = (shape: readonly number[], rank: number): readonly number[] => [
+  ...new Array<number>(Math.max(0, rank - shape.length)).fill(1),
+  ...shape,
+];
+
+/** A constant by channel ({@link isPerChannel}) as C numbers. */
 function channelConstant(
   constant: NamedArray,
   rank: number,
   make: (values: Float64Array, channels: number) => Affine,
 ): (channels: number) => Affine | Refusal {
   const { shape } = constant;
-  const [batch, size, ...positions] = [...new Array<number>(Math.max(0, rank - shape.length)).fill(1), ...shape];
+  const size = padded(shape, rank)[1];
   return (channels) => {
-    if (shape.length > rank || batch !== 1 || positions.some((length) => length !== 1)) {
+    if (!isPerChannel(shape, rank)) {
       return { refused: `its constant of shape [${shape.join(", ")}] varies over positions, not only over channels` };
     }
     if (size !== 1 && size !== channels) return { refused: `its constant has ${size} channels, the value ${channels}` };
