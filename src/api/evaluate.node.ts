@@ -5,7 +5,8 @@ import type { Model } from "../nn/model.js";
 import { toGraph } from "../nn/to-graph.js";
 import { ClassificationMetrics } from "../train/metrics.js";
 import { type ComputeOptions, usingBackend } from "./backend.node.js";
-import { checkClasses, evaluationLoader, testSet } from "./datasets.node.js";
+import { checkClasses } from "./classes.js";
+import { evaluationLoader, testSet } from "./datasets.node.js";
 import { graphInput } from "./input.js";
 
 export interface EvaluateOptions extends ComputeOptions, OpenOptions {

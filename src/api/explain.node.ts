@@ -10,7 +10,8 @@ import { heatOverlay } from "../report/heat-overlay.js";
 import { normalizeImages } from "../tensor/ops/normalize-images.js";
 import { Tape } from "../tensor/tape.js";
 import { type ComputeOptions, usingBackend } from "./backend.node.js";
-import { decoded, likeliest, type Prediction } from "./predict.node.js";
+import { decoded } from "./predict.node.js";
+import { likeliest, type Prediction } from "./prediction.js";
 
 export interface ExplainOptions extends ComputeOptions {
   /** The class to explain, by name or index. Default: the likeliest. */

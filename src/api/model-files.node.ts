@@ -1,7 +1,7 @@
-import { UserError } from "../core/errors.js";
 import type { Model } from "../nn/model.js";
 import { type LoadOptions, loadNet } from "./exchange/load-net.node.js";
 import { netOf } from "./exchange/net.js";
+import { modelOf } from "./exchange/read-net.js";
 import { type SaveOptions, saveNet } from "./exchange/save-net.node.js";
 
 export type { LoadOptions, SaveOptions };
@@ -12,13 +12,7 @@ export type { LoadOptions, SaveOptions };
  * @throws UserError for a missing or unreadable file or another net, FormatError for one that is damaged.
  */
 export async function loadModel(path: string, options: LoadOptions = {}): Promise<Model> {
-  const { model, source } = await loadNet(path, options);
-  if (model) return model;
-  throw new UserError({
-    expected: "a RepVGG with its weights by name",
-    received: `${path}, ${source.format === "onnx" ? "an ONNX graph" : "a MobileOne"}`,
-    remedy: "nets of this kind can be folded, verified and exported, but neither trained nor asked for classes",
-  });
+  return modelOf(await loadNet(path, options), path);
 }
 
 /**

@@ -1,20 +1,12 @@
 import type { Image } from "../data/dataset.js";
 import { decodeImage } from "../data/decode.node.js";
-import { evalTransform } from "../data/evaluation-transform.js";
 import { createSession, type Session } from "../engine/session.js";
 import type { Model } from "../nn/model.js";
 import { toGraph } from "../nn/to-graph.js";
 import { type ComputeOptions, usingBackend } from "./backend.node.js";
-import { graphInput } from "./input.js";
+import { likeliest, type Prediction, pictureInput } from "./prediction.js";
 
-/** One class that a picture may show. */
-export interface Prediction {
-  readonly classIndex: number;
-  readonly name: string;
-  /** Softmax of the logits, in [0, 1]. */
-  readonly probability: number;
-  readonly logit: number;
-}
+export type { Prediction };
 
 export interface PredictOptions extends ComputeOptions {
   /** Classes to return, the likeliest first. Default 5. */
@@ -60,24 +52,7 @@ export async function decoded(picture: string | Uint8Array | Image): Promise<Ima
 }
 
 function classify(model: Model, session: Session, picture: Image, top: number): Prediction[] {
-  const { preprocessing } = model.metadata;
-  const [height, width] = preprocessing.size;
-  const images = evalTransform(picture, preprocessing);
-  const input = graphInput({ size: 1, height, width, channels: preprocessing.channels, images }, preprocessing);
-  return likeliest(session.run(input)["logits"]!.data, model.metadata.classNames, top);
-}
-
-/** The `top` highest logits [classes] with their softmax; equal ones in the order of the classes. */
-export function likeliest(logits: Float32Array, classNames: readonly string[], top: number): Prediction[] {
-  const max = logits.reduce((a, b) => Math.max(a, b));
-  const exponentials = Float64Array.from(logits, (x) => Math.exp(x - max));
-  const sum = exponentials.reduce((a, b) => a + b);
-  return Array.from(logits, (logit, classIndex) => ({
-    classIndex,
-    name: classNames[classIndex]!,
-    probability: exponentials[classIndex]! / sum,
-    logit,
-  }))
-    .sort((a, b) => b.logit - a.logit)
-    .slice(0, top);
+  const { preprocessing, classNames } = model.metadata;
+  const { data } = session.run(pictureInput(picture, preprocessing))["logits"]!;
+  return likeliest(data, classNames, top);
 }

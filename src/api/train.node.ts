@@ -1,6 +1,5 @@
 import type { Backend } from "../backend/backend.js";
 import { FormatError, UserError } from "../core/errors.js";
-import { type AugmentationConfig, type AugmentationPreset, augmentationPreset } from "../data/augmentation/config.js";
 import type { SkippedFile } from "../data/dataset.js";
 import { createLoader } from "../data/loader.node.js";
 import type { OpenOptions } from "../data/open-dataset.node.js";
@@ -13,15 +12,9 @@ import type { EpochRecord, HistoryRecord } from "../train/history.js";
 import { trainLoop } from "../train/loop.js";
 import { RunDirectory } from "../train/run-directory.node.js";
 import { type ComputeOptions, usingBackend } from "./backend.node.js";
-import {
-  checkClasses,
-  evaluationLoader,
-  type SplitOrigin,
-  type TrainAndTest,
-  trainAndTest,
-  uniqueSkipped,
-} from "./datasets.node.js";
-import { datasetStatistics } from "./statistics.node.js";
+import { checkClasses } from "./classes.js";
+import { evaluationLoader, type SplitOrigin, type TrainAndTest, trainAndTest, uniqueSkipped } from "./datasets.node.js";
+import { configFor, described, fitToData, type TrainFields } from "./training-setup.js";
 
 export type { AugmentationConfig, AugmentationPreset } from "../data/augmentation/config.js";
 export type { RunPosition } from "../train/checkpoint.js";
@@ -44,9 +37,7 @@ export interface TrainProcessOptions extends ComputeOptions, OpenOptions {
   readonly onSkip?: (file: SkippedFile) => void;
 }
 
-export interface TrainOptions extends TrainProcessOptions, Partial<Omit<TrainConfig, "augmentation">> {
-  /** Default: "small-images" for nets whose input is below 128 pixels, else "imagenet". */
-  readonly augmentation?: AugmentationPreset | AugmentationConfig;
+export interface TrainOptions extends TrainProcessOptions, TrainFields {
   /** Folder of the run: config, checkpoints, logs, pictures. Left out: nothing is written. */
   readonly out?: string;
   /** Part of each class that is held out for testing where the data has no test split. Default 0.1. */
@@ -76,18 +67,13 @@ export async function train(
   data: string | TrainAndTest,
   options: TrainOptions = {},
 ): Promise<TrainResult> {
-  const { augmentation, out, holdOut, ...others } = options;
+  const { out, holdOut, ...others } = options;
   const { backend: _, threads, kernels, workers, signal, checkpointSeconds, ...rest } = others;
   const { onStep, onEpoch, onSkip, onRemark, strict, onProgress, ...fields } = rest;
-  const { size } = model.metadata.preprocessing;
-  const variation = augmentation ?? (Math.min(...size) < 128 ? "small-images" : "imagenet");
-  const config = trainConfig({
-    ...fields,
-    augmentation: typeof variation === "string" ? augmentationPreset(variation, size) : variation,
-  });
+  const config = configFor(model, fields);
   if (out !== undefined) checkNewRun(out);
   const sets = await trainAndTest(data, { ...options, seed: config.seed });
-  const start = await fitToData(model, sets);
+  const start = await fitToData(model, sets.train, createLoader);
   return usingBackend(options, async (backend) => {
     let run: RunDirectory | undefined;
     if (out !== undefined) {
@@ -199,14 +185,14 @@ async function runTraining(
       ...(checkpointSeconds !== undefined && { checkpointSeconds }),
       onStep: (position, loss) => onStep?.(position, loss, trainLoader.stepsPerEpoch),
       onBest: async (best, record) => {
-        await run?.writeModel("best", encodeModel(described(best, sets, config, record.epoch)));
+        await run?.writeModel("best", encodeModel(described(best, sets.train, config, record.epoch)));
       },
       onCheckpoint: async (state) => {
         await run?.writeCheckpoint(state);
         if (run && epochs.length > 0 && state.position.stepInEpoch === 0) await drawCurves(run, epochs, model, sets);
       },
     });
-    const trained = described(result.model, sets, config, result.position.epoch);
+    const trained = described(result.model, sets.train, config, result.position.epoch);
     if (!result.interrupted) await run?.writeModel("model", encodeModel(trained));
     const skipped = uniqueSkipped(trainLoader.skipped, testLoader.skipped);
     return { model: trained, epochs, interrupted: result.interrupted, skipped, out: run?.path };
@@ -229,27 +215,4 @@ async function drawCurves(
   const svg = curvesSvg(`RepVGG ${model.architecture.name} on ${sets.train.name}`, epochs);
   await writeFileAtomically(run.file("curves.svg"), svg);
   await writeFileAtomically(run.file("curves.png"), await svgToPng(svg));
-}
-
-/** The model with where its weights come from. */
-function described(model: Model, { train: set }: TrainAndTest, { seed }: TrainConfig, epochs: number): Model {
-  const provenance = {
-    ...model.metadata.provenance,
-    trainedOn: `${set.name}, ${set.length} pictures, ${epochs} epochs`,
-    trainingSeed: String(seed),
-  };
-  return { ...model, metadata: { ...model.metadata, provenance } };
-}
-
-/** A fresh net takes class names and pixel statistics from the data. */
-async function fitToData(model: Model, { train: set }: TrainAndTest): Promise<Model> {
-  checkClasses(model, set);
-  const classNames = set.classNames;
-  if (model.metadata.provenance["trainedOn"] !== undefined)
-    return { ...model, metadata: { ...model.metadata, classNames } };
-  const preprocessing = {
-    ...model.metadata.preprocessing,
-    ...(await datasetStatistics(set, model.metadata.preprocessing)),
-  };
-  return { ...model, metadata: { ...model.metadata, classNames, preprocessing } };
 }

@@ -3,13 +3,14 @@ import { withFeatures } from "../api/exchange/backbone.js";
 import { foldVerified } from "../api/exchange/fold-verified.node.js";
 import { loadNet } from "../api/exchange/load-net.node.js";
 import type { Net } from "../api/exchange/net.js";
+import { netParameters } from "../api/exchange/net-parameters.js";
 import { outputFormat, type SaveOptions, saveNet } from "../api/exchange/save-net.node.js";
 import { UserError } from "../core/errors.js";
 import { parseScheme, type Scheme, schemes } from "../formats/names/schemes.js";
 import type { Form } from "../nn/architecture.js";
 import { precisionOption, type SourceOptions, withSourceOptions } from "./exchange-options.js";
 import { plural, wholeCount } from "./format.js";
-import { describeSource, netParameters } from "./net-facts.js";
+import { describeSource } from "./net-facts.js";
 import { type ComputeOptions, wholeNumber, withComputeOptions, words } from "./options.js";
 import { Terminal } from "./terminal.js";
 

@@ -4,13 +4,14 @@ import { foldNet } from "../api/exchange/fold-net.js";
 import { foldVerified } from "../api/exchange/fold-verified.node.js";
 import { withNet } from "../api/exchange/load-net.node.js";
 import { type Net, netOf } from "../api/exchange/net.js";
+import { netParameters } from "../api/exchange/net-parameters.js";
 import { outputFormat, saveNet } from "../api/exchange/save-net.node.js";
 import { recalibrate } from "../api/recalibrate.node.js";
 import { UserError } from "../core/errors.js";
 import { describeFold, type FoldReport } from "../graph/fold/report.js";
 import { precisionOption, type SourceOptions, withSourceOptions } from "./exchange-options.js";
 import { plural, shortNumber, wholeCount } from "./format.js";
-import { describeSource, netParameters } from "./net-facts.js";
+import { describeSource } from "./net-facts.js";
 import { type ComputeOptions, number, strictOption, withComputeOptions } from "./options.js";
 import { Terminal } from "./terminal.js";
 

@@ -7,6 +7,7 @@ import { usingBackend } from "../api/backend.node.js";
 import { loadNet } from "../api/exchange/load-net.node.js";
 import type { Net } from "../api/exchange/net.js";
 import { signature } from "../api/exchange/net-inputs.js";
+import { netParameters } from "../api/exchange/net-parameters.js";
 import { nativeAbsence } from "../backend/native/native-backend.js";
 import { blockDefinition, blockKinds } from "../nn/blocks/registry.js";
 import { architecture } from "../nn/build-architecture.js";
@@ -14,7 +15,7 @@ import type { Model } from "../nn/model.js";
 import { variantNames } from "../nn/zoo.js";
 import { type SourceOptions, withSourceOptions } from "./exchange-options.js";
 import { byteSize, plural, wholeCount } from "./format.js";
-import { describeBlock, describeSource, netParameters } from "./net-facts.js";
+import { describeBlock, describeSource } from "./net-facts.js";
 import { withOutputOptions } from "./options.js";
 import { type OutputOptions, Terminal } from "./terminal.js";
 

@@ -1,6 +1,4 @@
-import { counts } from "../analysis/counts.js";
 import type { Net } from "../api/exchange/net.js";
-import { parameterCount } from "../graph/build.js";
 import type { BlockSpec } from "../nn/architecture.js";
 import { blockDefinition } from "../nn/blocks/registry.js";
 
@@ -23,10 +21,4 @@ export function describeBlock({ kind, pointwise, identity }: BlockSpec): string 
     !identity && branches.identity === "optional" && "identity",
   ].filter(Boolean);
   return `${kind} (${description})${absent.length > 0 ? `, without ${absent.join(" and ")} branches` : ""}`;
-}
-
-/** Learned numbers of a RepVGG; all constants of another graph. */
-export function netParameters({ model, graph }: Net): number {
-  if (!model) return parameterCount(graph);
-  return counts(model.architecture, model.metadata.preprocessing.size).parameters[model.form];
 }

@@ -5,20 +5,7 @@ import { fileURLToPath } from "node:url";
 import { UserError } from "../core/errors.js";
 import type { DatasetSource } from "./dataset.js";
 import { ensureDownloaded, type KnownFile } from "./download.node.js";
-
-/** Class names of Fashion-MNIST (Xiao, Rasul, Vollgraf 2017) in the order of its labels. */
-export const fashionMnistClasses: readonly string[] = [
-  "T-shirt/top",
-  "Trouser",
-  "Pullover",
-  "Dress",
-  "Coat",
-  "Sandal",
-  "Shirt",
-  "Sneaker",
-  "Bag",
-  "Ankle boot",
-];
+import { fashionMnistClasses } from "./fashion-mnist.js";
 
 const official = "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com";
 

@@ -61,13 +61,28 @@ export function decodeModel(arrays: NamedArrays, metadata: Readonly<Record<strin
   if (form !== "train" && form !== "plain") {
     throw new FormatError({ expected: 'form "train" or "plain"', received: `${form} in ${file}` });
   }
-  const architecture = field<Architecture>(metadata, "architecture", file, isRecord);
-  checkArchitecture(architecture);
-  const classNames = field<string[]>(metadata, "classNames", file, isStrings(architecture.classes));
-  const preprocessing = field<Preprocessing>(metadata, "preprocessing", file, isPreprocessing(architecture));
+  const { architecture, classNames, preprocessing } = decodeFacts(metadata, file);
   const provenance = field<Record<string, string>>(metadata, "provenance", file, isRecord);
   const state = conformState(arrays, stateSchema(architecture, form as Form));
   return { architecture, form, state, metadata: { classNames, preprocessing, provenance } };
+}
+
+/** What a model's metadata says of its structure, classes and pictures: ONNX files of ours have it too. */
+export interface ModelFacts {
+  readonly architecture: Architecture;
+  readonly classNames: readonly string[];
+  readonly preprocessing: Preprocessing;
+}
+
+/** @throws FormatError for metadata that is not whole. */
+export function decodeFacts(metadata: Readonly<Record<string, string>>, file: string): ModelFacts {
+  const architecture = field<Architecture>(metadata, "architecture", file, isRecord);
+  checkArchitecture(architecture);
+  return {
+    architecture,
+    classNames: field<string[]>(metadata, "classNames", file, isStrings(architecture.classes)),
+    preprocessing: field<Preprocessing>(metadata, "preprocessing", file, isPreprocessing(architecture)),
+  };
 }
 
 function field<T>(

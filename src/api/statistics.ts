@@ -1,7 +1,11 @@
 import type { Preprocessing } from "../core/preprocessing.js";
+import type { BatchOptions } from "../data/batches.js";
 import type { Dataset } from "../data/dataset.js";
-import { createLoader } from "../data/loader.node.js";
+import type { Loader } from "../data/loader.js";
 import { spreadOver } from "./spread-over.js";
+
+/** Makes the loader of a platform: with threads in Node, without in a browser. */
+export type MakeLoader = (dataset: Dataset, options: BatchOptions) => Loader;
 
 /** Pictures that are looked at: enough for three digits. */
 const sampleSize = 2000;
@@ -13,8 +17,9 @@ const sampleSize = 2000;
 export async function datasetStatistics(
   dataset: Dataset,
   { size, channels, cropRatio }: Preprocessing,
+  makeLoader: MakeLoader,
 ): Promise<Pick<Preprocessing, "mean" | "std">> {
-  const loader = createLoader(spreadOver(dataset, sampleSize), { batchSize: 100, size, channels, cropRatio, seed: 0 });
+  const loader = makeLoader(spreadOver(dataset, sampleSize), { batchSize: 100, size, channels, cropRatio, seed: 0 });
   const sums = new Float64Array(channels);
   const squares = new Float64Array(channels);
   let pixels = 0;

@@ -1,0 +1,108 @@
+import type { Finding } from "../analysis/diagnosis/finding.js";
+import { inputFindings, outputFindings } from "../analysis/diagnosis/interface.js";
+import { type Verification, type VerifyInput, verifyModels } from "../analysis/verify.js";
+import type { Backend } from "../backend/backend.js";
+import { elementCount } from "../core/named-arrays.js";
+import { graphInputs } from "../engine/plan/prepare.js";
+import { engineSupports } from "../engine/supports.js";
+import type { Graph } from "../graph/graph.js";
+import type { Model } from "../nn/model.js";
+import { type Net, netOf } from "./exchange/net.js";
+import { type InputShapes, inputShapes, randomInputs } from "./exchange/net-inputs.js";
+import { IncomparableError } from "./incomparable.js";
+
+export interface CompareOptions {
+  /**
+   * Inputs to compare on. Default: all real pictures that are given, or 64 random ones (2 where the engine lacks an operator of
+   * the nets and the naive evaluator runs them).
+   */
+  readonly images?: number;
+  /** Height and width of random inputs, where the net leaves them open. Default: the model's, else 64×64. */
+  readonly inputSize?: readonly [height: number, width: number];
+  /** Of the random inputs. Default 0. */
+  readonly seed?: number;
+  /** Relative error from which outputs count as different. Default 1e-4. */
+  readonly threshold?: number;
+  /** Also compare the values inside (default true): costs a second run of both nets with everything kept. */
+  readonly inside?: boolean;
+  /** Keep one net in kernel memory at a time (default false); for few pictures, since they are all kept. */
+  readonly oneAtATime?: boolean;
+}
+
+/** Real pictures as inputs of a net, at most `batch` at a time. */
+export type PictureInputs = (net: Net, batch: number) => Iterable<VerifyInput> | AsyncIterable<VerifyInput>;
+
+/**
+ * Compares the outputs of two nets on the same inputs, and the values inside by name: how far apart they are, on how
+ * many inputs they name another class, and where they part.
+ * @param pictures to compare on. Default: random inputs (standard normal).
+ * @throws IncomparableError when the nets do not take the same inputs or do not give the same outputs (classes, maps): with the
+ *   findings that say what each has.
+ */
+export async function compareNets(
+  backend: Backend,
+  reference: Model | Net,
+  candidate: Model | Net,
+  options: CompareOptions,
+  pictures?: PictureInputs,
+): Promise<Verification> {
+  const [a, b] = [asNet(reference), asNet(candidate)];
+  refuse(inputFindings(a.graph, b.graph));
+  const guide = moreTelling(a, b);
+  const { threshold, seed = 0, inputSize } = options;
+  const shapesOf = (batch: number): InputShapes =>
+    inputShapes(guide, batch, inputSize, guide === a ? b.graph : a.graph);
+  const one = shapesOf(1);
+  refuse(outputFindings(bound(a.graph, one), bound(b.graph, one)));
+  const fast = [a, b].every(({ graph }) => engineSupports(graph, renamed(one, graph), backend));
+  const samples = options.images ?? (fast ? 64 : 2);
+  const shapes = shapesOf(pictures ? batchOf(one) : Math.min(batchOf(one), samples));
+  const inputs = pictures ? pictures(guide, batchOf(one)) : randomInputs(shapes, samples, seed);
+  return verifyModels(a.graph, b.graph, inputs, {
+    ...(fast && { backend, shape: sessionShape(shapes) }),
+    ...(threshold !== undefined && { threshold }),
+    ...(options.oneAtATime && { oneAtATime: true }),
+    ...(options.inside === false && { values: [] }),
+  });
+}
+
+/** Pictures at a time: 32, fewer where they are so large that activations would take much memory. */
+function batchOf(shapesOfOne: InputShapes): number {
+  const pixels = Math.max(...Object.values(shapesOfOne).map((shape) => elementCount(shape.slice(2))));
+  return Math.max(1, Math.min(32, Math.floor(2 ** 19 / pixels)));
+}
+
+function asNet(net: Model | Net): Net {
+  return "graph" in net ? net : netOf(net);
+}
+
+/** The one that knows its preprocessing; else the one that is a model; else the reference. */
+function moreTelling(a: Net, b: Net): Net {
+  return [a, b].find(({ source }) => source.format === "repvgg") ?? [a, b].find(({ model }) => model) ?? a;
+}
+
+/** One shape where there is one input: the two nets may name it differently. */
+function sessionShape(shapes: InputShapes): InputShapes | readonly number[] {
+  const all = Object.values(shapes);
+  return all.length === 1 ? all[0]! : shapes;
+}
+
+/** Shapes of the guide's inputs under the names of another graph's, by place. */
+function renamed(shapes: InputShapes, graph: Graph): InputShapes {
+  const all = Object.values(shapes);
+  return Object.fromEntries(graphInputs(graph).map(({ name }, i) => [name, shapes[name] ?? all[i]!]));
+}
+
+/** The graph with its inputs of given sizes. */
+function bound(graph: Graph, shapes: InputShapes): Graph {
+  const own = renamed(shapes, graph);
+  return {
+    ...graph,
+    inputs: graph.inputs.map((input) => (own[input.name] ? { ...input, shape: own[input.name] } : input)),
+  };
+}
+
+/** @throws IncomparableError where there is a finding. */
+function refuse(findings: readonly Finding[]): void {
+  if (findings.length > 0) throw new IncomparableError(findings);
+}

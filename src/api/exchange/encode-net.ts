@@ -1,0 +1,94 @@
+import { UserError } from "../../core/errors.js";
+import type { NamedArray, NamedArrays } from "../../core/named-arrays.js";
+import { fromOfficial, type Scheme } from "../../formats/names/schemes.js";
+import type { ModelProto } from "../../formats/onnx/proto.js";
+import type { Model } from "../../nn/model.js";
+import { encodeModel } from "../../nn/model-file.js";
+import { halfWeights } from "./half-weights.js";
+import { type Net, ownScheme } from "./net.js";
+import { type OnnxOptions, onnxModel } from "./onnx-export.js";
+import type { Container } from "./sniff.js";
+
+export interface SaveOptions extends OnnxOptions {
+  /** Whose names the weights get in .pth and .safetensors. Default: the authors' own. */
+  readonly scheme?: Scheme;
+}
+
+/** What a file of a container holds. */
+export type NetContents =
+  | { readonly container: "onnx"; readonly model: ModelProto }
+  | { readonly container: "torch"; readonly arrays: NamedArrays }
+  | {
+      readonly container: "safetensors";
+      readonly arrays: NamedArrays;
+      readonly metadata: Readonly<Record<string, string>>;
+    };
+
+/**
+ * A net as what a file of it holds.
+ *
+ * - `safetensors`: a RepVGG under its own names becomes a model file of ours, with all metadata; otherwise weights by name.
+ * - `torch`: a state dict that `torch.load(path, weights_only=True)` reads.
+ * - `onnx`: see {@link onnxModel}.
+ *
+ * `precision: "f16"` stores kernels and matrices as float16; vectors (biases, BatchNorm) stay float32.
+ * @param name of the file, for errors
+ * @throws UserError for a scheme or an operator set that does not fit, or weights beyond float16.
+ */
+export function netContents(net: Net, container: Container, name: string, options: SaveOptions): NetContents {
+  if (container === "onnx") {
+    if (options.scheme !== undefined) throw onlyForWeights("scheme", name);
+    return { container, model: onnxModel(net, options) };
+  }
+  if (options.opset !== undefined) throw onlyForOnnx(name);
+  const { model } = net;
+  if (container === "safetensors" && model && (options.scheme ?? ownScheme(model)) === ownScheme(model)) {
+    return { container, arrays: atPrecision(model.state, options), metadata: encodeModel(model).metadata };
+  }
+  const arrays = weightsByName(net, options);
+  // Without our metadata readers go by the names; "pt" is what Hugging Face's loaders look for.
+  return container === "torch" ? { container, arrays } : { container, arrays, metadata: { format: "pt" } };
+}
+
+/** A net's weights under the names of a scheme; those of an unknown graph under their own. */
+function weightsByName(net: Net, options: SaveOptions): NamedArrays {
+  const { scheme } = options;
+  if (net.model && !isSelfEvident(net.model)) throw notSelfEvident(net.model);
+  const own = net.model ? ownScheme(net.model) : net.source.scheme && "mobileone";
+  if (scheme !== undefined && own === undefined) {
+    throw new UserError({
+      expected: "a RepVGG or MobileOne, for names of a scheme",
+      received: "a graph of another kind",
+      remedy: "leave the scheme out, or write ONNX",
+    });
+  }
+  const floating = (array: NamedArray): boolean => /^b?f/.test(array.dtype);
+  const weights = net.model?.state ?? new Map([...net.graph.initializers].filter(([, array]) => floating(array)));
+  const named = scheme === undefined || scheme === own ? weights : fromOfficial(weights, scheme);
+  return atPrecision(named, options);
+}
+
+function atPrecision(weights: NamedArrays, { precision }: Pick<SaveOptions, "precision">): NamedArrays {
+  return precision === "f16" ? halfWeights(weights) : weights;
+}
+
+/** Names and shapes alone say what net it is: those of other blocks than RepVGG's are taken for other nets. */
+function isSelfEvident({ form, architecture }: Model): boolean {
+  return form === "plain" || architecture.block.kind === "repvgg";
+}
+
+function notSelfEvident({ architecture }: Model): UserError {
+  return new UserError({
+    expected: "RepVGG blocks, for a file of weights by name alone",
+    received: `blocks of kind ${architecture.block.kind} in training form`,
+    remedy: "fold the net first, or write a model file (.safetensors under its own names) or .onnx",
+  });
+}
+
+function onlyForWeights(option: string, name: string): UserError {
+  return new UserError({ expected: `a ${option} only for .pth and .safetensors`, received: name });
+}
+
+function onlyForOnnx(name: string): UserError {
+  return new UserError({ expected: "an operator set (opset) only for .onnx", received: name });
+}

@@ -1,0 +1,42 @@
+import type { Preprocessing } from "../core/preprocessing.js";
+import type { Image } from "../data/dataset.js";
+import { evalTransform } from "../data/evaluation-transform.js";
+import type { SessionTensor } from "../engine/session.js";
+import { graphInput } from "./input.js";
+
+/** One class that a picture may show. */
+export interface Prediction {
+  readonly classIndex: number;
+  readonly name: string;
+  /** Softmax of the logits, in [0, 1]. */
+  readonly probability: number;
+  readonly logit: number;
+}
+
+/** A decoded picture as the input of a net [1, C, H, W]: framed, resized and normalized as the net wants it. */
+export function pictureInput(picture: Image, preprocessing: Preprocessing): SessionTensor {
+  const [height, width] = preprocessing.size;
+  const images = evalTransform(picture, preprocessing);
+  return graphInput({ size: 1, height, width, channels: preprocessing.channels, images }, preprocessing);
+}
+
+/** The `top` highest logits [classes] with their softmax; equal ones in the order of the classes. */
+export function likeliest(logits: Float32Array, classNames: readonly string[], top: number): Prediction[] {
+  const probabilities = softmax(logits);
+  return Array.from(logits, (logit, classIndex) => ({
+    classIndex,
+    name: classNames[classIndex]!,
+    probability: probabilities[classIndex]!,
+    logit,
+  }))
+    .sort((a, b) => b.logit - a.logit)
+    .slice(0, top);
+}
+
+/** Softmax of logits [classes]. */
+export function softmax(logits: Float32Array): Float64Array {
+  const max = logits.reduce((a, b) => Math.max(a, b));
+  const exponentials = Float64Array.from(logits, (x) => Math.exp(x - max));
+  const sum = exponentials.reduce((a, b) => a + b);
+  return exponentials.map((x) => x / sum);
+}

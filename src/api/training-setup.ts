@@ -1,0 +1,48 @@
+import { type AugmentationConfig, type AugmentationPreset, augmentationPreset } from "../data/augmentation/config.js";
+import type { Dataset } from "../data/dataset.js";
+import type { Model } from "../nn/model.js";
+import { type TrainConfig, trainConfig } from "../train/config.js";
+import { checkClasses } from "./classes.js";
+import { datasetStatistics, type MakeLoader } from "./statistics.js";
+
+/** What is trained and how, as callers say it: fields that differ from the defaults. */
+export interface TrainFields extends Partial<Omit<TrainConfig, "augmentation">> {
+  /** Default: "small-images" for nets whose input is below 128 pixels, else "imagenet". */
+  readonly augmentation?: AugmentationPreset | AugmentationConfig;
+}
+
+/** @throws UserError naming the first field that is unknown or out of range. */
+export function configFor(model: Model, { augmentation, ...fields }: TrainFields): TrainConfig {
+  const { size } = model.metadata.preprocessing;
+  const variation = augmentation ?? (Math.min(...size) < 128 ? "small-images" : "imagenet");
+  return trainConfig({
+    ...fields,
+    augmentation: typeof variation === "string" ? augmentationPreset(variation, size) : variation,
+  });
+}
+
+/** The model with where its weights come from. */
+export function described(model: Model, set: Dataset, { seed }: TrainConfig, epochs: number): Model {
+  const provenance = {
+    ...model.metadata.provenance,
+    trainedOn: `${set.name}, ${set.length} pictures, ${epochs} epochs`,
+    trainingSeed: String(seed),
+  };
+  return { ...model, metadata: { ...model.metadata, provenance } };
+}
+
+/**
+ * The model with the class names of a data set; one that was never trained takes the set's pixel statistics too.
+ * @throws UserError when the data set has other classes.
+ */
+export async function fitToData(model: Model, set: Dataset, makeLoader: MakeLoader): Promise<Model> {
+  checkClasses(model, set);
+  const classNames = set.classNames;
+  if (model.metadata.provenance["trainedOn"] !== undefined)
+    return { ...model, metadata: { ...model.metadata, classNames } };
+  const preprocessing = {
+    ...model.metadata.preprocessing,
+    ...(await datasetStatistics(set, model.metadata.preprocessing, makeLoader)),
+  };
+  return { ...model, metadata: { ...model.metadata, classNames, preprocessing } };
+}
