@@ -20,7 +20,7 @@ const stackBytes = 256 * 1024;
 /** 4 GiB less one page: the end of memory must itself be a 32-bit address. */
 const maxMemoryBytes = 65535 * 65536;
 
-// Atomics are on in both builds, which therefore share all objects but the pool's: only the pool uses any.
+// Atomics are on in all builds, and those with and without threads therefore share all objects but the pool's: only the pool uses any.
 const compileFlags = [
   ...["--target=wasm32", "-std=c11", "-O3", "-ffreestanding", "-nostdlib", "-msimd128", "-mbulk-memory", "-matomics"],
   ...[
@@ -41,18 +41,21 @@ const linkFlags = [
   ...["--no-entry", "--import-memory", "--gc-sections", "--strip-all", "-z", `stack-size=${stackBytes}`],
   ...["pool_setup", "pool_run", "__heap_base"].map((name) => `--export=${name}`),
 ];
+const threads = {
+  poolFlags: ["-DPOOL_THREADS"],
+  link: [
+    ...["--shared-memory", `--max-memory=${maxMemoryBytes}`],
+    ...["pool_worker", "pool_stop", "pool_fail", "pool_stack_top", "__stack_pointer"].map((name) => `--export=${name}`),
+  ],
+};
+// A multiplication and the addition of its product become one relaxed_madd wherever they stand in one expression.
+const relaxed = { flags: ["-mrelaxed-simd", "-ffp-contract=fast"] };
+const plain = { flags: [], poolFlags: [], link: [] };
 const variants = [
-  { name: "simd", poolFlags: [], link: [] },
-  {
-    name: "simd-threads",
-    poolFlags: ["-DPOOL_THREADS"],
-    link: [
-      ...["--shared-memory", `--max-memory=${maxMemoryBytes}`],
-      ...["pool_worker", "pool_stop", "pool_fail", "pool_stack_top", "__stack_pointer"].map(
-        (name) => `--export=${name}`,
-      ),
-    ],
-  },
+  { name: "simd", ...plain },
+  { name: "simd-threads", ...plain, ...threads },
+  { name: "simd-relaxed", ...plain, ...relaxed },
+  { name: "simd-threads-relaxed", ...plain, ...threads, ...relaxed },
 ];
 
 await main();
@@ -80,7 +83,7 @@ async function main() {
   for (const variant of variants) {
     const objects = {};
     for (const unit of Object.keys(sources).filter((name) => name.endsWith(".c"))) {
-      const flags = unit === "pool.c" ? [...compileFlags, ...variant.poolFlags] : compileFlags;
+      const flags = [...compileFlags, ...variant.flags, ...(unit === "pool.c" ? variant.poolFlags : [])];
       objects[unit.replace(/\.c$/, ".o")] = await compile(run, unit, flags, sources);
     }
     const args = [...linkFlags, ...variant.link, ...Object.keys(objects), "-o", "out.wasm"];

@@ -5,11 +5,19 @@ export type BackendKind = "native" | "wasm";
 
 export const backendKinds: readonly BackendKind[] = ["native", "wasm"];
 
+/**
+ * Relaxed SIMD is a build of the WebAssembly kernels with fused multiply-adds: faster where the processor has them, and with other
+ * last bits than every other build and machine, since each may round once or twice. `on`: it must be there; `auto`: where it is.
+ */
+export type RelaxedChoice = "on" | "off" | "auto";
+
 export interface BackendOptions {
   /** Threads that share the work, the caller's own included; by default one a processor, at most 16. */
   readonly threads?: number;
   /** By default the fastest that there is. A browser has only "wasm". */
   readonly kernels?: BackendKind;
+  /** Of WebAssembly kernels. Default "off": the same bits everywhere. */
+  readonly relaxed?: RelaxedChoice;
 }
 
 const maxThreads = 64;
@@ -22,4 +30,19 @@ export function wantedThreads(options: BackendOptions, processors: number): numb
     throw new UserError({ expected: `threads from 1 to ${maxThreads}`, received: String(threads) });
   }
   return threads;
+}
+
+/**
+ * Whether to take the build with relaxed SIMD.
+ * @param available that this runtime has it
+ * @throws UserError when it is asked for and not there
+ */
+export function wantsRelaxed({ relaxed = "off" }: BackendOptions, available: boolean): boolean {
+  if (relaxed === "off" || (relaxed === "auto" && !available)) return false;
+  if (available) return true;
+  throw new UserError({
+    expected: "WebAssembly with relaxed SIMD",
+    received: "a runtime without",
+    remedy: 'ask for "auto" or "off"',
+  });
 }

@@ -1,8 +1,9 @@
 import { UserError } from "../core/errors.js";
 import type { Backend } from "./backend.js";
-import { type BackendOptions, wantedThreads } from "./options.js";
+import { type BackendOptions, wantedThreads, wantsRelaxed } from "./options.js";
+import { hasRelaxedSimd } from "./wasm/relaxed.js";
 import { startWorker } from "./wasm/start-worker.browser.js";
-import { createWasmBackend } from "./wasm/wasm-backend.js";
+import { createWasmBackend, type WasmBuild } from "./wasm/wasm-backend.js";
 
 export type { BackendOptions };
 
@@ -17,18 +18,27 @@ export async function createBackend(options: BackendOptions = {}): Promise<Backe
   const threads = wantedThreads(options, navigator.hardwareConcurrency);
   return createWasmBackend(
     {
-      // Two literal URLs: bundlers find assets by them.
-      loadModule: (file) =>
-        compile(
-          file === "simd.wasm"
-            ? new URL("../kernels/simd.wasm", import.meta.url)
-            : new URL("../kernels/simd-threads.wasm", import.meta.url),
-        ),
+      loadModule: (build) => compile(urlOf(build)),
       startWorker,
       callerMaySleep: typeof document === "undefined",
     },
     globalThis.crossOriginIsolated ? threads : 1,
+    wantsRelaxed(options, hasRelaxedSimd()),
   );
+}
+
+/** Literal URLs: bundlers find files by them. */
+function urlOf(build: WasmBuild): URL {
+  switch (build) {
+    case "simd":
+      return new URL("../kernels/simd.wasm", import.meta.url);
+    case "simd-threads":
+      return new URL("../kernels/simd-threads.wasm", import.meta.url);
+    case "simd-relaxed":
+      return new URL("../kernels/simd-relaxed.wasm", import.meta.url);
+    case "simd-threads-relaxed":
+      return new URL("../kernels/simd-threads-relaxed.wasm", import.meta.url);
+  }
 }
 
 async function compile(url: URL): Promise<WebAssembly.Module> {

@@ -3,7 +3,8 @@ import { availableParallelism } from "node:os";
 import { UserError } from "../core/errors.js";
 import type { Backend } from "./backend.js";
 import { createNativeBackend, nativeAbsence } from "./native/native-backend.js";
-import { type BackendKind, type BackendOptions, backendKinds, wantedThreads } from "./options.js";
+import { type BackendKind, type BackendOptions, backendKinds, wantedThreads, wantsRelaxed } from "./options.js";
+import { hasRelaxedSimd } from "./wasm/relaxed.js";
 import { startWorker } from "./wasm/start-worker.node.js";
 import { createWasmBackend } from "./wasm/wasm-backend.js";
 
@@ -17,17 +18,19 @@ export type { BackendKind, BackendOptions };
  */
 export async function createBackend(options: BackendOptions = {}): Promise<Backend> {
   const threads = wantedThreads(options, availableParallelism());
-  return wantedKind(options) === "native" ? createNativeBackend(threads) : wasmBackend(threads);
+  return wantedKind(options) === "native" ? createNativeBackend(threads) : wasmBackend(threads, options);
 }
 
-function wasmBackend(threads: number): Promise<Backend> {
+function wasmBackend(threads: number, options: BackendOptions): Promise<Backend> {
   return createWasmBackend(
     {
-      loadModule: async (file) => WebAssembly.compile(await readFile(new URL(`../kernels/${file}`, import.meta.url))),
+      loadModule: async (build) =>
+        WebAssembly.compile(await readFile(new URL(`../kernels/${build}.wasm`, import.meta.url))),
       startWorker,
       callerMaySleep: true,
     },
     threads,
+    wantsRelaxed(options, hasRelaxedSimd()),
   );
 }
 

@@ -4,10 +4,13 @@ import { type Engine, KernelBackend } from "../kernel-backend.js";
 import { instantiateKernels, type KernelExports, type ThreadedKernelExports } from "./module.js";
 import type { RunningWorker, StartWorker } from "./workers.js";
 
+/** The builds of the kernels, in `dist/kernels/`. */
+export type WasmBuild = "simd" | "simd-threads" | "simd-relaxed" | "simd-threads-relaxed";
+
 /** What differs between Node and the browser. */
 export interface WasmHost {
-  /** Compiles `dist/kernels/<file>`. */
-  loadModule(file: "simd.wasm" | "simd-threads.wasm"): Promise<WebAssembly.Module>;
+  /** Compiles `dist/kernels/<build>.wasm`. */
+  loadModule(build: WasmBuild): Promise<WebAssembly.Module>;
   readonly startWorker: StartWorker;
   /** The calling thread may sleep (a browser's main thread may not: it looks again and again). */
   readonly callerMaySleep: boolean;
@@ -21,16 +24,17 @@ const growthPages = 256;
 
 /**
  * The kernels as WebAssembly with SIMD, on `threads` threads (1: without shared memory or workers).
+ * @param relaxed see {@link wantsRelaxed}
  * @throws UserError when address space is missing
  */
-export async function createWasmBackend(host: WasmHost, threads: number): Promise<Backend> {
+export async function createWasmBackend(host: WasmHost, threads: number, relaxed: boolean): Promise<Backend> {
   const shared = threads > 1;
-  const module = await host.loadModule(shared ? "simd-threads.wasm" : "simd.wasm");
+  const module = await host.loadModule(`simd${shared ? "-threads" : ""}${relaxed ? "-relaxed" : ""}`);
   const memory = reserveMemory(shared);
   const kernels = await instantiateKernels(module, memory);
   const areas = Math.ceil((kernels.__heap_base.value as number) / 64) * 16;
   const heapStart = kernels.pool_setup(threads, areas, host.callerMaySleep ? 1 : 0);
-  const engine = new WasmEngine(kernels, memory, threads, heapStart);
+  const engine = new WasmEngine(kernels, memory, threads, relaxed, heapStart);
   const backend = new KernelBackend(engine);
   if (!shared) return backend;
   try {
@@ -73,7 +77,7 @@ function reserveMemory(shared: boolean): WebAssembly.Memory {
 
 class WasmEngine implements Engine {
   readonly name: string;
-  readonly arithmetic = "wasm";
+  readonly arithmetic: string;
   readonly lanes = 4;
   readonly panelColumns = 8;
   readonly microRows = 4;
@@ -85,9 +89,11 @@ class WasmEngine implements Engine {
     readonly kernels: KernelExports,
     readonly wasmMemory: WebAssembly.Memory,
     readonly threads: number,
+    relaxed: boolean,
     readonly firstWord: number,
   ) {
-    this.name = threads > 1 ? "wasm simd+threads" : "wasm simd";
+    this.name = `wasm simd${threads > 1 ? "+threads" : ""}${relaxed ? "+relaxed" : ""}`;
+    this.arithmetic = relaxed ? "wasm relaxed" : "wasm";
     if (!this.reserve(firstWord))
       throw new UserError({
         expected: `scratch memory for ${threads} threads`,
