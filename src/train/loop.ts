@@ -25,7 +25,8 @@ export interface TrainLoopOptions {
   readonly checkpointSeconds?: number;
   /** Optimizer steps between two step records. Default 10. */
   readonly recordEvery?: number;
-  readonly onStep?: (position: RunPosition, loss: number) => void;
+  /** @param trainer to look at the net as it is now */
+  readonly onStep?: (position: RunPosition, loss: number, trainer: Pick<Trainer, "model" | "logits">) => void;
   readonly onRecord?: (record: HistoryRecord) => void;
   /** A new best epoch by test accuracy; the model is the one that was evaluated. */
   readonly onBest?: (model: Model, record: EpochRecord) => Promise<void>;
@@ -76,7 +77,7 @@ export async function trainLoop(options: TrainLoopOptions): Promise<TrainLoopRes
           stepInEpoch: position.stepInEpoch + 1,
           lossSum: position.lossSum + loss,
         };
-        options.onStep?.(position, loss);
+        options.onStep?.(position, loss, trainer);
         if (position.step % recordEvery === 0) {
           options.onRecord?.({ kind: "step", step: position.step, epoch, loss, learningRate: rate });
         }

@@ -94,6 +94,16 @@ export class Trainer {
     return metrics;
   }
 
+  /** Logits [pictures][classes] of the net as it would be used now: running BatchNorm statistics, averaged weights where they are on. */
+  logits(batch: Batch): Float32Array {
+    this.#average?.swap();
+    try {
+      return this.#logits(batch);
+    } finally {
+      this.#average?.swap();
+    }
+  }
+
   /** The net as it would be used now: averaged weights where the average is on. */
   model(provenance: Readonly<Record<string, string>> = {}): Model {
     this.#average?.swap();

@@ -1,0 +1,83 @@
+/**
+ * RepVGG for TypeScript in a browser, on the page's thread or in a worker. {@link createEngine} gives an engine in a worker, with all
+ * that a page needs: load, classify, fold, verify, train. Below it are the same functions as in Node, for code that has a
+ * thread of its own: models are plain immutable values, mistakes of the caller are {@link UserError}s of one line.
+ * @packageDocumentation
+ */
+export {
+  type BlockAlgebra,
+  type BlockAlgebraOptions,
+  type BranchAlgebra,
+  type BranchName,
+  blockAlgebra,
+  type KernelStage,
+  type KernelView,
+} from "./analysis/block-algebra.js";
+export { type ByForm, type Counts, counts, type LayerCounts } from "./analysis/counts.js";
+export { type MemoryPoint, type MemoryTimeline, memoryTimeline } from "./analysis/memory.js";
+export type { ComputeOptions } from "./api/browser/compute.js";
+export type {
+  Classification,
+  ClassifyOptions,
+  Engine,
+  EngineLoadOptions,
+  EngineNet,
+  EngineOptions,
+  EnginePictures,
+  EngineVerifyOptions,
+  KernelOptions,
+  KernelsInUse,
+  NetInfo,
+  NetPlan,
+  PictureFiles,
+  PlanOptions,
+  Training,
+  TrainingOptions,
+  TrainingResult,
+  Watched,
+} from "./api/browser/engine/contract.js";
+export { createEngine } from "./api/browser/engine/create-engine.js";
+export { type CacheMode, cacheName, type FetchOptions, type LoadProgress } from "./api/browser/fetch-bytes.js";
+export { type IdxFiles, readIdxFiles } from "./api/browser/idx-file.js";
+export { type FileSource, type LoadOptions, loadModel, loadNet } from "./api/browser/load.js";
+export { netFile } from "./api/browser/net-file.js";
+export { decodePicture, type Picture } from "./api/browser/picture.js";
+export { type PredictOptions, predict } from "./api/browser/predict.js";
+export {
+  Gate,
+  type NetInTraining,
+  type TrainOptions,
+  type TrainResult,
+  type TrainStep,
+  train,
+} from "./api/browser/train.js";
+export { type VerifyOptions, verify } from "./api/browser/verify.js";
+export type { CompareOptions } from "./api/compare.js";
+export type { SaveOptions } from "./api/exchange/encode-net.js";
+export { type FoldNetOptions, foldNet } from "./api/exchange/fold-net.js";
+export { type FileFormat, type Net, type NetSource, netOf } from "./api/exchange/net.js";
+export { fold } from "./api/fold.js";
+export { likeliest, type Prediction, pictureInput } from "./api/prediction.js";
+export type { TrainFields } from "./api/training-setup.js";
+export type { Backend } from "./backend/backend.js";
+export type { BackendOptions, RelaxedChoice } from "./backend/options.js";
+export { createBackend } from "./backend/select.browser.js";
+export { type ErrorParts, FormatError, ShapeError, UserError, VerificationError } from "./core/errors.js";
+export type { NamedArray, NamedArrays } from "./core/named-arrays.js";
+export type { Preprocessing } from "./core/preprocessing.js";
+export type { Dataset, Image } from "./data/dataset.js";
+export { fashionMnistClasses } from "./data/fashion-mnist.js";
+export { memoryDataset } from "./data/memory-dataset.js";
+export type { PlanReport, StepReport } from "./engine/plan/report.js";
+export { createSession, type Session, type SessionOptions, type SessionTensor } from "./engine/session.js";
+export type { FoldReport, RefusalReport, RegionReport } from "./graph/fold/report.js";
+export type { Graph } from "./graph/graph.js";
+export type { Architecture, BlockSpec, Form } from "./nn/architecture.js";
+export { type ArchitectureSpec, architecture } from "./nn/build-architecture.js";
+export { type BlockLayout, blockLayouts } from "./nn/layout.js";
+export type { Model, ModelMetadata } from "./nn/model.js";
+export { type RepvggOptions, repvgg } from "./nn/repvgg.js";
+export { toGraph } from "./nn/to-graph.js";
+export { type VariantName, variantNames } from "./nn/zoo.js";
+export type { TrainConfig } from "./train/config.js";
+export type { EpochRecord } from "./train/history.js";
