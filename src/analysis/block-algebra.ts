@@ -51,7 +51,7 @@ export interface BlockAlgebraOptions {
 /**
  * The kernels of a block at each step of folding, computed by the algebra that folds.
  * @param path of the block: "stage1.0"
- * @throws UserError for a path that the net has not, or channels that the block has not.
+ * @throws UserError for a path that the net has not, channels that the block has not, or another kind of block in training form.
  */
 export function blockAlgebra(model: Model, path: string, options: BlockAlgebraOptions = {}): BlockAlgebra {
   const layouts = blockLayouts(model.architecture);
@@ -67,6 +67,14 @@ export function blockAlgebra(model: Model, path: string, options: BlockAlgebraOp
   if (model.form === "plain") {
     const folded = convolution(model, layout, `${path}.rbr_reparam`, 3);
     return { path, outChannels, inChannels, branches: [], sum: view(folded, 3) };
+  }
+  const { kind } = model.architecture.block;
+  if (kind !== "repvgg") {
+    throw new UserError({
+      expected: "a net of RepVGG blocks, to show their algebra",
+      received: `blocks of kind ${kind} in training form`,
+      remedy: "fold the net to see its kernels",
+    });
   }
   const branches = branchMaps(model, layout);
   const folded = sum(branches.map(({ normalized }) => normalized));

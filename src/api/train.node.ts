@@ -68,7 +68,7 @@ export async function train(
   options: TrainOptions = {},
 ): Promise<TrainResult> {
   const { out, holdOut, ...others } = options;
-  const { backend: _, threads, kernels, workers, signal, checkpointSeconds, ...rest } = others;
+  const { backend: _, threads, kernels, relaxed, workers, signal, checkpointSeconds, ...rest } = others;
   const { onStep, onEpoch, onSkip, onRemark, strict, onProgress, ...fields } = rest;
   const config = configFor(model, fields);
   if (out !== undefined) checkNewRun(out);
