@@ -8,6 +8,8 @@
 #include "conv_window.h"
 #include "pool.h"
 
+enum { FAR_WORDS = (256 << 10) / 4 };
+
 typedef struct {
   window w;
   int inputs, outputs; // of one group
@@ -39,7 +41,7 @@ typedef struct {
 
 INLINE void copy_run(const float *from, int n, float *to) {
   if (n < LANES) {
-    for (int i = 0; i < n; i++) to[i] = from[i];
+    store_tail(to, load_tail(from, n), n);
     return;
   }
   for (int i = 0; i < n - LANES; i += LANES) store(to + i, load(from + i));
@@ -62,6 +64,18 @@ static void gather_row(const window *w, int row, int channel, int inputs, float 
       for (int i = 0; i < inputs; i++) to[i] = pixel ? pixel[channel + i] : 0;
     }
   }
+}
+
+// Inputs that come from beyond L2 (large images) arrive too late: the rows of a tile are many short runs, which no hardware
+// foresees. So while one tile is multiplied, the next one's are asked for.
+static int comes_from_afar(const window *w) {
+  return MICRO_PREFETCH && (long)w->in_height * w->in_width * w->in_channels > FAR_WORDS;
+}
+
+static void ask_for_tile(const igemm_tile *tile, int inputs) {
+  for (const micro_tap *tap = tile->taps, *end = tap + tile->count; tap < end; tap++)
+    for (int r = 0; r < MICRO_ROWS; r++)
+      for (int i = 0; i < inputs; i += 16) __builtin_prefetch(tap->row[r] + i, 0, 3);
 }
 
 static void gather_tile(const window *w, int row, int end, int channel, int inputs, float *to, igemm_tile *tile) {
@@ -104,6 +118,7 @@ void conv_igemm_forward_task(const conv_igemm_forward_args *args, int task, int 
       tile[t].count = window_tile(&g.w, row, end_row, group * g.inputs, inputs, g.inputs * PANEL, tile[t].taps, tile[t].outputs);
   }
 
+  const int ask = !args->gather && comes_from_afar(&g.w);
   float sums[MICRO_SIZE];
   const float *bias = args->bias ? F32(args->bias) : 0;
   for (int p = first_panel; p < last_panel; p++) {
@@ -112,6 +127,7 @@ void conv_igemm_forward_task(const conv_igemm_forward_args *args, int task, int 
     const output_panel output =
         output_of(bias ? bias + column : 0, min_int(PANEL, g.outputs - p * PANEL), args->relu, args->accumulate);
     for (int t = 0; t < tiles; t++) {
+      if (ask && p == first_panel && t + 1 < tiles) ask_for_tile(&tile[t + 1], g.inputs);
       micro_taps(tile[t].taps, tile[t].count, panel, depth, output.columns, ahead_of(g.panel_words, depth, t, tiles), sums);
       for (int r = 0; r < MICRO_ROWS && tile[t].outputs[r]; r++)
         output_store(&output, sums + r * PANEL, tile[t].outputs[r] + column);

@@ -118,7 +118,7 @@ function winogradPlan(
   };
 }
 
-/** Transformed tiles of a task that still leave room in a core's L2 (1 MiB) for the weights that pass through. */
+/** What of a task's transformed tiles stays in a core's L2 (1 MiB), beside the weights that pass through. */
 const l2Words = (640 << 10) / 4;
 
 function blockWords(problem: WinogradProblem, m: WinogradSize, tiles: number, target: ConvTarget): number {
@@ -135,7 +135,7 @@ export function winogradBlocks(problem: WinogradProblem, m: WinogradSize, target
   const panels = ceilDiv(problem.outputs, target.panelColumns);
   let best = { blockTiles: target.microRows, blockPanels: panels, cycles: Number.POSITIVE_INFINITY };
   for (let blockTiles = target.microRows; blockTiles < tiles + target.microRows; blockTiles += target.microRows) {
-    if (blockTiles > target.microRows && blockWords(problem, m, blockTiles, target) > l2Words) break;
+    if (blockTiles > target.microRows && blockWords(problem, m, blockTiles, target) > scratchWords) break;
     for (let blocks = 1; blocks <= Math.min(panels, 2 * target.threads); blocks++) {
       const blockPanels = ceilDiv(panels, blocks);
       const tasks = problem.groups * ceilDiv(tiles, blockTiles) * ceilDiv(panels, blockPanels);
@@ -152,9 +152,9 @@ export function winogradTiles(problem: WinogradProblem, m: WinogradSize): number
   return problem.batch * ceilDiv(problem.outHeight, m) * ceilDiv(problem.outWidth, m);
 }
 
-/** Measured: cycles to transform one vector of a tile's inputs or of a panel's results, and to read a word of weights from L3. */
+/** Measured: cycles to transform one vector of a tile's inputs or of a panel's results, and to read a word from beyond L2. */
 const transformCycles = { 2: { input: 40, output: 48 }, 4: { input: 95, output: 95 } };
-const weightWordCycles = 0.25;
+const farWordCycles = 0.25;
 
 function taskCycles(
   problem: WinogradProblem,
@@ -165,8 +165,9 @@ function taskCycles(
 ): number {
   const points = (m + 2) ** 2;
   const multiply = (points * tiles * problem.inputs * panels * target.panelColumns) / (2 * target.lanes);
-  const weights = points * problem.inputs * panels * target.panelColumns * weightWordCycles;
+  const weights = points * problem.inputs * panels * target.panelColumns * farWordCycles;
+  const far = Math.max(0, points * tiles * problem.inputs - l2Words) * panels * farWordCycles;
   const input = tiles * ceilDiv(problem.inputs, target.lanes) * transformCycles[m].input;
   const output = tiles * panels * (target.panelColumns / target.lanes) * transformCycles[m].output;
-  return multiply + weights + input + output;
+  return multiply + weights + far + input + output;
 }
