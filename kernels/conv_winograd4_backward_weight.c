@@ -6,6 +6,8 @@
 // `products` [groups][36][inputs / MICRO_ROWS][panels][MICRO_ROWS][PANEL]. The order of sums is fixed by the chunks, which
 // depend on the geometry alone. conv_winograd4_backward_weight_finish then makes the 3×3 taps.
 #define WINOGRAD 4
+#define WINOGRAD_STRIDE 1
+#define WINOGRAD_KIND 4
 #include "conv_scratch.h"
 #include "conv_winograd_tile.h"
 

@@ -1,5 +1,5 @@
-// 3×3 convolution, stride 1, by Winograd's F(m×m, 3×3). To be included with WINOGRAD = m defined.
-// Packed weights: [groups][panels][TILE²][inputs of a group][PANEL].
+// 3×3 convolution by Winograd's algorithm, to be included with what conv_winograd_tile.h wants.
+// Packed weights: [groups][panels][KERNEL_POINTS][inputs of a group][PANEL].
 //
 // A task is block_tiles tiles × block_panels panels of one group. It transforms the tiles' inputs to [TILE²][tiles][inputs], which
 // stay in L2; then panel by panel it multiplies point by point and transforms the results back while they are in L1.
@@ -8,7 +8,7 @@
 #include "conv_scratch.h"
 #include "conv_winograd_tile.h"
 
-#define CONV_NAME(suffix) WINOGRAD_JOIN(conv_winograd, WINOGRAD, suffix)
+#define CONV_NAME(suffix) WINOGRAD_JOIN(conv_winograd, WINOGRAD_KIND, suffix)
 
 typedef const CONV_NAME(_forward_args) forward_arguments;
 typedef const CONV_NAME(_pack_args) pack_arguments;
@@ -53,6 +53,12 @@ static void store_tile(forward_arguments *a, int tile, int column, const output_
       output_store(output, results + (i * WINOGRAD + j) * PANEL, line + (long)j * a->out_channels);
 }
 
+// Where a point's weights are among those of a panel; after the last point, those of the next panel.
+static inline int kernel_point(int point) {
+  if (point == TILE_POINTS) return KERNEL_POINTS;
+  return min_int(point / TILE, KERNEL_TILE - 1) * KERNEL_TILE + min_int(point % TILE, KERNEL_TILE - 1);
+}
+
 void CONV_NAME(_forward_task)(forward_arguments *a, int task, int thread) {
   const int inputs = a->in_channels / a->groups, outputs = a->out_channels / a->groups;
   const int panels = group_panels(a), panel_blocks = ceil_div(panels, a->block_panels);
@@ -73,18 +79,21 @@ void CONV_NAME(_forward_task)(forward_arguments *a, int task, int thread) {
   for (int t = 0; t < rows; t++) {
     const float *pixels[TILE_POINTS];
     const tile_position p = tile_at(first_tile + min_int(t, tiles - 1), a->out_height, a->out_width);
-    tile_pixels(F32(a->x), a->in_height, a->in_width, a->in_channels, p.n, p.y - a->pad_y, p.x - a->pad_x, TILE,
-                group * inputs, zeros, pixels);
+    tile_pixels(F32(a->x), a->in_height, a->in_width, a->in_channels, p.n, p.y * WINOGRAD_STRIDE - a->pad_y,
+                p.x * WINOGRAD_STRIDE - a->pad_x, TILE, group * inputs, zeros, pixels);
     transform_input(pixels, inputs, transformed + t * row_words, point_words, LANES);
   }
   for (int panel = first_panel; panel < end_panel; panel++) {
-    const float *weights = F32(a->packed) + (long)(group * panels + panel) * TILE_POINTS * inputs * PANEL;
+    const float *panel_weights = F32(a->packed) + (long)(group * panels + panel) * KERNEL_POINTS * inputs * PANEL;
     const long product_words = rows * PANEL + 16;
     const int columns = min_int(PANEL, outputs - panel * PANEL);
-    for (int point = 0; point < TILE_POINTS; point++, weights += inputs * PANEL)
+    for (int point = 0; point < TILE_POINTS; point++) {
+      const float *weights = panel_weights + (long)kernel_point(point) * inputs * PANEL;
+      const long next_words = (long)(kernel_point(point + 1) - kernel_point(point)) * inputs * PANEL;
       for (int t = 0; t < rows; t += MICRO_ROWS)
         micro_rows(transformed + point * point_words + t * row_words, row_words, weights, inputs, columns,
-                   ahead_of(inputs * PANEL, inputs, t / MICRO_ROWS, rows / MICRO_ROWS), products + point * product_words + t * PANEL);
+                   ahead_of(next_words, inputs, t / MICRO_ROWS, rows / MICRO_ROWS), products + point * product_words + t * PANEL);
+    }
     const int column = group * outputs + panel * PANEL;
     const output_panel output = output_of(a->bias ? F32(a->bias) + column : 0, columns, a->relu, a->accumulate);
     for (int t = 0; t < tiles; t++) {
@@ -111,22 +120,22 @@ INLINE vf load_columns(const float *from, long stride, int count) {
 
 // G g Gᵀ of one vector of columns; taps[3][3] are `tap_words` apart (negative: rotated).
 NOINLINE static void transform_kernel_vector(const float *from, long tap_words, long stride, int count, float *to, long point_words) {
-  vf half[TILE][3];
+  vf half[KERNEL_TILE][3];
   NO_UNROLL
   for (int x = 0; x < 3; x++) {
-    vf g[3], t[TILE];
+    vf g[3], t[KERNEL_TILE];
     UNROLL
     for (int i = 0; i < 3; i++) g[i] = load_columns(from + (i * 3 + x) * tap_words, stride, count);
     WINOGRAD_NAME(_kernel)(g, t);
     UNROLL
-    for (int i = 0; i < TILE; i++) half[i][x] = t[i];
+    for (int i = 0; i < KERNEL_TILE; i++) half[i][x] = t[i];
   }
   NO_UNROLL
-  for (int y = 0; y < TILE; y++) {
-    vf t[TILE];
+  for (int y = 0; y < KERNEL_TILE; y++) {
+    vf t[KERNEL_TILE];
     WINOGRAD_NAME(_kernel)(half[y], t);
     UNROLL
-    for (int i = 0; i < TILE; i++, to += point_words) store(to, t[i]);
+    for (int i = 0; i < KERNEL_TILE; i++, to += point_words) store(to, t[i]);
   }
 }
 
@@ -137,7 +146,7 @@ void CONV_NAME(_pack_task)(pack_arguments *a, int task, int thread) {
   const long input_stride = a->transposed ? 1 : a->out_channels, output_stride = a->transposed ? a->out_channels : 1;
   const long tap_words = (long)(a->in_channels / a->groups) * a->out_channels;
   const float *from = F32(a->weight) + group * (a->out_channels / a->groups) + first * output_stride;
-  float *to = F32(a->packed) + (long)task * TILE_POINTS * inputs * PANEL;
+  float *to = F32(a->packed) + (long)task * KERNEL_POINTS * inputs * PANEL;
   for (int i = 0; i < inputs; i++)
     for (int c = 0; c < PANEL; c += LANES) {
       const float *column = from + i * input_stride + c * output_stride;

@@ -1,13 +1,20 @@
-// Tiles of an image and the transform of their inputs. To be included with WINOGRAD (2 or 4: outputs of a tile on each axis) defined.
+// Tiles of an image and the transform of their inputs. To be included with WINOGRAD (2 or 4: outputs of a tile on each axis),
+// WINOGRAD_STRIDE (1 or 2) and WINOGRAD_KIND (what its kernels are called) defined.
 #include "conv_micro.h"
 #include "conv_winograd_transforms.h"
 
 #define WINOGRAD_JOIN_(a, b, c) a##b##c
 #define WINOGRAD_JOIN(a, b, c) WINOGRAD_JOIN_(a, b, c)
-#define WINOGRAD_NAME(suffix) WINOGRAD_JOIN(winograd, WINOGRAD, suffix)
+#define WINOGRAD_NAME(suffix) WINOGRAD_JOIN(winograd, WINOGRAD_KIND, suffix)
 
-// A tile reads TILE × TILE inputs and gives WINOGRAD × WINOGRAD outputs.
-enum { TILE = WINOGRAD + 2, TILE_POINTS = TILE * TILE };
+// A tile reads TILE × TILE inputs, makes as many points of them and gives WINOGRAD × WINOGRAD outputs. On each axis
+// point i meets kernel point min(i, KERNEL_TILE − 1): with stride 2 the odd inputs all meet the same one.
+enum {
+  TILE = WINOGRAD_STRIDE == 1 ? WINOGRAD + 2 : 2 * WINOGRAD + 1,
+  TILE_POINTS = TILE * TILE,
+  KERNEL_TILE = WINOGRAD + 2,
+  KERNEL_POINTS = KERNEL_TILE * KERNEL_TILE
+};
 
 typedef struct {
   int n, y, x; // image and first output

@@ -54,6 +54,38 @@ INLINE void winograd4_result(const vf m[6], vf y[4]) {
   y[3] = difference + difference2 * 8 + m[5];
 }
 
+// Stride 2 on one axis: output i = g0·d[2i] + g1·d[2i + 1] + g2·d[2i + 2]. The even inputs meet g0 and g2 in F(4, 2), with
+// points 0, ±1, 2, ∞; the odd ones meet g1 alone, one product for each output.
+INLINE void winograd4_stride2_data(const vf d[9], vf t[9]) {
+  const vf a = d[6] - d[2];
+  t[0] = (d[0] - d[4]) * 2 + a;
+  t[1] = a - d[2] - d[4];
+  t[2] = a + (d[2] - d[4]) * 3;
+  t[3] = a;
+  t[4] = d[8] - d[4] - a * 2;
+  t[5] = d[1];
+  t[6] = d[3];
+  t[7] = d[5];
+  t[8] = d[7];
+}
+
+INLINE void winograd4_stride2_kernel(const vf g[3], vf t[6]) {
+  t[0] = g[0] * 0.5f;
+  t[1] = (g[0] + g[2]) * -0.5f;
+  t[2] = (g[2] - g[0]) * (1.0f / 6);
+  t[3] = (g[0] + g[2] * 2) * (1.0f / 6);
+  t[4] = g[2];
+  t[5] = g[1];
+}
+
+INLINE void winograd4_stride2_result(const vf m[9], vf y[4]) {
+  const vf sum = m[1] + m[2], difference = m[1] - m[2];
+  y[0] = m[0] + sum + m[3] + m[5];
+  y[1] = difference + m[3] * 2 + m[6];
+  y[2] = sum + m[3] * 4 + m[7];
+  y[3] = difference + m[3] * 8 + m[4] + m[8];
+}
+
 // F(3, 4), the gradient of the weights: the same points, so the same Bᵀ; G takes 4 output gradients, Aᵀ gives 3 taps.
 INLINE void winograd4_gradient(const vf g[4], vf t[6]) {
   const vf even = (g[0] + g[2]) * (-1.0f / 6), odd = (g[1] + g[3]) * (-1.0f / 6);

@@ -3,7 +3,14 @@ import { igemmShape } from "./igemm.js";
 import { type ConvTarget, ceilDiv, roundUp } from "./target.js";
 import { gemmShape } from "./weight-gradient.js";
 import { backwardDataWindows, type ConvWindow, forwardWindow, insideShare } from "./window.js";
-import { forwardProblem, type WinogradProblem, type WinogradSize, winogradBlocks, winogradTiles } from "./winograd.js";
+import {
+  forwardProblem,
+  type WinogradKind,
+  type WinogradProblem,
+  winograd4,
+  winogradBlocks,
+  winogradTiles,
+} from "./winograd.js";
 import { winogradGradientBlocks } from "./winograd-weight-gradient.js";
 
 /**
@@ -44,13 +51,13 @@ function windowCost(w: ConvWindow, groups: number, target: ConvTarget): ConvCost
   return { multiplications, cycles: (multiplications / (2 * target.lanes) + around) / target.threads };
 }
 
-export function winogradCost(problem: WinogradProblem, m: WinogradSize, target: ConvTarget): ConvCost {
+export function winogradCost(problem: WinogradProblem, kind: WinogradKind, target: ConvTarget): ConvCost {
   const { groups, inputs, outputs } = problem;
   const columns = roundUp(outputs, target.panelColumns);
-  const tiles = roundUp(winogradTiles(problem, m), target.microRows);
+  const tiles = roundUp(winogradTiles(problem, kind), target.microRows);
   return {
-    multiplications: tiles * (m + 2) ** 2 * groups * inputs * columns,
-    cycles: winogradBlocks(problem, m, target).cycles,
+    multiplications: tiles * kind.points ** 2 * groups * inputs * columns,
+    cycles: winogradBlocks(problem, kind, target).cycles,
   };
 }
 
@@ -77,7 +84,7 @@ export function winogradBackwardWeightCost(g: ConvGeometry, target: ConvTarget):
     roundUp(g.inChannels / g.groups, target.microRows) *
     roundUp(g.outChannels / g.groups, target.panelColumns) *
     g.groups;
-  const multiplications = winogradTiles(forwardProblem(g), 4) * products;
+  const multiplications = winogradTiles(forwardProblem(g), winograd4) * products;
   const finish = (products * productCycles) / target.threads;
   return { multiplications, cycles: winogradGradientBlocks(g, target).cycles + finish };
 }

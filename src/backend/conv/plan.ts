@@ -16,7 +16,10 @@ import {
   backwardDataProblem,
   forwardProblem,
   isWinograd,
-  type WinogradSize,
+  type WinogradKind,
+  winograd2,
+  winograd4,
+  winograd4Stride2,
   winogradBackwardData,
   winogradFits,
   winogradForward,
@@ -40,33 +43,34 @@ type Algorithms<Plan> = Readonly<Record<string, Algorithm<Plan>>>;
 /** Every product once, in channels as lanes: where it applies nothing else comes near. */
 const depthwiseCost = (g: ConvGeometry): ConvCost => ({ multiplications: convMacs(g), cycles: 0 });
 
-function winograd(m: WinogradSize, role: "forward" | "backward-data"): Algorithm<ConvPlan> {
+function winograd(kind: WinogradKind, role: "forward" | "backward-data"): Algorithm<ConvPlan> {
   const problem = role === "forward" ? forwardProblem : backwardDataProblem;
   const plan = role === "forward" ? winogradForward : winogradBackwardData;
   return {
-    applies: (g, target) => isWinograd(g) && winogradFits(problem(g), m, target),
-    cost: (g, target) => winogradCost(problem(g), m, target),
-    plan: (g, target) => plan(g, m, target),
+    applies: (g, target) => isWinograd(g, kind.stride) && winogradFits(problem(g), kind, target),
+    cost: (g, target) => winogradCost(problem(g), kind, target),
+    plan: (g, target) => plan(g, kind, target),
   };
 }
 
 const forward: Algorithms<ConvPlan> = {
   igemm: { applies: () => true, cost: igemmForwardCost, plan: igemmForward },
-  winograd2: winograd(2, "forward"),
-  winograd4: winograd(4, "forward"),
+  winograd2: winograd(winograd2, "forward"),
+  winograd4: winograd(winograd4, "forward"),
+  winograd4_stride2: winograd(winograd4Stride2, "forward"),
   depthwise: { applies: isDepthwise, cost: depthwiseCost, plan: depthwiseForward },
 };
 
 const backwardData: Algorithms<ConvPlan> = {
   igemm: { applies: () => true, cost: igemmBackwardDataCost, plan: igemmBackwardData },
-  winograd2: winograd(2, "backward-data"),
-  winograd4: winograd(4, "backward-data"),
+  winograd2: winograd(winograd2, "backward-data"),
+  winograd4: winograd(winograd4, "backward-data"),
   depthwise: { applies: isDepthwise, cost: depthwiseCost, plan: depthwiseBackwardData },
 };
 
 const backwardWeight: Algorithms<ConvWeightGradientPlan> = {
   gemm: { applies: () => true, cost: gemmBackwardWeightCost, plan: gemmBackwardWeight },
-  winograd4: { applies: isWinograd, cost: winogradBackwardWeightCost, plan: winogradBackwardWeight },
+  winograd4: { applies: (g) => isWinograd(g), cost: winogradBackwardWeightCost, plan: winogradBackwardWeight },
   depthwise: { applies: isDepthwise, cost: depthwiseCost, plan: depthwiseBackwardWeight },
 };
 

@@ -2,7 +2,7 @@ import type { ConvGeometry } from "../../core/conv-geometry.js";
 import type { KernelCall } from "../backend.js";
 import type { ConvWeightGradientPlan } from "../convolution.js";
 import { type ConvTarget, ceilDiv, roundUp, scratchWords } from "./target.js";
-import { forwardProblem, type WinogradProblem, winogradTiles } from "./winograd.js";
+import { forwardProblem, type WinogradProblem, winograd4, winogradTiles } from "./winograd.js";
 
 /** The gradient of 3×3 weights (see `isWinograd`) by F(3×3, 4×4). */
 export function winogradBackwardWeight(g: ConvGeometry, target: ConvTarget): ConvWeightGradientPlan {
@@ -57,7 +57,7 @@ export function winogradGradientBlocks(g: ConvGeometry, target: ConvTarget) {
   const problem = forwardProblem(g);
   const quads = ceilDiv(problem.inputs, target.microRows);
   const panels = ceilDiv(problem.outputs, target.panelColumns);
-  const tiles = winogradTiles(problem, 4);
+  const tiles = winogradTiles(problem, winograd4);
   const inputs = Math.min(quads * target.microRows, maxInputs);
   const columns = Math.min(panels * target.panelColumns, maxColumns);
   // A column of a vector of inputs, or of a panel, has a cache line beside its tiles.
@@ -99,7 +99,7 @@ function taskCycles(
   columns: number,
   target: ConvTarget,
 ): number {
-  const tiles = winogradTiles(problem, 4);
+  const tiles = winogradTiles(problem, winograd4);
   const products = 36 * inputs * columns;
   const multiply = (tiles * products) / (2 * target.lanes);
   const sums = (ceilDiv(tiles, chunk) * products * sumsCycles) / (target.microRows * target.panelColumns);

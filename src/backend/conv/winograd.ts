@@ -3,10 +3,32 @@ import type { KernelCall } from "../backend.js";
 import type { ConvPlan } from "../convolution.js";
 import { type ConvTarget, ceilDiv, roundUp, scratchWords } from "./target.js";
 
-/** Outputs of a tile on each axis. */
-export type WinogradSize = 2 | 4;
+/** A variant of Winograd's algorithm for 3×3 kernels. */
+export interface WinogradKind {
+  readonly name: "winograd2" | "winograd4" | "winograd4_stride2";
+  readonly stride: 1 | 2;
+  /** Outputs of a tile on each axis. */
+  readonly outputs: number;
+  /** Points on each axis where a tile's inputs and the kernel are multiplied; with stride 2 some share a kernel point. */
+  readonly points: number;
+  readonly kernelPoints: number;
+  /** Measured: cycles to transform one vector of a tile's inputs, and of a panel's results. */
+  readonly inputCycles: number;
+  readonly outputCycles: number;
+}
 
-/** A 3×3 convolution of stride 1 as Winograd's algorithm sees it; the gradient of the input is one too. */
+export const winograd2: WinogradKind = {
+  ...{ name: "winograd2", stride: 1, outputs: 2, points: 4, kernelPoints: 4, inputCycles: 40, outputCycles: 48 },
+};
+export const winograd4: WinogradKind = {
+  ...{ name: "winograd4", stride: 1, outputs: 4, points: 6, kernelPoints: 6, inputCycles: 95, outputCycles: 95 },
+};
+export const winograd4Stride2: WinogradKind = {
+  ...{ name: "winograd4_stride2", stride: 2, outputs: 4, points: 9, kernelPoints: 6 },
+  ...{ inputCycles: 150, outputCycles: 150 },
+};
+
+/** A 3×3 convolution as Winograd's algorithm sees it; the gradient of the input of one of stride 1 is one too. */
 export interface WinogradProblem {
   readonly batch: number;
   readonly inHeight: number;
@@ -21,15 +43,16 @@ export interface WinogradProblem {
   readonly outputs: number;
 }
 
-/** True for what F(m×m, 3×3) computes: 3×3, stride 1, dilation 1, and groups that fill at least half a panel. */
-export function isWinograd(g: ConvGeometry): boolean {
+/** True for what Winograd's algorithm computes: 3×3 of this stride, dilation 1, and groups of a few channels at least. */
+export function isWinograd(g: ConvGeometry, stride: 1 | 2 = 1): boolean {
   const dense = g.kernelHeight === 3 && g.kernelWidth === 3 && g.dilationHeight === 1 && g.dilationWidth === 1;
-  return dense && g.strideHeight === 1 && g.strideWidth === 1 && Math.min(g.inChannels, g.outChannels) / g.groups >= 4;
+  const strided = g.strideHeight === stride && g.strideWidth === stride;
+  return dense && strided && Math.min(g.inChannels, g.outChannels) / g.groups >= 4;
 }
 
 /** True where a block of one micro-tile's rows fits in scratch memory. */
-export function winogradFits(problem: WinogradProblem, m: WinogradSize, target: ConvTarget): boolean {
-  return blockWords(problem, m, target.microRows, target) <= scratchWords;
+export function winogradFits(problem: WinogradProblem, kind: WinogradKind, target: ConvTarget): boolean {
+  return blockWords(problem, kind, target.microRows, target) <= scratchWords;
 }
 
 export function forwardProblem(g: ConvGeometry): WinogradProblem {
@@ -63,36 +86,36 @@ export function backwardDataProblem(g: ConvGeometry): WinogradProblem {
   };
 }
 
-export function winogradForward(g: ConvGeometry, m: WinogradSize, target: ConvTarget): ConvPlan {
-  return winogradPlan(g, forwardProblem(g), m, 0, target);
+export function winogradForward(g: ConvGeometry, kind: WinogradKind, target: ConvTarget): ConvPlan {
+  return winogradPlan(g, forwardProblem(g), kind, 0, target);
 }
 
-export function winogradBackwardData(g: ConvGeometry, m: WinogradSize, target: ConvTarget): ConvPlan {
-  return winogradPlan(g, backwardDataProblem(g), m, 1, target);
+export function winogradBackwardData(g: ConvGeometry, kind: WinogradKind, target: ConvTarget): ConvPlan {
+  return winogradPlan(g, backwardDataProblem(g), kind, 1, target);
 }
 
 function winogradPlan(
   g: ConvGeometry,
   problem: WinogradProblem,
-  m: WinogradSize,
+  kind: WinogradKind,
   transposed: 0 | 1,
   target: ConvTarget,
 ): ConvPlan {
   const { groups, inputs, outputs } = problem;
-  const { blockTiles, blockPanels } = winogradBlocks(problem, m, target);
+  const { blockTiles, blockPanels } = winogradBlocks(problem, kind, target);
   return {
-    algorithm: `winograd${m}`,
-    packedWords: groups * roundUp(outputs, target.panelColumns) * inputs * (m + 2) ** 2,
+    algorithm: kind.name,
+    packedWords: groups * roundUp(outputs, target.panelColumns) * inputs * kind.kernelPoints ** 2,
     workspaceWords: 0,
     pack: (weight, packed): KernelCall[] => [
       {
-        kernel: `conv_winograd${m}_pack`,
+        kernel: `conv_${kind.name}_pack`,
         args: { weight, packed, in_channels: g.inChannels, out_channels: g.outChannels, groups, transposed },
       },
     ],
     run: (at): KernelCall[] => [
       {
-        kernel: `conv_winograd${m}_forward`,
+        kernel: `conv_${kind.name}_forward`,
         args: {
           x: at.input,
           packed: at.packed,
@@ -121,53 +144,52 @@ function winogradPlan(
 /** What of a task's transformed tiles stays in a core's L2 (1 MiB), beside the weights that pass through. */
 const l2Words = (640 << 10) / 4;
 
-function blockWords(problem: WinogradProblem, m: WinogradSize, tiles: number, target: ConvTarget): number {
+function blockWords(problem: WinogradProblem, kind: WinogradKind, tiles: number, target: ConvTarget): number {
   const row = roundUp(problem.inputs, target.lanes) + target.panelColumns;
-  return (m + 2) ** 2 * (tiles * row + 32) + problem.inputs + 64;
+  return kind.points ** 2 * (tiles * row + 32) + problem.inputs + 64;
 }
 
 /**
  * How a layer is cut in tasks: the blocks of tiles × panels with which the busiest thread is done first. More blocks of
  * panels share out weights that are large, but each transforms its inputs again.
  */
-export function winogradBlocks(problem: WinogradProblem, m: WinogradSize, target: ConvTarget) {
-  const tiles = winogradTiles(problem, m);
+export function winogradBlocks(problem: WinogradProblem, kind: WinogradKind, target: ConvTarget) {
+  const tiles = winogradTiles(problem, kind);
   const panels = ceilDiv(problem.outputs, target.panelColumns);
   let best = { blockTiles: target.microRows, blockPanels: panels, cycles: Number.POSITIVE_INFINITY };
   for (let blockTiles = target.microRows; blockTiles < tiles + target.microRows; blockTiles += target.microRows) {
-    if (blockTiles > target.microRows && blockWords(problem, m, blockTiles, target) > scratchWords) break;
+    if (blockTiles > target.microRows && blockWords(problem, kind, blockTiles, target) > scratchWords) break;
     for (let blocks = 1; blocks <= Math.min(panels, 2 * target.threads); blocks++) {
       const blockPanels = ceilDiv(panels, blocks);
       const tasks = problem.groups * ceilDiv(tiles, blockTiles) * ceilDiv(panels, blockPanels);
       const rounds = ceilDiv(tasks, target.threads);
       const cycles =
-        rounds * taskCycles(problem, m, Math.min(blockTiles, roundUp(tiles, target.microRows)), blockPanels, target);
+        rounds * taskCycles(problem, kind, Math.min(blockTiles, roundUp(tiles, target.microRows)), blockPanels, target);
       if (cycles < best.cycles) best = { blockTiles, blockPanels, cycles };
     }
   }
   return best;
 }
 
-export function winogradTiles(problem: WinogradProblem, m: WinogradSize): number {
-  return problem.batch * ceilDiv(problem.outHeight, m) * ceilDiv(problem.outWidth, m);
+export function winogradTiles(problem: WinogradProblem, kind: WinogradKind): number {
+  return problem.batch * ceilDiv(problem.outHeight, kind.outputs) * ceilDiv(problem.outWidth, kind.outputs);
 }
 
-/** Measured: cycles to transform one vector of a tile's inputs or of a panel's results, and to read a word from beyond L2. */
-const transformCycles = { 2: { input: 40, output: 48 }, 4: { input: 95, output: 95 } };
+/** Measured: cycles to read a word from beyond L2. */
 const farWordCycles = 0.25;
 
 function taskCycles(
   problem: WinogradProblem,
-  m: WinogradSize,
+  kind: WinogradKind,
   tiles: number,
   panels: number,
   target: ConvTarget,
 ): number {
-  const points = (m + 2) ** 2;
+  const points = kind.points ** 2;
   const multiply = (points * tiles * problem.inputs * panels * target.panelColumns) / (2 * target.lanes);
-  const weights = points * problem.inputs * panels * target.panelColumns * farWordCycles;
+  const weights = kind.kernelPoints ** 2 * problem.inputs * panels * target.panelColumns * farWordCycles;
   const far = Math.max(0, points * tiles * problem.inputs - l2Words) * panels * farWordCycles;
-  const input = tiles * ceilDiv(problem.inputs, target.lanes) * transformCycles[m].input;
-  const output = tiles * panels * (target.panelColumns / target.lanes) * transformCycles[m].output;
+  const input = tiles * ceilDiv(problem.inputs, target.lanes) * kind.inputCycles;
+  const output = tiles * panels * (target.panelColumns / target.lanes) * kind.outputCycles;
   return multiply + weights + far + input + output;
 }
