@@ -33,6 +33,10 @@ export { type Pulled, type PullOptions, pull } from "./api/hub/pull.node.js";
 export { type Finding, IncomparableError } from "./api/incomparable.js";
 export { type LoadOptions, loadModel, type SaveOptions, saveModel } from "./api/model-files.node.js";
 export { type Prediction, type PredictOptions, predict, predictAll } from "./api/predict.node.js";
+export { profileReport } from "./api/profile/page.js";
+export type { Profile } from "./api/profile/profile.js";
+export { type ProfileOptions, profile } from "./api/profile/profile.node.js";
+export { profileZoo, type ZooRow } from "./api/profile/zoo.js";
 export { type RecalibrateOptions, recalibrate } from "./api/recalibrate.node.js";
 export { type Chart, type Report, reportPage, type Section, type Unit, units } from "./api/report-page.js";
 export {

@@ -7,6 +7,8 @@ export interface MemoryPoint {
   /** Activations alive, and scratch memory of the step, in bytes. */
   readonly activationBytes: number;
   readonly workspaceBytes: number;
+  /** Of the activations, those still needed when the step is done: what the paper's figure 3 counts. */
+  readonly keptBytes: number;
   readonly activations: number;
 }
 
@@ -17,6 +19,8 @@ export interface MemoryTimeline {
   readonly peakActivationBytes: number;
   readonly peakStep: string | undefined;
   readonly peakActivations: number;
+  /** Most bytes of activations that are needed from one step to a later one. */
+  readonly peakKeptBytes: number;
   readonly arenaBytes: number;
   readonly weightBytes: number;
 }
@@ -29,11 +33,13 @@ export function memoryTimeline(report: PlanReport): MemoryTimeline {
       op: step.op,
       activationBytes: step.liveBytes,
       workspaceBytes: step.workspaceBytes,
+      keptBytes: step.keptBytes,
       activations: step.liveBuffers,
     })),
     peakActivationBytes,
     peakStep: report.steps.find((step) => step.liveBytes === peakActivationBytes)?.name,
     peakActivations: Math.max(0, ...report.steps.map((step) => step.liveBuffers)),
+    peakKeptBytes: Math.max(0, ...report.steps.map((step) => step.keptBytes)),
     arenaBytes,
     weightBytes,
   };

@@ -7,6 +7,7 @@ import { exportCommand } from "./export.js";
 import { foldCommand } from "./fold.js";
 import { infoCommand } from "./info.js";
 import { predictCommand } from "./predict.js";
+import { profileCommand } from "./profile.js";
 import { pullCommand } from "./pull.js";
 import { quickstartCommand } from "./quickstart.js";
 import { trainCommand } from "./train.js";
@@ -21,6 +22,7 @@ const commands = [
   verifyCommand,
   exportCommand,
   predictCommand,
+  profileCommand,
   benchCommand,
   infoCommand,
   dataCommand,

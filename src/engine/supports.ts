@@ -1,8 +1,7 @@
 import type { Backend } from "../backend/backend.js";
-import { planConvForward } from "../backend/conv/plan.js";
 import { UserError } from "../core/errors.js";
 import type { Graph } from "../graph/graph.js";
-import { buildPlan } from "./plan/plan.js";
+import { planReport } from "./plan-report.js";
 
 /**
  * Whether the engine can run a graph: it has all operators, in the forms in which they stand there. No weights are packed.
@@ -14,8 +13,7 @@ export function engineSupports(
   backend: Backend,
 ): boolean {
   try {
-    const planConvolution = (geometry: Parameters<typeof planConvForward>[0]) => planConvForward(geometry, backend);
-    buildPlan(graph, { inputShapes, features: [], fuseBatchNorm: false, planConvolution });
+    planReport(graph, { inputShapes, backend, fuseBatchNorm: false });
     return true;
   } catch (error) {
     if (error instanceof UserError) return false;

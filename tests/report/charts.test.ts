@@ -22,9 +22,11 @@ describe("scales", () => {
 
   it("are logarithmic where asked for, and leave out what is not positive", () => {
     const scale = scaleOf({ label: "", scale: "log" }, [0.02, 0, -1, 300], 100, 5);
-    expect(scale.domain.map(Math.log10)).toEqual([-2, 3]);
+    expect(scale.domain).toEqual([0.02, 500]);
     expect(scale.at(0)).toBeUndefined();
     expect(scale.at(10 ** 0.5)).toBeCloseTo(50);
+    expect(scale.ticks).toEqual([0.1, 1, 10, 100]);
+    expect(scaleOf({ label: "", scale: "log" }, [3, 40], 100, 5).ticks).toEqual([2, 5, 10, 20, 50]);
   });
 
   it.each([[[]], [[0]], [[7, 7]], [[Number.NaN]], [[-3, -3]]])("have a place for %j", (values) => {

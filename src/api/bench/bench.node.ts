@@ -8,7 +8,8 @@ import { saveNet } from "../exchange/save-net.node.js";
 import { BenchChild } from "./child.node.js";
 import { ownEngines, peerNames } from "./engines/registry.node.js";
 import type { BenchJob } from "./job.js";
-import { describeMachine, type Machine } from "./machine.node.js";
+import type { Machine } from "./machine.js";
+import { describeMachine } from "./machine.node.js";
 import type { FromChild } from "./messages.js";
 import {
   agreementLimit,

@@ -106,11 +106,13 @@ function reportSteps({ steps, slots }: Scheduled): Pick<PlanReport, "steps" | "m
       algorithm: step.algorithm,
       outputShape: step.outputShape,
       macs: step.macs,
+      ...(step.convolution && { convolution: step.convolution }),
       bytesRead: bytes(sum(step.reads.map((buffer) => buffer.words))) + weightBytes,
       bytesWritten: bytes(step.write.words),
       weightBytes,
       workspaceBytes: bytes(step.workspaceWords),
       liveBytes: bytes(sum(alive.map((slot) => slot.words))),
+      keptBytes: bytes(sum(alive.filter((slot) => slot.end > index).map((slot) => slot.words))),
       liveBuffers: alive.length,
     };
   });

@@ -1,4 +1,5 @@
 import type { KernelCall, Pointer } from "../../backend/backend.js";
+import type { ConvGeometry } from "../../core/conv-geometry.js";
 import type { Constant } from "./constants.js";
 
 /** Memory for one activation while a plan is being made: how much, not yet where. */
@@ -37,6 +38,8 @@ export interface Step {
   readonly outputShape: readonly number[];
   /** Multiply-accumulates of its convolutions (0 for everything else). */
   readonly macs: number;
+  /** What is convolved, where the step is a convolution or a matrix product. */
+  readonly convolution?: ConvGeometry;
   /** Activations that it reads, `accumulate` included. */
   readonly reads: readonly Buffer[];
   readonly write: Buffer;

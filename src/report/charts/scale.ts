@@ -8,6 +8,9 @@ export interface Scale {
   readonly ticks: readonly number[];
 }
 
+/** Round numbers between two powers of ten. */
+const steps = [1, 2, 5, 10];
+
 /** @param length pixels  @param wanted about how many ticks */
 export function scaleOf(axis: Axis, values: readonly number[], length: number, wanted: number): Scale {
   return axis.scale === "log" ? logScale(axis, values, length) : linearScale(axis, values, length, wanted);
@@ -37,19 +40,33 @@ function linearScale(axis: Axis, values: readonly number[], length: number, want
 function roundStep(size: number, kind: "decimal" | "binary"): number {
   if (kind === "binary") return 2 ** Math.ceil(Math.log2(size));
   const power = 10 ** Math.floor(Math.log10(size));
-  return power * ([1, 2, 5, 10].find((factor) => factor * power >= size * (1 - 1e-9)) ?? 10);
+  return power * (steps.find((factor) => factor * power >= size * (1 - 1e-9)) ?? 10);
 }
 
 function logScale(axis: Axis, values: readonly number[], length: number): Scale {
   const positive = values.filter((value) => value > 0 && Number.isFinite(value));
-  const [low, high] = axis.domain ?? [Math.min(...positive), Math.max(...positive)];
-  const [begin, end] =
-    positive.length === 0 && !axis.domain ? [0, 1] : [Math.floor(Math.log10(low)), Math.ceil(Math.log10(high))];
-  const [from, to] = axis.domain ? [Math.log10(low), Math.log10(high)] : [begin, Math.max(end, begin + 1)];
+  const [least, most] = positive.length > 0 ? [Math.min(...positive), Math.max(...positive)] : [1, 10];
+  let [low, high] = axis.domain ?? [rounded(least, "down"), rounded(most, "up")];
+  if (low === high) [low, high] = [low / 10, high * 10];
+  const decades = Math.log10(high / low);
+  const every = Math.max(1, Math.ceil(decades / 6));
   const ticks: number[] = [];
-  const every = Math.max(1, Math.ceil((to - from) / 6));
-  for (let power = Math.ceil(from); power <= to; power += every) ticks.push(10 ** power);
+  for (let power = Math.floor(Math.log10(low)); power <= Math.ceil(Math.log10(high)); power++) {
+    if (decades > 2.5 && power % every === 0) ticks.push(10 ** power);
+    if (decades <= 2.5) ticks.push(...[1, 2, 5].map((step) => step * 10 ** power));
+  }
+  const inside = ticks.filter((tick) => tick >= low * (1 - 1e-9) && tick <= high * (1 + 1e-9));
   const at = (value: number): number | undefined =>
-    value > 0 && Number.isFinite(value) ? ((Math.log10(value) - from) / (to - from)) * length : undefined;
-  return { domain: [10 ** from, 10 ** to], at, ticks };
+    value > 0 && Number.isFinite(value) ? (Math.log10(value / low) / decades) * length : undefined;
+  return { domain: [low, high], at, ticks: inside };
+}
+
+/** The next 1, 2 or 5 × 10ⁿ. */
+function rounded(value: number, direction: "down" | "up"): number {
+  const power = 10 ** Math.floor(Math.log10(value));
+  const factor =
+    direction === "up"
+      ? steps.find((step) => step * power >= value * (1 - 1e-9))
+      : steps.findLast((step) => step * power <= value * (1 + 1e-9));
+  return (factor ?? 1) * power;
 }

@@ -63,7 +63,7 @@ function tableElement({ caption, columns, rows, total, folded }: Table, id: stri
     const cells = row.map((cell, i) => tableCell(cell, i === 0, side[i] !== false));
     return `<tr${total && r === rows.length - 1 ? ' class="total"' : ""}>${cells.join("")}</tr>`;
   });
-  return `<div class="scroll" role="region" aria-labelledby="${id}-caption" tabindex="0"><table><caption id="${id}-caption"${folded ? ' class="unseen"' : ""}>${escapeXml(caption)}</caption><thead><tr>${head.join("")}</tr></thead><tbody>
+  return `<div class="scroll" role="group" aria-labelledby="${id}-caption" tabindex="0"><table><caption id="${id}-caption"${folded ? ' class="unseen"' : ""}>${escapeXml(caption)}</caption><thead><tr>${head.join("")}</tr></thead><tbody>
 ${body.join("\n")}
 </tbody></table></div>`;
 }

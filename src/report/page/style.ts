@@ -91,10 +91,11 @@ p{max-width:72ch;margin:8px 0 12px;overflow-wrap:anywhere}
 .good strong{color:var(--good)}.warning strong{color:var(--warn)}.error strong{color:var(--bad)}
 .scroll{margin:16px 0;overflow-x:auto;background:var(--paper);border:1px solid var(--rule);border-radius:10px}
 table{width:100%;border-collapse:collapse;font-size:14px;line-height:1.4}
+th:first-child{padding-inline-start:14px}th:last-child,td:last-child{padding-inline-end:14px}
 caption{padding:12px 14px 8px;text-align:start;font-weight:600;font-size:15px}
-th,td{padding:6px 14px;text-align:start;white-space:nowrap;border-top:1px solid var(--rule)}
+th,td{padding:6px 10px;text-align:start;white-space:nowrap;border-top:1px solid var(--rule)}
 thead th{color:var(--muted);font-weight:500;font-size:13px;vertical-align:bottom;border-top:0}
-tbody th{font-weight:500;white-space:normal;overflow-wrap:anywhere;min-width:7em}
+tbody th{font-weight:500;white-space:normal;overflow-wrap:break-word;max-width:26em}
 .n{text-align:end}
 tr.total th,tr.total td{font-weight:600;border-top:2px solid var(--muted)}
 td.good{color:var(--good)}td.bad{color:var(--bad)}td.muted{color:var(--muted)}td.strong{font-weight:600}

@@ -8,7 +8,7 @@ import type { PreparedGraph } from "../prepare.js";
 import { type Buffer, extents, layoutsCoincide, type Step, type Tensor } from "../step.js";
 
 /** What a lowering says about its step; the rest is filled in from the graph. */
-export type StepParts = Pick<Step, "name" | "op" | "algorithm" | "calls"> & {
+export type StepParts = Pick<Step, "name" | "op" | "algorithm" | "calls" | "convolution"> & {
   readonly reads: readonly Tensor[];
   readonly output: Tensor;
   readonly mayOverwrite?: readonly Tensor[];

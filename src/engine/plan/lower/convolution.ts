@@ -55,6 +55,7 @@ export function lowerConvolution(
     op: [node.op, folded && "Affine", base && "Add", relu && "Relu"].filter(Boolean).join("+"),
     algorithm: plan.algorithm,
     macs: convMacs(geometry),
+    convolution: geometry,
     reads: base ? [input, base] : [input],
     output,
     ...(base && { accumulate: base }),

@@ -1,0 +1,102 @@
+// One process that runs a net once and says what memory that took.
+import { readFileSync, writeFileSync } from "node:fs";
+import type { Backend, Pointer } from "../../backend/backend.js";
+import { createBackend } from "../../backend/select.node.js";
+import { elementCount } from "../../core/named-arrays.js";
+import { createSession, type Session, type SessionTensor } from "../../engine/session.js";
+import { loadNet } from "../exchange/load-net.node.js";
+import { randomInputs } from "../exchange/net-inputs.js";
+import type { MemoryAnswer, MemoryJob } from "./memory-job.js";
+
+async function measure({
+  modelPath,
+  shapes,
+  fuseBatchNorm,
+  kernels,
+  threads,
+  pattern,
+}: MemoryJob): Promise<MemoryAnswer> {
+  const { backend, blocks } = recording(await createBackend({ kernels, threads }));
+  const session = createSession((await loadNet(modelPath)).graph, { backend, shape: shapes, fuseBatchNorm });
+  const { peakActivationBytes, arenaBytes, inputs, outputs } = session.plan();
+  const input = [...randomInputs(shapes, 1, 0)][0] as SessionTensor;
+  const results = Object.fromEntries(outputs.map(({ name, shape }) => [name, new Float32Array(elementCount(shape))]));
+  const arena = [...blocks].findLast(([, words]) => words * 4 === arenaBytes)![0];
+  const facts = {
+    type: "measured",
+    backend: backend.name,
+    plannedBytes: peakActivationBytes,
+    arenaBytes,
+    portBytes: 4 * [...inputs, ...outputs].reduce((sum, { shape }) => sum + elementCount(shape), 0),
+  } as const;
+  const once = (): void => session.runInto(input, results);
+  if (pattern) return { ...facts, writtenBytes: writtenBytes(backend, arena, arenaBytes, once), peakBytes: null };
+  return { ...facts, writtenBytes: null, peakBytes: peakDuring(session, once) };
+}
+
+/** The same backend, and the blocks of memory that were asked of it and not given back. */
+function recording(backend: Backend): { readonly backend: Backend; readonly blocks: ReadonlyMap<Pointer, number> } {
+  const blocks = new Map<Pointer, number>();
+  const { name, arithmetic, threads, lanes, panelColumns, microRows } = backend;
+  return {
+    blocks,
+    backend: {
+      ...{ name, arithmetic, threads, lanes, panelColumns, microRows },
+      get memory() {
+        return backend.memory;
+      },
+      allocate: (words) => {
+        const pointer = backend.allocate(words);
+        blocks.delete(pointer);
+        blocks.set(pointer, words);
+        return pointer;
+      },
+      free: (pointer) => {
+        backend.free(pointer);
+        blocks.delete(pointer);
+      },
+      f32: (pointer, length) => backend.f32(pointer, length),
+      i32: (pointer, length) => backend.i32(pointer, length),
+      u8: (pointer, length) => backend.u8(pointer, length),
+      run: (calls) => backend.run(calls),
+      compile: (calls) => backend.compile(calls),
+      dispose: () => backend.dispose(),
+    },
+  };
+}
+
+/** A NaN that no arithmetic makes. */
+const unwritten = 0x7fa5_a5a5;
+
+function writtenBytes(backend: Backend, arena: Pointer, bytes: number, run: () => void): number {
+  backend.i32(arena, bytes / 4).fill(unwritten);
+  run();
+  let words = 0;
+  for (const word of backend.i32(arena, bytes / 4)) if (word !== unwritten) words++;
+  return words * 4;
+}
+
+/** The high-water mark is set back first (Linux: proc(5), clear_refs), so that loading does not count. */
+function peakDuring(session: Session, run: () => void): number | null {
+  try {
+    (globalThis as { gc?: () => void }).gc?.();
+    writeFileSync("/proc/self/clear_refs", "5");
+    run();
+    session.plan(); // keeps the session, and its memory, until here
+    const [, kilobytes] = /^VmHWM:\s+(\d+) kB$/m.exec(readFileSync("/proc/self/status", "utf8")) ?? [];
+    return kilobytes === undefined ? null : Number(kilobytes) * 1024;
+  } catch {
+    return null;
+  }
+}
+
+process.once("message", (job: MemoryJob) => {
+  measure(job)
+    .catch(
+      (error: unknown): MemoryAnswer => ({
+        type: "failed",
+        reason: error instanceof Error ? error.message : String(error),
+      }),
+    )
+    .then((answer) => process.send!(answer, () => process.exit(0)));
+});

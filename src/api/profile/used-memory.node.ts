@@ -1,0 +1,112 @@
+import { fork } from "node:child_process";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import type { BackendKind } from "../../backend/options.js";
+import { UserError } from "../../core/errors.js";
+import type { Net } from "../exchange/net.js";
+import type { InputShapes } from "../exchange/net-inputs.js";
+import { saveNet } from "../exchange/save-net.node.js";
+import type { MemoryAnswer, MemoryJob } from "./memory-job.js";
+import type { MemoryGrowth, MemoryUse } from "./memory-use.js";
+
+const main = fileURLToPath(new URL("./memory-child-main.node.js", import.meta.url));
+
+/** Activations of the larger batch of {@link MemoryGrowth} take about so much, to stand out from what else a process does. */
+const growthBytes = 2 ** 27;
+const mostGrowth = 4096;
+
+export interface UsedMemoryOptions {
+  /** With the batch of the profile. */
+  readonly shapes: InputShapes;
+  readonly kernels: BackendKind;
+  readonly threads: number;
+}
+
+/** A form to run. */
+export interface UsedForm {
+  readonly form: string;
+  readonly net: Net;
+  readonly fuseBatchNorm: boolean;
+}
+
+/**
+ * What memory forms of a net really use when they run, each in processes of its own.
+ * @throws UserError where a process cannot run its net.
+ */
+export async function usedMemory(
+  forms: readonly UsedForm[],
+  { shapes, kernels, threads }: UsedMemoryOptions,
+): Promise<readonly MemoryUse[]> {
+  const folder = await mkdtemp(join(tmpdir(), "repvgg-memory-"));
+  try {
+    const results: MemoryUse[] = [];
+    for (const [i, { form, net, fuseBatchNorm }] of forms.entries()) {
+      const modelPath = join(folder, `${i}.onnx`);
+      await saveNet(net, modelPath);
+      const job = { modelPath, fuseBatchNorm, kernels, threads };
+      const { backend, plannedBytes, arenaBytes, writtenBytes } = await ask({ ...job, shapes, pattern: true });
+      const growth = await growthOf(job, shapes, arenaBytes);
+      const batch = batchOf(shapes);
+      results.push({
+        form,
+        backend,
+        batch,
+        plannedBytes,
+        arenaBytes,
+        writtenBytes: writtenBytes!,
+        ...(growth && { growth }),
+      });
+    }
+    return results;
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+async function growthOf(
+  job: Omit<MemoryJob, "shapes" | "pattern">,
+  shapes: InputShapes,
+  arenaBytes: number,
+): Promise<MemoryGrowth | undefined> {
+  const pictureBytes = arenaBytes / batchOf(shapes);
+  const more = Math.min(mostGrowth, Math.max(8, Math.ceil(growthBytes / pictureBytes)));
+  const small = Math.ceil(more / 8);
+  const batches = [small, small + more] as const;
+  const [few, many] = await Promise.all(
+    batches.map((batch) => ask({ ...job, shapes: withBatch(shapes, batch), pattern: false })),
+  );
+  if (few!.peakBytes === null || many!.peakBytes === null) return undefined;
+  return {
+    batches,
+    plannedBytes: (many!.arenaBytes + many!.portBytes - few!.arenaBytes - few!.portBytes) / more,
+    usedBytes: (many!.peakBytes - few!.peakBytes) / more,
+  };
+}
+
+function batchOf(shapes: InputShapes): number {
+  return Object.values(shapes)[0]?.[0] ?? 1;
+}
+
+function withBatch(shapes: InputShapes, batch: number): InputShapes {
+  return Object.fromEntries(Object.entries(shapes).map(([name, shape]) => [name, [batch, ...shape.slice(1)]]));
+}
+
+function ask(job: MemoryJob): Promise<Extract<MemoryAnswer, { type: "measured" }>> {
+  return new Promise((resolve, reject) => {
+    const child = fork(main, [], {
+      execArgv: ["--expose-gc"],
+      serialization: "advanced",
+      stdio: ["ignore", "ignore", "ignore", "ipc"],
+    });
+    const failed = (received: string): void =>
+      reject(new UserError({ expected: "a process to run the net once", received }));
+    child.once("message", (answer: MemoryAnswer) =>
+      answer.type === "measured" ? resolve(answer) : failed(answer.reason),
+    );
+    child.once("error", (error) => failed(error.message));
+    child.once("exit", (code, signal) => failed(`one that ended with ${signal ?? `code ${code}`}`));
+    child.send(job);
+  });
+}
