@@ -21,7 +21,13 @@ export default defineConfig({
     projects: [
       { test: { name: "node", include: ["tests/**/*.test.ts"], exclude: inBrowser, ...shared } },
       {
-        test: { name: "browser", include: inBrowser, globalSetup: "tests/browser/global-setup.ts", ...shared },
+        test: {
+          name: "browser",
+          include: inBrowser,
+          globalSetup: "tests/browser/global-setup.ts",
+          ...shared,
+          hookTimeout: 60_000,
+        },
       },
     ],
   },

@@ -14,12 +14,20 @@ afterAll(async () => {
 });
 
 it.each([
-  ["isolated", () => isolated, true],
-  ["not isolated", () => plain, false],
-])("loads the library's modules in a page that is %s", async (_, site, expected) => {
-  const { page, errors, close } = await openLibrary(site());
+  ["modules", "modules.html", "isolated", () => isolated, true],
+  ["bundle", "blank.html", "isolated", () => isolated, true],
+  ["bundle", "blank.html", "not isolated", () => plain, false],
+] as const)("loads the library's %s (%s) in a page that is %s", async (_, file, __, site, expected) => {
+  const { page, errors, close } = await openLibrary(site(), file);
   expect(await page.evaluate(() => crossOriginIsolated)).toBe(expected);
-  expect(await page.evaluate(() => Object.keys(window.repvgg))).toContain("loadModel");
+  const name = await page.evaluate(async () => {
+    const engine = await window.repvgg.createEngine();
+    const net = await engine.create("nano");
+    await net.classify(new ImageData(28, 28));
+    engine.dispose();
+    return engine.kernels.name;
+  });
+  expect(name).toBe(expected ? "wasm simd+threads" : "wasm simd");
   expect(errors).toEqual([]);
   await close();
 });

@@ -83,14 +83,16 @@ export async function openPage(url: string, options: PageOptions = {}): Promise<
   page.on("console", (message) => {
     if (message.type() === "error") errors.push(`${message.text()} (${message.location().url})`);
   });
-  page.on("requestfailed", (request) => errors.push(`${request.url()}: ${request.failure()?.errorText}`));
+  page.on("requestfailed", (request) =>
+    errors.push(`${request.method()} ${request.url()}: ${request.failure()?.errorText}`),
+  );
   await page.goto(url);
   return { page, errors, close: () => context.close() };
 }
 
-/** A page with the library as `window.repvgg`. */
-export async function openLibrary(site: RunningSite, options?: PageOptions): Promise<OpenedPage> {
-  const opened = await openPage(new URL("blank.html", site.url).href, options);
+/** A page with the library as `window.repvgg`. @param file `modules.html`: as single modules instead of bundled */
+export async function openLibrary(site: RunningSite, file = "blank.html"): Promise<OpenedPage> {
+  const opened = await openPage(new URL(file, site.url).href);
   await opened.page.waitForFunction(() => window.repvgg !== undefined);
   return opened;
 }

@@ -86,6 +86,7 @@ async function stillCurrent(url: URL, stored: Response, signal: AbortSignal | un
   let head: Response;
   try {
     head = await fetch(url, { method: "HEAD", cache: "no-cache", ...(signal && { signal }) });
+    await head.arrayBuffer(); // an answer that is not read to its end, though empty, counts as broken off
   } catch {
     signal?.throwIfAborted();
     return true;

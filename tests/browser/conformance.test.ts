@@ -1,0 +1,193 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { Engine } from "repvgg/browser";
+import sharp from "sharp";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { foldNet } from "#repvgg/api/exchange/fold-net.js";
+import { loadNet } from "#repvgg/api/exchange/load-net.node.js";
+import { netOf } from "#repvgg/api/exchange/net.js";
+import { preprocessingOf } from "#repvgg/api/exchange/net-inputs.js";
+import { saveNet } from "#repvgg/api/exchange/save-net.node.js";
+import { likeliest, pictureInput } from "#repvgg/api/prediction.js";
+import { createBackend } from "#repvgg/backend/select.node.js";
+import type { Image } from "#repvgg/data/dataset.js";
+import { decodeImage } from "#repvgg/data/decode.node.js";
+import { createSession } from "#repvgg/engine/session.js";
+import { repvgg } from "#repvgg/nn/repvgg.js";
+import type { RunningSite } from "#repvgg/serve/static-files.node.js";
+import { type OpenedPage, openLibrary, root, startSite } from "./support.js";
+
+declare global {
+  interface Window {
+    /** One for all tests of a page. */
+    engine?: Engine;
+  }
+}
+
+const folder = mkdtempSync(join(tmpdir(), "repvgg-browser-"));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+/** A picture of soft colours with noise, as photographs have. */
+async function paint(name: string, alpha: boolean): Promise<void> {
+  const [width, height, channels] = [120, 90, alpha ? 4 : 3];
+  const data = Buffer.alloc(width * height * channels);
+  for (let i = 0, seed = 7; i < data.length; i++) {
+    seed = (seed * 1103515245 + 12345) % 2 ** 31;
+    const [x, y, c] = [Math.floor(i / channels) % width, Math.floor(i / channels / width), i % channels];
+    data[i] = c === 3 ? (x * 255) / width : 128 + 90 * Math.sin(x / (20 + 9 * c) + y / 31) + (seed % 30) - 15;
+  }
+  await sharp(data, { raw: { width, height, channels: channels as 3 | 4 } }).toFile(join(folder, name));
+}
+
+const rgb = repvgg("nano", { inputChannels: 3, classes: 12, inputSize: [48, 40], seed: 5 });
+const grey = repvgg("nano", { seed: 6, classNames: [..."abcdefghij"] });
+
+beforeAll(async () => {
+  await Promise.all([
+    paint("photo.jpg", false),
+    paint("photo.png", false),
+    paint("photo.webp", false),
+    paint("glass.png", true),
+  ]);
+  await saveNet(netOf(rgb), join(folder, "rgb-train.safetensors"));
+  await saveNet(foldNet(netOf(rgb)).net, join(folder, "rgb-plain.safetensors"));
+  await saveNet(foldNet(netOf(grey)).net, join(folder, "grey-plain.onnx"));
+  await saveNet(netOf(grey), join(folder, "grey-train.pth"));
+});
+
+/** Node's logits for decoded pixels. */
+async function inNode(path: string, picture: Image): Promise<number[]> {
+  const net = await loadNet(path);
+  const backend = await createBackend({ threads: 1, kernels: "wasm" });
+  const input = pictureInput(picture, preprocessingOf(net));
+  const session = createSession(net.graph, { backend, shape: input.shape });
+  const logits = [...session.run(input)[session.outputNames[0]!]!.data];
+  backend.dispose();
+  return logits;
+}
+
+describe.each([
+  { page: "isolated", isolated: true },
+  { page: "not isolated", isolated: false },
+])("a page that is $page", ({ isolated }) => {
+  let site: RunningSite;
+  let opened: OpenedPage;
+  beforeAll(async () => {
+    site = await startSite({
+      isolated,
+      folders: { "/files/": folder, "/oracles/": join(root, "tests/fixtures/oracles") },
+    });
+    opened = await openLibrary(site);
+  });
+  afterAll(async () => {
+    await opened?.close();
+    await site.close();
+  });
+
+  it.each([
+    ["files/rgb-train.safetensors", "photo.jpg"],
+    ["files/rgb-plain.safetensors", "photo.jpg"],
+    ["files/rgb-plain.safetensors", "glass.png"],
+    ["files/rgb-plain.safetensors", "photo.webp"],
+    ["files/grey-train.pth", "photo.png"],
+    ["oracles/tiny-g4-train.pth", "photo.jpg"],
+    ["oracles/tiny-se-deploy.pth", "photo.jpg"],
+    ["oracles/tiny-ddp-legacy.pth", "photo.png"],
+    ["oracles/tiny-half.pth", "photo.png"],
+    ["oracles/tiny-deploy.onnx", "photo.jpg"],
+  ])("predicts by %s what Node predicts of %s", async (model, picture) => {
+    const seen = await opened.page.evaluate(
+      async ([modelUrl, pictureUrl]) => {
+        const image = new Image();
+        image.src = pictureUrl!;
+        await image.decode();
+        const pixels = await window.repvgg.decodePicture(image);
+        window.engine ??= await window.repvgg.createEngine();
+        const net = await window.engine.load(modelUrl!);
+        const { predictions, logits } = await net.classify(image);
+        net.dispose();
+        return { ...pixels, data: [...pixels.data], logits: [...logits], top: predictions };
+      },
+      [`/${model}`, `/files/${picture}`],
+    );
+    const path = model.startsWith("files/") ? join(folder, model.slice(6)) : join(root, "tests/fixtures", model);
+    const expected = await inNode(path, { ...seen, data: Uint8Array.from(seen.data) } as Image);
+    expect(seen.logits).toHaveLength(expected.length);
+    seen.logits.forEach((logit, i) => {
+      expect(Math.abs(logit - expected[i]!)).toBeLessThan(1e-4);
+    });
+    const names = Array.from(expected, (_, i) => String(i));
+    const order = likeliest(Float32Array.from(expected), names, 5).map(({ classIndex }) => classIndex);
+    expect(seen.top.map(({ classIndex }) => classIndex)).toEqual(order);
+    expect(opened.errors).toEqual([]);
+  });
+});
+
+describe("pictures", () => {
+  let site: RunningSite;
+  let opened: OpenedPage;
+  beforeAll(async () => {
+    site = await startSite({ folders: { "/files/": folder } });
+    opened = await openLibrary(site);
+  });
+  afterAll(async () => {
+    await opened?.close();
+    await site.close();
+  });
+
+  it.each([
+    ["photo.png", 0],
+    ["glass.png", 1],
+  ])("have the pixels that Node decodes: %s within %i", async (name, tolerance) => {
+    const pixels = await opened.page.evaluate(async (url) => {
+      const image = new Image();
+      image.src = url;
+      return [...(await window.repvgg.decodePicture(image)).data];
+    }, `/files/${name}`);
+    const { data } = await decodeImage(join(folder, name));
+    expect(pixels).toHaveLength(data.length);
+    const off = pixels.reduce((most, value, i) => Math.max(most, Math.abs(value - data[i]!)), 0);
+    expect(off).toBeLessThanOrEqual(tolerance);
+  });
+
+  it("are taken from whatever shows them", async () => {
+    const different = await opened.page.evaluate(async () => {
+      const { createEngine, decodePicture } = window.repvgg;
+      const blob = await (await fetch("/files/photo.png")).blob();
+      const image = new Image();
+      image.src = URL.createObjectURL(blob);
+      await image.decode();
+      const bitmap = await createImageBitmap(blob);
+      const canvas = document.createElement("canvas");
+      const offscreen = new OffscreenCanvas(bitmap.width, bitmap.height);
+      for (const target of [canvas, offscreen]) {
+        target.width = bitmap.width;
+        target.height = bitmap.height;
+        (target.getContext("2d") as CanvasRenderingContext2D).drawImage(bitmap, 0, 0);
+      }
+      const data = (canvas.getContext("2d") as CanvasRenderingContext2D).getImageData(
+        0,
+        0,
+        canvas.width,
+        canvas.height,
+      );
+      const pixels = await decodePicture(blob);
+      const engine = await createEngine({ threads: 1 });
+      const net = await engine.load("/files/rgb-plain.safetensors");
+      const first = await net.classify(pixels);
+      const others = { image, blob, bitmap, canvas, offscreen, data };
+      const wrong: string[] = [];
+      for (const [name, picture] of Object.entries(others)) {
+        const { logits } = await net.classify(picture);
+        if (!logits.every((logit, i) => logit === first.logits[i])) wrong.push(name);
+      }
+      // What the caller keeps can be used again.
+      if (bitmap.width === 0) wrong.push("the bitmap was taken away");
+      engine.dispose();
+      return wrong;
+    });
+    expect(different).toEqual([]);
+    expect(opened.errors).toEqual([]);
+  });
+});
