@@ -59,6 +59,12 @@ export function convertedArray(
   });
 }
 
+/** Writes the array's elements as float32; what is deferred passes through no other memory where it is float32 already. */
+export function writeFloat32(array: NamedArray, target: Float32Array): void {
+  if (array.dtype === "f32" && array.fill) array.fill(target, 0);
+  else target.set(toFloat32(array));
+}
+
 /** The array as float32; itself where it is float32 already. */
 export function asFloat32(array: NamedArray): NamedArray {
   return array.dtype === "f32" ? array : convertedArray(array, "f32", toFloat32);

@@ -40,11 +40,10 @@ export class ConstantStore {
   }
 
   #load(constant: Constant): Pointer {
-    const data = constant.data();
     const pointer = this.#backend.allocate(constant.words);
     try {
-      if (constant.pack) this.#pack(data, pointer, constant.pack);
-      else this.#backend.f32(pointer, data.length).set(data);
+      if (constant.pack) this.#pack(constant, constant.pack, pointer);
+      else constant.write(this.#backend.f32(pointer, constant.count));
       return pointer;
     } catch (error) {
       this.#backend.free(pointer);
@@ -52,11 +51,11 @@ export class ConstantStore {
     }
   }
 
-  #pack(data: Float32Array, pointer: Pointer, pack: NonNullable<Constant["pack"]>): void {
-    const staging = this.#backend.allocate(data.length);
+  #pack({ count, write }: Constant, pack: NonNullable<Constant["pack"]>, pointer: Pointer): void {
+    const staging = this.#backend.allocate(2 * count);
     try {
-      this.#backend.f32(staging, data.length).set(data);
-      this.#backend.run(pack(staging, pointer));
+      write(this.#backend.f32(staging, count));
+      this.#backend.run(pack(staging, pointer, staging + count));
     } finally {
       this.#backend.free(staging);
     }

@@ -1,3 +1,4 @@
+import { deferredArray } from "../core/deferred-array.js";
 import { FormatError, UserError } from "../core/errors.js";
 import {
   bytesPerElement,
@@ -17,6 +18,19 @@ export function arrayFromBytes(dtype: DType, shape: readonly number[], bytes: Ui
   const aligned = bytes.byteOffset % width === 0 ? bytes : new Uint8Array(bytes);
   const data = new storageConstructor[dtype](aligned.buffer, aligned.byteOffset, bytes.byteLength / width);
   return { dtype, shape, data } as NamedArray;
+}
+
+/** Copies of this many bytes are made at once: to defer them saves nothing. */
+const smallBytes = 1 << 20;
+
+/** The same without a large copy: where a view is not to be had, elements are copied when they are asked for. */
+export function deferredFromBytes(dtype: DType, shape: readonly number[], bytes: Uint8Array): NamedArray {
+  const width = bytesPerElement[dtype];
+  if (bytes.byteOffset % width === 0 || bytes.byteLength <= smallBytes) return arrayFromBytes(dtype, shape, bytes);
+  return deferredArray(dtype, shape, ({ buffer, byteOffset, byteLength }, from) => {
+    const begin = from * width;
+    new Uint8Array(buffer, byteOffset, byteLength).set(bytes.subarray(begin, begin + byteLength));
+  });
 }
 
 /** The array's elements as little-endian bytes, on the same memory. */

@@ -1,6 +1,6 @@
 import { FormatError } from "../../core/errors.js";
 import { bytesPerElement, type DType, type NamedArray } from "../../core/named-arrays.js";
-import { arrayFromBytes, bytesOfArray, checkedElementCount, quoted } from "../array-bytes.js";
+import { bytesOfArray, checkedElementCount, deferredFromBytes, quoted } from "../array-bytes.js";
 import { dataType, emptyTensor, type TensorProto } from "./proto.js";
 
 const dtypeOfDataType: ReadonlyMap<number, DType> = new Map(
@@ -36,7 +36,7 @@ export function tensorToArray(tensor: TensorProto): NamedArray {
   const count = checkedElementCount(tensor.dims, what);
   if (tensor.rawData !== undefined) {
     checkLength(what, count * bytesPerElement[dtype], tensor.rawData.length, "bytes");
-    return arrayFromBytes(dtype, tensor.dims, tensor.rawData);
+    return deferredFromBytes(dtype, tensor.dims, tensor.rawData);
   }
   const values = typedValues(dtype, tensor);
   checkLength(what, count, values.length, "elements");

@@ -136,7 +136,8 @@ function constantOperand(name: string, constant: NamedArray, rank: number, chann
   const source: Constant = {
     key: `${name} ${channelsLast ? "channels-last" : "row-major"} [${shape}]`,
     words: elementCount(shape),
-    data: () => inMemoryOrder(toFloat32(constant), shape, channelsLast),
+    count: elementCount(shape),
+    write: (target) => target.set(inMemoryOrder(toFloat32(constant), shape, channelsLast)),
   };
   return { shape, source };
 }

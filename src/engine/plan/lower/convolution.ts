@@ -1,11 +1,13 @@
+import type { KernelCall, Pointer } from "../../../backend/backend.js";
 import { type ConvGeometry, checkConvGeometry, convGeometry, convMacs } from "../../../core/conv-geometry.js";
+import { writeFloat32 } from "../../../core/deferred-array.js";
 import { UserError } from "../../../core/errors.js";
-import { type NamedArray, toFloat32 } from "../../../core/named-arrays.js";
+import { elementCount, type NamedArray, toFloat32 } from "../../../core/named-arrays.js";
 import { floatAttribute, intAttribute } from "../../../graph/attributes.js";
 import type { GraphNode } from "../../../graph/graph.js";
 import { windowOf } from "../../../graph/window.js";
 import { type Affine, perChannel } from "../affine.js";
-import type { Constant } from "../constants.js";
+import { type Constant, plainConstant } from "../constants.js";
 import type { Term } from "../fusion.js";
 import type { Tensor } from "../step.js";
 import type { Lowering } from "./context.js";
@@ -13,10 +15,9 @@ import type { Lowering } from "./context.js";
 /** A Conv, Gemm or MatMul node as one convolution with constant weights. */
 interface Convolution {
   readonly geometry: ConvGeometry;
-  /** Element [o][i][y][x] of the weight is at o · outStride + i · inStride + y · kernelWidth + x. */
   readonly weight: NamedArray;
-  readonly outStride: number;
-  readonly inStride: number;
+  /** [o][i][y][x], or [y][x][i][o] as the kernels want it. */
+  readonly layout: "oihw" | "hwio";
   /** Factor of all weights (Gemm's alpha). */
   readonly factor: number;
   readonly bias: Float64Array | undefined;
@@ -39,15 +40,12 @@ export function lowerConvolution(
     // The pack calls say all about the packed layout: plans for other sizes share the weights where these are the same.
     key: `${value} weight ${JSON.stringify(plan.pack(1, 2))}`,
     words: plan.packedWords,
-    data: () => kernelLayoutWeight(convolution, affine),
-    pack: (data, packed) => plan.pack(data, packed),
+    count: elementCount(convolution.weight.shape),
+    write: (target) => writeScaledWeight(convolution, affine, target),
+    pack: (data, packed, spare) => [...toKernelLayout(convolution, data, spare), ...plan.pack(data, packed)],
   };
   const shift = foldedBias(convolution.bias, affine, geometry.outChannels);
-  const bias: Constant | undefined = shift && {
-    key: `${value} bias`,
-    words: shift.length,
-    data: () => Float32Array.from(shift),
-  };
+  const bias = shift && plainConstant(`${value} bias`, shift);
   const output = lowering.create(value, lowering.shapeOf(value));
   const folded = affine.scale !== undefined || affine.shift !== undefined;
   return lowering.emit({
@@ -78,12 +76,10 @@ function fromConv(lowering: Lowering, node: GraphNode): Convolution {
   const weight = constantOperand(lowering, node, 1);
   const bias = node.inputs[2] ? constantOperand(lowering, node, 2) : undefined;
   const geometry = convGeometryOf(node, lowering.shapeOf(node.inputs[0]!), weight.shape);
-  const area = geometry.kernelHeight * geometry.kernelWidth;
   return {
     geometry,
     weight,
-    outStride: weight.shape[1]! * area,
-    inStride: area,
+    layout: "oihw",
     factor: 1,
     bias: bias && Float64Array.from(toFloat32(bias)),
   };
@@ -103,8 +99,7 @@ function fromMatrixProduct(lowering: Lowering, node: GraphNode): Convolution {
   return {
     geometry: convGeometry({ batch, height: 1, width: 1, inChannels, outChannels, kernel: 1 }),
     weight,
-    outStride: transposed ? inChannels : 1,
-    inStride: transposed ? 1 : outChannels,
+    layout: transposed ? "oihw" : "hwio",
     factor: floatAttribute(node, "alpha", 1),
     bias: bias?.map((b) => b * beta),
   };
@@ -127,27 +122,32 @@ function convGeometryOf(node: GraphNode, input: readonly number[], weight: reado
   return geometry;
 }
 
-/** Outputs that are taken together: what is written is a whole cache line, what is read a few of them. */
-const outputsAtOnce = 16;
-
-/** [kernelHeight][kernelWidth][inChannels / groups][outChannels], scaled in float64 and rounded once. */
-function kernelLayoutWeight(convolution: Convolution, { scale }: Affine): Float32Array {
-  const { geometry: g, weight, outStride, inStride, factor } = convolution;
-  const source = toFloat32(weight);
-  const [inputs, outputs, area] = [g.inChannels / g.groups, g.outChannels, g.kernelHeight * g.kernelWidth];
+/** The weight times the factors of its outputs, made in float64 and rounded once. */
+function writeScaledWeight(convolution: Convolution, { scale }: Affine, target: Float32Array): void {
+  const { geometry, weight, layout, factor } = convolution;
+  writeFloat32(weight, target);
+  if (!scale && factor === 1) return;
+  const outputs = geometry.outChannels;
   const factors = Float64Array.from({ length: outputs }, (_, o) => factor * (scale ? scale[o]! : 1));
-  const result = new Float32Array(area * inputs * outputs);
-  for (let first = 0; first < outputs; first += outputsAtOnce) {
-    const end = Math.min(outputs, first + outputsAtOnce);
-    for (let i = 0; i < inputs; i++) {
-      for (let k = 0; k < area; k++) {
-        const to = (k * inputs + i) * outputs;
-        let from = first * outStride + i * inStride + k;
-        for (let o = first; o < end; o++, from += outStride) result[to + o] = source[from]! * factors[o]!;
-      }
-    }
+  const run = layout === "oihw" ? target.length / outputs : 1; // elements of one output side by side
+  for (let at = 0, o = 0; at < target.length; o = (o + 1) % outputs) {
+    const by = factors[o]!;
+    for (const end = at + run; at < end; at++) target[at] = target[at]! * by;
   }
-  return result;
+}
+
+/** OIHW weights at `data` → HWIO there, by way of `spare`. */
+function toKernelLayout({ geometry: g, layout }: Convolution, data: Pointer, spare: Pointer): KernelCall[] {
+  if (layout === "hwio") return [];
+  const [inputs, taps] = [g.inChannels / g.groups, g.kernelHeight * g.kernelWidth];
+  const turn = (x: Pointer, y: Pointer, batch: number, channels: number, positions: number): KernelCall => ({
+    kernel: "nchw_to_nhwc",
+    args: { x, y, batch, channels, positions },
+  });
+  return [
+    turn(data, spare, g.outChannels, inputs, taps), // → [o][y][x][i]
+    turn(spare, data, 1, g.outChannels, taps * inputs),
+  ];
 }
 
 function foldedBias(

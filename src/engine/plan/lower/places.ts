@@ -4,7 +4,7 @@ import { attribute, floatAttribute, intAttribute, intsAttribute, stringAttribute
 import { nearestSources } from "../../../graph/evaluate/resize.js";
 import { normalAxis } from "../../../graph/evaluate/tensor64.js";
 import type { GraphNode } from "../../../graph/graph.js";
-import type { Constant } from "../constants.js";
+import { type Constant, plainConstant } from "../constants.js";
 import { extents, type Tensor } from "../step.js";
 import { memoryAxes } from "./axes.js";
 import type { Lowering } from "./context.js";
@@ -140,13 +140,9 @@ function sourcesOf(
   const scales = upsample ? (read(1) ?? attribute(node, "scales", "floats")) : read(2);
   const sizes = upsample ? undefined : read(3);
   const tables = nearestSources(node, from, to, scales, sizes);
-  const [source_y, source_x] = tables.slice(2).map(
-    (table, i): Constant => ({
-      key: `${node.outputs[0]} source${i} ${from} ${to}`,
-      words: table.length,
-      data: () => Float32Array.from(table),
-    }),
-  ) as [Constant, Constant];
+  const [source_y, source_x] = tables
+    .slice(2)
+    .map((table, i) => plainConstant(`${node.outputs[0]} source${i} ${from} ${to}`, table)) as [Constant, Constant];
   return [source_y, source_x];
 }
 

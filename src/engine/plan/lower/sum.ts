@@ -1,5 +1,5 @@
 import { type Affine, isIdentity } from "../affine.js";
-import type { Constant } from "../constants.js";
+import { type Constant, plainConstant } from "../constants.js";
 import type { SumOp, Term } from "../fusion.js";
 import { extents, type Tensor } from "../step.js";
 import type { Lowering } from "./context.js";
@@ -60,11 +60,8 @@ function coefficientsOf(
   shape: readonly number[],
 ): Branch["coefficients"] {
   const { channels } = extents(shape);
-  const vector = (role: string, values: Float64Array | undefined, absent: number): Constant => ({
-    key: `${op.output} ${role}${index}`,
-    words: channels,
-    data: () => (values ? Float32Array.from(values) : new Float32Array(channels).fill(absent)),
-  });
+  const vector = (role: string, values: Float64Array | undefined, absent: number): Constant =>
+    plainConstant(`${op.output} ${role}${index}`, values ?? new Float32Array(channels).fill(absent));
   return { scale: vector("scale", scale, 1), shift: vector("shift", shift, 0) };
 }
 
