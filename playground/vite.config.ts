@@ -1,0 +1,76 @@
+import { createReadStream, existsSync, readFileSync } from "node:fs";
+import { cp, mkdir } from "node:fs/promises";
+import { createRequire } from "node:module";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { svelte } from "@sveltejs/vite-plugin-svelte";
+import { defineConfig, type Plugin } from "vite";
+
+const here = dirname(fileURLToPath(import.meta.url));
+const root = join(here, "..");
+
+/** More than one thread needs a page that is isolated by these headers. */
+const isolation = {
+  "Cross-Origin-Opener-Policy": "same-origin",
+  "Cross-Origin-Embedder-Policy": "require-corp",
+};
+
+export default defineConfig({
+  root: here,
+  base: "./",
+  plugins: [svelte(), onnxruntime()],
+  resolve: { alias: { "repvgg/browser": browserEntry() } },
+  worker: { format: "es" },
+  build: { target: "es2023", assetsInlineLimit: 0, chunkSizeWarningLimit: 300 },
+  server: { headers: isolation, fs: { allow: [root] } },
+  preview: { headers: isolation },
+});
+
+/** What the package gives to browsers: the page uses that and nothing else of it. */
+function browserEntry(): string {
+  const { exports } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
+  return process.env["PGB"] ?? join(root, exports["./browser"].default);
+}
+
+/**
+ * onnxruntime-web, as it is, below `onnxruntime/`: the page loads it only when somebody races against it. It is not
+ * bundled, because it finds its own files (up to 27 MB) beside itself; where it is not installed the page does without.
+ */
+function onnxruntime(): Plugin {
+  const files = [
+    "ort.wasm.min.mjs",
+    "ort-wasm-simd-threaded.mjs",
+    "ort-wasm-simd-threaded.wasm",
+    "ort.webgpu.min.mjs",
+    "ort-wasm-simd-threaded.asyncify.mjs",
+    "ort-wasm-simd-threaded.asyncify.wasm",
+  ];
+  const folder = installed("onnxruntime-web");
+  return {
+    name: "onnxruntime-files",
+    configureServer(server) {
+      server.middlewares.use("/onnxruntime", (request, response, next) => {
+        const name = files.find((file) => request.url?.split("?")[0] === `/${file}`);
+        if (!folder || !name) return next();
+        response.setHeader("Content-Type", name.endsWith(".wasm") ? "application/wasm" : "text/javascript");
+        for (const [header, value] of Object.entries(isolation)) response.setHeader(header, value);
+        createReadStream(join(folder, name)).pipe(response);
+      });
+    },
+    async writeBundle({ dir }) {
+      if (!folder || !dir) return;
+      const target = join(dir, "onnxruntime");
+      await mkdir(target, { recursive: true });
+      await Promise.all(files.map((file) => cp(join(folder, file), join(target, file))));
+    },
+  };
+}
+
+function installed(name: string): string | undefined {
+  try {
+    const folder = dirname(createRequire(import.meta.url).resolve(name));
+    return existsSync(join(folder, "ort.wasm.min.mjs")) ? folder : undefined;
+  } catch {
+    return undefined;
+  }
+}
