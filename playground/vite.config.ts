@@ -18,9 +18,9 @@ const isolation = {
 export default defineConfig({
   root: here,
   base: "./",
-  plugins: [svelte(), onnxruntime()],
+  plugins: [svelte(), alwaysInWorker(), onnxruntime()],
   resolve: { alias: { "repvgg/browser": browserEntry() } },
-  worker: { format: "es" },
+  worker: { format: "es", plugins: () => [alwaysInWorker()] },
   build: { target: "es2023", assetsInlineLimit: 0, chunkSizeWarningLimit: 300 },
   server: { headers: isolation, fs: { allow: [root] } },
   preview: { headers: isolation },
@@ -29,7 +29,18 @@ export default defineConfig({
 /** What the package gives to browsers: the page uses that and nothing else of it. */
 function browserEntry(): string {
   const { exports } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
-  return process.env["PGB"] ?? join(root, exports["./browser"].default);
+  return join(root, exports["./browser"].default);
+}
+
+/** The page computes nothing on its own thread: the engine that would is left out of its bundle. The worker's bundle has it. */
+function alwaysInWorker(): Plugin {
+  const absent = "\0engine-on-this-thread";
+  return {
+    name: "engine-always-in-worker",
+    resolveId: (source, importer) =>
+      source === "./local-engine.js" && importer?.endsWith("create-engine.js") ? absent : undefined,
+    load: (id) => (id === absent ? "export const LocalEngine = undefined;" : undefined),
+  };
 }
 
 /**

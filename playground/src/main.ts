@@ -6,5 +6,8 @@ import "./styles/base.css";
 import "./styles/controls.css";
 import { mount } from "svelte";
 import App from "./App.svelte";
+import { engine } from "./engine/engines.js";
 
+// The worker starts while the page is still being drawn.
+void engine();
 mount(App, { target: document.getElementById("app")! });

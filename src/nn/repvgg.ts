@@ -2,13 +2,18 @@ import { UserError } from "../core/errors.js";
 import { imagenetMean, imagenetStd, type Preprocessing } from "../core/preprocessing.js";
 import type { Architecture, Form } from "./architecture.js";
 import { type ArchitectureSpec, architecture, variantName } from "./build-architecture.js";
-import { initialState } from "./initialize.js";
+import { initialState, type Statistics } from "./initialize.js";
 import type { Model } from "./model.js";
 import { type Variant, variants } from "./zoo.js";
 
 export interface RepvggOptions extends ArchitectureSpec {
   /** Seed of the initial weights. Default 0. */
   readonly seed?: number;
+  /**
+   * BatchNorms as training begins (γ = 1, β = 0, mean 0, variance 1), or with seeded numbers of the size that training gives, so
+   * that a net that was never trained folds visibly. Default `fresh`.
+   */
+  readonly statistics?: Statistics;
   /** Default `train`. */
   readonly form?: Form;
   /** Class names in the order of the logits; sets `classes` where that is not given. Default "0", "1", …. */
@@ -26,7 +31,7 @@ export interface RepvggOptions extends ArchitectureSpec {
  * @throws UserError for unknown names or values that do not fit together.
  */
 export function repvgg(nameOrSpec: string | ArchitectureSpec, options: RepvggOptions = {}): Model {
-  const { seed = 0, form = "train", classNames, inputSize, preprocessing, provenance, ...overrides } = options;
+  const { seed = 0, statistics = "fresh", form = "train", classNames, inputSize, preprocessing, provenance, ...overrides } = options;
   const variant: Variant | undefined = typeof nameOrSpec === "string" ? variants[variantName(nameOrSpec)] : undefined;
   const built = architecture(nameOrSpec, classNames ? { classes: classNames.length, ...overrides } : overrides);
   if (classNames && classNames.length !== built.classes) {
@@ -40,7 +45,7 @@ export function repvgg(nameOrSpec: string | ArchitectureSpec, options: RepvggOpt
   return {
     architecture: built,
     form,
-    state: initialState(built, form, seed),
+    state: initialState(built, form, seed, statistics),
     metadata: {
       classNames: classNames ?? Array.from({ length: built.classes }, (_, i) => String(i)),
       preprocessing: defaultPreprocessing(built, variant, inputSize, preprocessing),

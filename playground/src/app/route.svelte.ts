@@ -1,3 +1,5 @@
+import { untrack } from "svelte";
+
 /** The page's state in its address: `#/fold?model=cifar10&block=stage1.1&step=2`. A link brings back what was seen. */
 
 export const panels = ["fold", "classify", "train", "why"] as const;
@@ -25,7 +27,8 @@ class Route {
 
   /** Undefined takes a value out of the address. */
   set(values: Readonly<Record<string, string | number | undefined>>): void {
-    const next: Record<string, string> = { ...this.#values };
+    // Whoever sets a value does not depend on the others.
+    const next: Record<string, string> = untrack(() => ({ ...this.#values }));
     for (const [name, value] of Object.entries(values)) {
       if (value === undefined) delete next[name];
       else next[name] = String(value);

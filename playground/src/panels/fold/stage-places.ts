@@ -1,4 +1,4 @@
-import type { BranchName } from "../../engine/net-summary.js";
+import type { BranchName } from "repvgg/browser";
 
 /** Where things stand on the stage, in pixels: the same picture for wide and narrow screens. */
 export interface StagePlaces {

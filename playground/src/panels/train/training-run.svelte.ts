@@ -1,4 +1,4 @@
-import { createEngine, type Engine, type EngineNet, type EnginePictures, fashionMnistClasses, type Training, type Verification } from "repvgg/browser";
+import { createEngine, type Engine, type EngineNet, type EnginePictures, fashionMnistClasses, type Training } from "repvgg/browser";
 import testImages from "../../../../assets/fashion-mnist/t10k-images-idx3-ubyte.gz?url";
 import testLabels from "../../../../assets/fashion-mnist/t10k-labels-idx1-ubyte.gz?url";
 import trainImages from "../../../../assets/fashion-mnist/train-images-idx3-ubyte.gz?url";
@@ -25,7 +25,7 @@ export interface Watch {
 }
 
 export interface FoldedResult {
-  readonly verification: Verification;
+  readonly verification: Awaited<ReturnType<EngineNet["verify"]>>;
   readonly nodes: { readonly train: number; readonly plain: number };
 }
 
@@ -171,8 +171,8 @@ export class TrainingRun {
     return this.state === "paused" ? this.#before : this.#before + running / 1000;
   }
 
-  #see(step: number, probabilities: readonly Float32Array[]): void {
-    const guesses = probabilities.map((row) => row.indexOf(Math.max(...row)));
+  #see(step: number, probabilities: readonly ArrayLike<number>[]): void {
+    const guesses = probabilities.map((row) => largestOf(row));
     const right = guesses.filter((guess, i) => fashionMnistClasses[guess] === this.#labels[i]).length;
     this.accuracy = [...this.accuracy, { x: step, y: right / guesses.length }];
     this.watches = this.watches.map((watch, i) => ({
@@ -200,4 +200,10 @@ function openEngine(): Promise<[Engine, EnginePictures]> {
     opened = undefined;
   });
   return opened;
+}
+
+function largestOf(row: ArrayLike<number>): number {
+  let largest = 0;
+  for (let i = 1; i < row.length; i++) if (row[i]! > row[largest]!) largest = i;
+  return largest;
 }

@@ -6,6 +6,7 @@ import type { RelaxedChoice } from "../../../backend/options.js";
 import type { Preprocessing } from "../../../core/preprocessing.js";
 import type { Image } from "../../../data/dataset.js";
 import type { PlanReport } from "../../../engine/plan/report.js";
+import type { SessionTensor } from "../../../engine/session.js";
 import type { FoldReport } from "../../../graph/fold/report.js";
 import type { Architecture, Form } from "../../../nn/architecture.js";
 import type { ArchitectureSpec } from "../../../nn/build-architecture.js";
@@ -79,6 +80,11 @@ export interface EngineNet {
   readonly info: NetInfo;
   /** What a picture shows. */
   classify(picture: Picture, options?: ClassifyOptions): Promise<Classification>;
+  /**
+   * Values inside the net on a picture, by their names in the graph ("stage1", "stage1.0.rbr_reparam"). BatchNorm stays a step of its own.
+   * @throws UserError for a value that the net has not, with the nearest name.
+   */
+  features(picture: Picture, names: readonly string[]): Promise<Readonly<Record<string, SessionTensor>>>;
   /** The plain form as a net of its own, and what was folded and left. */
   fold(): Promise<{ readonly net: EngineNet; readonly report: FoldReport }>;
   /** How far another net of this engine is from this one. */

@@ -5,9 +5,10 @@ import type { Verification } from "../../../analysis/verify.js";
 import type { Backend } from "../../../backend/backend.js";
 import { UserError } from "../../../core/errors.js";
 import type { Preprocessing } from "../../../core/preprocessing.js";
-import { createSession, type Session } from "../../../engine/session.js";
+import { createSession, type Session, type SessionOutputs } from "../../../engine/session.js";
 import type { FoldReport } from "../../../graph/fold/report.js";
 import type { Model } from "../../../nn/model.js";
+import { withFeatures } from "../../exchange/backbone.js";
 import type { SaveOptions } from "../../exchange/encode-net.js";
 import { foldNet } from "../../exchange/fold-net.js";
 import type { Net } from "../../exchange/net.js";
@@ -79,6 +80,18 @@ export class LocalNet implements EngineNet {
       preprocessMilliseconds: ready - start,
       netMilliseconds: end - ready,
     };
+  }
+
+  async features(picture: Picture, names: readonly string[]): Promise<SessionOutputs> {
+    const input = pictureInput(await decodePicture(picture), this.#preprocessing());
+    const graph = withFeatures(this.value.graph, names, { head: false });
+    const { backend } = this.#owner;
+    const session = createSession(graph, { backend, shape: input.shape, fuseBatchNorm: false });
+    try {
+      return session.run(input);
+    } finally {
+      session.dispose();
+    }
   }
 
   async fold(): Promise<{ readonly net: LocalNet; readonly report: FoldReport }> {

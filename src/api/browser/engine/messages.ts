@@ -1,6 +1,7 @@
 import type { BlockAlgebra, BlockAlgebraOptions } from "../../../analysis/block-algebra.js";
 import type { Verification } from "../../../analysis/verify.js";
 import { type ErrorParts, FormatError, ShapeError, UserError, VerificationError } from "../../../core/errors.js";
+import type { SessionOutputs } from "../../../engine/session.js";
 import type { FoldReport } from "../../../graph/fold/report.js";
 import type { ArchitectureSpec } from "../../../nn/build-architecture.js";
 import type { Model } from "../../../nn/model.js";
@@ -56,6 +57,11 @@ export interface Calls {
   classify: {
     args: [net: Handle, picture: PortablePicture, topK: number | undefined];
     result: Classification;
+    event: never;
+  };
+  features: {
+    args: [net: Handle, picture: PortablePicture, names: readonly string[]];
+    result: SessionOutputs;
     event: never;
   };
   fold: { args: [net: Handle]; result: NetReply & { readonly report: FoldReport }; event: never };

@@ -130,6 +130,11 @@ class RemoteNet implements EngineNet {
     return this.#calls.call("classify", [this.handle, portable, topK], { signal, move }).result;
   }
 
+  async features(picture: Picture, names: readonly string[]) {
+    const { picture: portable, move } = await portablePicture(picture);
+    return this.#calls.call("features", [this.handle, portable, names], { move }).result;
+  }
+
   async fold() {
     const { report, ...reply } = await this.#calls.call("fold", [this.handle]).result;
     return { net: new RemoteNet(this.#calls, reply.net, reply.info), report };

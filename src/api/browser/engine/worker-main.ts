@@ -52,6 +52,7 @@ const handlers: Handlers = {
   create: async (_, nameOrSpec, options) => reply(await engine.create(nameOrSpec, options)),
   classify: ({ signal }, handle, picture, topK) =>
     net(handle).classify(picture, { signal, ...(topK !== undefined && { topK }) }),
+  features: (_, handle, picture, names) => net(handle).features(picture, names),
   async fold(_, handle) {
     const { net: folded, report } = await net(handle).fold();
     return { ...reply(folded), report };
