@@ -20,8 +20,17 @@ export default defineConfig({
   base: "./",
   plugins: [svelte(), alwaysInWorker(), onnxruntime()],
   resolve: { alias: { "repvgg/browser": browserEntry() } },
-  worker: { format: "es", plugins: () => [alwaysInWorker()] },
-  build: { target: "es2023", assetsInlineLimit: 0, chunkSizeWarningLimit: 300 },
+  worker: {
+    format: "es",
+    plugins: () => [alwaysInWorker()],
+    rolldownOptions: { checks: { pluginTimings: false } },
+  },
+  build: {
+    target: "es2023",
+    assetsInlineLimit: 0,
+    chunkSizeWarningLimit: 300,
+    rolldownOptions: { checks: { pluginTimings: false } },
+  },
   server: { headers: isolation, fs: { allow: [root] } },
   preview: { headers: isolation },
 });

@@ -31,7 +31,16 @@ export interface RepvggOptions extends ArchitectureSpec {
  * @throws UserError for unknown names or values that do not fit together.
  */
 export function repvgg(nameOrSpec: string | ArchitectureSpec, options: RepvggOptions = {}): Model {
-  const { seed = 0, statistics = "fresh", form = "train", classNames, inputSize, preprocessing, provenance, ...overrides } = options;
+  const {
+    seed = 0,
+    statistics = "fresh",
+    form = "train",
+    classNames,
+    inputSize,
+    preprocessing,
+    provenance,
+    ...overrides
+  } = options;
   const variant: Variant | undefined = typeof nameOrSpec === "string" ? variants[variantName(nameOrSpec)] : undefined;
   const built = architecture(nameOrSpec, classNames ? { classes: classNames.length, ...overrides } : overrides);
   if (classNames && classNames.length !== built.classes) {

@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { fold } from "#repvgg/api/fold.js";
 import { UserError } from "#repvgg/core/errors.js";
 import { toFloat64 } from "#repvgg/core/named-arrays.js";
 import { repvgg } from "#repvgg/nn/repvgg.js";
@@ -20,6 +21,20 @@ describe("a fresh net", () => {
     const name = "stage1.0.rbr_dense.conv.weight";
     expect(repvgg("nano", { seed: 7 }).state.get(name)).toEqual(model.state.get(name));
     expect(repvgg("nano", { seed: 8 }).state.get(name)).not.toEqual(model.state.get(name));
+  });
+
+  it("begins with BatchNorms that do nothing, or with seeded ones", () => {
+    const seeded = repvgg("nano", { seed: 7, statistics: "seeded" });
+    const [convolution, norm] = ["stage1.0.rbr_dense.conv.weight", "stage1.1.rbr_identity"];
+    expect(seeded.state.get(convolution)).toEqual(model.state.get(convolution));
+    const numbers = (of: typeof model, name: string) => [...toFloat64(of.state.get(`${norm}.${name}`)!)];
+    expect(numbers(model, "weight").every((value) => value === 1)).toBe(true);
+    expect(numbers(model, "running_mean").every((value) => value === 0)).toBe(true);
+    for (const name of ["weight", "bias", "running_mean", "running_var"]) {
+      expect(new Set(numbers(seeded, name)).size).toBe(24);
+    }
+    expect(numbers(seeded, "running_var").every((value) => value > 0)).toBe(true);
+    expect(fold(seeded).form).toBe("plain");
   });
 
   // Uniform in ±1/√fanIn: its variance is 1 / (3 fanIn), its kurtosis 9/5.

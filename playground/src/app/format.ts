@@ -30,7 +30,9 @@ export function weight(value: number, decimals = 3): string {
 export function scientific(value: number): string {
   if (value === 0) return "0";
   const [mantissa, exponent] = value.toExponential(1).split("e") as [string, string];
-  const raised = [...String(Number(exponent))].map((digit) => (digit === "-" ? "⁻" : "⁰¹²³⁴⁵⁶⁷⁸⁹"[Number(digit)])).join("");
+  const raised = [...String(Number(exponent))]
+    .map((digit) => (digit === "-" ? "⁻" : "⁰¹²³⁴⁵⁶⁷⁸⁹"[Number(digit)]))
+    .join("");
   return `${mantissa} × 10${raised}`;
 }
 

@@ -1,8 +1,8 @@
 import { createEngine } from "repvgg/browser";
 import { surroundings } from "../../app/surroundings.svelte.js";
-import type { OpenNet } from "../../engine/open-net.js";
-import { openOnnxruntime } from "../../engine/onnxruntime.js";
 import type { Form } from "../../engine/net-summary.js";
+import { openOnnxruntime } from "../../engine/onnxruntime.js";
+import type { OpenNet } from "../../engine/open-net.js";
 
 /** One way to run the net. */
 export type Way =

@@ -1,4 +1,11 @@
-import { createEngine, type Engine, type EngineNet, type EnginePictures, fashionMnistClasses, type Training } from "repvgg/browser";
+import {
+  createEngine,
+  type Engine,
+  type EngineNet,
+  type EnginePictures,
+  fashionMnistClasses,
+  type Training,
+} from "repvgg/browser";
 import testImages from "../../../../assets/fashion-mnist/t10k-images-idx3-ubyte.gz?url";
 import testLabels from "../../../../assets/fashion-mnist/t10k-labels-idx1-ubyte.gz?url";
 import trainImages from "../../../../assets/fashion-mnist/train-images-idx3-ubyte.gz?url";
@@ -53,7 +60,6 @@ export class TrainingRun {
   watches = $state.raw<readonly Watch[]>([]);
   folded = $state.raw<FoldedResult>();
   kernels = $state("");
-  #engine: Engine | undefined;
   #pictures: EnginePictures | undefined;
   #training: Training | undefined;
   #net: EngineNet | undefined;
@@ -71,10 +77,11 @@ export class TrainingRun {
     this.state = "opening";
     try {
       const [engine, pictures] = await openEngine();
-      this.#engine = engine;
       this.#pictures = pictures;
       this.kernels = engine.kernels.name;
-      const indices = Array.from({ length: watchedCount }, (_, i) => Math.floor((i * pictures.info.test) / watchedCount));
+      const indices = Array.from({ length: watchedCount }, (_, i) =>
+        Math.floor((i * pictures.info.test) / watchedCount),
+      );
       const watched = await pictures.read("test", indices);
       this.#labels = watched.map(({ label }) => fashionMnistClasses[label]!);
       this.watches = watched.slice(0, shownCount).map(({ picture, label }) => ({
