@@ -1,5 +1,6 @@
 import { applyAffine, batchNormAffine } from "../conv-algebra/affine.js";
 import type { MapGeometry } from "../conv-algebra/geometry.js";
+import { atItsPlace } from "../conv-algebra/kernel.js";
 import { convolutionMap, identityMap, isRefusal, type LinearMap } from "../conv-algebra/linear-map.js";
 import { sum } from "../conv-algebra/sum.js";
 import { UserError } from "../core/errors.js";
@@ -130,7 +131,7 @@ function convolution(model: Model, layout: BlockLayout, name: string, size: 1 | 
 function geometry({ inChannels, outChannels, groups, stride }: BlockLayout, size: number): MapGeometry {
   const padding = (size - 1) / 2;
   return {
-    ...{ outChannels, inChannels, groups },
+    ...{ outChannels, inChannels, groups, firstChannel: 0, sourceChannels: inChannels },
     kernelSize: [size, size],
     stride: [stride, stride],
     pads: [padding, padding, padding, padding],
@@ -161,7 +162,7 @@ function kernelView(
   const taps = size * size;
   const target = new Float64Array((lastOut - firstOut) * channels * taps);
   const depth = (size - map.kernelSize[0]) / 2;
-  map.kernel.addTo({ target, at, rows: [firstOut, lastOut], offset: [depth, depth], firstRow: 0 });
+  map.kernel.addTo({ target, at, rows: [firstOut, lastOut], ...atItsPlace, offset: [depth, depth] });
   const shown = lastIn - firstIn;
   const weight = new Float32Array((lastOut - firstOut) * shown * taps);
   for (let o = 0; o < lastOut - firstOut; o++) {

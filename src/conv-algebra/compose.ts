@@ -1,6 +1,6 @@
 import type { MapGeometry } from "./geometry.js";
 import { describeKernel, gcd } from "./geometry.js";
-import { composedKernel, identityKernel } from "./kernel.js";
+import { composedKernel, IdentityKernel } from "./kernel.js";
 import type { LinearMap, Refusal } from "./linear-map.js";
 import { weightOf } from "./linear-map.js";
 import { composedPads, paddingObstacle } from "./pad.js";
@@ -17,7 +17,10 @@ export function compose(outer: LinearMap, inner: LinearMap): LinearMap | Refusal
   if (outer.inChannels !== inner.outChannels) {
     return { refused: `${inner.outChannels} channels do not fit a convolution of ${outer.inChannels}` };
   }
-  if (inner.kernel === identityKernel && inner.pads.every((p) => p === 0)) return outer;
+  const { firstChannel, sourceChannels } = inner;
+  if (inner.kernel instanceof IdentityKernel && inner.pads.every((p) => p === 0)) {
+    return { ...outer, firstChannel, sourceChannels };
+  }
   const obstacle = paddingObstacle(inner, outer.pads, undefined);
   if (obstacle) return { refused: `composing with a ${describeKernel(outer)} kernel: ${obstacle}` };
   const geometry = composedGeometry(outer, inner);
@@ -40,6 +43,8 @@ function composedGeometry(outer: LinearMap, inner: LinearMap): MapGeometry {
   return {
     outChannels: outer.outChannels,
     inChannels: inner.inChannels,
+    firstChannel: inner.firstChannel,
+    sourceChannels: inner.sourceChannels,
     groups: gcd(outer.groups, inner.groups),
     kernelSize: [axes[0].size, axes[1].size],
     dilation: [axes[0].step, axes[1].step],

@@ -1,7 +1,11 @@
 /** A linear map but for its numbers. Pairs are (height, width). */
 export interface MapGeometry {
   readonly outChannels: number;
+  /** Channels that it reads: neighbours among the source's. */
   readonly inChannels: number;
+  /** The source's channel that is its first (0, but for maps of a part of the channels). */
+  readonly firstChannel: number;
+  readonly sourceChannels: number;
   readonly groups: number;
   readonly kernelSize: Pair;
   readonly stride: Pair;

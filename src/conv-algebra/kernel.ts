@@ -23,11 +23,16 @@ export interface Placement {
   readonly at: MapGeometry;
   /** From the target's first tap to the kernel's, in source positions. */
   readonly offset: Pair;
-  /** The output channel of `at` that is the kernel's output channel 0 (channel concatenation). */
+  /** The output channel of `at` that is the kernel's output channel 0 (channel concatenation); negative where its first ones are left out. */
   readonly firstRow: number;
+  /** The input channel of `at` that is the kernel's input channel 0; negative where its first ones, all zero in these rows, are left out. */
+  readonly firstChannel: number;
   /** [own outChannels]: each output channel's weights are multiplied by it. */
   readonly factor?: Float64Array;
 }
+
+/** A kernel in a target of its own geometry. */
+export const atItsPlace = { offset: [0, 0], firstRow: 0, firstChannel: 0 } as const;
 
 const stored = { whole: false, depth: 0 } as const;
 
@@ -41,8 +46,8 @@ export interface Numbers {
 export function arrayKernel(weight: Numbers, own: MapGeometry): Kernel {
   return {
     ...stored,
-    addTo({ target, at, rows, offset, firstRow, factor }) {
-      const place = rowPlacement(own, at, firstRow, rows);
+    addTo({ target, at, rows, offset, factor, ...first }) {
+      const place = rowPlacement(own, at, first, rows);
       const taps = tapPlacement(own, at, offset);
       const channels = own.inChannels / own.groups;
       const atTaps = at.kernelSize[0] * at.kernelSize[1];
@@ -88,17 +93,25 @@ function addSpread(
   }
 }
 
-/** The 1×1 identity, of any number of channels. */
-export const identityKernel: Kernel = {
-  ...stored,
-  addTo({ target, at, rows, offset, firstRow, factor }) {
-    const channels = at.inChannels;
-    const place = rowPlacement({ ...at, outChannels: channels, groups: channels }, at, firstRow, rows);
+/** The 1×1 identity. */
+export function identityKernel(channels: number): Kernel {
+  return new IdentityKernel(channels);
+}
+
+export class IdentityKernel implements Kernel {
+  readonly whole = false;
+  readonly depth = 0;
+  constructor(readonly channels: number) {}
+
+  addTo({ target, at, rows, offset, factor, ...first }: Placement): void {
+    const { channels } = this;
+    const own = { outChannels: channels, inChannels: channels, groups: channels };
+    const place = rowPlacement(own, at, first, rows);
     const atTaps = at.kernelSize[0] * at.kernelSize[1];
     const centre = (offset[0] / at.dilation[0]) * at.kernelSize[1] + offset[1] / at.dilation[1];
     for (let o = place.from; o < place.to; o++) target[place.start(o) * atTaps + centre] += factor ? factor[o] : 1;
-  },
-};
+  }
+}
 
 /** Rows of `of`, each multiplied by its factor. */
 export function scaledKernel(of: Kernel, scale: Float64Array): Kernel {
@@ -117,6 +130,8 @@ export interface Part {
   readonly outChannels: number;
   /** From the common kernel's first tap to this one's, in source positions. */
   readonly offset: Pair;
+  /** From the common kernel's first input channel to this one's. */
+  readonly channel: number;
 }
 
 /** The sum of kernels. */
@@ -124,7 +139,13 @@ export function sumKernel(parts: readonly Part[]): Kernel {
   return {
     ...above(parts.map(({ kernel }) => kernel)),
     addTo(place) {
-      for (const part of parts) part.kernel.addTo({ ...place, offset: moved(place.offset, part.offset) });
+      for (const { kernel, offset, channel } of parts) {
+        kernel.addTo({
+          ...place,
+          offset: moved(place.offset, offset),
+          firstChannel: place.firstChannel + channel,
+        });
+      }
     },
   };
 }
@@ -140,11 +161,36 @@ export function stackedKernel(parts: readonly Part[]): Kernel {
         part.kernel.addTo({
           ...rest,
           firstRow: place.firstRow + row,
+          firstChannel: place.firstChannel + part.channel,
           offset: moved(place.offset, part.offset),
           ...(factor && { factor: factor.subarray(row, row + part.outChannels) }),
         });
         row += part.outChannels;
       }
+    },
+  };
+}
+
+/** The output channels [first, last) of a kernel, without its first `skipped` input channels, of which these rows read none. */
+export function rowsKernel(of: Kernel, outChannels: number, [first, last]: Placement["rows"], skipped: number): Kernel {
+  return {
+    ...above([of]),
+    addTo({ target, at, rows, factor, ...place }) {
+      const from = Math.max(rows[0], place.firstRow);
+      const to = Math.min(rows[1], place.firstRow + last - first);
+      if (from >= to) return;
+      const row = (at.inChannels / at.groups) * at.kernelSize[0] * at.kernelSize[1];
+      const factors = factor && new Float64Array(outChannels);
+      factors?.set(factor!, first);
+      of.addTo({
+        ...place,
+        target: target.subarray((from - rows[0]) * row, (to - rows[0]) * row),
+        at,
+        rows: [from, to],
+        firstRow: place.firstRow - first,
+        firstChannel: place.firstChannel - skipped,
+        ...(factors && { factor: factors }),
+      });
     },
   };
 }
@@ -171,7 +217,7 @@ export function composedKernel(outer: Operand, inner: Operand, own: MapGeometry)
   return {
     whole: true,
     depth: 1 + Math.max(outer.kernel.depth, inner.kernel.depth),
-    addTo({ target, at, rows, offset, firstRow, factor }) {
+    addTo({ target, at, rows, offset, factor, ...first }) {
       const [go, gi] = [outer.geometry, inner.geometry];
       const outerWeight = materialize(outer);
       const innerWeight = materialize(inner);
@@ -181,7 +227,7 @@ export function composedKernel(outer: Operand, inner: Operand, own: MapGeometry)
       const innerChannels = gi.inChannels / gi.groups;
       const channels = own.inChannels / own.groups;
       const taps = composedTaps(go, gi, own, tapPlacement(own, at, offset));
-      const place = rowPlacement(own, at, firstRow, rows);
+      const place = rowPlacement(own, at, first, rows);
       const atTaps = at.kernelSize[0] * at.kernelSize[1];
       const row = new Float64Array(channels * innerTaps);
       for (let o = place.from; o < place.to; o++) {
@@ -206,7 +252,7 @@ export function composedKernel(outer: Operand, inner: Operand, own: MapGeometry)
 
 function materialize({ kernel, geometry }: Operand): Float64Array {
   const target = new Float64Array(weightCount(geometry));
-  kernel.addTo({ target, at: geometry, rows: [0, geometry.outChannels], offset: [0, 0], firstRow: 0 });
+  kernel.addTo({ target, at: geometry, rows: [0, geometry.outChannels], ...atItsPlace });
   return target;
 }
 
@@ -241,9 +287,9 @@ function tapPlacement(own: MapGeometry, at: MapGeometry, offset: Pair): Int32Arr
 
 /** The own output channels [from, to) that fall into the target's rows, and where the weights of each begin, in units of taps. */
 function rowPlacement(
-  own: MapGeometry,
+  own: Pick<MapGeometry, "outChannels" | "inChannels" | "groups">,
   at: MapGeometry,
-  firstRow: number,
+  { firstRow, firstChannel }: Pick<Placement, "firstRow" | "firstChannel">,
   rows: Placement["rows"],
 ): { from: number; to: number; start(o: number): number } {
   const ownRows = own.outChannels / own.groups;
@@ -255,7 +301,7 @@ function rowPlacement(
     to: Math.min(own.outChannels, rows[1] - firstRow),
     start(o) {
       const row = firstRow + o;
-      const input = Math.floor(o / ownRows) * ownChannels - Math.floor(row / atRows) * atChannels;
+      const input = firstChannel + Math.floor(o / ownRows) * ownChannels - Math.floor(row / atRows) * atChannels;
       return (row - rows[0]) * atChannels + input;
     },
   };

@@ -1,7 +1,7 @@
 import type { MapGeometry } from "./geometry.js";
 import { noPads, weightCount } from "./geometry.js";
 import type { Kernel, Numbers } from "./kernel.js";
-import { arrayKernel, identityKernel } from "./kernel.js";
+import { arrayKernel, atItsPlace, identityKernel } from "./kernel.js";
 
 /**
  * An affine convolution from one source value x (NCHW, zero-padded) to one value y:
@@ -38,7 +38,11 @@ export function convolutionMap(
   bias: ArrayLike<number> | undefined,
   geometry: Partial<MapGeometry> & Pick<MapGeometry, "outChannels" | "inChannels" | "kernelSize">,
 ): LinearMap {
-  const full: MapGeometry = { groups: 1, stride: [1, 1], pads: noPads, dilation: [1, 1], ...geometry };
+  const full: MapGeometry = {
+    ...{ groups: 1, stride: [1, 1], pads: noPads, dilation: [1, 1] },
+    ...{ firstChannel: 0, sourceChannels: geometry.inChannels },
+    ...geometry,
+  };
   const { outChannels, inChannels, groups, kernelSize } = full;
   if (inChannels % groups !== 0 || outChannels % groups !== 0) {
     throw new RangeError(`${inChannels} → ${outChannels} channels do not divide by ${groups} groups`);
@@ -58,12 +62,14 @@ export function identityMap(channels: number): LinearMap {
   return {
     outChannels: channels,
     inChannels: channels,
+    firstChannel: 0,
+    sourceChannels: channels,
     groups: channels,
     kernelSize: [1, 1],
     stride: [1, 1],
     pads: noPads,
     dilation: [1, 1],
-    kernel: identityKernel,
+    kernel: identityKernel(channels),
     bias: new Float64Array(channels),
     biasScale: new Float64Array(channels),
   };
@@ -72,7 +78,7 @@ export function identityMap(channels: number): LinearMap {
 /** The kernel's numbers, [O, I/groups, kh, kw], computed now and into a new array. */
 export function weightOf(map: LinearMap): Float64Array {
   const target = new Float64Array(weightCount(map));
-  map.kernel.addTo({ target, at: map, rows: [0, map.outChannels], offset: [0, 0], firstRow: 0 });
+  map.kernel.addTo({ target, at: map, rows: [0, map.outChannels], ...atItsPlace });
   return target;
 }
 
@@ -99,7 +105,7 @@ export function writeWeight(
   const block = new Float64Array(height * row);
   for (let from = first; from < last; from += height) {
     const to = Math.min(last, from + height);
-    map.kernel.addTo({ target: block, at: map, rows: [from, to], offset: [0, 0], firstRow: 0 });
+    map.kernel.addTo({ target: block, at: map, rows: [from, to], ...atItsPlace });
     moveRounded(target, (from - first) * row, block, (to - from) * row);
   }
 }

@@ -38,23 +38,29 @@ export function difference(a: LinearMap, b: LinearMap, sourceSize?: Pair): Linea
   return sum([a, negate(b)], sourceSize);
 }
 
-/** The maps' kernels as parts of one with the given geometry: each (max(p) − p) positions deep. */
-export function partsIn({ pads }: MapGeometry, maps: readonly LinearMap[]): Part[] {
-  return maps.map(({ kernel, outChannels, pads: own }) => ({
+/** The maps' kernels as parts of one with the given geometry: each (max(p) − p) positions deep, at the channels that it reads. */
+export function partsIn({ pads, firstChannel }: MapGeometry, maps: readonly LinearMap[]): Part[] {
+  return maps.map(({ kernel, outChannels, pads: own, firstChannel: channel }) => ({
     kernel,
     outChannels,
     offset: [pads[0] - own[0], pads[1] - own[1]],
+    channel: channel - firstChannel,
   }));
 }
 
-/** The smallest geometry that holds all the kernels, with `outChannels` rows. */
+/**
+ * The smallest geometry that holds all the kernels, with `outChannels` rows. Maps that read other channels than one another
+ * have a kernel without groups over all channels between the first and the last.
+ */
 export function commonGeometry(
   maps: readonly LinearMap[],
   sourceSize: Pair | undefined,
   outChannels: number,
 ): MapGeometry | Refusal {
   const [first] = maps;
-  if (maps.some((map) => map.inChannels !== first.inChannels)) return { refused: "branches read different channels" };
+  if (maps.some((map) => map.sourceChannels !== first.sourceChannels)) {
+    return { refused: "branches read different channels" };
+  }
   const vertical = commonAxis(maps, 0, sourceSize);
   const horizontal = commonAxis(maps, 1, sourceSize);
   if ("refused" in vertical) return vertical;
@@ -62,13 +68,23 @@ export function commonGeometry(
   const pads: Pads = [vertical.before, horizontal.before, vertical.behind, horizontal.behind];
   return {
     outChannels,
-    inChannels: first.inChannels,
-    groups: maps.reduce((groups, map) => gcd(groups, map.groups), 0),
+    ...commonChannels(maps),
     kernelSize: [vertical.size, horizontal.size],
     stride: first.stride,
     pads,
     dilation: [vertical.step, horizontal.step],
   };
+}
+
+function commonChannels(
+  maps: readonly LinearMap[],
+): Pick<MapGeometry, "inChannels" | "firstChannel" | "sourceChannels" | "groups"> {
+  const [{ sourceChannels, inChannels }] = maps;
+  const firstChannel = Math.min(...maps.map((map) => map.firstChannel));
+  const end = Math.max(...maps.map((map) => map.firstChannel + map.inChannels));
+  const same = maps.every((map) => map.firstChannel === firstChannel && map.inChannels === inChannels);
+  const groups = same ? maps.reduce((common, map) => gcd(common, map.groups), 0) : 1;
+  return { inChannels: end - firstChannel, firstChannel, sourceChannels, groups };
 }
 
 interface CommonAxis {

@@ -43,7 +43,8 @@ export function applyMap(map: LinearMap, x: Picture): Picture {
               const row = y * map.stride[0] - top + a * map.dilation[0];
               const column = z * map.stride[1] - left + b * map.dilation[1];
               if (row < 0 || row >= x.height || column < 0 || column >= x.width) continue;
-              total += weight[((o * perGroup + i) * kh + a) * kw + b]! * x.at(first + i, row, column);
+              total +=
+                weight[((o * perGroup + i) * kh + a) * kw + b]! * x.at(map.firstChannel + first + i, row, column);
             }
           }
         }

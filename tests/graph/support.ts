@@ -123,6 +123,11 @@ export function foldAndCompare(graph: Graph, shape: readonly number[], options: 
   };
   const exactError = errorOf(fold(graph, { ...options, precision: "f64" }).graph);
   const { graph: folded, report } = fold(graph, options);
+  for (const { macsBefore, macsAfter, conv } of report.regions) {
+    if (macsAfter > (options.maxCost ?? 1) * macsBefore * (1 + 1e-9)) {
+      throw new Error(`"${conv}" takes ${macsAfter} multiply-accumulates instead of ${macsBefore}`);
+    }
+  }
   if (JSON.stringify(graph.nodes) !== snapshot || [...graph.initializers.keys()].join() !== names) {
     throw new Error("fold changed the graph that it was given");
   }

@@ -1,3 +1,4 @@
+import { ofWholeSource, sliceChannels } from "../../conv-algebra/channels.js";
 import { concat } from "../../conv-algebra/concat.js";
 import type { Pair } from "../../conv-algebra/geometry.js";
 import { macsPerPosition } from "../../conv-algebra/geometry.js";
@@ -7,14 +8,16 @@ import { identityMap, isRefusal, settled } from "../../conv-algebra/linear-map.j
 import { negate, sum } from "../../conv-algebra/sum.js";
 import type { Dimension, Graph, GraphNode } from "../graph.js";
 import { consumersOf } from "../validate.js";
-import type { JoiningNode, LinearNode, UnaryNode } from "./linear/linear-node.js";
+import type { JoiningNode, LinearNode, SplittingNode, UnaryNode } from "./linear/linear-node.js";
 import { linearNode } from "./linear-nodes.js";
 
 /** One way to see a value: as a linear map of an earlier value, its source. */
 export interface Candidate {
   readonly source: string;
   readonly map: LinearMap;
-  /** Multiply-accumulates of the map as one convolution. */
+  /** Positions of the value: of the image where its size is known, else for one of the nearest value before it of unknown size. */
+  readonly area: number;
+  /** Multiply-accumulates of the map as one convolution of the source. */
   readonly folded: number;
   /** Of the cheapest way from source to value that is known otherwise: node by node, or folded in parts. */
   readonly unfolded: number;
@@ -88,6 +91,10 @@ class Walk implements Propagation {
       this.#refuse(node, undefined, linear);
       return;
     }
+    if (linear.kind === "split") {
+      this.#split(node, linear);
+      return;
+    }
     if (node.outputs.slice(1).some((output) => output !== "")) return; // Dropout's mask is read
     const found = linear.kind === "unary" ? this.#unary(node, linear) : this.#joining(node, linear);
     if (found.length === 0) return;
@@ -109,7 +116,26 @@ class Walk implements Propagation {
       }
       const own = linear.macs(map.outChannels) * this.#area(node.outputs[0], from.source, map);
       this.macs.set(node, own);
-      return [this.#candidate(node, from.source, map, cheapest(from) + own)];
+      return [this.#candidate(node.outputs[0], from.source, map, cheapest(from) + own)];
+    });
+  }
+
+  #split(node: GraphNode, linear: SplittingNode): void {
+    const inputs = [...(this.candidates.get(linear.input) ?? []), ...this.#identity(linear.input, node)];
+    const parts = inputs.map((from) => ({ from, ranges: linear.ranges(from.map.outChannels) }));
+    this.macs.set(node, 0);
+    for (const { from, ranges } of parts) if (isRefusal(ranges)) this.#refuse(node, from.source, ranges);
+    node.outputs.forEach((output, i) => {
+      const found = parts.flatMap(({ from, ranges }) => {
+        const [first, last] = isRefusal(ranges) ? [0, 0] : ranges[i];
+        if (output === "" || first >= last) return [];
+        // The other channels are other outputs' cost.
+        const share = (last - first) / from.map.outChannels;
+        return [this.#candidate(output, from.source, sliceChannels(from.map, first, last), share * cheapest(from))];
+      });
+      if (found.length === 0) return;
+      this.linear.set(node, linear);
+      this.candidates.set(output, this.#withParts(found));
     });
   }
 
@@ -134,7 +160,7 @@ class Walk implements Propagation {
       this.macs.set(node, own);
       return [
         this.#candidate(
-          node,
+          node.outputs[0],
           source,
           map,
           parts.reduce((total, part) => total + cheapest(part), own),
@@ -143,11 +169,11 @@ class Walk implements Propagation {
     });
   }
 
-  #candidate(node: GraphNode, source: string, made: LinearMap, unfolded: number): Candidate {
+  #candidate(value: string, source: string, made: LinearMap, unfolded: number): Candidate {
     // A fully connected layer has no groups.
     const map = settled(this.#shapes.get(source)?.length === 2 ? expandGroups(made, 1) : made);
-    const folded = macsPerPosition(map) * this.#area(node.outputs[0], source, map);
-    return { source, map, folded, unfolded };
+    const area = this.#area(value, source, map);
+    return { source, map, area, folded: macsPerPosition(ofWholeSource(map)) * area, unfolded };
   }
 
   /** Compares each candidate also with two steps: source → nearer source → value. */
@@ -174,7 +200,7 @@ class Walk implements Propagation {
       convChannels ??
       (shape?.length === 4 || shape?.length === 2 ? shape[1] : this.candidates.get(value)?.[0].map.outChannels);
     if (typeof channels !== "number" || !(channels >= 1 && channels <= mostChannels)) return [];
-    return [{ source: value, map: identityMap(channels), folded: 0, unfolded: 0 }];
+    return [{ source: value, map: identityMap(channels), area: 0, folded: 0, unfolded: 0 }];
   }
 
   /** A convolution tells its input's channels, whatever the graph says of its shape. */

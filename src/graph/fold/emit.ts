@@ -1,3 +1,4 @@
+import { ofWholeSource } from "../../conv-algebra/channels.js";
 import type { MapGeometry } from "../../conv-algebra/geometry.js";
 import { macsPerPosition, weightCount } from "../../conv-algebra/geometry.js";
 import { compactGroups } from "../../conv-algebra/groups.js";
@@ -68,7 +69,7 @@ export function emit(
       conv,
       form: describe(geometry),
       macsBefore: region.nodes.reduce((total, inside) => total + (macs.get(inside) ?? 0), 0),
-      macsAfter: (candidate.folded / macsPerPosition(candidate.map)) * macsPerPosition(geometry),
+      macsAfter: candidate.area * macsPerPosition(geometry),
       names,
       weight: weightArray(geometry, flat, type, names.weight),
       bias: roundTo({ dtype: "f64", shape: [geometry.outChannels], data: geometry.bias }, type, names.bias),
@@ -85,7 +86,8 @@ const isOutput = (graph: Graph, name: string): boolean => graph.outputs.some((ou
  * A region's map in its natural form: the groups that one of its convolutions has. Where none has them (they come from reconciling
  * several), the kernel gets as many groups as its zeros allow.
  */
-function naturalMap({ nodes, candidate: { map } }: Region): LinearMap {
+function naturalMap({ nodes, candidate }: Region): LinearMap {
+  const map = ofWholeSource(candidate.map);
   const convolutions = nodes.filter(({ op }) => op === "Conv");
   const natural =
     convolutions.length === 0 || convolutions.some((node) => intAttribute(node, "group", 1) === map.groups);

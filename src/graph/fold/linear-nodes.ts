@@ -3,6 +3,7 @@ import type { Refusal } from "../../conv-algebra/linear-map.js";
 import { floatAttribute, intAttribute } from "../attributes.js";
 import type { Graph, GraphNode } from "../graph.js";
 import { affineNode, arithmetic, batchNormalization, scaling } from "./linear/affine-nodes.js";
+import { concatenation, slice, split } from "./linear/channel-nodes.js";
 import { fullyConnected } from "./linear/fully-connected.js";
 import type { Context, LinearNode, Maker, Shapes } from "./linear/linear-node.js";
 import { averagePool, convolution, pad } from "./linear/window-nodes.js";
@@ -20,11 +21,11 @@ const makers: Readonly<Record<string, Maker>> = {
   Add: (context) => arithmetic(context, [1, 1], (c) => ({ shift: c })),
   AveragePool: averagePool,
   BatchNormalization: batchNormalization,
-  Concat: ({ node }) => {
-    if (intAttribute(node, "axis", 0) !== 1) return undefined;
-    return { kind: "concat", inputs: node.inputs, signs: node.inputs.map(() => 1) };
-  },
+  Concat: concatenation,
   Conv: convolution,
+  ConvTranspose: () => ({
+    refused: "a transposed convolution spreads its input over more positions, which no convolution of that input does",
+  }),
   Div: (context) => scaling(context, (c) => c.map((x) => 1 / x), false),
   Dropout: passing,
   Gemm: ({ node, constants, shapes }) => {
@@ -42,6 +43,8 @@ const makers: Readonly<Record<string, Maker>> = {
   Neg: ({ node }) =>
     affineNode(node.inputs[0], (channels) => affine(channels, { scale: new Float64Array(channels).fill(-1) })),
   Pad: pad,
+  Slice: slice,
+  Split: split,
   Sub: (context) => arithmetic(context, [1, -1], (c) => ({ shift: c.map((x) => -x) })),
   Sum: ({ node }) => ({ kind: "sum", inputs: node.inputs, signs: node.inputs.map(() => 1) }),
 };

@@ -1,3 +1,4 @@
+import { ofWholeSource } from "../../conv-algebra/channels.js";
 import type { Pair } from "../../conv-algebra/geometry.js";
 import { macsPerPosition } from "../../conv-algebra/geometry.js";
 import type { LinearMap } from "../../conv-algebra/linear-map.js";
@@ -30,6 +31,7 @@ export function regroupings(
   { propagation, selection, maxCost }: { propagation: Propagation; selection: Selection; maxCost: number },
 ): Regrouping[] {
   return sumChains(graph, flow).flatMap((chain) => {
+    if (chain.nodes.every((node) => selection.absorbed.has(node))) return [];
     const rank = shapes.get(chain.nodes.at(-1)!.outputs[0])?.length ?? 4;
     const shifts = chain.terms.filter(({ value }) => {
       const constant = graph.initializers.get(value);
@@ -90,12 +92,11 @@ function classesOf(
     return candidate ? [{ term, candidate }] : [];
   });
   const classes = found.map(({ term, candidate }): Class => {
-    const area = candidate.folded / macsPerPosition(candidate.map);
     const map = term.sign < 0 ? negate(candidate.map) : candidate.map;
-    return { terms: [term], map, cost: cheapest(candidate), area };
+    return { terms: [term], map, cost: cheapest(candidate), area: candidate.area };
   });
   if (classes.length === 0) return [];
-  const identity = identityMap(found[0].candidate.map.inChannels);
+  const identity = identityMap(found[0].candidate.map.sourceChannels);
   for (const term of terms) {
     if (term.value !== source) continue;
     classes.push({ terms: [term], map: term.sign < 0 ? negate(identity) : identity, cost: 0, area: undefined });
@@ -118,7 +119,7 @@ function mergedClass(a: Class, b: Class, maxCost: number, size: Pair | undefined
   if (area === undefined) return undefined;
   const map = sum([a.map, b.map], size);
   if (isRefusal(map)) return undefined;
-  const folded = macsPerPosition(map) * area;
+  const folded = macsPerPosition(ofWholeSource(map)) * area;
   const unfolded = a.cost + b.cost + map.outChannels * area;
   if (folded > maxCost * unfolded) return undefined;
   return { terms: [...a.terms, ...b.terms], map, cost: Math.min(folded, unfolded), area };

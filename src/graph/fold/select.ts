@@ -44,7 +44,8 @@ export function selectRegions(graph: Graph, flow: Dataflow, propagation: Propaga
   return { regions, absorbed, refusals: collectRefusals(graph, propagation, regions, rejected) };
 
   function choose(node: GraphNode): Region | undefined {
-    const [output] = node.outputs;
+    const [output, ...others] = node.outputs.filter((name) => name !== "");
+    if (others.length > 0) return undefined; // what a Split gives is several values
     for (const candidate of propagation.candidates.get(output) ?? []) {
       const inside = flow.between(candidate.source, node);
       const reason = flow.leak(inside, output)?.reason ?? costObstacle(candidate);

@@ -3,7 +3,7 @@ import type { NamedArray } from "../../../core/named-arrays.js";
 import type { Dimension, GraphNode } from "../../graph.js";
 
 /** A node that is linear in its inputs, as what it does to the maps that give them. */
-export type LinearNode = UnaryNode | JoiningNode;
+export type LinearNode = UnaryNode | JoiningNode | SplittingNode;
 
 export interface UnaryNode {
   readonly kind: "unary";
@@ -21,6 +21,14 @@ export interface JoiningNode {
   readonly inputs: readonly string[];
   /** For sums: +1 or −1 of each input. */
   readonly signs: readonly number[];
+}
+
+/** A node whose outputs are channels of its input. */
+export interface SplittingNode {
+  readonly kind: "split";
+  readonly input: string;
+  /** The channels of each output, of a value with that many. */
+  ranges(channels: number): readonly (readonly [first: number, last: number])[] | Refusal;
 }
 
 export type Shapes = ReadonlyMap<string, readonly Dimension[]>;
