@@ -9,13 +9,14 @@ import type { Net } from "../api/exchange/net.js";
 import { signature } from "../api/exchange/net-inputs.js";
 import { netParameters } from "../api/exchange/net-parameters.js";
 import { nativeAbsence } from "../backend/native/native-backend.js";
+import { describeBlock } from "../nn/blocks/describe.js";
 import { blockDefinition, blockKinds } from "../nn/blocks/registry.js";
 import { architecture } from "../nn/build-architecture.js";
 import type { Model } from "../nn/model.js";
 import { variantNames } from "../nn/zoo.js";
 import { type SourceOptions, withSourceOptions } from "./exchange-options.js";
 import { byteSize, plural, wholeCount } from "./format.js";
-import { describeBlock, describeSource } from "./net-facts.js";
+import { describeSource } from "./net-facts.js";
 import { withOutputOptions } from "./options.js";
 import { type OutputOptions, Terminal } from "./terminal.js";
 
@@ -126,7 +127,7 @@ function modelFile(terminal: Terminal, path: string, net: Net, model: Model): vo
     [
       describeSource(path, net),
       `${wholeCount(parameters)} parameters, ${wholeCount(macs)} MACs a picture`,
-      ...(form === "train" ? [`blocks: ${describeBlock(architecture.block)}`] : []),
+      ...(form === "train" ? [`blocks: ${architecture.block.kind}: ${describeBlock(architecture.block)}`] : []),
       `stages: depths ${architecture.depths.join(", ")}; widths ${architecture.widths.join(", ")}; strides ${architecture.strides.join(", ")}`,
       `input: ${preprocessing.size.join("×")}×${preprocessing.channels}, mean ${preprocessing.mean.join(", ")}, std ${preprocessing.std.join(", ")}`,
       `classes (${metadata.classNames.length}): ${metadata.classNames.slice(0, 20).join(", ")}${metadata.classNames.length > 20 ? ", …" : ""}`,

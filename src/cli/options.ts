@@ -35,7 +35,7 @@ export function strictOption(): Option {
 }
 
 /** What a parser throws: what it wants, without what it got (usage.ts knows that). */
-function wanted(what: string): InvalidArgumentError {
+export function wanted(what: string): InvalidArgumentError {
   return new InvalidArgumentError(what);
 }
 

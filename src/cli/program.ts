@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
+import { ablateCommand } from "./ablate.js";
 import { benchCommand } from "./bench.js";
 import { dataCommand } from "./data.js";
 import { evalCommand } from "./eval.js";
@@ -18,6 +19,7 @@ const commands = [
   quickstartCommand,
   trainCommand,
   evalCommand,
+  ablateCommand,
   foldCommand,
   verifyCommand,
   exportCommand,

@@ -11,12 +11,14 @@ export interface Progress {
 /** Of jobs that nobody watches. */
 export const silentProgress: Progress = { update() {}, stop() {} };
 
+/** What there is to say about the speed when so many units are done. */
+export type RateMeter = (done: number) => string;
+
 /** Seconds between two lines where there is no terminal. */
 const lineSeconds = 5;
 
 /** A bar with rate and time left, for a terminal. */
-export function progressBar(label: string, total: number, unit: string): Progress {
-  const rate = rateMeter(total, unit);
+export function progressBar(label: string, total: number, unit: string, rate: RateMeter): Progress {
   const single = new SingleBar(
     {
       format: `${label} {bar} {percentage}% | {value}/{total} ${unit} | {rate}{note}`,
@@ -38,8 +40,7 @@ export function progressBar(label: string, total: number, unit: string): Progres
 }
 
 /** A plain line every few seconds, for files and pipes. */
-export function progressLines(label: string, total: number, unit: string): Progress {
-  const rate = rateMeter(total, unit);
+export function progressLines(label: string, total: number, unit: string, rate: RateMeter): Progress {
   let shown = performance.now();
   return {
     update(done, note) {
@@ -54,7 +55,7 @@ export function progressLines(label: string, total: number, unit: string): Progr
 }
 
 /** "123 img/s, ETA 4.2 s", counted from the first unit on, so that preparations do not spoil the rate. */
-function rateMeter(total: number, unit: string): (done: number) => string {
+export function rateMeter(total: number, unit: string): RateMeter {
   let first: { done: number; time: number } | undefined;
   return (done) => {
     const time = performance.now();

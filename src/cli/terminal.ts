@@ -1,6 +1,6 @@
 import { Ansis } from "ansis";
 import Table from "cli-table3";
-import { type Progress, progressBar, progressLines, silentProgress } from "./progress.js";
+import { type Progress, progressBar, progressLines, rateMeter, silentProgress } from "./progress.js";
 
 /** Options that every command has. */
 export interface OutputOptions {
@@ -65,12 +65,15 @@ export class Terminal {
     return table.toString();
   }
 
-  /** A bar with rate and time left on a terminal; elsewhere a plain line now and then. The one before it ends. */
-  progress(label: string, total: number, unit: string): Progress {
+  /**
+   * A bar with rate and time left on a terminal; elsewhere a plain line now and then. The one before it ends.
+   * @param rate one that lasts over several bars of the same job
+   */
+  progress(label: string, total: number, unit: string, rate = rateMeter(total, unit)): Progress {
     this.#bar?.stop();
     if (this.json || this.quiet || total <= 0) return silentProgress;
-    if (!this.#interactive) return progressLines(label, total, unit);
-    const bar = progressBar(label, total, unit);
+    if (!this.#interactive) return progressLines(label, total, unit, rate);
+    const bar = progressBar(label, total, unit, rate);
     this.#bar = {
       update: bar.update,
       stop: () => {

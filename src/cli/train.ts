@@ -5,33 +5,27 @@ import { freshModel } from "../api/fresh-model.node.js";
 import { loadModel } from "../api/model-files.node.js";
 import { checkNewRun, resume, type TrainOptions, type TrainResult, train } from "../api/train.node.js";
 import { UserError } from "../core/errors.js";
-import { augmentationPresets } from "../data/augmentation/config.js";
 import type { BlockKind } from "../nn/architecture.js";
 import { blockKinds } from "../nn/blocks/registry.js";
 import type { RepvggOptions } from "../nn/repvgg.js";
 import type { EpochRecord } from "../train/history.js";
 import { percent, plural, wholeCount } from "./format.js";
 import { interruptedCode, interruptible } from "./interrupt.js";
-import { type ComputeOptions, number, strictOption, wholeNumber, wholeNumbers, withComputeOptions } from "./options.js";
+import { type ComputeOptions, number, wholeNumber, withComputeOptions } from "./options.js";
 import { Terminal } from "./terminal.js";
+import { givenOptions, type NetOptions, netSettings, withNetOptions, withTrainingOptions } from "./training-options.js";
 import { trainingView } from "./training-view.js";
 
 /** Options that a fresh net is built from. */
-interface NetOptions {
-  readonly model: string;
-  readonly depths?: number[];
-  readonly widths?: number[];
-  readonly strides?: number[];
-  readonly groups?: number;
+interface FreshNetOptions extends NetOptions {
   readonly block?: BlockKind;
   readonly pointwise: boolean;
   readonly identity: boolean;
-  readonly size?: number;
 }
 
 type TrainingOptions = Omit<TrainOptions, "backend" | "signal" | "onStep" | "onEpoch" | "onSkip" | "onProgress">;
 
-interface Options extends ComputeOptions, NetOptions, TrainingOptions {
+interface Options extends ComputeOptions, FreshNetOptions, TrainingOptions {
   readonly from?: string;
   readonly resume?: string;
 }
@@ -59,55 +53,20 @@ export function trainCommand(): Command {
     .addHelpText("after", examples)
     .optionsGroup("Run:")
     .option("--out <folder>", "folder of the run (default: runs/DATA-MODEL)")
-    .option("--resume <folder>", "go on with the run in this folder; all its settings stay")
-    .optionsGroup("Net:")
-    .option("--model <name>", "net of the zoo (repvgg info lists them)", "nano")
-    .option("--depths <list>", "blocks of each stage, as 2,4,2", wholeNumbers(1))
-    .option("--widths <list>", "channels of stage 0, 1, …, as 32,32,64,128", wholeNumbers(1))
-    .option("--strides <list>", "stride of each stage's first block, as 1,2,2,2", wholeNumbers(1))
-    .option("--groups <n>", "groups of every second layer", wholeNumber(1))
+    .option("--resume <folder>", "go on with the run in this folder; all its settings stay");
+  const net = withNetOptions(command)
     .addOption(new Option("--block <kind>", "what a block is in training form (default: repvgg)").choices(blockKinds))
     .option("--no-pointwise", "leave out the 1×1 branches")
     .option("--no-identity", "leave out the identity branches")
-    .option(
-      "--size <pixels>",
-      "side of the input (default: that of small pictures, else the net's)",
-      wholeNumber(1, 4096),
-    )
-    .addOption(new Option("--from <file>", "begin with this model file instead of a fresh net").conflicts(netFlags))
+    .addOption(new Option("--from <file>", "begin with this model file instead of a fresh net").conflicts(netFlags));
+  const training = withTrainingOptions(net)
     .optionsGroup("Training:")
-    .option("--epochs <n>", "passes over the data (default: 10)", wholeNumber(1))
-    .option("--batch-size <n>", "pictures a step (default: 128)", wholeNumber(1))
-    .option("--accumulate <n>", "compute a batch in n parts, for less memory (default: 1)", wholeNumber(1))
-    .addOption(
-      new Option("--optimizer <name>", "how gradients change weights (default: sgd)").choices(["sgd", "adamw"]),
-    )
-    .option("--learning-rate <x>", "after warm-up; falls to 0 along a cosine (default: 0.1)", number(0))
-    .option("--warmup-epochs <x>", "epochs of rising learning rate (default: 0.5)", number(0))
-    .option("--momentum <x>", "SGD's momentum or AdamW's β1 (default: 0.9)", number(0, 1))
-    .option("--weight-decay <x>", "on convolution and linear weights (default: 1e-4)", number(0))
     .option("--custom-l2", "decay the equivalent kernels instead of the branches'")
-    .option("--label-smoothing <x>", "share of the target spread over all classes (default: 0)", number(0, 1))
-    .option("--mixup <alpha>", "mix pictures in pairs by Beta(α, α) (default: 0, off)", number(0))
-    .option("--cutmix <alpha>", "paste patches by Beta(α, α) (default: 0, off)", number(0))
-    .option("--ema <decay>", "evaluate and keep a moving average of the weights (default: 0, off)", number(0, 1))
     .option("--seed <n>", "of weights, order and variation (default: 0)", wholeNumber(0, 2 ** 32 - 1))
-    .optionsGroup("Data:")
-    .addOption(
-      new Option("--augmentation <preset>", "how pictures are varied (default: by the input's size)").choices(
-        augmentationPresets,
-      ),
-    )
-    .option(
-      "--hold-out <part>",
-      "of each class for testing, where the data has no test split (default: 0.1)",
-      number(0, 1),
-    )
-    .addOption(strictOption())
     .optionsGroup("Process:")
     .option("--workers <n>", "threads that prepare pictures (default: by the data)", wholeNumber(0, 64))
     .option("--checkpoint-seconds <s>", "time between checkpoints inside an epoch (default: 60)", number(0));
-  return withComputeOptions(command).action(run);
+  return withComputeOptions(training).action(run);
 }
 
 async function run(data: string | undefined, options: Options, command: Command): Promise<void> {
@@ -156,10 +115,7 @@ function goOn(
   callbacks: Callbacks,
   command: Command,
 ): Promise<TrainResult> {
-  const given = command.options
-    .filter((option) => command.getOptionValueSource(option.attributeName()) === "cli")
-    .filter((option) => !processFlags.includes(option.attributeName()))
-    .map((option) => option.long!);
+  const given = givenOptions(command, processFlags);
   if (data !== undefined) given.unshift("data");
   if (given.length > 0) {
     throw new UserError({
@@ -172,15 +128,11 @@ function goOn(
 }
 
 function netOptions(options: Options): RepvggOptions {
-  const { depths, widths, strides, groups, block, pointwise, identity, size, seed } = options;
+  const { block, pointwise, identity, seed } = options;
   return {
-    ...(depths && { depths }),
-    ...(widths && { widths }),
-    ...(strides && { strides }),
-    ...(groups !== undefined && { groups }),
+    ...netSettings(options),
     ...(block && { block }),
     branches: { ...(!pointwise && { pointwise }), ...(!identity && { identity }) },
-    ...(size !== undefined && { inputSize: size }),
     ...(seed !== undefined && { seed }),
   };
 }

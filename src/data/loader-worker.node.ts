@@ -1,7 +1,8 @@
 import { parentPort, workerData } from "node:worker_threads";
+import { packError } from "../core/packed-error.js";
 import { BatchMaker } from "./batches.js";
 import type { Dataset } from "./dataset.js";
-import { type LoaderReply, type LoaderRequest, type LoaderWorkerData, packError } from "./loader-messages.js";
+import type { LoaderReply, LoaderRequest, LoaderWorkerData } from "./loader-messages.js";
 import { MemoryDataset } from "./memory-dataset.js";
 
 /* The thread of a loader: makes the batches that it is asked for, one after another. */

@@ -1,9 +1,10 @@
 import { availableParallelism } from "node:os";
 import { Worker } from "node:worker_threads";
+import { unpackError } from "../core/packed-error.js";
 import { BatchMaker, type BatchOptions, type MadeBatch } from "./batches.js";
 import type { Batch, Dataset } from "./dataset.js";
 import { createInThreadLoader, type Loader, type LoaderOptions, SkipList } from "./loader.js";
-import { type LoaderReply, type LoaderRequest, type LoaderWorkerData, unpackError } from "./loader-messages.js";
+import type { LoaderReply, LoaderRequest, LoaderWorkerData } from "./loader-messages.js";
 import { MemoryDataset } from "./memory-dataset.js";
 
 export interface ThreadedLoaderOptions extends LoaderOptions {

@@ -97,7 +97,7 @@ function build(
     groups: groupsFor(spec.groups ?? variant?.alternateGroups ?? 1, sum(depths)),
     inputChannels: spec.inputChannels ?? variant?.inputChannels ?? 3,
     classes: spec.classes ?? variant?.classes ?? 1000,
-    block: blockFor(spec.block ?? "repvgg", spec.branches),
+    block: blockSpec(spec.block ?? "repvgg", spec.branches),
     squeezeExcite: spec.squeezeExcite !== undefined ? spec.squeezeExcite : (variant?.squeezeExcite ?? null),
   };
   checkArchitecture(result);
@@ -143,7 +143,8 @@ function groupsFor(groups: number | Readonly<Record<number, number>>, layers: nu
   return result;
 }
 
-function blockFor(kind: BlockKind, branches: ArchitectureSpec["branches"] = {}): BlockSpec {
+/** A kind of blocks with the branches that it has where nothing else is said. @throws UserError for an unknown kind. */
+export function blockSpec(kind: BlockKind, branches: ArchitectureSpec["branches"] = {}): BlockSpec {
   checkKind("block", kind);
   const presence = blockDefinition(kind).branches;
   return {

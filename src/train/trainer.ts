@@ -1,11 +1,11 @@
 import type { Backend } from "../backend/backend.js";
-import { UserError } from "../core/errors.js";
 import type { Batch } from "../data/dataset.js";
 import type { Model } from "../nn/model.js";
 import { createNetwork, type Network } from "../nn/network.js";
 import { Tape } from "../tensor/tape.js";
 import type { Checkpoint } from "./checkpoint.js";
 import type { TrainConfig } from "./config.js";
+import { DivergenceError } from "./divergence.js";
 import { batchLoss, inputTensor } from "./loss.js";
 import { ClassificationMetrics } from "./metrics.js";
 import { Optimizer } from "./optimizer.js";
@@ -55,7 +55,7 @@ export class Trainer {
    * One optimizer step on a batch. On error (NaN loss included) the weights are those before the step.
    * @param step optimizer steps done before
    * @returns mean loss of the batch, as trained (label smoothing, mixup, auxiliary heads, custom L2)
-   * @throws UserError when the loss is not finite
+   * @throws DivergenceError when the loss is not finite
    */
   step(batch: Batch, learningRate: number, epoch: number, step: number): number {
     const { accumulate } = this.#config;
@@ -71,7 +71,7 @@ export class Trainer {
     }
     loss /= accumulate;
     if (!Number.isFinite(loss))
-      throw diverged(`a loss of ${loss} at step ${step + 1} of the run, in epoch ${epoch + 1}`);
+      throw new DivergenceError(`a loss of ${loss} at step ${step + 1} of the run, in epoch ${epoch + 1}`);
     this.#optimizer.step(learningRate, step, 1 / accumulate);
     this.#average?.update(step);
     return loss;
@@ -121,12 +121,13 @@ export class Trainer {
 
   /**
    * Everything but the position, for a checkpoint.
-   * @throws UserError when a weight is not finite: a step can overflow weights that gave a finite loss before it.
+   * @throws DivergenceError when a weight is not finite: a step can overflow weights that gave a finite loss before it.
    */
   state(): Omit<Checkpoint, "position"> {
     const model = this.#network.state();
     for (const [name, { data }] of model) {
-      if (data instanceof Float32Array && !data.every(Number.isFinite)) throw diverged(`${name} that is not`);
+      if (data instanceof Float32Array && !data.every(Number.isFinite))
+        throw new DivergenceError(`${name} that is not`);
     }
     return { model, optimizer: this.#optimizer.state(), average: this.#average?.state() ?? new Map() };
   }
@@ -165,14 +166,6 @@ export class Trainer {
       this.#tape.reset();
     }
   }
-}
-
-function diverged(received: string): UserError {
-  return new UserError({
-    expected: "a finite loss and finite weights",
-    received,
-    remedy: "lower the learning rate or lengthen the warm-up; what was saved before stays as it is",
-  });
 }
 
 /** The parameters whose decay custom L2 takes over: those of the 3×3 and 1×1 branches. */

@@ -21,7 +21,7 @@ describe("train --block", () => {
 
   it("writes a model file that info describes and fold folds", async () => {
     const info = await repvgg(["info", model]);
-    expect(info.stdout).toContain("blocks: acb (3×3 + 3×1 + 1×3, each with BatchNorm)\n");
+    expect(info.stdout).toContain("blocks: acb: 3×3 + 3×1 + 1×3, each with BatchNorm\n");
     const plain = join(folder, "plain.safetensors");
     expect(await repvggJson(["fold", model, "-o", plain])).toMatchObject({ verification: { agree: true } });
     expect((await loadModel(plain)).form).toBe("plain");

@@ -58,6 +58,26 @@ export interface BarChart extends ChartText {
   readonly series: readonly BarSeries[];
 }
 
+/** Single measurements, and what is made of them. */
+export interface DotRow {
+  readonly name: string;
+  readonly values: readonly number[];
+  readonly mean?: number;
+  /** Ends of the whisker, as mean ± standard deviation. */
+  readonly range?: readonly [low: number, high: number];
+  /** Which of the series' colours and marks the dots have. Default 0. */
+  readonly look?: number;
+}
+
+/** Rows of single measurements along one axis: every value is seen, not only their mean. */
+export interface DotChart extends ChartText {
+  readonly kind: "dots";
+  readonly value: Axis;
+  readonly rows: readonly DotRow[];
+  /** A number that the rows are compared with. */
+  readonly reference?: { readonly value: number; readonly label: string };
+}
+
 export interface HeatPanel {
   readonly title?: string;
   readonly rows: number;
@@ -101,4 +121,4 @@ export interface Timeline extends ChartText {
   readonly series: readonly { readonly name: string; readonly spans: readonly TimeSpan[] }[];
 }
 
-export type Chart = LineChart | BarChart | HeatMap | Timeline;
+export type Chart = LineChart | BarChart | DotChart | HeatMap | Timeline;

@@ -1,5 +1,6 @@
 import { drawBars } from "./bars.js";
 import type { Chart } from "./chart.js";
+import { drawDots } from "./dots.js";
 import { type Drawing, frame } from "./frame.js";
 import { drawHeatMap } from "./heat-map.js";
 import { drawLines } from "./lines.js";
@@ -20,6 +21,8 @@ function draw(chart: Chart, width: number): Drawing {
       return drawLines(chart, width);
     case "bars":
       return drawBars(chart, width);
+    case "dots":
+      return drawDots(chart, width);
     case "heat-map":
       return drawHeatMap(chart, width);
     case "timeline":

@@ -1,4 +1,4 @@
-import type { BarChart, Chart, LineChart, Timeline } from "../charts/chart.js";
+import type { BarChart, Chart, DotChart, LineChart, Timeline } from "../charts/chart.js";
 import { plain } from "../charts/unit.js";
 import type { Table } from "./section.js";
 
@@ -17,6 +17,8 @@ function tableOf(chart: Chart): Table | undefined {
       return ofLines(chart);
     case "bars":
       return ofBars(chart);
+    case "dots":
+      return ofDots(chart);
     case "timeline":
       return ofTimeline(chart);
     case "heat-map":
@@ -52,6 +54,20 @@ function ofBars({ title, value, categories, series }: BarChart): Table {
   ]);
   const columns = [{ label: "" }, ...series.map(({ name }) => ({ label: name || value.label }))];
   return { kind: "table", caption: title, columns: [{ ...columns[0]!, label: "what" }, ...columns.slice(1)], rows };
+}
+
+function ofDots({ title, value, rows }: DotChart): Table {
+  const format = (value.unit ?? plain).format;
+  return {
+    kind: "table",
+    caption: title,
+    columns: [{ label: "what" }, { label: "mean" }, { label: "single values", align: "left" }],
+    rows: rows.map(({ name, values, mean }) => [
+      name,
+      mean === undefined ? "–" : format(mean),
+      values.map(format).join(", "),
+    ]),
+  };
 }
 
 function ofTimeline({ title, y, series }: Timeline): Table {

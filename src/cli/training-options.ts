@@ -1,0 +1,79 @@
+import { type Command, Option } from "commander";
+import { augmentationPresets } from "../data/augmentation/config.js";
+import { number, strictOption, wholeNumber, wholeNumbers } from "./options.js";
+
+/** Options of the shape that a fresh net has, whatever its blocks. */
+export interface NetOptions {
+  readonly model: string;
+  readonly depths?: number[];
+  readonly widths?: number[];
+  readonly strides?: number[];
+  readonly groups?: number;
+  readonly size?: number;
+}
+
+export function withNetOptions(command: Command): Command {
+  return command
+    .optionsGroup("Net:")
+    .option("--model <name>", "net of the zoo (repvgg info lists them)", "nano")
+    .option("--depths <list>", "blocks of each stage, as 2,4,2", wholeNumbers(1))
+    .option("--widths <list>", "channels of stage 0, 1, …, as 32,32,64,128", wholeNumbers(1))
+    .option("--strides <list>", "stride of each stage's first block, as 1,2,2,2", wholeNumbers(1))
+    .option("--groups <n>", "groups of every second layer", wholeNumber(1))
+    .option(
+      "--size <pixels>",
+      "side of the input (default: that of small pictures, else the net's)",
+      wholeNumber(1, 4096),
+    );
+}
+
+/** The options that are there, by the names that the functions which make nets have for them. */
+export function netSettings({ depths, widths, strides, groups, size }: NetOptions) {
+  return {
+    ...(depths && { depths }),
+    ...(widths && { widths }),
+    ...(strides && { strides }),
+    ...(groups !== undefined && { groups }),
+    ...(size !== undefined && { inputSize: size }),
+  };
+}
+
+/** Options of how any net is trained, and on which part of the data. */
+export function withTrainingOptions(command: Command): Command {
+  return command
+    .optionsGroup("Training:")
+    .option("--epochs <n>", "passes over the data (default: 10)", wholeNumber(1))
+    .option("--batch-size <n>", "pictures a step (default: 128)", wholeNumber(1))
+    .option("--accumulate <n>", "compute a batch in n parts, for less memory (default: 1)", wholeNumber(1))
+    .addOption(
+      new Option("--optimizer <name>", "how gradients change weights (default: sgd)").choices(["sgd", "adamw"]),
+    )
+    .option("--learning-rate <x>", "after warm-up; falls to 0 along a cosine (default: 0.1)", number(0))
+    .option("--warmup-epochs <x>", "epochs of rising learning rate (default: 0.5)", number(0))
+    .option("--momentum <x>", "SGD's momentum or AdamW's β1 (default: 0.9)", number(0, 1))
+    .option("--weight-decay <x>", "on convolution and linear weights (default: 1e-4)", number(0))
+    .option("--label-smoothing <x>", "share of the target spread over all classes (default: 0)", number(0, 1))
+    .option("--mixup <alpha>", "mix pictures in pairs by Beta(α, α) (default: 0, off)", number(0))
+    .option("--cutmix <alpha>", "paste patches by Beta(α, α) (default: 0, off)", number(0))
+    .option("--ema <decay>", "evaluate and keep a moving average of the weights (default: 0, off)", number(0, 1))
+    .optionsGroup("Data:")
+    .addOption(
+      new Option("--augmentation <preset>", "how pictures are varied (default: by the input's size)").choices(
+        augmentationPresets,
+      ),
+    )
+    .option(
+      "--hold-out <part>",
+      "of each class for testing, where the data has no test split (default: 0.1)",
+      number(0, 1),
+    )
+    .addOption(strictOption());
+}
+
+/** Names of the options given on the command line, of those that are not in `allowed`. */
+export function givenOptions(command: Command, allowed: readonly string[]): string[] {
+  return command.options
+    .filter((option) => command.getOptionValueSource(option.attributeName()) === "cli")
+    .filter((option) => !allowed.includes(option.attributeName()))
+    .map((option) => option.long!);
+}
