@@ -3,7 +3,7 @@ import { Command } from "commander";
 import { ablationVariants } from "../analysis/ablation/variants.js";
 import { type AblateOptions, type AblationResult, ablate, resumeAblation } from "../api/ablate/ablate.node.js";
 import { AblationDirectory } from "../api/ablate/ablation-directory.node.js";
-import { type AblationSeeds, chooseSeeds, planRuns } from "../api/ablate/setup.js";
+import { type AblationSeeds, chooseSeeds, planRuns } from "../api/ablate/setup.node.js";
 import { ablationCells, ablationHead, ablationSentences, describeRuns } from "../api/ablate/text.js";
 import { writeAblation } from "../api/ablate/write-results.node.js";
 import { UserError } from "../core/errors.js";

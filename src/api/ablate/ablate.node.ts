@@ -16,7 +16,7 @@ import {
   type PlannedRun,
   planRuns,
   variantsOf,
-} from "./setup.js";
+} from "./setup.node.js";
 import { variantModel } from "./train-variant.node.js";
 
 /** How far an ablation is. */

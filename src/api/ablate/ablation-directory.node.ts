@@ -4,7 +4,7 @@ import type { AblationRun } from "../../analysis/ablation/summary.js";
 import { UserError } from "../../core/errors.js";
 import { writeFileAtomically } from "../../formats/atomic-write.node.js";
 import { explainFileError } from "../../formats/file-errors.node.js";
-import type { AblationSetup, PlannedRun } from "./setup.js";
+import type { AblationSetup, PlannedRun } from "./setup.node.js";
 
 /**
  * The folder of an ablation:

@@ -4,7 +4,7 @@ import { packError } from "../../core/packed-error.js";
 import type { Dataset } from "../../data/dataset.js";
 import { decodeIntoMemory } from "../../data/memory-dataset.js";
 import { type TrainAndTest, trainAndTest } from "../datasets.node.js";
-import type { FromChild, ToChild } from "./messages.js";
+import type { FromChild, ToChild } from "./messages.node.js";
 import { trainVariant, type VariantJob } from "./train-variant.node.js";
 
 /** Milliseconds between two reports of a run's steps. */

@@ -3,7 +3,7 @@ import { fileURLToPath } from "node:url";
 import type { AblationRun } from "../../analysis/ablation/summary.js";
 import { unpackError } from "../../core/packed-error.js";
 import type { RunPosition } from "../../train/checkpoint.js";
-import type { FromChild, ToChild } from "./messages.js";
+import type { FromChild, ToChild } from "./messages.node.js";
 import type { VariantJob } from "./train-variant.node.js";
 
 const main = fileURLToPath(new URL("./child-main.node.js", import.meta.url));

@@ -15,7 +15,7 @@ import { fold } from "../fold.js";
 import { freshModel } from "../fresh-model.node.js";
 import { resume, type TrainResult, train } from "../train.node.js";
 import { writeResult } from "./ablation-directory.node.js";
-import type { AblationNet } from "./setup.js";
+import type { AblationNet } from "./setup.node.js";
 import { StepMeter } from "./step-meter.node.js";
 
 export interface VariantJob {

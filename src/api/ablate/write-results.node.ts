@@ -2,7 +2,7 @@ import { describeMachine } from "../bench/machine.node.js";
 import { reportPage } from "../report-page.js";
 import type { AblationResult } from "./ablate.node.js";
 import { AblationDirectory } from "./ablation-directory.node.js";
-import { ablationPage } from "./page.js";
+import { ablationPage } from "./page.node.js";
 
 /** Writes results.json and report.html into the ablation's folder. @returns their paths */
 export async function writeAblation(result: AblationResult): Promise<{ readonly json: string; readonly html: string }> {
