@@ -58,6 +58,9 @@ const empty: readonly Chart[] = [
   { kind: "bars", ...words, value: { label: "v" }, categories: [], series: [] },
   { kind: "bars", ...words, value: { label: "v" }, categories: ["a"], series: [{ name: "s", values: [undefined] }] },
   { kind: "bars", ...words, value: { label: "v" }, categories: ["a"], series: [{ name: "s", values: [Number.NaN] }] },
+  { kind: "dots", ...words, value: { label: "v" }, rows: [] },
+  { kind: "dots", ...words, value: { label: "v" }, rows: [{ name: "a", values: [] }] },
+  { kind: "dots", ...words, value: { label: "v" }, rows: [{ name: "a", values: [Number.NaN], mean: Number.NaN }] },
   { kind: "heat-map", ...words, scale: "diverging", panels: [] },
   { kind: "heat-map", ...words, scale: "sequential", panels: [{ rows: 1, columns: 2, values: [Number.NaN, 0] }] },
   { kind: "timeline", ...words, x: { label: "x" }, y: { label: "y" }, series: [] },
@@ -100,4 +103,13 @@ it("a timeline's area has the height of its numbers", () => {
   );
   const heights = [...svg.matchAll(/class="hit"[^>]* height="([\d.]+)"/g)].map(([, height]) => Number(height));
   expect(heights[0]).toBe(2 * heights[1]!);
+});
+
+it("dots stand where their numbers are, their mean between them", () => {
+  const rows = [{ name: "a", values: [1, 3], mean: 2 }];
+  const svg = chartSvg({ kind: "dots", ...words, value: { label: "v", domain: [0, 4] }, rows }, 600, "id");
+  const [low, high] = [...svg.matchAll(/<circle [^>]*cx="([\d.]+)"/g)].map(([, x]) => Number(x));
+  const [, bar] = /class="whisker" d="M([\d.]+) [\d.]+v22"/.exec(svg)!;
+  expect((low! + high!) / 2).toBeCloseTo(Number(bar), 1);
+  expect(high! - low!).toBeGreaterThan(100);
 });

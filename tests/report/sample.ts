@@ -72,6 +72,20 @@ export const sample: Report = {
     {
       kind: "chart",
       chart: {
+        kind: "dots",
+        title: "Every seed",
+        description: "A dot for each run; the bar is the mean.",
+        value: { label: "test top-1", unit: share },
+        reference: { value: 0.72, label: "the base" },
+        rows: [
+          { name: "all branches", values: [0.71, 0.72, 0.73], mean: 0.72, range: [0.71, 0.73] },
+          { name: hostile, values: [0.64, 0.655], mean: 0.6475, look: 1 },
+        ],
+      },
+    },
+    {
+      kind: "chart",
+      chart: {
         kind: "lines",
         title: "Variants",
         description: "Means with their standard deviations.",
