@@ -62,10 +62,21 @@ function weightsByName(net: Net, options: SaveOptions): NamedArrays {
       remedy: "leave the scheme out, or write ONNX",
     });
   }
-  const floating = (array: NamedArray): boolean => /^b?f/.test(array.dtype);
-  const weights = net.model?.state ?? new Map([...net.graph.initializers].filter(([, array]) => floating(array)));
+  const weights = net.model?.state ?? withCounters(net);
   const named = scheme === undefined || scheme === own ? weights : fromOfficial(weights, scheme);
   return atPrecision(named, options);
+}
+
+/** A graph's floating-point constants; behind the variance of each BatchNorm that is still there its counter, as in PyTorch's state. */
+function withCounters({ graph, counters }: Net): NamedArrays {
+  const weights = new Map<string, NamedArray>();
+  for (const [name, array] of graph.initializers) {
+    if (!/^b?f/.test(array.dtype)) continue;
+    weights.set(name, array);
+    const counter = name.replace(/\.running_var$/, ".num_batches_tracked");
+    if (counters?.has(counter)) weights.set(counter, counters.get(counter)!);
+  }
+  return weights;
 }
 
 function atPrecision(weights: NamedArrays, { precision }: Pick<SaveOptions, "precision">): NamedArrays {

@@ -15,12 +15,13 @@ import { batchNormEpsilon, type Form } from "../../nn/architecture.js";
  * then SE where there is one, then ReLU. The first block of every stage has stride 2, unless a skip branch shows otherwise.
  * The value before SE and ReLU is `<block>.reparam_conv`: folded, the graph has the plain form's weights by name.
  *
- * @returns the graph, its form, and names that it has no place for.
+ * @returns the graph, its form, the counters of its BatchNorms, and names that it has no place for.
  * @throws UserError when weights are missing or do not fit together.
  */
 export function mobileOneGraph(weights: NamedArrays): {
   readonly graph: Graph;
   readonly form: Form;
+  readonly counters: NamedArrays;
   readonly leftOver: readonly string[];
 } {
   const form: Form = weights.has("stage0.reparam_conv.weight") ? "plain" : "train";
@@ -43,7 +44,8 @@ export function mobileOneGraph(weights: NamedArrays): {
     [valueInfo("input", ["batch", inputChannels, "height", "width"])],
     [valueInfo("logits", ["batch", classes!])],
   );
-  return { graph, form, leftOver: net.unused() };
+  const counters = new Map([...weights].filter(([name]) => net.isCounter(name)));
+  return { graph, form, counters, leftOver: net.unused() };
 }
 
 interface Place {
@@ -156,7 +158,13 @@ class NetBuilder {
   }
 
   unused(): string[] {
-    return [...this.#weights.keys()].filter((name) => !this.#used.has(name) && !name.endsWith(".num_batches_tracked"));
+    return [...this.#weights.keys()].filter((name) => !this.#used.has(name) && !this.isCounter(name));
+  }
+
+  /** Of a BatchNorm that the graph has. */
+  isCounter(name: string): boolean {
+    const path = /^(.*)\.num_batches_tracked$/.exec(name)?.[1];
+    return path !== undefined && this.#used.has(`${path}.running_var`);
   }
 
   unfit(name: string, expected: string): never {

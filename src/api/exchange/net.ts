@@ -1,3 +1,4 @@
+import type { NamedArrays } from "../../core/named-arrays.js";
 import type { Scheme } from "../../formats/names/schemes.js";
 import type { OnnxEnvelope } from "../../graph/from-onnx.js";
 import type { Graph } from "../../graph/graph.js";
@@ -14,6 +15,8 @@ export interface Net {
   readonly model?: Model;
   /** What an ONNX file says beside its graph: written back when the net is. */
   readonly envelope?: OnnxEnvelope;
+  /** Of a graph out of weights by name: the batches that each BatchNorm has seen (`<path>.num_batches_tracked`), which no node reads. */
+  readonly counters?: NamedArrays;
   readonly source: NetSource;
 }
 

@@ -74,9 +74,9 @@ function fromWeights(
     const notes = [...found.notes];
     if (unmatched.length > 0) notes.push(`left out ${some(unmatched)}: no names of the scheme ${scheme}`);
     if (scheme === "mobileone" || scheme === "mobileone-timm") {
-      const { graph, form, leftOver } = mobileOneGraph(widened(arrays));
+      const { graph, form, counters, leftOver } = mobileOneGraph(widened(arrays));
       if (leftOver.length > 0) notes.push(`left out ${some(leftOver)}: the net has no place for them`);
-      return { graph, source: { ...found, scheme, form, notes } };
+      return { graph, counters, source: { ...found, scheme, form, notes } };
     }
     const { model, notes: assumptions } = modelFromWeights(arrays, hints);
     const { graph } = netOf(model);
