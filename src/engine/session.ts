@@ -25,8 +25,10 @@ export type SessionInput = SessionValue | Readonly<Record<string, SessionValue>>
 export type SessionOutputs = Readonly<Record<string, SessionTensor>>;
 
 export interface SessionOptions {
-  /** Kernels and threads to run on. Several sessions may share one; it is not disposed with the session. */
+  /** Kernels and threads to run on. Several sessions may share one. */
   readonly backend: Backend;
+  /** Dispose the backend with the session (default false). */
+  readonly ownsBackend?: boolean;
   /** Shape of the input (of each input by name). Needed where the graph leaves a size open other than the batch's, which is 1 then. */
   readonly shape?: readonly number[] | Readonly<Record<string, readonly number[]>>;
   /** Inner values to return beside the outputs, by value name. */
@@ -84,6 +86,7 @@ class GraphSession implements Session {
   readonly inputNames: readonly string[];
   readonly outputNames: readonly string[];
   readonly #backend: Backend;
+  readonly #ownsBackend: boolean;
   readonly #defaultShapes: Shapes;
   readonly #plans: PlanCache;
   #disposed = false;
@@ -92,6 +95,7 @@ class GraphSession implements Session {
     const { backend, features = [], fuseBatchNorm = true, compactWeights = false, maxPlans = 4 } = options;
     if (!(maxPlans >= 1)) throw new UserError({ expected: "maxPlans of at least 1", received: String(maxPlans) });
     this.#backend = backend;
+    this.#ownsBackend = options.ownsBackend ?? false;
     validate(graph);
     this.inputNames = graphInputs(graph).map((input) => input.name);
     this.#defaultShapes = defaultShapes(graph, options.shape);
@@ -165,6 +169,7 @@ class GraphSession implements Session {
     if (this.#disposed) return;
     this.#disposed = true;
     this.#plans.dispose();
+    if (this.#ownsBackend) this.#backend.dispose();
   }
 
   #execute(input: SessionInput): Executable {
