@@ -39,7 +39,17 @@ export { type ProfileOptions, profile } from "./api/profile/profile.node.js";
 export { profileZoo, type ZooRow } from "./api/profile/zoo.js";
 export { type RecalibrateOptions, recalibrate } from "./api/recalibrate.node.js";
 export { type Chart, type Report, reportPage, type Section, type Unit, units } from "./api/report-page.js";
-export { createSession, type SessionOptions } from "./api/session.node.js";
+export {
+  createSession,
+  type PlanReport,
+  type Session,
+  type SessionInput,
+  type SessionOptions,
+  type SessionOutputs,
+  type SessionTensor,
+  type StepProfile,
+  type StepReport,
+} from "./api/session.node.js";
 export {
   type AugmentationConfig,
   type AugmentationPreset,
@@ -62,8 +72,6 @@ export {
 export { type ErrorParts, FormatError, ShapeError, UserError, VerificationError } from "./core/errors.js";
 export type { NamedArray, NamedArrays } from "./core/named-arrays.js";
 export type { Preprocessing } from "./core/preprocessing.js";
-export type { PlanReport, StepReport } from "./engine/plan/report.js";
-export type { Session, SessionInput, SessionOutputs, SessionTensor, StepProfile } from "./engine/session.js";
 export type { Architecture, BlockSpec, Form } from "./nn/architecture.js";
 export { type ArchitectureSpec, architecture } from "./nn/build-architecture.js";
 export type { Model, ModelMetadata } from "./nn/model.js";
