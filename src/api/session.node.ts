@@ -10,6 +10,10 @@ import { toGraph } from "../nn/to-graph.js";
 import type { ComputeOptions } from "./backend.node.js";
 import type { Net } from "./exchange/net.js";
 
+export type { PlanReport, StepReport } from "../engine/plan/report.js";
+export type { SessionInput, SessionOutputs, SessionTensor, StepProfile } from "../engine/session.js";
+export type { Session };
+
 /** Where the session runs, and how. */
 export type SessionOptions = ComputeOptions & Omit<GraphOptions, "backend" | "ownsBackend">;
 
