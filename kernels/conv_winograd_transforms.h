@@ -1,5 +1,6 @@
 // The one-dimensional transforms of Winograd's F(m, 3) (Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks",
-// 2015): y = Aᵀ [(G g) ⊙ (Bᵀ d)] with m + 2 products for m outputs. Interpolation points 0, ±1, ∞ for m = 2, and ±2 for m = 4.
+// 2015): y = Aᵀ [(G g) ⊙ (Bᵀ d)] with m + 2 products for m outputs. Interpolation points are 0, ±1, ∞ for m = 2 and 0, ±√½, ±√2, ∞ for
+// m = 4: these powers stay closer to 1 than those of 0, ±1, ±2, ∞ (2.8 instead of 8), and rounding errors with them.
 #pragma once
 #include "simd.h"
 
@@ -23,21 +24,24 @@ INLINE void winograd2_result(const vf m[4], vf y[2]) {
   y[1] = m[1] - m[2] - m[3];
 }
 
+#define ROOT_HALF 0.70710678118654752f
+#define ROOT_TWO 1.41421356237309505f
+
 INLINE void winograd4_data(const vf d[6], vf t[6]) {
-  const vf even = d[4] - d[2] * 4, odd = d[3] - d[1] * 4;
-  const vf even2 = d[4] - d[2], odd2 = (d[3] - d[1]) * 2;
-  t[0] = d[0] * 4 - d[2] * 5 + d[4];
+  const vf even = d[4] - d[2] * 2, odd = (d[3] - d[1] * 2) * ROOT_HALF;
+  const vf even2 = d[4] - d[2] * 0.5f, odd2 = (d[3] - d[1] * 0.5f) * ROOT_TWO;
+  t[0] = d[0] - d[2] * 2.5f + d[4];
   t[1] = even + odd;
   t[2] = even - odd;
   t[3] = even2 + odd2;
   t[4] = even2 - odd2;
-  t[5] = d[1] * 4 - d[3] * 5 + d[5];
+  t[5] = d[1] - d[3] * 2.5f + d[5];
 }
 
 INLINE void winograd4_kernel(const vf g[3], vf t[6]) {
-  const vf even = (g[0] + g[2]) * (-1.0f / 6), odd = g[1] * (-1.0f / 6);
-  const vf even2 = g[0] * (1.0f / 24) + g[2] * (1.0f / 6), odd2 = g[1] * (1.0f / 12);
-  t[0] = g[0] * 0.25f;
+  const vf even = (g[0] + g[2] * 0.5f) * (-2.0f / 3), odd = g[1] * (-2.0f / 3 * ROOT_HALF);
+  const vf even2 = (g[0] + g[2] * 2) * (1.0f / 6), odd2 = g[1] * (1.0f / 6 * ROOT_TWO);
+  t[0] = g[0];
   t[1] = even + odd;
   t[2] = even - odd;
   t[3] = even2 + odd2;
@@ -46,12 +50,12 @@ INLINE void winograd4_kernel(const vf g[3], vf t[6]) {
 }
 
 INLINE void winograd4_result(const vf m[6], vf y[4]) {
-  const vf sum = m[1] + m[2], difference = m[1] - m[2];
-  const vf sum2 = m[3] + m[4], difference2 = m[3] - m[4];
+  const vf sum = m[1] + m[2], difference = (m[1] - m[2]) * ROOT_HALF;
+  const vf sum2 = m[3] + m[4], difference2 = (m[3] - m[4]) * ROOT_TWO;
   y[0] = m[0] + sum + sum2;
-  y[1] = difference + difference2 * 2;
-  y[2] = sum + sum2 * 4;
-  y[3] = difference + difference2 * 8 + m[5];
+  y[1] = difference + difference2;
+  y[2] = sum * 0.5f + sum2 * 2;
+  y[3] = difference * 0.5f + difference2 * 2 + m[5];
 }
 
 // Stride 2 on one axis: output i = g0·d[2i] + g1·d[2i + 1] + g2·d[2i + 2]. The even inputs meet g0 and g2 in F(4, 2), with
@@ -88,9 +92,9 @@ INLINE void winograd4_stride2_result(const vf m[9], vf y[4]) {
 
 // F(3, 4), the gradient of the weights: the same points, so the same Bᵀ; G takes 4 output gradients, Aᵀ gives 3 taps.
 INLINE void winograd4_gradient(const vf g[4], vf t[6]) {
-  const vf even = (g[0] + g[2]) * (-1.0f / 6), odd = (g[1] + g[3]) * (-1.0f / 6);
-  const vf even2 = (g[0] + g[2] * 4) * (1.0f / 24), odd2 = (g[1] + g[3] * 4) * (1.0f / 12);
-  t[0] = g[0] * 0.25f;
+  const vf even = (g[0] + g[2] * 0.5f) * (-2.0f / 3), odd = (g[1] + g[3] * 0.5f) * (-2.0f / 3 * ROOT_HALF);
+  const vf even2 = (g[0] + g[2] * 2) * (1.0f / 6), odd2 = (g[1] + g[3] * 2) * (1.0f / 6 * ROOT_TWO);
+  t[0] = g[0];
   t[1] = even + odd;
   t[2] = even - odd;
   t[3] = even2 + odd2;
@@ -101,6 +105,6 @@ INLINE void winograd4_gradient(const vf g[4], vf t[6]) {
 INLINE void winograd4_taps(const vf m[6], vf y[3]) {
   const vf sum = m[1] + m[2], sum2 = m[3] + m[4];
   y[0] = m[0] + sum + sum2;
-  y[1] = m[1] - m[2] + (m[3] - m[4]) * 2;
-  y[2] = sum + sum2 * 4 + m[5];
+  y[1] = (m[1] - m[2]) * ROOT_HALF + (m[3] - m[4]) * ROOT_TWO;
+  y[2] = sum * 0.5f + sum2 * 2 + m[5];
 }
