@@ -7,17 +7,22 @@ import type { Model } from "../nn/model.js";
  * accepts any names.
  */
 export function checkClasses(model: Model, dataset: Dataset): void {
+  if (hasClassesOf(model, dataset)) return;
   const { classNames } = model.metadata;
-  const numbered = classNames.every((name, i) => name === String(i));
-  const same =
-    classNames.length === dataset.classNames.length &&
-    (numbered || classNames.every((name, i) => name === dataset.classNames[i]));
-  if (same) return;
   throw new UserError({
     expected: `the model's ${classNames.length} classes (${some(classNames)})`,
     received: `${dataset.classNames.length} classes in ${dataset.name} (${some(dataset.classNames)})`,
     remedy: "use the data that the model was trained on, or train a model for these classes",
   });
+}
+
+/** Whether the data set's classes are the model's, or the model's have only numbers for names. */
+export function hasClassesOf({ metadata: { classNames } }: Model, dataset: Dataset): boolean {
+  const numbered = classNames.every((name, i) => name === String(i));
+  return (
+    classNames.length === dataset.classNames.length &&
+    (numbered || classNames.every((name, i) => name === dataset.classNames[i]))
+  );
 }
 
 function some(names: readonly string[]): string {

@@ -1,5 +1,6 @@
 import type { Dataset, SkippedFile } from "../data/dataset.js";
-import { describeDataset, type SplitsDescription } from "../data/describe.node.js";
+import { describeDataset } from "../data/describe.node.js";
+import type { SplitsDescription } from "../data/description.js";
 import { checkSameClasses } from "../data/hold-out.js";
 import type { Loader } from "../data/loader.js";
 import { createLoader, type ThreadedLoaderOptions } from "../data/loader.node.js";

@@ -1,3 +1,6 @@
+import { pixelWarnings, preprocessingWarnings } from "../analysis/diagnosis/preprocessing.js";
+import { checkStatistics, describeStatistics } from "../analysis/diagnosis/statistics.js";
+import type { Preprocessing } from "../core/preprocessing.js";
 import type { Dataset, SkippedFile } from "../data/dataset.js";
 import type { OpenOptions } from "../data/open-dataset.node.js";
 import { createSession } from "../engine/session.js";
@@ -8,9 +11,13 @@ import { type ComputeOptions, usingBackend } from "./backend.node.js";
 import { checkClasses } from "./classes.js";
 import { evaluationLoader, testSet } from "./datasets.node.js";
 import { graphInput } from "./input.js";
+import { PixelStatistics } from "./statistics.js";
+import { withPreprocessing } from "./with-preprocessing.js";
 
 export interface EvaluateOptions extends ComputeOptions, OpenOptions {
   readonly batchSize?: number;
+  /** Prepare pictures otherwise than the model file says; what differs is warned of. */
+  readonly preprocessing?: Partial<Preprocessing>;
   /** Told of the pictures done. */
   readonly onImages?: (done: number, total: number) => void;
 }
@@ -26,7 +33,12 @@ export interface Evaluation {
   /** [true class][predicted class] */
   readonly confusion: readonly (readonly number[])[];
   readonly skipped: readonly SkippedFile[];
+  /** Sentences: pictures prepared otherwise than the net was trained with, BatchNorm statistics that are stale. */
+  readonly warnings: readonly string[];
 }
+
+/** About so many pixels of a batch are looked at for their mean and deviation. */
+const pixelsOfBatch = 8192;
 
 /**
  * Accuracy of a model, in either form, on labelled pictures.
@@ -34,22 +46,25 @@ export interface Evaluation {
  * @throws UserError when the classes are not the model's, or the data cannot be read.
  */
 export async function evaluate(
-  model: Model,
+  trained: Model,
   data: string | Dataset,
   options: EvaluateOptions = {},
 ): Promise<Evaluation> {
   const { batchSize = 64, onImages } = options;
+  const model = withPreprocessing(trained, options.preprocessing ?? {});
   const dataset = await testSet(data, options);
   checkClasses(model, dataset);
   const loader = evaluationLoader(dataset, model, { batchSize });
   const { preprocessing, classNames } = model.metadata;
   const metrics = new ClassificationMetrics(classNames.length);
+  const pixels = new PixelStatistics(preprocessing.channels);
   try {
     await usingBackend(options, async (backend) => {
       const shape = [batchSize, preprocessing.channels, ...preprocessing.size];
       const session = createSession(toGraph(model), { backend, shape, fuseBatchNorm: false });
       try {
         for await (const batch of loader.epoch(0)) {
+          pixels.push(batch.images, Math.ceil(batch.images.length / preprocessing.channels / pixelsOfBatch));
           const logits = session.run(graphInput(batch, preprocessing))["logits"]!.data;
           for (let i = 0; i < batch.size; i++) {
             metrics.add(logits.subarray(i * metrics.classes, (i + 1) * metrics.classes), batch.labels[i]!);
@@ -72,5 +87,10 @@ export async function evaluate(
     perClass: dataset.classNames.map((name, c) => ({ name, recall: perClass[c]! })),
     confusion: Array.from({ length: classes }, (_, c) => [...confusion.subarray(c * classes, (c + 1) * classes)]),
     skipped: [...loader.skipped],
+    warnings: [
+      ...preprocessingWarnings(trained.metadata.preprocessing, preprocessing).map(({ message }) => message),
+      ...pixelWarnings(pixels, preprocessing).map(({ message }) => message),
+      ...describeStatistics(checkStatistics(model)),
+    ],
   };
 }

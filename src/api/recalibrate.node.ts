@@ -1,10 +1,12 @@
 import type { Dataset } from "../data/dataset.js";
-import { type OpenOptions, openDataset } from "../data/open-dataset.node.js";
+import { findSplit, type OpenOptions, openDataset } from "../data/open-dataset.node.js";
 import type { Model } from "../nn/model.js";
 import { recalibrate as recalibrateOnBatches } from "../nn/recalibrate.js";
 import { inputTensor } from "../train/loss.js";
 import { type ComputeOptions, usingBackend } from "./backend.node.js";
+import { hasClassesOf } from "./classes.js";
 import { evaluationLoader } from "./datasets.node.js";
+import { evaluate } from "./evaluate.node.js";
 import { spreadOver } from "./spread-over.js";
 
 export interface RecalibrateOptions extends ComputeOptions, OpenOptions {
@@ -14,6 +16,14 @@ export interface RecalibrateOptions extends ComputeOptions, OpenOptions {
   readonly images?: number;
   /** Told of the pictures done. */
   readonly onImages?: (done: number, total: number) => void;
+}
+
+/** What {@link recalibrate} did to the accuracy on pictures that it did not look at. */
+export interface RecalibrationEffect {
+  readonly images: number;
+  /** Top-1, shares in [0, 1]. */
+  readonly before: number;
+  readonly after: number;
 }
 
 /**
@@ -48,4 +58,25 @@ export async function recalibrate(
   } finally {
     await loader.dispose();
   }
+}
+
+/**
+ * Top-1 of a model before and after {@link recalibrate}, on the test split of the data.
+ * @param data a folder or known name
+ * @returns undefined where there is no test split, or its classes are not the model's
+ */
+export async function recalibrationEffect(
+  before: Model,
+  after: Model,
+  data: string,
+  options: RecalibrateOptions = {},
+): Promise<RecalibrationEffect | undefined> {
+  const { onImages, ...others } = options;
+  const test = await findSplit(data, "test", options);
+  if (!test || !hasClassesOf(before, test)) return undefined;
+  const top1 = async (model: Model, already: number): Promise<number> => {
+    const told = onImages && { onImages: (done: number, total: number) => onImages(already + done, 2 * total) };
+    return (await evaluate(model, test, { ...others, ...told })).top1;
+  };
+  return { images: test.length, before: await top1(before, 0), after: await top1(after, test.length) };
 }

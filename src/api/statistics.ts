@@ -20,24 +20,51 @@ export async function datasetStatistics(
   makeLoader: MakeLoader,
 ): Promise<Pick<Preprocessing, "mean" | "std">> {
   const loader = makeLoader(spreadOver(dataset, sampleSize), { batchSize: 100, size, channels, cropRatio, seed: 0 });
-  const sums = new Float64Array(channels);
-  const squares = new Float64Array(channels);
-  let pixels = 0;
+  const statistics = new PixelStatistics(channels);
   try {
-    for await (const { images } of loader.epoch(0)) {
-      for (let i = 0; i < images.length; i++) {
-        const value = images[i]! / 255;
-        sums[i % channels]! += value;
-        squares[i % channels]! += value * value;
-      }
-      pixels += images.length / channels;
-    }
+    for await (const { images } of loader.epoch(0)) statistics.push(images);
   } finally {
     await loader.dispose();
   }
   const round = (value: number): number => Number(value.toFixed(4));
-  const mean = Array.from(sums, (sum) => sum / pixels);
+  const { mean, std } = statistics;
   // A set of one colour would divide by 0.
-  const std = mean.map((m, c) => Math.max(0.01, Math.sqrt(Math.max(0, squares[c]! / pixels - m * m))));
-  return { mean: mean.map(round), std: std.map(round) };
+  return { mean: mean.map(round), std: std.map((deviation) => round(Math.max(0.01, deviation))) };
+}
+
+/** Mean and standard deviation of pixels by channel, in [0, 1], of all that was pushed. */
+export class PixelStatistics {
+  readonly #sums: Float64Array;
+  readonly #squares: Float64Array;
+  #pixels = 0;
+
+  constructor(channels: number) {
+    this.#sums = new Float64Array(channels);
+    this.#squares = new Float64Array(channels);
+  }
+
+  /**
+   * @param images pixels one after another, channels last, 8 bits
+   * @param every look at every so many-th pixel only
+   */
+  push(images: Uint8Array, every = 1): void {
+    const channels = this.#sums.length;
+    for (let i = 0; i < images.length; i += channels * every) {
+      for (let c = 0; c < channels; c++) {
+        const value = images[i + c]! / 255;
+        this.#sums[c]! += value;
+        this.#squares[c]! += value * value;
+      }
+      this.#pixels++;
+    }
+  }
+
+  /** NaN before the first pixel. */
+  get mean(): number[] {
+    return Array.from(this.#sums, (sum) => sum / this.#pixels);
+  }
+
+  get std(): number[] {
+    return this.mean.map((m, c) => Math.sqrt(Math.max(0, this.#squares[c]! / this.#pixels - m * m)));
+  }
 }

@@ -1,8 +1,12 @@
+import { pixelWarnings } from "../analysis/diagnosis/preprocessing.js";
+import { checkStatistics, describeStatistics } from "../analysis/diagnosis/statistics.js";
 import type { Backend } from "../backend/backend.js";
 import { FormatError, UserError } from "../core/errors.js";
 import type { SkippedFile } from "../data/dataset.js";
 import { createLoader } from "../data/loader.node.js";
 import type { OpenOptions } from "../data/open-dataset.node.js";
+import { quickChecks } from "../data/quick-checks.node.js";
+import { describeDataWarning } from "../data/warnings.js";
 import { writeFileAtomically } from "../formats/atomic-write.node.js";
 import type { Model } from "../nn/model.js";
 import { decodeModel, encodeModel } from "../nn/model-file.js";
@@ -14,6 +18,7 @@ import { RunDirectory } from "../train/run-directory.node.js";
 import { type ComputeOptions, usingBackend } from "./backend.node.js";
 import { checkClasses } from "./classes.js";
 import { evaluationLoader, type SplitOrigin, type TrainAndTest, trainAndTest, uniqueSkipped } from "./datasets.node.js";
+import { datasetStatistics } from "./statistics.js";
 import { configFor, described, fitToData, type TrainFields } from "./training-setup.js";
 
 export type { AugmentationConfig, AugmentationPreset } from "../data/augmentation/config.js";
@@ -52,6 +57,8 @@ export interface TrainResult {
   /** Stopped by the signal: go on with {@link resume}. */
   readonly interrupted: boolean;
   readonly skipped: readonly SkippedFile[];
+  /** Sentences: what of the data and of the net's state spoils the result. */
+  readonly warnings: readonly string[];
   readonly out: string | undefined;
 }
 
@@ -168,6 +175,8 @@ async function runTraining(
     ...loading,
   });
   const testLoader = evaluationLoader(sets.test, model, { batchSize, ...loading });
+  const warnings = await startWarnings(model, sets);
+  for (const line of warnings) options.onRemark?.(`! ${line}`);
   const { signal, checkpointSeconds, onStep, onEpoch } = options;
   await run?.cutHistory(checkpoint?.position);
   const epochs = run?.readHistory().filter((record) => record.kind === "epoch") ?? [];
@@ -193,12 +202,28 @@ async function runTraining(
       },
     });
     const trained = described(result.model, sets.train, config, result.position.epoch);
-    if (!result.interrupted) await run?.writeModel("model", encodeModel(trained));
+    if (!result.interrupted) {
+      await run?.writeModel("model", encodeModel(trained));
+      const stale = describeStatistics(checkStatistics(trained));
+      for (const line of stale) options.onRemark?.(`! ${line}`);
+      warnings.push(...stale);
+    }
     const skipped = uniqueSkipped(trainLoader.skipped, testLoader.skipped);
-    return { model: trained, epochs, interrupted: result.interrupted, skipped, out: run?.path };
+    return { model: trained, epochs, interrupted: result.interrupted, skipped, warnings, out: run?.path };
   } finally {
     await Promise.all([trainLoader.dispose(), testLoader.dispose()]);
   }
+}
+
+/** What can be seen quickly before training: unbalanced classes, test pictures in the training set, a net of other pictures. */
+async function startWarnings(model: Model, sets: TrainAndTest): Promise<string[]> {
+  const { preprocessing, provenance } = model.metadata;
+  const strange =
+    provenance["trainedOn"] === undefined
+      ? []
+      : pixelWarnings(await datasetStatistics(sets.train, preprocessing, createLoader), preprocessing);
+  const data = await quickChecks(sets.train, sets.test);
+  return [...data.map(describeDataWarning), ...strange.map(({ message }) => message)];
 }
 
 async function drawCurves(

@@ -3,29 +3,34 @@ import { evaluate } from "../api/evaluate.node.js";
 import { loadModel } from "../api/model-files.node.js";
 import { percent, plural } from "./format.js";
 import { type ComputeOptions, strictOption, withComputeOptions } from "./options.js";
+import { askedPreprocessing, type PreprocessingOptions, withPreprocessingOptions } from "./preprocessing-options.js";
 import { Terminal } from "./terminal.js";
 
-interface Options extends ComputeOptions {
+interface Options extends ComputeOptions, PreprocessingOptions {
   readonly strict?: boolean;
 }
 
 export function evalCommand(): Command {
   return withComputeOptions(
-    new Command("eval")
-      .summary("accuracy of a model on labelled pictures")
-      .description("Accuracy of a model on labelled pictures: in all, by class, and what is taken for what.")
-      .argument("<model>", "model file, either form")
-      .argument("<data>", 'folder (its test split where it has one), "fashion-mnist" or "fashion-mnist-subset"')
-      .optionsGroup("Data:")
-      .addOption(strictOption()),
+    withPreprocessingOptions(
+      new Command("eval")
+        .summary("accuracy of a model on labelled pictures")
+        .description("Accuracy of a model on labelled pictures: in all, by class, and what is taken for what.")
+        .argument("<model>", "model file, either form")
+        .argument("<data>", 'folder (its test split where it has one), "fashion-mnist" or "fashion-mnist-subset"')
+        .optionsGroup("Data:")
+        .addOption(strictOption()),
+    ),
   ).action(run);
 }
 
 async function run(path: string, data: string, options: Options): Promise<void> {
   const terminal = new Terminal(options);
   const model = await loadModel(path);
-  const result = await evaluate(model, data, { ...options, onImages: terminal.counting("eval", "img") });
+  const preprocessing = askedPreprocessing(options);
+  const result = await evaluate(model, data, { ...options, preprocessing, onImages: terminal.counting("eval", "img") });
   for (const file of result.skipped) terminal.saySkipped(file);
+  for (const line of result.warnings) terminal.say(`! ${line}`);
   terminal.result(result, () =>
     [
       terminal.table(

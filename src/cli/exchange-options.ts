@@ -30,7 +30,8 @@ export function precisionOption(): Option {
   ]);
 }
 
-function parseSize(text: string): readonly [number, number] {
+/** Parser of a side or HEIGHTxWIDTH. */
+export function parseSize(text: string): readonly [number, number] {
   const match = /^([1-9]\d{0,4})(?:[x×]([1-9]\d{0,4}))?$/.exec(text);
   if (!match) throw new InvalidArgumentError("a size, as 224 or 192x320");
   return [Number(match[1]), Number(match[2] ?? match[1])];

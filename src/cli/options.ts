@@ -68,6 +68,13 @@ export function wholeNumbers(low: number): (text: string) => number[] {
   };
 }
 
+/** Parser of a list of numbers: "0.485,0.456,0.406". */
+export function numbers(text: string): number[] {
+  const parts = text.split(",").map((part) => part.trim());
+  if (parts.every((part) => part !== "" && Number.isFinite(Number(part)))) return parts.map(Number);
+  throw wanted("numbers with commas between");
+}
+
 /** Parser of names with commas between. */
 export function words(text: string): string[] {
   const parts = text.split(",").map((part) => part.trim());

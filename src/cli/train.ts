@@ -137,10 +137,10 @@ function netOptions(options: Options): RepvggOptions {
   };
 }
 
-function report(terminal: Terminal, { out, epochs, interrupted, skipped }: TrainResult): void {
+function report(terminal: Terminal, { out, epochs, interrupted, skipped, warnings }: TrainResult): void {
   const last = epochs.at(-1);
   const best = epochs.reduce<EpochRecord | undefined>((a, b) => (a && a.testTop1 >= b.testTop1 ? a : b), undefined);
-  terminal.result({ out, interrupted, last: last ?? null, best: best ?? null, skipped }, () => {
+  terminal.result({ out, interrupted, last: last ?? null, best: best ?? null, skipped, warnings }, () => {
     if (interrupted) return `stopped; go on with: repvgg train --resume ${out}`;
     return [
       `test top-1 ${percent(last!.testTop1)} after ${plural(last!.epoch, "epoch")} (best ${percent(best!.testTop1)} after ${best!.epoch})`,

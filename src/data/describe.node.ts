@@ -1,35 +1,14 @@
 import { createHash } from "node:crypto";
-import type { Dataset, Image, SkippedFile } from "./dataset.js";
+import type { Dataset, Image } from "./dataset.js";
+import type { DatasetDescription, Lookalike, SplitsDescription } from "./description.js";
+import { type Fingerprint, fingerprint } from "./fingerprint.js";
+import { nearDuplicates } from "./near-duplicates.js";
 import { readAll } from "./read-all.js";
-
-/** What is in a data set; plain JSON. */
-export interface DatasetDescription {
-  readonly name: string;
-  readonly pictures: number;
-  readonly channels: 1 | 3;
-  readonly classes: readonly { readonly name: string; readonly pictures: number }[];
-  /** Pictures of the largest class / of the smallest. */
-  readonly imbalance: number;
-  /** Sizes, the commonest first. */
-  readonly sizes: readonly { readonly width: number; readonly height: number; readonly pictures: number }[];
-  /** Pictures whose pixels another of the set has too (each beyond the first). */
-  readonly duplicates: number;
-  /** Groups of equal pixels with more than one label. */
-  readonly contradictions: number;
-  readonly skipped: readonly SkippedFile[];
-}
-
-/** Two splits, and the pictures of the second whose pixels the first has too. */
-export interface SplitsDescription {
-  readonly train: DatasetDescription;
-  readonly test: DatasetDescription | undefined;
-  /** Indices in the test set. */
-  readonly leaked: readonly number[];
-}
+import { surveyWarnings } from "./warnings.js";
 
 /**
- * Reads every picture once: counts, sizes, broken files, and duplicates by a hash of the pixels, within a set and from
- * training to test.
+ * Reads every picture once: counts, sizes, broken files, and duplicates, within a set and from training to test: equal pixels by
+ * a hash, looks by {@link nearDuplicates}.
  * @param options.onProgress told of the pictures read, of both sets together
  * @throws BrokenImageError for a broken picture of a strict set
  */
@@ -43,20 +22,65 @@ export async function describeDataset(
   const second = test && (await survey(test, (done) => options.onProgress?.(train.length + done, total)));
   const known = new Set(first.hashes);
   const leaked = second?.hashes.flatMap((hash, index) => (hash !== undefined && known.has(hash) ? [index] : [])) ?? [];
-  return { train: first.description, test: second?.description, leaked };
+  const sets = [{ dataset: train, ...first }, ...(test && second ? [{ dataset: test, ...second }] : [])];
+  const [within, across] = findLookalikes(sets);
+  const description = {
+    train: { ...first.description, lookalikes: within[0]! },
+    test: second && { ...second.description, lookalikes: within[1]! },
+    leaked,
+    leakedLookalikes: across,
+  };
+  return { ...description, warnings: surveyWarnings(description) };
+}
+
+/** Of the sets one after another: the pictures that look like an earlier one, by the most alike one, within each set and across. */
+function findLookalikes(
+  sets: readonly (Pick<Survey, "hashes" | "fingerprints"> & { readonly dataset: Dataset })[],
+): [within: Lookalike[][], across: Lookalike[]] {
+  const seen = new Set<string>();
+  const places = sets.flatMap(({ dataset, hashes, fingerprints }, set) =>
+    hashes.flatMap((hash, index) => {
+      if (hash === undefined || seen.has(hash)) return [];
+      seen.add(hash);
+      return [{ set, index, dataset, label: dataset.label(index), fingerprint: fingerprints[index]! }];
+    }),
+  );
+  const best = new Map<string, Lookalike & { readonly set: number; readonly from: number }>();
+  for (const { first, second, likeness } of nearDuplicates(places)) {
+    const [a, b] = [places[first]!, places[second]!];
+    const key = `${second} ${a.set}`;
+    if (likeness <= (best.get(key)?.likeness ?? 0)) continue;
+    const names = { picture: pictureName(b.dataset, b.index), original: pictureName(a.dataset, a.index) };
+    best.set(key, { index: b.index, of: a.index, ...names, likeness, set: b.set, from: a.set });
+  }
+  const found = [...best.values()].sort((a, b) => a.index - b.index);
+  const plain = ({ set: _, from: __, ...lookalike }: (typeof found)[number]): Lookalike => lookalike;
+  return [
+    sets.map((_, set) => found.filter((entry) => entry.set === set && entry.from === set).map(plain)),
+    found.filter((entry) => entry.from !== entry.set).map(plain),
+  ];
+}
+
+/** The picture's file below its data set, or its index. */
+function pictureName({ source }: Dataset, index: number): string {
+  return source?.kind === "folder" ? source.files[index]! : `#${index}`;
 }
 
 interface Survey {
-  readonly description: DatasetDescription;
-  /** Of picture i; undefined where it is broken. */
+  readonly description: Omit<DatasetDescription, "lookalikes">;
+  /** Of the pixels of picture i; undefined where it is broken. */
   readonly hashes: readonly (string | undefined)[];
+  /** Of picture i; undefined where it is broken. */
+  readonly fingerprints: readonly (Fingerprint | undefined)[];
 }
 
 async function survey(dataset: Dataset, onProgress: (done: number) => void): Promise<Survey> {
   const hashes = new Array<string | undefined>(dataset.length).fill(undefined);
+  const fingerprints = new Array<Fingerprint | undefined>(dataset.length).fill(undefined);
   const sizes = new Map<string, { width: number; height: number; pictures: number }>();
   const visit = (index: number, image: Image): void => {
     hashes[index] = pixelHash(image);
+    fingerprints[index] = fingerprint(image);
     const key = `${image.width}x${image.height}`;
     const size = sizes.get(key) ?? { width: image.width, height: image.height, pictures: 0 };
     size.pictures++;
@@ -74,7 +98,7 @@ async function survey(dataset: Dataset, onProgress: (done: number) => void): Pro
     counts[label]!++;
     labelsOf.set(hash, (labelsOf.get(hash) ?? new Set()).add(label));
   });
-  const description: DatasetDescription = {
+  const description = {
     name: dataset.name,
     pictures,
     channels: dataset.channels,
@@ -85,7 +109,7 @@ async function survey(dataset: Dataset, onProgress: (done: number) => void): Pro
     contradictions: [...labelsOf.values()].filter((labels) => labels.size > 1).length,
     skipped,
   };
-  return { description, hashes };
+  return { description, hashes, fingerprints };
 }
 
 function pixelHash(image: Image): string {

@@ -115,7 +115,8 @@ function isStrings(length: number): (value: unknown) => boolean {
   return (value) => Array.isArray(value) && value.length === length && value.every((item) => typeof item === "string");
 }
 
-function isPreprocessing(architecture: Architecture): (value: unknown) => boolean {
+/** Whether a value is a `Preprocessing` for this net. */
+export function isPreprocessing(architecture: Architecture): (value: unknown) => boolean {
   return (value) => {
     if (!isRecord(value)) return false;
     const p = value as Preprocessing;

@@ -66,12 +66,36 @@ describe("the whole job on the command line", () => {
     const [a, b] = await Promise.all([model, plain].map((file) => repvggJson<Evaluation>(["eval", file, pictures])));
     expect(a).toMatchObject({ images: 100, top1: trained.last["testTop1"], top5: trained.last["testTop5"] });
     expect(a!.loss).toBeCloseTo(trained.last["testLoss"]!, 5);
-    const { loss, ...exact } = a!;
+    const { loss, warnings: _, ...exact } = a!;
     expect(b).toMatchObject(exact);
     expect(b!.loss).toBeCloseTo(loss, 5);
     const hits = a!.confusion.reduce((sum, row, c) => sum + row[c]!, 0);
     expect(hits / a!.images).toBeCloseTo(a!.top1, 12);
     expect(a!.confusion.flat().reduce((x, y) => x + y)).toBe(100);
+  });
+
+  it("train and eval warn of statistics from few batches, eval of pictures prepared otherwise", async () => {
+    const few = /^BatchNorm statistics come from few batches: .* 36 batches only/;
+    expect(trained).toMatchObject({ warnings: [expect.stringMatching(few)] });
+    expect(await repvggJson(["eval", plain, pictures])).toMatchObject({ warnings: [] });
+    const asked = ["--size", "32", "--mean", "0.9", "--std", "0.1", "--crop-ratio", "0.9"];
+    const other = await repvggJson(["eval", model, pictures, ...asked]);
+    expect(other).toMatchObject({
+      images: 100,
+      warnings: [
+        expect.stringMatching(/^size \[32, 32\] is asked for, the model file says \[28, 28\]/),
+        expect.stringMatching(/^mean \[0\.9\] is asked for/),
+        expect.stringMatching(/^std \[0\.1\] is asked for/),
+        expect.stringMatching(/^cropRatio 0\.9 is asked for/),
+        expect.stringMatching(/^the pictures have mean 0\.\d+ and deviation 0\.\d+, the model file says mean 0\.9/),
+        expect.stringMatching(few),
+      ],
+    });
+    const wrong = await repvgg(["eval", model, pictures, "--mean", "0.5,0.5"]);
+    expect(wrong).toMatchObject({ code: 1, stdout: "" });
+    expect(wrong.stderr).toMatch(
+      /^repvgg: expected preprocessing for 1 channels: .*, received \{"mean":\[0\.5,0\.5\]\}\n$/,
+    );
   });
 
   it("predict answers as eval counts", async () => {
@@ -110,6 +134,7 @@ describe("the whole job on the command line", () => {
       pictures,
     ]);
     expect(data).toMatchObject({
+      warnings: [],
       train: { pictures: 300, channels: 1, imbalance: 1, duplicates: 0, skipped: [] },
       test: { pictures: 100 },
       leaked: [],
@@ -119,7 +144,14 @@ describe("the whole job on the command line", () => {
   it("fold --recalibrate takes the statistics of the data", async () => {
     const file = join(folder, "recalibrated.safetensors");
     const folded = await repvggJson(["fold", model, "-o", file, "--recalibrate", pictures]);
-    expect(folded).toMatchObject({ recalibratedOn: "pictures/train, 300 pictures", verification: { agree: true } });
+    expect(folded).toMatchObject({
+      recalibratedOn: "pictures/train, 300 pictures",
+      recalibration: { images: 100, before: trained.last["testTop1"], after: expect.any(Number) },
+      warnings: [],
+      verification: { agree: true },
+    });
+    const accuracy = await repvggJson<Evaluation>(["eval", file, pictures]);
+    expect(folded["recalibration"]).toMatchObject({ after: accuracy.top1 });
     expect((await loadModel(file)).metadata.provenance).toMatchObject({
       recalibratedOn: "pictures/train, 300 pictures",
     });

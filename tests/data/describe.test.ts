@@ -1,8 +1,12 @@
-import { cpSync, mkdirSync } from "node:fs";
+import { cpSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import sharp from "sharp";
 import { expect, test } from "vitest";
 import { describeDataset } from "#repvgg/data/describe.node.js";
 import { openDataset } from "#repvgg/data/open-dataset.node.js";
+import { quickChecks } from "#repvgg/data/quick-checks.node.js";
+import { describeDataWarning } from "#repvgg/data/warnings.js";
+import { writePictures } from "../../scripts/fashion-pictures.mjs";
 import { encode, memoryPictures, pictureFolder, temporaryFolder, wavesAndNoise } from "./pictures.js";
 
 test("counts, sizes, imbalance, duplicates, contradictions, leaks and broken files", async () => {
@@ -49,6 +53,62 @@ test("counts, sizes, imbalance, duplicates, contradictions, leaks and broken fil
   expect([held!.pictures, held!.skipped.length, leaked]).toEqual([2, 0, [0]]);
   expect(progress.at(-1)).toBe(1);
   expect(JSON.parse(JSON.stringify(train))).toEqual(train);
+});
+
+test("lookalikes, within a set and from training to test; what matters is in the warnings", async () => {
+  const root = temporaryFolder();
+  await writePictures(root, { train: 200, test: 20 });
+  const write = async (from: string, to: string) =>
+    writeFileSync(join(root, to), await sharp(join(root, from)).jpeg({ quality: 85 }).toBuffer());
+  await write("train/Bag/3.png", "train/Bag/x.jpg");
+  await write("train/Bag/0.png", "test/Bag/x.jpg");
+  cpSync(join(root, "train/Coat/1.png"), join(root, "test/Coat/x.png"));
+  cpSync(join(root, "train/Coat/2.png"), join(root, "train/Bag/2x.png"));
+  rmSync(join(root, "train/Shirt"), { recursive: true });
+  mkdirSync(join(root, "train/Shirt"));
+  cpSync(join(root, "test/Shirt/0.png"), join(root, "train/Shirt/a.png"));
+  writeFileSync(join(root, "train/Shirt/broken.png"), "no picture");
+  const survey = await describeDataset(await openDataset(root, "train"), await openDataset(root, "test"));
+  const jpeg = { picture: "Bag/x.jpg", likeness: expect.closeTo(1, 2) };
+  expect(survey.train.lookalikes).toMatchObject([{ ...jpeg, original: "Bag/3.png" }]);
+  expect(survey.leakedLookalikes).toMatchObject([{ ...jpeg, original: "Bag/0.png" }]);
+  expect(survey.test!.lookalikes).toEqual([]);
+  expect(survey.leaked).toHaveLength(2);
+  expect(survey.warnings.map(describeDataWarning)).toEqual([
+    expect.stringMatching(
+      /\/train: the largest class \(Bag, 22 pictures\) has 22\.0 × the pictures of the smallest \(Shirt, 1\);/,
+    ),
+    expect.stringMatching(/\/train: 1 picture under several classes; one of the labels is wrong/),
+    expect.stringMatching(/\/train: 1 file that cannot be used; /),
+    "2 test pictures in the training set too; accuracy will look too good: take them out of one of the two",
+    "1 test picture that looks the same as a training picture (test Bag/x.jpg = train Bag/0.png); accuracy will look too good: take them out of one of the two",
+  ]);
+});
+
+test("the shipped Fashion-MNIST has one lookalike, and nothing else to warn of", async () => {
+  const [train, held] = await Promise.all(
+    (["train", "test"] as const).map((split) => openDataset("fashion-mnist-subset", split)),
+  );
+  const survey = await describeDataset(train!, held);
+  expect(survey.leakedLookalikes).toMatchObject([{ index: 434, of: 6879, picture: "#434" }]);
+  expect(survey.warnings.map(({ problem }) => problem)).toEqual(["lookalike-leak"]);
+  expect(await quickChecks(train!, held!)).toEqual([]);
+});
+
+test("what shows without decoding: unbalanced classes, and equal files or pixels in both sets", async () => {
+  const root = temporaryFolder();
+  await writePictures(root, { train: 60, test: 20 });
+  const open = () => Promise.all((["train", "test"] as const).map((split) => openDataset(root, split)));
+  const [clean, held] = await open();
+  expect(await quickChecks(clean!, held!)).toEqual([]);
+  cpSync(join(root, "train/Coat/1.png"), join(root, "test/Coat/x.png"));
+  for (let i = 1; i < 6; i++) rmSync(join(root, `train/Shirt/${i}.png`));
+  const [train, leaky] = await open();
+  expect((await quickChecks(train!, leaky!)).map(({ problem }) => problem)).toEqual(["unbalanced", "leak"]);
+  const memory = memoryPictures(10);
+  expect((await quickChecks(memory, memory.select([9, 3])))[0]!.message).toBe(
+    "2 test pictures in the training set too",
+  );
 });
 
 test("one set in memory", async () => {

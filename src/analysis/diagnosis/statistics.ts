@@ -20,11 +20,19 @@ const tinyVariance = 1e-6;
 /** γ/√(variance + ε) from which a channel of tiny variance matters: its input's noise is amplified so many times. */
 const amplifies = 10;
 
+/** What {@link checkStatistics} needs of a model. */
+export interface StatisticsHolder {
+  readonly state: NamedArrays;
+  /** Statistics that were recalibrated (`recalibratedOn`) are exact, however few the batches. */
+  readonly metadata?: { readonly provenance: Readonly<Record<string, string>> };
+}
+
 /**
  * Looks at the running statistics of a net in training form alone. A counter `num_batches_tracked` of 0 beside statistics that
  * are not the initial ones proves nothing (many converters drop the counter) and gives no warning.
  */
-export function checkStatistics({ state }: { readonly state: NamedArrays }): StatisticsWarning[] {
+export function checkStatistics({ state, metadata }: StatisticsHolder): StatisticsWarning[] {
+  const exact = metadata?.provenance["recalibratedOn"] !== undefined;
   return [...state.keys()]
     .filter((name) => name.endsWith(".running_var") && state.has(name.replace(/var$/, "mean")))
     .flatMap((name) => {
@@ -36,7 +44,7 @@ export function checkStatistics({ state }: { readonly state: NamedArrays }): Sta
         toFloat64(mean!),
         toFloat64(variance!),
         weight && toFloat64(weight),
-        counter && toFloat64(counter)[0],
+        exact || !counter ? undefined : toFloat64(counter)[0],
       );
       return found ? [{ path, ...found }] : [];
     });

@@ -3,6 +3,7 @@ import type { Graph } from "../../graph/graph.js";
 import { type BlockView, type ShapeBreak, trainingModeNodes } from "./blocks.js";
 import { blockName, type Finding } from "./finding.js";
 import type { KernelGeometry } from "./kernel.js";
+import { describeField, differentFields } from "./preprocessing.js";
 
 const wholeNet = "the whole net";
 
@@ -90,15 +91,13 @@ export function preprocessingFinding(
   candidate: Preprocessing | undefined,
 ): Finding | undefined {
   if (!reference || !candidate) return undefined;
-  const keys = ["size", "channels", "mean", "std", "interpolation", "cropRatio"] as const;
-  const different = keys.filter((key) => `${reference[key]}` !== `${candidate[key]}`);
+  const different = differentFields(reference, candidate);
   if (different.length === 0) return undefined;
-  const text = (value: unknown): string => (Array.isArray(value) ? `[${value.join(", ")}]` : String(value));
   return {
     cause: "preprocessing",
     where: "the input",
     blocks: [],
-    evidence: `the models prepare pictures differently: ${different.map((key) => `${key} ${text(reference[key])} in the reference, ${text(candidate[key])} in the candidate`).join("; ")}`,
+    evidence: `the models prepare pictures differently: ${different.map((field) => `${field} ${describeField(field, reference)} in the reference, ${describeField(field, candidate)} in the candidate`).join("; ")}`,
     remedy: "Give both the preprocessing of the training; on the same prepared input this makes no difference",
   };
 }

@@ -56,6 +56,8 @@ describe("checkStatistics", () => {
 
   it("lets enough batches and dead channels pass", () => {
     expect(checkStatistics(changed({ num_batches_tracked: count(1000n) }))).toEqual([]);
+    const recalibrated = { provenance: { recalibratedOn: "pictures, 640 pictures" } };
+    expect(checkStatistics({ ...changed({ num_batches_tracked: count(10n) }), metadata: recalibrated })).toEqual([]);
     expect(checkStatistics(changed({ running_var: filled(1e-12), weight: filled(1e-9) }))).toEqual([]);
   });
 });

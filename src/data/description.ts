@@ -1,0 +1,55 @@
+import type { SkippedFile } from "./dataset.js";
+
+/** What is in a data set; plain JSON. */
+export interface DatasetDescription {
+  readonly name: string;
+  readonly pictures: number;
+  readonly channels: 1 | 3;
+  readonly classes: readonly { readonly name: string; readonly pictures: number }[];
+  /** Pictures of the largest class / of the smallest. */
+  readonly imbalance: number;
+  /** Sizes, the commonest first. */
+  readonly sizes: readonly { readonly width: number; readonly height: number; readonly pictures: number }[];
+  /** Pictures whose pixels another of the set has too (each beyond the first). */
+  readonly duplicates: number;
+  /** Groups of equal pixels with more than one label. */
+  readonly contradictions: number;
+  /** Pictures that look the same as an earlier one of the set, whose pixels are others. */
+  readonly lookalikes: readonly Lookalike[];
+  readonly skipped: readonly SkippedFile[];
+}
+
+/** A picture that is another but for compression, size, brightness or contrast (nearDuplicates). */
+export interface Lookalike {
+  readonly index: number;
+  /** Its file, or its index with "#". */
+  readonly picture: string;
+  /** Index of the other. */
+  readonly of: number;
+  readonly original: string;
+  /** Correlation of the two. */
+  readonly likeness: number;
+}
+
+/** Two splits, and the pictures of the second that the first has too. */
+export interface SplitsDescription {
+  readonly train: DatasetDescription;
+  readonly test: DatasetDescription | undefined;
+  /** Indices in the test set of pictures whose pixels the training set has. */
+  readonly leaked: readonly number[];
+  /** Others of the test set that look the same as one of the training set. */
+  readonly leakedLookalikes: readonly Lookalike[];
+  /** What of it matters. */
+  readonly warnings: readonly DataWarning[];
+}
+
+export type DataProblem = "unbalanced" | "broken" | "contradictions" | "leak" | "lookalike-leak";
+
+/** Something about a data set that spoils training or makes its result look better than it is. Plain data. */
+export interface DataWarning {
+  readonly problem: DataProblem;
+  /** What was seen, with numbers. */
+  readonly message: string;
+  /** What it does, or what to do about it. */
+  readonly remedy: string;
+}

@@ -1,0 +1,53 @@
+import { createHash } from "node:crypto";
+import { readFileSync, statSync } from "node:fs";
+import { join } from "node:path";
+import type { Dataset, FolderSource } from "./dataset.js";
+import type { DataWarning } from "./description.js";
+import { indicesByClass } from "./hold-out.js";
+import { balanceWarnings, leakWarnings } from "./warnings.js";
+
+/** Bytes that are read at most in search of equal pictures: a second or two. */
+const maxBytes = 2 ** 28;
+
+/**
+ * What can be seen of two splits without decoding pictures: classes that are badly unbalanced, and pictures that are in both byte
+ * for byte. `describeDataset` sees more.
+ */
+export async function quickChecks(train: Dataset, test: Dataset): Promise<DataWarning[]> {
+  const classes = indicesByClass(train).map((indices, label) => ({
+    name: train.classNames[label]!,
+    pictures: indices.length,
+  }));
+  return [...balanceWarnings(train.name, classes), ...leakWarnings(await equalPictures(train, test))];
+}
+
+/** Pictures of the second set that the first has too. Sets of more bytes than can be read quickly give 0. */
+async function equalPictures(train: Dataset, test: Dataset): Promise<number> {
+  if (train.source?.kind === "folder" && test.source?.kind === "folder") return equalFiles(train.source, test.source);
+  const first = await train.read(0);
+  if (first.data.length * (train.length + test.length) > maxBytes) return 0;
+  const known = new Set<string>();
+  for (let i = 0; i < train.length; i++) known.add(hash((await train.read(i)).data));
+  let equal = 0;
+  for (let i = 0; i < test.length; i++) if (known.has(hash((await test.read(i)).data))) equal++;
+  return equal;
+}
+
+/** Only files of a size that both sets have are read. */
+function equalFiles(train: FolderSource, test: FolderSource): number {
+  const sized = ({ path, files }: FolderSource) =>
+    files.map((file) => join(path, file)).map((file) => ({ file, size: statSync(file).size }));
+  const [ours, theirs] = [sized(train), sized(test)];
+  const [sizes, others] = [ours, theirs].map((list) => new Set(list.map(({ size }) => size))) as [
+    Set<number>,
+    Set<number>,
+  ];
+  const [first, second] = [ours.filter(({ size }) => others.has(size)), theirs.filter(({ size }) => sizes.has(size))];
+  if ([...first, ...second].reduce((sum, { size }) => sum + size, 0) > maxBytes) return 0;
+  const known = new Set(first.map(({ file }) => hash(readFileSync(file))));
+  return second.filter(({ file }) => known.has(hash(readFileSync(file)))).length;
+}
+
+function hash(bytes: Uint8Array): string {
+  return createHash("sha256").update(bytes).digest("base64");
+}

@@ -1,0 +1,98 @@
+import type { DatasetDescription, DataWarning, SplitsDescription } from "./description.js";
+
+/** Pictures of the largest class a picture of the smallest, from which on classes are badly unbalanced. */
+const unbalanced = 3;
+
+/** Examples that a message names. */
+const examples = 3;
+
+/** A class and how many pictures it has. */
+type ClassCount = DatasetDescription["classes"][number];
+
+/** @param name of the set */
+export function balanceWarnings(name: string, classes: readonly ClassCount[]): DataWarning[] {
+  const inOrder = [...classes].sort((a, b) => a.pictures - b.pictures);
+  const [smallest, largest] = [inOrder[0]!, inOrder.at(-1)!];
+  const ratio = largest.pictures / Math.max(1, smallest.pictures);
+  if (ratio < unbalanced) return [];
+  return [
+    {
+      problem: "unbalanced",
+      message: `${name}: the largest class (${largest.name}, ${counted(largest.pictures)}) has ${ratio.toFixed(1)} × the pictures of the smallest (${smallest.name}, ${smallest.pictures})`,
+      remedy: "accuracy hides how the small classes fare: look at recall by class",
+    },
+  ];
+}
+
+/** @param equal test pictures whose pixels the training set has */
+export function leakWarnings(equal: number): DataWarning[] {
+  if (equal === 0) return [];
+  return [
+    {
+      problem: "leak",
+      message: `${counted(equal, "test picture")} in the training set too`,
+      remedy: "accuracy will look too good: take them out of one of the two",
+    },
+  ];
+}
+
+/** All that a survey shows. */
+export function surveyWarnings({
+  train,
+  test,
+  leaked,
+  leakedLookalikes,
+}: Omit<SplitsDescription, "warnings">): DataWarning[] {
+  return [
+    ...[train, ...(test ? [test] : [])].flatMap(setWarnings),
+    ...leakWarnings(leaked.length),
+    ...lookalikeWarnings(leakedLookalikes),
+  ];
+}
+
+function setWarnings({
+  name,
+  classes,
+  skipped,
+  contradictions,
+}: Omit<DatasetDescription, "lookalikes">): DataWarning[] {
+  const warnings = balanceWarnings(name, classes);
+  if (contradictions > 0) {
+    warnings.push({
+      problem: "contradictions",
+      message: `${name}: ${counted(contradictions)} under several classes`,
+      remedy: "one of the labels is wrong",
+    });
+  }
+  if (skipped.length > 0) {
+    warnings.push({
+      problem: "broken",
+      message: `${name}: ${counted(skipped.length, "file")} that cannot be used`,
+      remedy: "they are left out; mend or remove them",
+    });
+  }
+  return warnings;
+}
+
+function lookalikeWarnings(lookalikes: SplitsDescription["leakedLookalikes"]): DataWarning[] {
+  if (lookalikes.length === 0) return [];
+  const named = lookalikes.slice(0, examples).map(({ picture, original }) => `test ${picture} = train ${original}`);
+  const more = lookalikes.length > examples ? ", …" : "";
+  const verb = lookalikes.length === 1 ? "looks" : "look";
+  return [
+    {
+      problem: "lookalike-leak",
+      message: `${counted(lookalikes.length, "test picture")} that ${verb} the same as a training picture (${named.join(", ")}${more})`,
+      remedy: "accuracy will look too good: take them out of one of the two",
+    },
+  ];
+}
+
+/** A warning as a line for people. */
+export function describeDataWarning({ message, remedy }: DataWarning): string {
+  return `${message}; ${remedy}`;
+}
+
+function counted(count: number, noun = "picture"): string {
+  return `${count.toLocaleString("en")} ${noun}${count === 1 ? "" : "s"}`;
+}
