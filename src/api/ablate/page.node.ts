@@ -136,7 +136,7 @@ function costChart(done: readonly VariantSummary[]): Chart {
   return {
     kind: "bars",
     title: "Training step and memory",
-    description: "As multiples of the base's: a fold makes all of them cost the same in use.",
+    description: "As multiples of the base's. In use, every variant that folds costs the same.",
     value: { label: "× the base", zero: true },
     categories: done.map(({ variant }) => variant.title),
     series: [
