@@ -50,10 +50,10 @@ describe("streaming gives the same bytes as folding in memory", () => {
     }
   });
 
-  test("kernels larger than a chunk, from safetensors", async () => {
-    const input = file("wide.safetensors");
+  test.each([".safetensors", ".onnx"])("kernels larger than a chunk, from and to %s", async (ending) => {
+    const input = file(`wide${ending}`);
     await saveNet(netOf(repvgg("A0", { widths: [8, 8, 8, 8, 512], depths: [1, 1, 1, 2], classes: 3 })), input);
-    const [whole, streamed] = await bothWays(input, ".safetensors", "f32");
+    const [whole, streamed] = await bothWays(input, ending, "f32");
     expect(streamed.equals(whole)).toBe(true);
   });
 
@@ -124,6 +124,18 @@ describe("a file that changes during the fold", () => {
     await expect(failure).rejects.toThrow(message);
     await failure.catch((error: Error) => expect(error.message).not.toContain("\n"));
     expect(await readdir(folder)).toEqual(["net.pth"]);
+  });
+
+  test("cut short, of ONNX whose kernels stayed in the file", async () => {
+    const input = file("net.onnx");
+    await saveNet(netOf(repvgg("A0", { widths: [8, 8, 8, 8, 128], depths: [1, 1, 1, 2], classes: 3 })), input);
+    const failure = withNet(input, {}, async (net) => {
+      const { net: folded } = foldNet(net, { deferred: true });
+      await truncate(input, 20_000);
+      await saveNet(folded, file("plain.onnx"));
+    });
+    await expect(failure).rejects.toThrow(/to stay as it is while it is read, received a shorter file/);
+    expect((await readdir(folder)).sort()).toEqual(["net.onnx", "net.pth"]);
   });
 
   test("another file under its name does not matter: the one that was opened is folded", async () => {

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from "node:util";
 import { expect, test } from "vitest";
 import { FormatError, UserError } from "#repvgg/core/errors.js";
 import { f32, type NamedArray } from "#repvgg/core/named-arrays.js";
@@ -14,6 +15,7 @@ import { readTorch } from "#repvgg/formats/torch/read.js";
 import { findStateDict } from "#repvgg/formats/torch/state-dict.js";
 import { oracle, torchFixture } from "./fixtures.js";
 import { mutate } from "./mutate.js";
+import { OutOfMemorySource } from "./out-of-memory-source.js";
 import { pk, pth } from "./pickle-builder.js";
 import { zipMembers } from "./zip-builder.js";
 
@@ -56,6 +58,8 @@ const readTorchWhole = (bytes: Uint8Array): number => size(findStateDict(readTor
 
 function readOnnxWhole(bytes: Uint8Array): number {
   const model = readOnnx(bytes);
+  const far = readOnnx(new OutOfMemorySource(bytes)); // the same from a file that is not in memory
+  expect(isDeepStrictEqual(far.graph?.node, model.graph!.node)).toBe(true);
   opsetVersion(model);
   externalFiles(model);
   const whole = withExternalData(model, () => new Uint8Array(64));

@@ -5,6 +5,7 @@ import { dirname, join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import { InferenceSession, Tensor } from "onnxruntime-node";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { inMemory } from "#repvgg/core/deferred-array.js";
 import { FormatError, UserError } from "#repvgg/core/errors.js";
 import { f32, type NamedArray, numberToBfloat16, numberToHalf } from "#repvgg/core/named-arrays.js";
 import { bytesOfArray } from "#repvgg/formats/array-bytes.js";
@@ -32,6 +33,7 @@ import { arrayToTensor, tensorToArray } from "#repvgg/formats/onnx/tensor.js";
 import { readSafetensors } from "#repvgg/formats/safetensors/read.js";
 import { oracle, oraclePath } from "./fixtures.js";
 import { decodeIndependently, encodeIndependently } from "./onnx-oracle.js";
+import { OutOfMemorySource } from "./out-of-memory-source.js";
 
 const files = readdirSync(dirname(oraclePath("index.json"))).filter((name) => name.endsWith(".onnx"));
 
@@ -173,9 +175,46 @@ describe("records", () => {
   test("large tensors are passed through, not copied", () => {
     const array = f32([64, 64]);
     const chunks = onnxChunks(modelOf([identity], [arrayToTensor("w", array)]));
-    expect(chunks.some((chunk) => chunk.buffer === array.data.buffer)).toBe(true);
+    expect([...chunks].some((chunk) => chunk.buffer === array.data.buffer)).toBe(true);
     const bytes = writeOnnx(modelOf([identity], [arrayToTensor("w", array)]));
-    expect(readOnnx(bytes).graph!.initializer[0]!.rawData!.buffer).toBe(bytes.buffer);
+    expect(readOnnx(bytes).graph!.initializer[0]!.rawData).toMatchObject({ buffer: bytes.buffer });
+  });
+
+  test("a file that is not in memory gives the same model, and keeps its large tensors", () => {
+    const large = f32(
+      [40_000],
+      Float32Array.from({ length: 40_000 }, (_, i) => i),
+    );
+    const made = writeOnnx(modelOf([identity], [arrayToTensor("w", large), arrayToTensor("v", f32([3]))]));
+    for (const bytes of [...files.map(oracle), made]) {
+      const source = new OutOfMemorySource(bytes);
+      const [near, far] = [readOnnx(new Uint8Array(bytes)), readOnnx(source)];
+      const arrays = (model: ModelProto) => model.graph!.initializer.map((tensor) => inMemory(tensorToArray(tensor)));
+      expect(isDeepStrictEqual(arrays(far), arrays(near))).toBe(true);
+      expect(Buffer.compare(writeOnnx(far), writeOnnx(near))).toBe(0);
+    }
+    const source = new OutOfMemorySource(made);
+    const { rawData } = readOnnx(source).graph!.initializer[0]!;
+    expect(rawData).not.toBeInstanceOf(Uint8Array);
+    expect(source.read).toBeLessThan(2 * 2 ** 16);
+    const chunks = onnxChunks(
+      modelOf([identity], [arrayToTensor("w", tensorToArray(readOnnx(source).graph!.initializer[0]!))]),
+    );
+    expect(
+      Buffer.concat([...chunks].map((chunk) => Buffer.from(chunk))).includes(Buffer.from(bytesOfArray(large))),
+    ).toBe(true);
+  });
+
+  test("a field over the edge of what is read at a time", () => {
+    // Names of growing length move every later field over the edge, byte by byte.
+    for (let length = 2 ** 16 - 90; length < 2 ** 16 + 10; length += 7) {
+      const model = modelOf(
+        [{ ...identity, docString: "é".repeat(length / 2), domain: "d" }],
+        [arrayToTensor("w", f32([2], Float32Array.of(1, 2)))],
+      );
+      const bytes = writeOnnx({ ...model, unknown: [Uint8Array.of(0x9d, 6, 1, 2, 3, 4)] });
+      expect(readOnnx(new OutOfMemorySource(bytes))).toEqual(readOnnx(bytes));
+    }
   });
 
   test("operator sets", () => {

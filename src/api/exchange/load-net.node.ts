@@ -23,13 +23,12 @@ export async function loadNet(path: string, options: LoadOptions = {}): Promise<
 
 /**
  * Works on a net whose weights stay in their file and are read when they are asked for, each time anew: for what takes every
- * weight once. ONNX files are read into memory as by {@link loadNet}.
+ * weight once. Data files beside an ONNX file are read into memory.
  * @param work must not keep the net: afterwards the file is closed.
  * @throws UserError also when the file is changed during the work.
  */
 export async function withNet<R>(path: string, options: LoadOptions, work: (net: Net) => Promise<R>): Promise<R> {
   const container = await sniff(path, options);
-  if (container === "onnx") return work(await readNet(path, container, options));
   const source = FileSource.open(path);
   try {
     return await work(await readNet(path, container, options, source));
@@ -41,7 +40,7 @@ export async function withNet<R>(path: string, options: LoadOptions, work: (net:
 async function readNet(path: string, container: Container, options: LoadOptions, source?: ByteSource): Promise<Net> {
   switch (container) {
     case "onnx":
-      return onnxNet(path, await readOnnxFile(path));
+      return onnxNet(path, await readOnnxFile(path, source));
     case "safetensors":
       return safetensorsNet(path, await readSafetensorsFile(path, source), options);
     case "torch": {

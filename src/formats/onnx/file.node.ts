@@ -2,6 +2,7 @@ import { realpath } from "node:fs/promises";
 import { dirname, join, relative, sep } from "node:path";
 import { FormatError } from "../../core/errors.js";
 import { writeFileAtomically } from "../atomic-write.node.js";
+import type { ByteSource } from "../byte-source.js";
 import { withContext } from "../error-context.js";
 import { explainFileError } from "../file-errors.node.js";
 import { readFileBytes } from "../read-bytes.node.js";
@@ -9,10 +10,14 @@ import { externalFiles, withExternalData } from "./external-data.js";
 import { onnxChunks, readOnnx } from "./model.js";
 import type { ModelProto } from "./proto.js";
 
-/** Reads an ONNX model with the data files beside it. @throws UserError or FormatError naming the file. */
-export async function readOnnxFile(path: string): Promise<ModelProto> {
-  const bytes = await readFileBytes(path);
-  const model = withContext(`in ${path}`, () => readOnnx(bytes));
+/**
+ * Reads an ONNX model with the data files beside it, which are read into memory.
+ * @param source the file's bytes, where it is open already: tensors stay in it. Default: it is read into memory as a whole.
+ * @throws UserError or FormatError naming the file.
+ */
+export async function readOnnxFile(path: string, source?: ByteSource): Promise<ModelProto> {
+  const file = source ?? (await readFileBytes(path));
+  const model = withContext(`in ${path}`, () => readOnnx(file));
   const data = new Map<string, Uint8Array>();
   for (const name of withContext(`in ${path}`, () => externalFiles(model))) {
     data.set(name, await readFileBytes(await insideFolder(path, name)));

@@ -1,4 +1,5 @@
 import { type Schema, schema } from "./schema.js";
+import type { StoredBytes } from "./stored-bytes.js";
 
 /**
  * ONNX's messages (onnx.proto, IR version 3 to 12) as plain records, field by field. Fields that are not listed (training
@@ -79,7 +80,7 @@ export interface TensorProto extends Message {
   readonly stringData: readonly Uint8Array[];
   readonly int64Data: BigInt64Array;
   readonly name?: string;
-  readonly rawData?: Uint8Array;
+  readonly rawData?: Uint8Array | StoredBytes;
   readonly doubleData: Float64Array;
   readonly uint64Data: BigUint64Array;
   readonly docString?: string;
@@ -182,7 +183,7 @@ const tensor = schema("TensorProto", {
   stringData: [6, "bytes", "repeated"],
   int64Data: [7, "int64", "repeated"],
   name: [8, "string"],
-  rawData: [9, "bytes"],
+  rawData: [9, "data"],
   doubleData: [10, "double", "repeated"],
   uint64Data: [11, "uint64", "repeated"],
   docString: [12, "string"],

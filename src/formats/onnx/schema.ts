@@ -17,14 +17,15 @@ export interface Field {
 }
 
 /**
- * Type of a field and of its value: `string`; `bytes` (Uint8Array, on the file's memory); `float`, `double`, `int32` (number);
+ * Type of a field and of its value: `string`; `bytes` (Uint8Array, on the file's memory); `data` (the same, or StoredBytes where
+ * there are many and the file is not in memory); `float`, `double`, `int32` (number);
  * `int64`, `uint64` (bigint); `size` (an int64 below 2⁵³ as a number). Repeated numbers are typed arrays, sizes `number[]`.
  */
-export type Kind = "string" | "bytes" | NumberKind | (() => Schema);
+export type Kind = "string" | "bytes" | "data" | NumberKind | (() => Schema);
 export type NumberKind = "float" | "double" | "int32" | "int64" | "uint64" | "size";
 
 export function isNumberKind(kind: Kind): kind is NumberKind {
-  return typeof kind === "string" && kind !== "string" && kind !== "bytes";
+  return typeof kind === "string" && kind !== "string" && kind !== "bytes" && kind !== "data";
 }
 
 type FieldSpec = readonly [number: number, kind: Kind, repeated?: "repeated"];

@@ -2,6 +2,7 @@ import { FormatError } from "../../core/errors.js";
 import { bytesPerElement, type DType, type NamedArray } from "../../core/named-arrays.js";
 import { bytesOfArray, checkedElementCount, deferredFromBytes, quoted } from "../array-bytes.js";
 import { dataType, emptyTensor, type TensorProto } from "./proto.js";
+import { storedByArray } from "./stored-bytes.js";
 
 const dtypeOfDataType: ReadonlyMap<number, DType> = new Map(
   Object.entries(dataType).map(([dtype, number]) => [number, dtype as DType]),
@@ -36,16 +37,20 @@ export function tensorToArray(tensor: TensorProto): NamedArray {
   const count = checkedElementCount(tensor.dims, what);
   if (tensor.rawData !== undefined) {
     checkLength(what, count * bytesPerElement[dtype], tensor.rawData.length, "bytes");
-    return deferredFromBytes(dtype, tensor.dims, tensor.rawData);
+    const { rawData } = tensor;
+    return rawData instanceof Uint8Array
+      ? deferredFromBytes(dtype, tensor.dims, rawData)
+      : rawData.array(dtype, tensor.dims);
   }
   const values = typedValues(dtype, tensor);
   checkLength(what, count, values.length, "elements");
   return { dtype, shape: tensor.dims, data: values } as NamedArray;
 }
 
-/** An array as a tensor with raw bytes, on the same memory. */
+/** An array as a tensor with raw bytes, on the same memory; those of a deferred array are asked for when they are written. */
 export function arrayToTensor(name: string, array: NamedArray): TensorProto {
-  return { ...emptyTensor, name, dims: array.shape, dataType: dataType[array.dtype], rawData: bytesOfArray(array) };
+  const rawData = array.fill ? storedByArray(name, array) : bytesOfArray(array);
+  return { ...emptyTensor, name, dims: array.shape, dataType: dataType[array.dtype], rawData };
 }
 
 /** The field that holds a type's elements (onnx.proto, TensorProto): small types stand in int32_data. */

@@ -1,32 +1,60 @@
 import { FormatError } from "../../core/errors.js";
+import { type ByteSource, MemorySource } from "../byte-source.js";
 import { memoryCost as cost, MemoryBudget } from "../memory-budget.js";
+import { emptyOf, type List, newList } from "./repeated.js";
 import { type Field, isNumberKind, type Kind, type NumberKind, type Schema, wire, wireTypeOf } from "./schema.js";
+import { type StoredBytes, storedInFile } from "./stored-bytes.js";
 
 /** Graphs in attributes of nodes of graphs …: deeper ones are an attack on the stack. */
 const maxDepth = 100;
 
 type Decoded = Record<string, unknown>;
 
+/** So much of a file is read at a time; tensors that are larger stay in it. */
+const windowBytes = 2 ** 16;
+
 /**
- * Decodes one protobuf message (https://protobuf.dev/programming-guides/encoding) by its schema. `bytes` fields are views.
+ * Decodes one protobuf message (https://protobuf.dev/programming-guides/encoding) by its schema. `bytes` fields are views of the
+ * source's memory, `data` fields of more than a window stay in a source that is not in memory.
  * Repeated fields that are absent are empty, others absent stay absent.
  * @throws FormatError when the bytes are no such message.
  */
-export function decodeMessage(schema: Schema, bytes: Uint8Array): Decoded {
-  return new WireReader(bytes, new MemoryBudget(bytes.length, "the ONNX file")).message(schema, bytes.length, 0);
+export function decodeMessage(schema: Schema, source: ByteSource): Decoded {
+  return new WireReader(source, new MemoryBudget(source.size, "the ONNX file")).message(schema, source.size, 0);
 }
 
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 class WireReader {
   #at = 0;
-  readonly #view: DataView;
+  readonly #inMemory: boolean;
+  /** The part of the source that is at hand: the whole of one that is in memory. */
+  #window: Uint8Array = new Uint8Array(0);
+  #windowStart = 0;
+  #windowEnd = 0;
+  #view = new DataView(this.#window.buffer);
 
   constructor(
-    readonly bytes: Uint8Array,
+    readonly source: ByteSource,
     readonly budget: MemoryBudget,
   ) {
-    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    this.#inMemory = source instanceof MemorySource;
+    if (this.#inMemory) this.#load(0, source.size);
+  }
+
+  #load(from: number, to: number): void {
+    this.#window = this.source.bytes(from, to);
+    this.#view = new DataView(this.#window.buffer, this.#window.byteOffset, this.#window.byteLength);
+    [this.#windowStart, this.#windowEnd] = [from, to];
+  }
+
+  /** The bytes [from, to) of the source, which lie within it. */
+  #bytes(from: number, to: number): Uint8Array {
+    if (from < this.#windowStart || to > this.#windowEnd) {
+      this.budget.charge(to - from);
+      this.#load(from, Math.min(this.source.size, Math.max(to, from + windowBytes)));
+    }
+    return this.#window.subarray(from - this.#windowStart, to - this.#windowStart);
   }
 
   message(schema: Schema, end: number, depth: number): Decoded {
@@ -45,7 +73,7 @@ class WireReader {
       if (number === 0) throw this.#error(`a field number in ${schema.name}`, "0");
       this.#skip(wireType, end);
       this.budget.charge(cost.view);
-      unknown.push(this.bytes.subarray(start, this.#at));
+      unknown.push(this.#bytes(start, this.#at));
     }
     for (const field of schema.fields) {
       if (field.repeated) record[field.name] = lists.get(field)?.finish() ?? emptyOf(field.kind);
@@ -100,10 +128,15 @@ class WireReader {
     return true;
   }
 
-  #slice(kind: Kind, end: number, what: string): string | Uint8Array {
-    const bytes = this.bytes.subarray(this.#at, end);
+  #slice(kind: Kind, end: number, what: string): string | Uint8Array | StoredBytes {
+    const start = this.#at;
     this.#at = end;
-    if (kind === "bytes") {
+    if (kind === "data" && !this.#inMemory && end - start > windowBytes) {
+      this.budget.charge(cost.view);
+      return storedInFile(this.source, start, end);
+    }
+    const bytes = this.#bytes(start, end);
+    if (kind !== "string") {
       this.budget.charge(cost.view);
       return bytes;
     }
@@ -117,10 +150,14 @@ class WireReader {
 
   #number(kind: NumberKind, end: number): number | bigint {
     switch (kind) {
-      case "float":
-        return this.#view.getFloat32(this.#advance(4, end), true);
-      case "double":
-        return this.#view.getFloat64(this.#advance(8, end), true);
+      case "float": {
+        const place = this.#inWindow(this.#advance(4, end), 4);
+        return this.#view.getFloat32(place, true);
+      }
+      case "double": {
+        const place = this.#inWindow(this.#advance(8, end), 8);
+        return this.#view.getFloat64(place, true);
+      }
       case "int32":
         this.#varint(end);
         return this.#low | 0;
@@ -153,7 +190,8 @@ class WireReader {
     let high = 0;
     for (let shift = 0; shift < 70; shift += 7) {
       if (this.#at >= end) throw this.#error("a whole number", "the end");
-      const byte = this.bytes[this.#at++]!;
+      const place = this.#inWindow(this.#at++, 1);
+      const byte = this.#window[place]!;
       const bits = byte & 0x7f;
       if (shift < 28) low |= bits << shift;
       else if (shift === 28) {
@@ -183,6 +221,12 @@ class WireReader {
     return start;
   }
 
+  /** The place in the window of a position, where so many bytes are at hand from it on. Moves the window: ask before you look at it. */
+  #inWindow(position: number, count: number): number {
+    if (position < this.#windowStart || position + count > this.#windowEnd) this.#bytes(position, position + count);
+    return position - this.#windowStart;
+  }
+
   #skip(wireType: number, end: number): void {
     if (wireType === wire.varint) this.#varint(end);
     else if (wireType === wire.fixed64) this.#advance(8, end);
@@ -197,82 +241,5 @@ class WireReader {
       received: `${received} at byte ${this.#at}`,
       remedy: "the file is damaged or is not ONNX",
     });
-  }
-}
-
-interface List {
-  push(value: unknown): void;
-  finish(): unknown;
-}
-
-const typedArrays = {
-  float: Float32Array,
-  double: Float64Array,
-  int32: Int32Array,
-  int64: BigInt64Array,
-  uint64: BigUint64Array,
-} as const;
-
-function typedArrayFor(kind: Kind): TypedArrayConstructor | undefined {
-  if (typeof kind !== "string" || !Object.hasOwn(typedArrays, kind)) return undefined;
-  return typedArrays[kind as keyof typeof typedArrays] as unknown as TypedArrayConstructor;
-}
-
-/** Absent repeated fields share one empty list of their kind. */
-const empty = new Map<Kind | undefined, unknown>([[undefined, Object.freeze([])]]);
-for (const [kind, make] of Object.entries(typedArrays)) empty.set(kind as Kind, new make(0));
-
-function emptyOf(kind: Kind): unknown {
-  return empty.get(kind) ?? empty.get(undefined);
-}
-
-function newList(kind: Kind, budget: MemoryBudget): List {
-  const make = typedArrayFor(kind);
-  if (make !== undefined) return new TypedList(make, budget);
-  const values: unknown[] = [];
-  return {
-    push(value) {
-      budget.charge(cost.slot);
-      values.push(value);
-    },
-    finish: () => values,
-  };
-}
-
-interface TypedArray {
-  [index: number]: number | bigint;
-  readonly length: number;
-  readonly BYTES_PER_ELEMENT: number;
-  set(from: ArrayLike<number | bigint>): void;
-  slice(start: number, end: number): TypedArray;
-}
-type TypedArrayConstructor = new (length: number) => TypedArray;
-
-/** Repeated numbers, whose count the wire does not tell beforehand. */
-class TypedList implements List {
-  #array: TypedArray;
-  #length = 0;
-
-  constructor(
-    readonly make: TypedArrayConstructor,
-    readonly budget: MemoryBudget,
-  ) {
-    this.#array = new make(4);
-  }
-
-  push(value: unknown): void {
-    if (this.#length === this.#array.length) this.#grow();
-    this.#array[this.#length++] = value as number | bigint;
-  }
-
-  finish(): TypedArray {
-    return this.#array.slice(0, this.#length);
-  }
-
-  #grow(): void {
-    const larger = new this.make(2 * this.#array.length);
-    this.budget.charge(larger.length * larger.BYTES_PER_ELEMENT);
-    larger.set(this.#array as ArrayLike<number | bigint>);
-    this.#array = larger;
   }
 }

@@ -1,5 +1,6 @@
 import { UserError } from "../../core/errors.js";
 import { type Field, isNumberKind, type NumberKind, type Schema, wire, wireTypeOf } from "./schema.js";
+import type { StoredBytes } from "./stored-bytes.js";
 
 /** Protobuf messages end at 2 GiB. */
 export const maxMessageBytes = 2 ** 31 - 1;
@@ -8,10 +9,15 @@ type Values = ArrayLike<number | bigint>;
 
 /**
  * Encodes a record as one protobuf message, by its schema: fields in the order of their numbers, repeated numbers packed,
- * unknown fields last. Large byte fields are chunks of their own, on the record's memory.
+ * unknown fields last. Large byte fields are chunks of their own, on the record's memory; what is stored elsewhere is asked for when
+ * its turn comes.
+ * @returns the message's size, and its chunks: each is valid until the second one after it is asked for
  * @throws UserError when the message would pass 2 GiB.
  */
-export function encodeMessage(schema: Schema, record: object): Uint8Array[] {
+export function encodeMessage(
+  schema: Schema,
+  record: object,
+): { readonly size: number; readonly chunks: Iterable<Uint8Array> } {
   const sizes = new Map<object, number>();
   const size = messageSize(schema, record as Record<string, unknown>, sizes);
   if (size > maxMessageBytes) {
@@ -23,7 +29,14 @@ export function encodeMessage(schema: Schema, record: object): Uint8Array[] {
   }
   const sink = new ChunkSink();
   writeMessage(schema, record as Record<string, unknown>, sizes, sink);
-  return sink.finish();
+  return { size, chunks: inTurn(sink.finish()) };
+}
+
+function* inTurn(parts: readonly (Uint8Array | StoredBytes)[]): Generator<Uint8Array, void> {
+  for (const part of parts) {
+    if (part instanceof Uint8Array) yield part;
+    else yield* part.chunks();
+  }
 }
 
 /** Every occurrence of a field that a record has, with its value; packed numbers as one. */
@@ -51,7 +64,7 @@ function messageSize(schema: Schema, record: Record<string, unknown>, sizes: Map
           ? messageSize(kind(), value as Record<string, unknown>, sizes)
           : typeof value === "string"
             ? utf8Size(value)
-            : (value as Uint8Array).length;
+            : (value as Uint8Array | StoredBytes).length;
       size += varintSize(content) + content;
     }
   }
@@ -77,7 +90,7 @@ function writeMessage(
       sink.varint(sizes.get(value as object)!);
       writeMessage(kind(), value as Record<string, unknown>, sizes, sink);
     } else {
-      const bytes = typeof value === "string" ? new TextEncoder().encode(value) : (value as Uint8Array);
+      const bytes = typeof value === "string" ? new TextEncoder().encode(value) : (value as Uint8Array | StoredBytes);
       sink.varint(bytes.length);
       sink.bytes(bytes);
     }
@@ -120,7 +133,7 @@ function sum(values: Values, of: (value: number | bigint) => number): number {
 
 /** Collects small writes in one buffer and passes large runs of bytes through. */
 class ChunkSink {
-  readonly #chunks: Uint8Array[] = [];
+  readonly #chunks: (Uint8Array | StoredBytes)[] = [];
   #buffer = new Uint8Array(64 * 1024);
   #view = new DataView(this.#buffer.buffer);
   #at = 0;
@@ -150,8 +163,8 @@ class ChunkSink {
     this.#at += 8;
   }
 
-  bytes(bytes: Uint8Array): void {
-    if (bytes.length > 4096) {
+  bytes(bytes: Uint8Array | StoredBytes): void {
+    if (bytes.length > 4096 || !(bytes instanceof Uint8Array)) {
       this.#flush();
       this.#chunks.push(bytes);
       return;
@@ -161,7 +174,7 @@ class ChunkSink {
     this.#at += bytes.length;
   }
 
-  finish(): Uint8Array[] {
+  finish(): (Uint8Array | StoredBytes)[] {
     this.#flush();
     return this.#chunks;
   }
