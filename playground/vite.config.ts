@@ -18,17 +18,16 @@ const isolation = {
 export default defineConfig({
   root: here,
   base: "./",
-  plugins: [svelte(), alwaysInWorker(), onnxruntime()],
+  plugins: [svelte(), onnxruntime()],
   resolve: { alias: { "repvgg/browser": browserEntry() } },
   worker: {
     format: "es",
-    plugins: () => [alwaysInWorker()],
     rolldownOptions: { checks: { pluginTimings: false } },
   },
   build: {
     target: "es2023",
     assetsInlineLimit: 0,
-    chunkSizeWarningLimit: 300,
+    chunkSizeWarningLimit: 400,
     rolldownOptions: { checks: { pluginTimings: false } },
   },
   server: { headers: isolation, fs: { allow: [root] } },
@@ -39,17 +38,6 @@ export default defineConfig({
 function browserEntry(): string {
   const { exports } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
   return join(root, exports["./browser"].default);
-}
-
-/** The page computes nothing on its own thread: the engine that would is left out of its bundle. The worker's bundle has it. */
-function alwaysInWorker(): Plugin {
-  const absent = "\0engine-on-this-thread";
-  return {
-    name: "engine-always-in-worker",
-    resolveId: (source, importer) =>
-      source === "./local-engine.js" && importer?.endsWith("create-engine.js") ? absent : undefined,
-    load: (id) => (id === absent ? "export const LocalEngine = undefined;" : undefined),
-  };
 }
 
 /**

@@ -12,8 +12,11 @@ export function startPlayground(isolated = true): Promise<RunningSite> {
 }
 
 /** @param address of a panel, as `fold?step=2` */
-export function openPanel(site: RunningSite, address: string, options?: PageOptions): Promise<OpenedPage> {
-  return openPage(new URL(`some/where/#/${address}`, site.url).href, { reducedMotion: "reduce", ...options });
+export async function openPanel(site: RunningSite, address: string, options?: PageOptions): Promise<OpenedPage> {
+  const url = new URL(`some/where/#/${address}`, site.url).href;
+  const opened = await openPage(url, { reducedMotion: "reduce", ...options });
+  opened.page.setDefaultTimeout(60_000);
+  return opened;
 }
 
 /** Text of a visible element, its white space made one. */

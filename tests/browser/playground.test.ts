@@ -2,11 +2,14 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import type { Page } from "playwright-core";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import type { RunningSite } from "#repvgg/serve/static-files.node.js";
 import { fileOf, repvggJson, testFolder } from "../cli/support.js";
 import { openPanel, startPlayground, textOf } from "./playground-support.js";
 import { accessibilityViolations, root } from "./support.js";
+
+// Nothing here takes that long by itself; other test files compute beside it.
+vi.setConfig({ testTimeout: 120_000, hookTimeout: 60_000 });
 
 const oracle = (name: string): string => join(root, "tests/fixtures/oracles", name);
 const ready = ".scrubber input:enabled";
@@ -22,7 +25,8 @@ async function onPanel(address: string, work: (page: Page) => Promise<void>): Pr
   const { page, errors, close } = await openPanel(site, address);
   try {
     await work(page);
-    expect(errors).toEqual([]);
+    // A request that is given up, by a reload for one, is no fault.
+    expect(errors.filter((error) => !error.endsWith("ERR_ABORTED"))).toEqual([]);
   } finally {
     await close();
   }
@@ -81,7 +85,7 @@ describe("the fold panel", () => {
       const before = await verdict.innerText();
       await page.getByRole("button", { name: "horses on a hill" }).click();
       await page.waitForFunction((text) => document.querySelector(".verdict")?.textContent?.trim() !== text, before);
-      expect(await verdict.innerText()).toMatch(/differ by at most\s+\d\.\d × 10⁻[5-8]/);
+      expect(await verdict.innerText()).toMatch(/differ by at most\s+\d\.\d × 10⁻[⁵⁶⁷⁸]/);
     }));
 
   it("gives the plain net as files that verify against the original", async () => {
@@ -137,9 +141,9 @@ describe("the fold panel", () => {
 
       await file.setInputFiles(oracle("block-dbb-bn.onnx"));
       await page.getByRole("heading", { name: /folded into one convolution each/ }).waitFor();
-      await page.getByLabel("Net", { exact: true }).selectOption("nano");
+      await page.locator(".net select").selectOption("nano");
       await page.waitForSelector(ready);
-      expect(await textOf(page, ".net dl")).toMatch(/nodes 51/);
+      expect(await textOf(page, ".net dl")).toMatch(/nodes 17 51 with branches/);
     }));
 });
 

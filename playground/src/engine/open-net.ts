@@ -1,4 +1,4 @@
-import { counts, type EngineNet, type FoldReport } from "repvgg/browser";
+import type { EngineNet, FoldReport } from "repvgg/browser";
 import shippedUrl from "../../../assets/models/cifar10/train.safetensors?url";
 import { engine } from "./engines.js";
 import type { ByForm, Form, NetSummary } from "./net-summary.js";
@@ -49,8 +49,7 @@ function summarize(
   plain: EngineNet,
   report: FoldReport | undefined,
 ): NetSummary {
-  const size = info.preprocessing?.size;
-  const counted = info.architecture && counts(info.architecture, size);
+  const counted = info.counts;
   const layers = new Map(counted?.layers.map((layer) => [layer.path, layer]));
   const both = (number: (form: Form) => number): ByForm => ({ train: number("train"), plain: number("plain") });
   return {
@@ -60,7 +59,7 @@ function summarize(
     form: info.form,
     classNames: info.architecture ? info.classNames : undefined,
     trained: ref.kind !== "zoo",
-    inputSize: size,
+    inputSize: info.preprocessing?.size,
     blocks: info.blocks.map((layout) => {
       const { outputSize, macs, parameters } = layers.get(layout.path)!;
       return { ...layout, squeezeExcite: layout.squeezeExcite !== null, outputSize, macs, parameters };

@@ -3,7 +3,6 @@ import { withContext } from "../../formats/error-context.js";
 import { externalFiles } from "../../formats/onnx/external-data.js";
 import { readOnnx } from "../../formats/onnx/model.js";
 import { readSafetensors } from "../../formats/safetensors/read.js";
-import { readTorch } from "../../formats/torch/read.js";
 import { findStateDict } from "../../formats/torch/state-dict.js";
 import type { Model } from "../../nn/model.js";
 import type { Net } from "../exchange/net.js";
@@ -56,6 +55,8 @@ export async function loadNet(source: FileSource, options: LoadOptions = {}): Pr
         hints,
       );
     case "torch": {
+      // The reader of pickles is large, and few pages meet one: bundlers make it a file of its own.
+      const { readTorch } = await import("../../formats/torch/read.js");
       const where = hints.key === undefined ? {} : { path: hints.key };
       return torchNet(
         name,

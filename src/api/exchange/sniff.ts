@@ -1,7 +1,6 @@
 import { UserError } from "../../core/errors.js";
 import { quoted } from "../../formats/array-bytes.js";
-import { isLegacy } from "../../formats/torch/legacy.js";
-import { isZip } from "../../formats/torch/zip-read.js";
+import { isLegacy, isZip } from "../../formats/torch/container.js";
 
 /** Containers that hold nets. */
 export type Container = "safetensors" | "torch" | "onnx";

@@ -9,14 +9,7 @@ import { describeValue, type PickleValue } from "./pickle-values.js";
 import { StorageTable } from "./storages.js";
 import type { TorchStorage } from "./tensor.js";
 
-/** The integer of the first pickle, 0x1950a86a20f9469cfc6c, as the bytes of a LONG1. */
-const magic = [0x8a, 0x0a, 0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19];
 const protocolVersion = 1001;
-
-/** Whether the bytes begin as PyTorch's format before 1.6 does: in protocol 2, or with the frame of 4 and 5. */
-export function isLegacy(bytes: Uint8Array): boolean {
-  return bytes[0] === 0x80 && [2, 11].some((at) => magic.every((byte, i) => bytes[at + i] === byte));
-}
 
 /**
  * Reads PyTorch's format before 1.6 (still written with `_use_new_zipfile_serialization=False`): five pickles one after

@@ -1,11 +1,12 @@
 import { FormatError } from "../../core/errors.js";
 import { asSource, type ByteSource } from "../byte-source.js";
+import { isLegacy, isZip } from "./container.js";
 import { constructGlobal, refuseDangerous } from "./globals.js";
-import { bigEndian, isLegacy, readLegacy } from "./legacy.js";
+import { bigEndian, readLegacy } from "./legacy.js";
 import { type PickleHost, unpickle } from "./pickle.js";
 import type { PickleValue } from "./pickle-values.js";
 import { StorageTable } from "./storages.js";
-import { isZip, readStoredZip, type ZipMemberSpan } from "./zip-read.js";
+import { readStoredZip, type ZipMemberSpan } from "./zip-read.js";
 
 /**
  * Reads what `torch.save` wrote (`.pth`, `.pt`, `.ckpt`): the zip format (since PyTorch 1.6) and the legacy one before it.

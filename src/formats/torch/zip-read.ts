@@ -57,11 +57,6 @@ export function readStoredZip(file: ByteSource): Map<string, ZipMemberSpan> {
   return members;
 }
 
-/** Whether the bytes begin as a zip file does. */
-export function isZip(bytes: Uint8Array): boolean {
-  return bytes.length >= 4 && new ByteReader(bytes).uint32() === localSignature;
-}
-
 function refuse(expected: string, received: string): FormatError {
   return new FormatError({ expected, received: `${received} in the zip archive` });
 }

@@ -111,6 +111,8 @@ export interface NetInfo {
   readonly architecture: Architecture | undefined;
   /** Of a RepVGG: its blocks in the order in which they run. */
   readonly blocks: readonly BlockLayout[];
+  /** Of a RepVGG: parameters and arithmetic of both forms, for pictures of the net's own size. */
+  readonly counts: Counts | undefined;
   readonly classNames: readonly string[];
   /** How pictures are prepared; undefined where the net does not read pictures. */
   readonly preprocessing: Preprocessing | undefined;

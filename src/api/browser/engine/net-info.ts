@@ -1,3 +1,4 @@
+import { counts } from "../../../analysis/counts.js";
 import { bytesPerElement, elementCount } from "../../../core/named-arrays.js";
 import type { Preprocessing } from "../../../core/preprocessing.js";
 import { blockLayouts } from "../../../nn/layout.js";
@@ -17,6 +18,7 @@ export function netInfo(net: Net): NetInfo {
     form: source.form,
     architecture: model?.architecture,
     blocks: model ? blockLayouts(model.architecture) : [],
+    counts: model && counts(model.architecture, model.metadata.preprocessing.size),
     classNames,
     preprocessing,
     provenance: model?.metadata.provenance ?? {},
