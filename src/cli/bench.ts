@@ -3,6 +3,7 @@ import { Command, Option } from "commander";
 import { type BenchReport, bench } from "../api/bench/bench.node.js";
 import { ownEngine, ownEngines, peerNames } from "../api/bench/engines/registry.node.js";
 import { netNamed } from "../api/bench/net-named.node.js";
+import { benchReport } from "../api/bench/page.js";
 import { benchHead, benchRows, describeNoise } from "../api/bench/text.js";
 import { backendKinds } from "../backend/options.js";
 import { UserError } from "../core/errors.js";
@@ -13,6 +14,7 @@ import { benchSvg } from "../report/bench-bars.js";
 import { svgToPng } from "../report/png.node.js";
 import { type SourceOptions, withSourceOptions } from "./exchange-options.js";
 import { plural } from "./format.js";
+import { htmlOption, writeReport } from "./html.js";
 import { number, wholeNumber, wholeNumbers, withOutputOptions, words } from "./options.js";
 import { type OutputOptions, Terminal } from "./terminal.js";
 
@@ -21,10 +23,12 @@ interface Options extends OutputOptions, SourceOptions {
   readonly threads?: readonly number[];
   readonly batch?: readonly number[];
   readonly kernels?: readonly string[];
-  readonly peers: readonly string[] | boolean;
+  /** False where none are wanted, absent where all are. */
+  readonly peers?: readonly string[] | false;
   readonly rounds?: number;
   readonly seconds?: number;
   readonly picture?: string;
+  readonly html?: string;
 }
 
 export function benchCommand(): Command {
@@ -52,14 +56,15 @@ export function benchCommand(): Command {
         .optionsGroup("Measurement:")
         .option("--rounds <n>", "turns of each engine (default: 5)", wholeNumber(1, 1000))
         .option("--seconds <x>", "of each turn (default: 0.5)", number(0, 600))
-        .option("--picture <file>", "draw the times (.svg or .png)"),
+        .option("--picture <file>", "draw the times (.svg or .png)")
+        .addOption(htmlOption()),
     ),
   ).action(run);
 }
 
 async function run(names: readonly string[], options: Options): Promise<void> {
   const terminal = new Terminal(options);
-  const { rounds, seconds, picture, inputSize } = options;
+  const { rounds, seconds, picture, html, inputSize } = options;
   if (picture !== undefined && !/\.(svg|png)$/.test(picture)) {
     throw new UserError({ expected: "--picture to end in .svg or .png", received: picture });
   }
@@ -74,7 +79,8 @@ async function run(names: readonly string[], options: Options): Promise<void> {
     onTurn: terminal.counting("bench", "turn"),
   });
   if (picture !== undefined) await draw(report, picture);
-  terminal.result({ ...report, ...(picture !== undefined && { picture }) }, () => {
+  if (html !== undefined) await writeReport(html, benchReport(report, [`repvgg bench ${names.join(" ")}`]));
+  terminal.result({ ...report, ...(picture !== undefined && { picture }), ...(html !== undefined && { html }) }, () => {
     const { processor, cores, node } = report.machine;
     return [
       terminal.table(benchHead, benchRows(report.results)),
@@ -89,7 +95,8 @@ function kernelsOf({ kernels }: Options): readonly string[] {
 }
 
 function peersOf({ peers }: Options): readonly string[] {
-  if (typeof peers === "boolean") return peers ? peerNames : [];
+  if (peers === undefined) return peerNames;
+  if (peers === false) return [];
   return known("peers", peers, peerNames);
 }
 

@@ -1,12 +1,15 @@
-import { UserError } from "../core/errors.js";
+import { Option } from "commander";
 import { writeFileAtomically } from "../formats/atomic-write.node.js";
 import { reportPage } from "../report/page/page.js";
 import type { Report } from "../report/page/section.js";
+import { wanted } from "./options.js";
 
-/** @throws UserError for a name that does not end in .html: said before work that takes long. */
-export function checkReportName(file: string | undefined): void {
-  if (file === undefined || /\.html?$/.test(file)) return;
-  throw new UserError({ expected: "--html to end in .html", received: file });
+/** The option of every command that can show its result as a page. */
+export function htmlOption(): Option {
+  return new Option("--html <file>", "write a report to look at: one HTML file").argParser((file) => {
+    if (/\.html?$/.test(file)) return file;
+    throw wanted("a file name that ends in .html");
+  });
 }
 
 /** Writes a report as one HTML file. */

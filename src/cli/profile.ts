@@ -1,4 +1,4 @@
-import { Command, Option } from "commander";
+import { Command } from "commander";
 import { netNamed } from "../api/bench/net-named.node.js";
 import { profileReport } from "../api/profile/page.js";
 import type { Profile } from "../api/profile/profile.js";
@@ -11,7 +11,7 @@ import { UserError } from "../core/errors.js";
 import { variantNames } from "../nn/zoo.js";
 import { type SourceOptions, withSourceOptions } from "./exchange-options.js";
 import { plural, shortNumber } from "./format.js";
-import { checkReportName, writeReport } from "./html.js";
+import { htmlOption, writeReport } from "./html.js";
 import { wholeNumber, withOutputOptions, words } from "./options.js";
 import { type OutputOptions, Terminal } from "./terminal.js";
 
@@ -51,14 +51,13 @@ export function profileCommand(): Command {
         .option("--kernels <list>", `of ${backendKinds.join(", ")} (default: all that there are)`, words)
         .option("--repeats <n>", "times that every step is run (default: 9)", wholeNumber(1, 1000))
         .optionsGroup("Output:")
-        .addOption(new Option("--html <file>", "write a report to look at")),
+        .addOption(htmlOption()),
     ),
   ).action(run);
 }
 
 async function run(name: string | undefined, options: Options): Promise<void> {
   const terminal = new Terminal(options);
-  checkReportName(options.html);
   if (options.zoo) return zoo(name, options, terminal);
   if (name === undefined) {
     throw new UserError({

@@ -1,4 +1,5 @@
 import { Command } from "commander";
+import { blockKernels } from "../analysis/block-kernels.js";
 import { type DiagnosisContext, diagnose } from "../analysis/diagnosis/diagnose.js";
 import { describeFindings, type Finding } from "../analysis/diagnosis/finding.js";
 import { preprocessingFinding } from "../analysis/diagnosis/structure.js";
@@ -8,8 +9,10 @@ import type { Net } from "../api/exchange/net.js";
 import { IncomparableError } from "../api/incomparable.js";
 import { type Verification, verify } from "../api/verify.node.js";
 import { UserError, VerificationError } from "../core/errors.js";
+import { verifyReport } from "../report/pages/verify-page.js";
 import { type SourceOptions, withSourceOptions } from "./exchange-options.js";
 import { plural, shortNumber } from "./format.js";
+import { htmlOption, writeReport } from "./html.js";
 import { type ComputeOptions, number, strictOption, wholeNumber, withComputeOptions } from "./options.js";
 import { Terminal } from "./terminal.js";
 
@@ -19,6 +22,7 @@ interface Options extends ComputeOptions, SourceOptions {
   readonly seed?: number;
   readonly threshold?: number;
   readonly strict?: boolean;
+  readonly html?: string;
 }
 
 export function verifyCommand(): Command {
@@ -34,7 +38,9 @@ export function verifyCommand(): Command {
         .addOption(strictOption())
         .option("--images <n>", "how many to compare on (default: all pictures, or 64 random inputs)", wholeNumber(1))
         .option("--seed <n>", "of the random inputs (default: 0)", wholeNumber(0))
-        .option("--threshold <x>", "relative error from which outputs count as different (default: 1e-4)", number(0)),
+        .option("--threshold <x>", "relative error from which outputs count as different (default: 1e-4)", number(0))
+        .optionsGroup("Output:")
+        .addOption(htmlOption()),
     ),
   ).action(run);
 }
@@ -49,8 +55,26 @@ async function run(referencePath: string, candidatePath: string | undefined, opt
   const { samples, outputs, top1Disagreements, agree, values, firstParted } = result;
   const known = knownModels(reference, candidate);
   const findings = agree ? remarks(known) : diagnose(reference.graph, candidate.graph, result, known);
+  const { html, threshold = 1e-4, data } = options;
+  if (html !== undefined) {
+    const report = verifyReport(
+      {
+        ...{ reference: referencePath, candidate: candidatePath ?? "its own fold", result, threshold, findings },
+        kernels: reference.model ? blockKernels(reference.model, candidate.model) : [],
+        pictures: data !== undefined,
+      },
+      [["repvgg verify", referencePath, candidatePath].filter(Boolean).join(" ")],
+    );
+    await writeReport(html, report);
+  }
   terminal.result(
-    { ...result, findings, worstSample: result.worstSample ?? null, firstParted: firstParted ?? null },
+    {
+      ...result,
+      findings,
+      worstSample: result.worstSample ?? null,
+      firstParted: firstParted ?? null,
+      ...(html !== undefined && { html }),
+    },
     () =>
       [
         terminal.table(
@@ -60,13 +84,13 @@ async function run(referencePath: string, candidatePath: string | undefined, opt
             ...[maxAbsolute, meanAbsolute, relative].map(shortNumber),
           ]),
         ),
-        `${plural(samples, options.data === undefined ? "random input" : "picture")}: max |Δlogit| ${shortNumber(outputs.maxAbsolute)}, relative ${shortNumber(outputs.relative)}, top-1 differs on ${top1Disagreements}`,
+        `${plural(samples, data === undefined ? "random input" : "picture")}: max |Δlogit| ${shortNumber(outputs.maxAbsolute)}, relative ${shortNumber(outputs.relative)}, top-1 differs on ${top1Disagreements}`,
         ...describeFindings(findings).map((line) => `${agree ? "!" : "✗"} ${line}`),
       ].join("\n"),
   );
   if (agree) return;
   throw new VerificationError({
-    expected: `outputs within ${options.threshold ?? 1e-4} of the reference`,
+    expected: `outputs within ${threshold} of the reference`,
     received: outputs.nonFinite
       ? `${outputs.nonFinite} outputs that are not finite numbers`
       : `a relative error of ${shortNumber(outputs.relative)}`,

@@ -130,6 +130,7 @@ export const sample: Report = {
         scale: "diverging",
         panels: ["3×3", "1×1", "identity", "plain"].map((title, i) => ({
           title,
+          ...(i % 2 === 0 && { row: `row ${hostile}` }),
           rows: 3,
           columns: 3,
           values: Float32Array.from({ length: 9 }, (_, k) => (i === 2 ? (k === 4 ? 1 : 0) : Math.sin(k * (i + 1)))),

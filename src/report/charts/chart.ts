@@ -82,6 +82,8 @@ export interface HeatPanel {
   readonly title?: string;
   readonly rows: number;
   readonly columns: number;
+  /** The panel begins a new row, under this title. Not with labels of rows and columns. */
+  readonly row?: string;
   /** [rows][columns] */
   readonly values: ArrayLike<number>;
 }

@@ -32,26 +32,44 @@ interface Places {
   readonly panels: readonly PanelPlace[];
 }
 
-/** Panels in rows, as many as fit. */
+const panelGap = 16;
+
+/** Panels in rows: as many as fit, or those that belong together. */
 function gridPlaces(panels: readonly HeatPanel[], width: number): Places {
   const columns = Math.max(1, ...panels.map((panel) => panel.columns));
   const rows = Math.max(1, ...panels.map((panel) => panel.rows));
   const longest = Math.max(0, ...panels.map(({ title = "" }) => textWidth(title)));
+  const together = Math.max(1, ...rowLengths(panels));
+  const fitting = (width + panelGap) / together - panelGap;
   const wanted = Math.min(width, Math.max(columns * 22, Math.min(longest, width / 2)));
-  const perRow = Math.max(1, Math.min(panels.length, Math.floor((width + 16) / (wanted + 16))));
-  const cell = Math.min(34, (width - (perRow - 1) * 16) / perRow / columns);
+  const panelWidth = together > 1 ? Math.max(columns * 6, Math.min(wanted, fitting)) : wanted;
+  const cell = Math.min(34, panelWidth / columns);
   const titleHeight = longest > 0 ? 18 : 0;
-  const step = Math.max(cell * columns, Math.min(longest, wanted)) + 16;
-  const rowHeight = titleHeight + cell * rows + 16;
-  return {
-    height: Math.ceil(panels.length / perRow) * rowHeight - 16,
-    body: "",
-    panels: panels.map((_, i) => ({
-      x: (i % perRow) * step,
-      y: Math.floor(i / perRow) * rowHeight + titleHeight,
-      cell,
-    })),
-  };
+  const step = Math.max(cell * columns, panelWidth) + panelGap;
+  const body: string[] = [];
+  const places: PanelPlace[] = [];
+  let [x, y] = [0, 0];
+  for (const { row } of panels) {
+    const begins = row !== undefined || x + panelWidth > width + 0.01;
+    if (begins && places.length > 0) [x, y] = [0, y + titleHeight + cell * rows + panelGap];
+    if (row !== undefined) {
+      body.push(text(0, y + 12, fitted(row, width), { look: "axis" }));
+      y += 20;
+    }
+    places.push({ x, y: y + titleHeight, cell });
+    x += step;
+  }
+  return { height: y + titleHeight + cell * rows, body: body.join(""), panels: places };
+}
+
+/** Panels of each row that is asked for. */
+function rowLengths(panels: readonly HeatPanel[]): number[] {
+  const lengths: number[] = [];
+  for (const { row } of panels) {
+    if (row !== undefined) lengths.push(1);
+    else if (lengths.length > 0) lengths[lengths.length - 1]!++;
+  }
+  return lengths;
 }
 
 /** Panels one below the other, with names of rows at the left and of columns above. */

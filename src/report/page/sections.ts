@@ -56,7 +56,9 @@ function table(section: Table, id: string): string {
 /** A table in a box that scrolls where the screen is too narrow, also by keyboard. */
 function tableElement({ caption, columns, rows, total, folded }: Table, id: string): string {
   const side = columns.map(({ align }, i) => (align ?? (i === 0 ? "left" : "right")) === "right" && ' class="n"');
-  const head = columns.map(({ label }, i) => `<th scope="col"${side[i] || ""}>${escapeXml(label)}</th>`);
+  const head = columns.map(({ label }, i) =>
+    label === "" ? "<td></td>" : `<th scope="col"${side[i] || ""}>${escapeXml(label)}</th>`,
+  );
   const body = rows.map((row, r) => {
     if (row.length !== columns.length)
       throw new Error(`row ${r} of "${caption}" has ${row.length} cells, not ${columns.length}`);
@@ -73,7 +75,9 @@ function tableCell(cell: Cell, header: boolean, right: boolean): string {
   const looks = [right && "n", look, share !== undefined && "share"].filter(Boolean).join(" ");
   const bar = share === undefined ? "" : ` style="--part:${(100 * Math.min(1, Math.max(0, share))).toFixed(1)}%"`;
   const attributes = `${looks ? ` class="${looks}"` : ""}${bar}`;
-  return header ? `<th scope="row"${attributes}>${escapeXml(text)}</th>` : `<td${attributes}>${escapeXml(text)}</td>`;
+  return header && text !== ""
+    ? `<th scope="row"${attributes}>${escapeXml(text)}</th>`
+    : `<td${attributes}>${escapeXml(text)}</td>`;
 }
 
 function chart({ chart: drawn }: ChartSection, id: string): string {

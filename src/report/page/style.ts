@@ -93,8 +93,8 @@ p{max-width:72ch;margin:8px 0 12px;overflow-wrap:anywhere}
 table{width:100%;border-collapse:collapse;font-size:14px;line-height:1.4}
 th:first-child{padding-inline-start:14px}th:last-child,td:last-child{padding-inline-end:14px}
 caption{padding:12px 14px 8px;text-align:start;font-weight:600;font-size:15px}
-th,td{padding:6px 10px;text-align:start;white-space:nowrap;border-top:1px solid var(--rule)}
-thead th{color:var(--muted);font-weight:500;font-size:13px;vertical-align:bottom;border-top:0}
+th,td{padding:6px 9px;text-align:start;white-space:nowrap;border-top:1px solid var(--rule)}
+thead th{white-space:normal;color:var(--muted);font-weight:500;font-size:13px;vertical-align:bottom;border-top:0}
 tbody th{font-weight:500;white-space:normal;overflow-wrap:break-word;max-width:26em}
 .n{text-align:end}
 tr.total th,tr.total td{font-weight:600;border-top:2px solid var(--muted)}

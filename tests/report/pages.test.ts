@@ -1,0 +1,12 @@
+import { describe, expect, it } from "vitest";
+import { reportPage } from "#repvgg/report/page/page.js";
+import { htmlErrors } from "./html.js";
+import { reports } from "./pages.js";
+
+describe("reports", () => {
+  it.each(Object.entries(reports))("%s: well-formed, with names as text", async (_, make) => {
+    const page = reportPage(await make());
+    expect(htmlErrors(page)).toEqual([]);
+    expect(page).not.toMatch(/<script|NaN|undefined|\[object/);
+  });
+});
