@@ -20,3 +20,10 @@ export async function interruptible<T>(terminal: Terminal, work: (signal: AbortS
     process.off("SIGTERM", onSignal);
   }
 }
+
+/** Resolves at Ctrl-C or SIGTERM, for work that has no other end; a second one stops the process at once. */
+export function untilInterrupted(): Promise<void> {
+  return new Promise((resolve) => {
+    for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => resolve());
+  });
+}

@@ -7,6 +7,7 @@ import { evalCommand } from "./eval.js";
 import { exportCommand } from "./export.js";
 import { foldCommand } from "./fold.js";
 import { infoCommand } from "./info.js";
+import { playgroundCommand } from "./playground.js";
 import { predictCommand } from "./predict.js";
 import { profileCommand } from "./profile.js";
 import { pullCommand } from "./pull.js";
@@ -29,6 +30,7 @@ const commands = [
   infoCommand,
   dataCommand,
   pullCommand,
+  playgroundCommand,
 ];
 
 const epilogue = `

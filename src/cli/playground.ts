@@ -1,0 +1,46 @@
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { Command } from "commander";
+import { UserError } from "../core/errors.js";
+import { serveFiles } from "../serve/static-files.node.js";
+import { untilInterrupted } from "./interrupt.js";
+import { wholeNumber, withOutputOptions } from "./options.js";
+import { type OutputOptions, Terminal } from "./terminal.js";
+
+interface Options extends OutputOptions {
+  readonly port: number;
+  readonly host: string;
+}
+
+/** The page as it is built into the package. */
+const builtPage = fileURLToPath(new URL("../../playground/dist", import.meta.url));
+
+export function playgroundCommand(): Command {
+  return withOutputOptions(
+    new Command("playground")
+      .summary("watch a net fold, classify and learn, in the browser")
+      .description("Serve the playground to browsers of this machine, until Ctrl-C. Nothing leaves the machine.")
+      .optionsGroup("Server:")
+      .option("--port <n>", "port to listen on (0: any that is free)", wholeNumber(0, 65_535), 8321)
+      .option("--host <address>", "address to listen on", "127.0.0.1"),
+  ).action((options: Options) => run(options));
+}
+
+/** @param folder of the built page */
+export async function run(options: Options, folder = builtPage): Promise<void> {
+  if (!existsSync(join(folder, "index.html"))) {
+    throw new UserError({
+      expected: `the built playground in ${folder}`,
+      received: "none",
+      remedy: "build it with npm run build",
+    });
+  }
+  const { port, host } = options;
+  const site = await serveFiles({ folders: { "/": folder }, port, host });
+  const terminal = new Terminal(options);
+  terminal.result({ url: site.url }, () => `the playground is at ${site.url}`);
+  terminal.say("Ctrl-C ends it");
+  await untilInterrupted();
+  await site.close();
+}
