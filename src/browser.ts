@@ -22,7 +22,6 @@ export type {
   Engine,
   EngineLoadOptions,
   EngineNet,
-  EngineOptions,
   EnginePictures,
   EngineVerifyOptions,
   KernelOptions,
@@ -37,6 +36,7 @@ export type {
   Watched,
 } from "./api/browser/engine/contract.js";
 export { createEngine } from "./api/browser/engine/create-engine.js";
+export { createLocalEngine } from "./api/browser/engine/create-local-engine.js";
 export { type CacheMode, cacheName, type FetchOptions, type LoadProgress } from "./api/browser/fetch-bytes.js";
 export { type IdxFiles, readIdxFiles } from "./api/browser/idx-file.js";
 export { type FileSource, type LoadOptions, loadModel, loadNet } from "./api/browser/load.js";

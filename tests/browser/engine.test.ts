@@ -21,8 +21,8 @@ describe.each([
 
   it("classifies, folds, compares, shows and saves a net", async () => {
     const result = await opened.page.evaluate(async (inWorker) => {
-      const { createEngine } = window.repvgg;
-      const engine = await createEngine({ worker: inWorker, threads: 2 });
+      const { createEngine, createLocalEngine } = window.repvgg;
+      const engine = await (inWorker ? createEngine : createLocalEngine)({ threads: 2 });
       const net = await engine.create("nano", { seed: 3 });
       const picture = new ImageData(40, 30);
       for (let i = 0; i < picture.data.length; i++) picture.data[i] = i % 4 === 3 ? 255 : (i * 7) % 256;

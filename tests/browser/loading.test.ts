@@ -94,7 +94,8 @@ it("tells how far it is", async () => {
 
 it.each([true, false])("gives up when told to (worker: %s)", async (worker) => {
   const seen = await opened.page.evaluate(async (inWorker) => {
-    const engine = await window.repvgg.createEngine({ threads: 1, worker: inWorker });
+    const { createEngine, createLocalEngine } = window.repvgg;
+    const engine = await (inWorker ? createEngine : createLocalEngine)({ threads: 1 });
     const stop = new AbortController();
     const reason = await engine
       .load("/files/net.safetensors", { signal: stop.signal, cache: "off", onProgress: () => stop.abort("enough") })

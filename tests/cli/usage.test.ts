@@ -7,7 +7,7 @@ describe("wrong command lines get one line", () => {
   const cases: [string, string][] = [
     [
       "trian pictures",
-      'expected a command (quickstart, train, eval, ablate, fold, verify, export, predict, bench, info, data, pull), received "trian": did you mean train?',
+      'expected a command (quickstart, train, eval, ablate, fold, verify, export, predict, bench, info, data, pull, playground), received "trian": did you mean train?',
     ],
     ["train pictures --epoks 3", "expected a known option, received --epoks: did you mean --epochs?"],
     ["--bogus", "expected a known option, received --bogus: see repvgg --help"],

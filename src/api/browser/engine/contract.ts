@@ -57,11 +57,6 @@ export interface KernelOptions {
   readonly relaxed?: RelaxedChoice;
 }
 
-export interface EngineOptions extends KernelOptions {
-  /** Default true: in a worker. False: on the calling thread, which then stands still while it computes. */
-  readonly worker?: boolean;
-}
-
 export interface KernelsInUse {
   /** "wasm simd+threads". */
   readonly name: string;

@@ -6,6 +6,14 @@ import { Gate, type NetInTraining, train } from "../train.js";
 import type { EngineNet, Training, TrainingOptions, TrainingResult } from "./contract.js";
 import { LocalNet, type NetOwner } from "./local-net.js";
 
+/** The error for a look at a training that is not under way. */
+export function notUnderWay(): UserError {
+  return new UserError({
+    expected: "a training between its first and last step",
+    received: "one that has not begun or has ended",
+  });
+}
+
 /** A training on the calling thread, which it shares with whoever comes between two steps. */
 export class LocalTraining implements Training {
   readonly finished: Promise<TrainingResult>;
@@ -38,10 +46,7 @@ export class LocalTraining implements Training {
 
   async snapshot(): Promise<EngineNet> {
     if (this.#now) return this.#hold(this.#now.model());
-    throw new UserError({
-      expected: "a training between its first and last step",
-      received: "one that has not begun or has ended",
-    });
+    throw notUnderWay();
   }
 
   async #run(

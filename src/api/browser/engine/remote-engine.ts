@@ -100,7 +100,8 @@ export class RemoteEngine implements Engine {
 /** Addresses mean the page's, not the worker's. */
 function absolute<T>(source: T): T | string {
   if (source instanceof URL) return source.href;
-  return typeof source === "string" ? new URL(source, document.baseURI).href : source;
+  const base = typeof document === "undefined" ? location.href : document.baseURI;
+  return typeof source === "string" ? new URL(source, base).href : source;
 }
 
 function handleOf(net: EngineNet): Handle {

@@ -1,5 +1,6 @@
 import type { EngineNet, EnginePictures, Training } from "./contract.js";
 import { LocalEngine } from "./local-engine.js";
+import { notUnderWay } from "./local-training.js";
 import {
   type CallName,
   type Calls,
@@ -88,7 +89,7 @@ const handlers: Handlers = {
   },
   async snapshot(_, id) {
     const training = trainings.get(id);
-    if (!training) throw new Error("the training has ended");
+    if (!training) throw notUnderWay();
     return reply(await training.snapshot());
   },
   async release(_, handle) {
