@@ -1,9 +1,14 @@
+import { type AblationRun, summarizeAblation } from "#repvgg/analysis/ablation/summary.js";
+import { ablationVariants } from "#repvgg/analysis/ablation/variants.js";
 import { blockKernels } from "#repvgg/analysis/block-kernels.js";
+import { ablationPage } from "#repvgg/api/ablate/page.node.js";
 import { benchReport } from "#repvgg/api/bench/page.js";
 import { zooReport } from "#repvgg/api/profile/zoo-page.js";
+import { augmentationPreset } from "#repvgg/data/augmentation/config.js";
 import { fold, loadModel, profile, profileReport, profileZoo, repvgg, verify } from "#repvgg/index.js";
 import type { Report } from "#repvgg/report/page/section.js";
 import { verifyReport } from "#repvgg/report/pages/verify-page.js";
+import { trainConfig } from "#repvgg/train/config.js";
 import { oraclePath } from "../formats/fixtures.js";
 import { hostile, sample } from "./sample.js";
 
@@ -69,6 +74,26 @@ export const reports: Readonly<Record<string, () => Promise<Report>>> = {
         { cause: "bias-sign", where: hostile, blocks: [], evidence: "biases are negated", remedy: "negate them" },
       ],
     });
+  },
+  async ablation() {
+    const run = (variant: string, seed: number, top1: number | null): AblationRun => ({
+      ...{ variant, seed, top1, foldedTop1: top1, unfoldable: variant === "relu-in-branches" ? hostile : null },
+      ...{ stepSeconds: 0.1 + seed / 100, peakBytes: 1e8, parameters: { train: 200, plain: 100 } },
+    });
+    const accuracies = { base: [0.7, 0.71, 0.72], "no-branches": [0.6, 0.61], acb: [0.65], dirac: [null], trivial: [] };
+    const runs = Object.entries({ ...accuracies, "relu-in-branches": [0.7, 0.73] }).flatMap(([name, values]) =>
+      values.map((top1, seed) => run(name, seed, top1)),
+    );
+    const seeds = Object.fromEntries(ablationVariants.map(({ name }) => [name, 3]));
+    const config = trainConfig({ augmentation: augmentationPreset("small-images", [32, 32]) });
+    const setup = { data: { place: hostile, holdOut: 0.1, seed: 0 }, net: { model: hostile }, config, seeds };
+    return ablationPage(
+      {
+        ...{ out: "runs/x", setup: { ...setup, command: hostile }, pictures: { train: 5000, test: 1000 } },
+        ...{ summary: summarizeAblation(ablationVariants, runs), remaining: 20, interrupted: true },
+      },
+      { processor: hostile, cores: 2, memoryGiB: 8, avx512: false, node: "v20", v8: "11", date: "2026-01-01" },
+    );
   },
   async bench() {
     const times = { median: 3, lowerQuartile: 2.5, upperQuartile: 4, runs: 20 };

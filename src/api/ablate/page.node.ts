@@ -11,14 +11,14 @@ import { ablationCells, ablationHead, ablationSentences, describeRuns, verdictCo
  * An ablation to look at: every run's accuracy, the table, what each variant costs, and how it was made.
  */
 export function ablationPage(result: AblationResult, machine: Machine): Report {
-  const { summary, setup, pictures } = result;
+  const { summary, setup, pictures, remaining } = result;
   const { net, config } = setup;
   const done = summary.variants.filter(({ top1 }) => top1 !== undefined);
   const base = done[0];
   return {
     kind: "repvgg ablate",
     title: "What the branches are good for",
-    lead: `${describeRuns(summary)}: one net, ${wholeCount(pictures.train)} training pictures, the same training; only the blocks and the seeds differ.`,
+    lead: `${describeRuns(summary)}: one net, ${wholeCount(pictures.train)} training pictures, the same training; only the blocks and the seeds differ.${remaining > 0 ? ` Not done yet: ${plural(remaining, "run")}.` : ""}`,
     sections: [
       ...(base?.top1 ? [keyFigures(base, done)] : []),
       { kind: "heading", text: "Accuracy" },
