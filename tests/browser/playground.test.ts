@@ -152,7 +152,7 @@ describe("the classify panel", () => {
     onPanel("classify", async (page) => {
       const bars = page.getByRole("list", { name: "The five likeliest classes" }).getByRole("listitem");
       await bars.first().waitFor();
-      const parts = (await bars.allInnerTexts()).map((text) => Number(/([\d.]+) %/.exec(text)![1]));
+      const parts = (await bars.allInnerTexts()).map((text) => Number(/([\d.]+)\s%/.exec(text)![1]));
       expect(parts).toHaveLength(5);
       expect(parts).toEqual([...parts].sort((a, b) => b - a));
       const before = await bars.allInnerTexts();
@@ -183,7 +183,7 @@ describe("the classify panel", () => {
       );
       await page.getByRole("button", { name: "Stop" }).click();
       for (const name of [/With branches 1 thread/, /Plain 1 thread/, /onnxruntime-web plain, 1 thread/]) {
-        expect(await rows.filter({ hasText: name }).innerText()).toMatch(/\d ms/);
+        expect(await rows.filter({ hasText: name }).innerText()).toMatch(/\d\sms/);
       }
     }));
 });
@@ -237,7 +237,7 @@ describe("the why panel", () => {
       for (let i = 0; i < 12; i++) await slider.press("ArrowRight");
       expect(await textOf(page, ".looked")).not.toBe(looked);
       await page.getByLabel("Picture size").selectOption("64");
-      await page.waitForFunction(() => document.querySelector(".top dl")?.textContent?.includes("1.50 MiB"));
+      await page.waitForFunction(() => document.querySelector(".top dl")?.textContent?.includes("1.50\u00a0MiB"));
       await page.getByText("All steps as a table").click();
       expect(await page.getByRole("region", { name: "Plain" }).getByRole("row").count()).toBe(12);
     }));

@@ -1,6 +1,6 @@
-/** Numbers for people. */
+/** Numbers for people. A number and its unit stay on one line. */
 
-const sizes = ["", " k", " M", " G"] as const;
+const sizes = ["", "\u00a0k", "\u00a0M", "\u00a0G"] as const;
 
 /** 1,361,451,008 → "1.36 G". */
 export function short(value: number): string {
@@ -17,7 +17,9 @@ export function short(value: number): string {
 /** Bytes in KiB or MiB. */
 export function bytes(value: number): string {
   const kib = value / 1024;
-  return kib < 1000 ? `${kib.toFixed(kib < 10 ? 1 : 0)} KiB` : `${(kib / 1024).toFixed(kib < 10240 ? 2 : 1)} MiB`;
+  return kib < 1000
+    ? `${kib.toFixed(kib < 10 ? 1 : 0)}\u00a0KiB`
+    : `${(kib / 1024).toFixed(kib < 10240 ? 2 : 1)}\u00a0MiB`;
 }
 
 /** A weight: three decimals, a true minus. */
@@ -37,11 +39,11 @@ export function scientific(value: number): string {
 }
 
 export function percent(value: number): string {
-  return `${(100 * value).toFixed(1)} %`;
+  return `${(100 * value).toFixed(1)}\u00a0%`;
 }
 
 export function milliseconds(value: number): string {
-  return `${value < 1 ? value.toFixed(3) : value < 10 ? value.toFixed(2) : value < 100 ? value.toFixed(1) : value.toFixed(0)} ms`;
+  return `${value < 1 ? value.toFixed(3) : value < 10 ? value.toFixed(2) : value < 100 ? value.toFixed(1) : value.toFixed(0)}\u00a0ms`;
 }
 
 export function plural(count: number, one: string, many = `${one}s`): string {
