@@ -54,7 +54,6 @@ const plain = { flags: [], poolFlags: [], link: [] };
 const variants = [
   { name: "simd", ...plain },
   { name: "simd-threads", ...plain, ...threads },
-  { name: "simd-relaxed", ...plain, ...relaxed },
   { name: "simd-threads-relaxed", ...plain, ...threads, ...relaxed },
 ];
 

@@ -34,15 +34,15 @@ export function wantedThreads(options: BackendOptions, processors: number): numb
 
 /**
  * Whether to take the build with relaxed SIMD.
- * @param available that this runtime has it
- * @throws UserError when it is asked for and not there
+ * @param obstacle why it cannot be had here, or undefined
+ * @throws UserError when it is asked for and not to be had
  */
-export function wantsRelaxed({ relaxed = "off" }: BackendOptions, available: boolean): boolean {
-  if (relaxed === "off" || (relaxed === "auto" && !available)) return false;
-  if (available) return true;
+export function wantsRelaxed({ relaxed = "off" }: BackendOptions, obstacle: string | undefined): boolean {
+  if (relaxed === "off" || (relaxed === "auto" && obstacle)) return false;
+  if (!obstacle) return true;
   throw new UserError({
     expected: "WebAssembly with relaxed SIMD",
-    received: "a runtime without",
+    received: obstacle,
     remedy: 'ask for "auto" or "off"',
   });
 }

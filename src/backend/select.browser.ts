@@ -1,7 +1,7 @@
 import { UserError } from "../core/errors.js";
 import type { Backend } from "./backend.js";
 import { type BackendOptions, wantedThreads, wantsRelaxed } from "./options.js";
-import { hasRelaxedSimd } from "./wasm/relaxed.js";
+import { relaxedObstacle } from "./wasm/relaxed.js";
 import { startWorker } from "./wasm/start-worker.browser.js";
 import { createWasmBackend, type WasmBuild } from "./wasm/wasm-backend.js";
 
@@ -23,7 +23,7 @@ export async function createBackend(options: BackendOptions = {}): Promise<Backe
       callerMaySleep: typeof document === "undefined",
     },
     globalThis.crossOriginIsolated ? threads : 1,
-    wantsRelaxed(options, hasRelaxedSimd()),
+    wantsRelaxed(options, relaxedObstacle()),
   );
 }
 
@@ -34,8 +34,6 @@ function urlOf(build: WasmBuild): URL {
       return new URL("../kernels/simd.wasm", import.meta.url);
     case "simd-threads":
       return new URL("../kernels/simd-threads.wasm", import.meta.url);
-    case "simd-relaxed":
-      return new URL("../kernels/simd-relaxed.wasm", import.meta.url);
     case "simd-threads-relaxed":
       return new URL("../kernels/simd-threads-relaxed.wasm", import.meta.url);
   }

@@ -4,7 +4,7 @@ import { UserError } from "../core/errors.js";
 import type { Backend } from "./backend.js";
 import { createNativeBackend, nativeAbsence } from "./native/native-backend.js";
 import { type BackendKind, type BackendOptions, backendKinds, wantedThreads, wantsRelaxed } from "./options.js";
-import { hasRelaxedSimd } from "./wasm/relaxed.js";
+import { relaxedObstacle } from "./wasm/relaxed.js";
 import { startWorker } from "./wasm/start-worker.node.js";
 import { createWasmBackend } from "./wasm/wasm-backend.js";
 
@@ -30,7 +30,7 @@ function wasmBackend(threads: number, options: BackendOptions): Promise<Backend>
       callerMaySleep: true,
     },
     threads,
-    wantsRelaxed(options, hasRelaxedSimd()),
+    wantsRelaxed(options, relaxedObstacle()),
   );
 }
 

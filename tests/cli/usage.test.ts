@@ -1,14 +1,15 @@
 import { describe, expect, it } from "vitest";
-import { runCommand } from "#repvgg/cli/program.js";
+import { createProgram, runCommand } from "#repvgg/cli/program.js";
 import { UserError } from "#repvgg/core/errors.js";
 import { oneLine, repvgg } from "./support.js";
 
+const commandNames = createProgram()
+  .commands.map((command) => command.name())
+  .join(", ");
+
 describe("wrong command lines get one line", () => {
   const cases: [string, string][] = [
-    [
-      "trian pictures",
-      'expected a command (quickstart, train, eval, ablate, fold, verify, export, predict, bench, info, data, pull, playground), received "trian": did you mean train?',
-    ],
+    ["trian pictures", `expected a command (${commandNames}), received "trian": did you mean train?`],
     ["train pictures --epoks 3", "expected a known option, received --epoks: did you mean --epochs?"],
     ["--bogus", "expected a known option, received --bogus: see repvgg --help"],
     ["info --threads 2", "expected a known option, received --threads: see repvgg info --help"],

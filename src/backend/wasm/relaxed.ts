@@ -11,7 +11,8 @@ const probe = Uint8Array.from([
   ...[0xfd, 0x85, 0x02, 0x1a, 0x0b],
 ]);
 
-/** Whether this runtime has relaxed SIMD: fused multiply-add, where the processor has it. */
-export function hasRelaxedSimd(): boolean {
-  return WebAssembly.validate(probe);
+/** Why this runtime has no relaxed SIMD, or undefined where it has: the build needs shared memory too. */
+export function relaxedObstacle(): string | undefined {
+  if (!WebAssembly.validate(probe)) return "a runtime without";
+  return typeof SharedArrayBuffer === "undefined" ? "a page that is not cross-origin isolated" : undefined;
 }

@@ -5,7 +5,7 @@ import { instantiateKernels, type KernelExports, type ThreadedKernelExports } fr
 import type { RunningWorker, StartWorker } from "./workers.js";
 
 /** The builds of the kernels, in `dist/kernels/`. */
-export type WasmBuild = "simd" | "simd-threads" | "simd-relaxed" | "simd-threads-relaxed";
+export type WasmBuild = "simd" | "simd-threads" | "simd-threads-relaxed";
 
 /** What differs between Node and the browser. */
 export interface WasmHost {
@@ -23,13 +23,13 @@ const maximumPages: readonly number[] = [65535, 32768, 16384, 8192];
 const growthPages = 256;
 
 /**
- * The kernels as WebAssembly with SIMD, on `threads` threads (1: without shared memory or workers).
- * @param relaxed see {@link wantsRelaxed}
+ * The kernels as WebAssembly with SIMD, on `threads` threads (1: without workers, and without shared memory where not relaxed).
+ * @param relaxed see {@link wantsRelaxed}; there is no such build without shared memory
  * @throws UserError when address space is missing
  */
 export async function createWasmBackend(host: WasmHost, threads: number, relaxed: boolean): Promise<Backend> {
-  const shared = threads > 1;
-  const module = await host.loadModule(`simd${shared ? "-threads" : ""}${relaxed ? "-relaxed" : ""}`);
+  const shared = threads > 1 || relaxed;
+  const module = await host.loadModule(relaxed ? "simd-threads-relaxed" : shared ? "simd-threads" : "simd");
   const memory = reserveMemory(shared);
   const kernels = await instantiateKernels(module, memory);
   const areas = Math.ceil((kernels.__heap_base.value as number) / 64) * 16;
@@ -92,7 +92,7 @@ class WasmEngine implements Engine {
     relaxed: boolean,
     readonly firstWord: number,
   ) {
-    this.name = `wasm simd${threads > 1 ? "+threads" : ""}${relaxed ? "+relaxed" : ""}`;
+    this.name = `wasm simd${threads > 1 || relaxed ? "+threads" : ""}${relaxed ? "+relaxed" : ""}`;
     this.arithmetic = relaxed ? "wasm relaxed" : "wasm";
     if (!this.reserve(firstWord))
       throw new UserError({

@@ -1,6 +1,6 @@
 import type { Backend } from "../../../backend/backend.js";
 import { createBackend } from "../../../backend/select.browser.js";
-import { hasRelaxedSimd } from "../../../backend/wasm/relaxed.js";
+import { relaxedObstacle } from "../../../backend/wasm/relaxed.js";
 import { UserError } from "../../../core/errors.js";
 import type { MemoryDataset } from "../../../data/memory-dataset.js";
 import type { ArchitectureSpec } from "../../../nn/build-architecture.js";
@@ -49,7 +49,7 @@ export class LocalEngine implements Engine, NetOwner {
       name,
       threads,
       relaxed: arithmetic === "wasm relaxed",
-      relaxedAvailable: hasRelaxedSimd(),
+      relaxedAvailable: relaxedObstacle() === undefined,
       notes: globalThis.crossOriginIsolated
         ? []
         : [
