@@ -1,0 +1,57 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import ts from "typescript";
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { netOf } from "#repvgg/api/exchange/net.js";
+import { saveNet } from "#repvgg/api/exchange/save-net.node.js";
+import { repvgg } from "#repvgg/nn/repvgg.js";
+import type { RunningSite } from "#repvgg/serve/static-files.node.js";
+import { codeBlocks } from "../docs/markdown.js";
+import { accessibilityViolations, openPage, root, startSite } from "./support.js";
+
+const folder = mkdtempSync(join(tmpdir(), "repvgg-docs-"));
+const blocks = codeBlocks(readFileSync(join(root, "docs/browser.md"), "utf8")).filter(({ attributes }) =>
+  attributes.includes("browser"),
+);
+let site: RunningSite;
+
+const page = (script: string): string => `<!doctype html>
+<html lang="en"><title>Example</title><link rel="icon" href="data:,">
+<img src="/examples/ankle-boot.png" alt="a boot"><script type="module" src="${script}"></script></html>`;
+
+beforeAll(async () => {
+  const net = repvgg("nano", { statistics: "seeded" });
+  await saveNet(netOf(net), join(folder, "net.safetensors"));
+  for (const { text, line } of blocks) {
+    const compilerOptions = { module: ts.ModuleKind.ESNext, target: ts.ScriptTarget.ES2023 };
+    const { outputText } = ts.transpileModule(text, { compilerOptions });
+    const script = outputText.replaceAll('"repvgg/browser"', '"/dist/bundle/browser.js"');
+    writeFileSync(join(folder, `${line}.js`), `${script}\ndocument.title = "done";\n`);
+    writeFileSync(join(folder, `${line}.html`), page(`${line}.js`));
+  }
+  site = await startSite({ folders: { "/models/": folder, "/node_modules/repvgg/": root } });
+});
+afterAll(async () => {
+  await site.close();
+  rmSync(folder, { recursive: true });
+});
+
+it("there are examples", () => expect(blocks.length).toBeGreaterThanOrEqual(5));
+
+it.each(blocks)("docs/browser.md:$line runs", async ({ line }) => {
+  const { page, errors, close } = await openPage(new URL(`models/${line}.html`, site.url).href);
+  await expect.poll(async () => [await page.title(), ...errors], { timeout: 50_000 }).toEqual(["done"]);
+  await close();
+});
+
+it("the example's page says what a picture shows", async () => {
+  const { page, errors, close } = await openPage(new URL("examples/browser/index.html", site.url).href);
+  const answer = page.locator("#answer");
+  await expect.poll(() => answer.textContent(), { timeout: 50_000 }).toBe("Choose a picture.");
+  await page.setInputFiles("#picture", join(root, "examples/ankle-boot.png"));
+  await expect.poll(() => answer.textContent()).toMatch(/^\w+ \d+ %, \w+ \d+ %, \w+ \d+ %$/);
+  expect(await accessibilityViolations(page)).toEqual([]);
+  expect(errors.filter((error) => !error.includes("favicon"))).toEqual([]);
+  await close();
+});
