@@ -6,8 +6,9 @@ import "./styles/base.css";
 import "./styles/controls.css";
 import { mount } from "svelte";
 import App from "./App.svelte";
-import { engine } from "./engine/engines.js";
+import { nets } from "./app/nets.svelte.js";
+import { route } from "./app/route.svelte.js";
 
-// The worker starts while the page is still being drawn.
-void engine();
+// The worker starts and the net is fetched while the page is still being drawn.
+if (route.panel !== "train") nets.follow();
 mount(App, { target: document.getElementById("app")! });

@@ -31,14 +31,16 @@ export function closeNet({ train, plain }: OpenNet): void {
 }
 
 async function netFrom(ref: NetRef): Promise<EngineNet> {
-  const nets = await engine();
   switch (ref.kind) {
-    case "shipped":
-      return nets.load(shippedUrl, { name: "the CIFAR-10 net" });
+    case "shipped": {
+      // Fetched while the worker starts.
+      const [nets, response] = await Promise.all([engine(), fetch(shippedUrl)]);
+      return nets.load(await response.blob(), { name: "the CIFAR-10 net" });
+    }
     case "zoo":
-      return nets.create(ref.name, { statistics: "seeded" });
+      return (await engine()).create(ref.name, { statistics: "seeded" });
     case "file":
-      return nets.load(ref.file);
+      return (await engine()).load(ref.file);
   }
 }
 
