@@ -3,7 +3,7 @@ import { FormatError } from "#repvgg/core/errors.js";
 import { readTorch } from "#repvgg/formats/torch/read.js";
 import { oracle } from "./fixtures.js";
 import { pk, pth } from "./pickle-builder.js";
-import { buildZip, zipMembers } from "./zip-builder.js";
+import { buildZip, zipMembers, zipOfPickle } from "./zip-builder.js";
 
 const raw = (...bytes: number[]): Uint8Array => pth(bytes);
 const repeat = (bytes: number[], times: number): number[] => Array.from({ length: times }, () => bytes).flat();
@@ -88,7 +88,7 @@ describe("pickles that are none", () => {
       pickle.fill(0x5d, 2, 2 + depth); // EMPTY_LIST
       pickle.fill(0x61, 2 + depth); // APPEND
       pickle[pickle.length - 1] = 0x2e;
-      return zipOf(pickle);
+      return zipOfPickle(pickle);
     };
     let depth = 0;
     for (let value = readTorch(nested(500_000)); Array.isArray(value); value = value[0]!) depth++;
@@ -103,7 +103,7 @@ describe("pickles that are none", () => {
   ])("3 million empty %s are refused before they fill the memory", (_, opcode) => {
     const data = new Uint8Array(3e6 + 3).fill(opcode);
     data.set([0x80, 2]);
-    expectFormatError(() => readTorch(zipOf(data)), /in proportion/);
+    expectFormatError(() => readTorch(zipOfPickle(data)), /in proportion/);
   });
 
   test("copies of one long list by call after call are refused", () => {
@@ -112,21 +112,6 @@ describe("pickles that are none", () => {
     expectFormatError(() => readTorch(pth([...long, ...copies])), /in proportion/);
   });
 });
-
-/** A checkpoint around a long pickle; buildZip spreads its data and would not take megabytes. */
-function zipOf(pickle: Uint8Array): Uint8Array {
-  const empty = buildZip([{ name: "archive/data.pkl", data: new Uint8Array(0) }]);
-  const header = 30 + "archive/data.pkl".length;
-  const file = new Uint8Array(empty.length + pickle.length);
-  file.set(empty.subarray(0, header));
-  file.set(pickle, header);
-  file.set(empty.subarray(header), header + pickle.length);
-  const view = new DataView(file.buffer);
-  const directory = header + pickle.length;
-  for (const at of [18, 22, directory + 20, directory + 24]) view.setUint32(at, pickle.length, true);
-  view.setUint32(file.length - 6, directory, true);
-  return file;
-}
 
 describe("zip archives", () => {
   const data = new TextEncoder().encode("hello");

@@ -3,6 +3,7 @@ import { f32 } from "#repvgg/core/named-arrays.js";
 import { float, int, ints } from "#repvgg/graph/attributes.js";
 import { int64 } from "#repvgg/graph/build.js";
 import type { Graph } from "#repvgg/graph/graph.js";
+import { resnet } from "../../bench/models/resnet.mjs";
 import { type FoldedPair, foldAndCompare, normal, RandomNet } from "./support.js";
 
 function expectExact(pair: FoldedPair, counts: Record<string, number>): void {
@@ -313,6 +314,24 @@ describe("one convolution a block", () => {
     const pair = foldAndCompare(net.finish(["n", 8, 8, 8], "pool"), [2, 8, 8, 8]);
     expectExact(pair, { Conv: 4, Relu: 3, Add: 1, MaxPool: 1 });
     expect(pair.report.refusals.find(({ node }) => node === "sum")!.reason).toMatch(/one common value/);
+  });
+
+  it("ResNet-50, whole: each BatchNorm goes into its convolution, and nothing else changes", () => {
+    const graph = resnet(50, { width: 8, classes: 10 });
+    const named = { ...graph, inputs: [{ ...graph.inputs[0]!, name: "x" }] };
+    const nodes = graph.nodes.map((node) => ({
+      ...node,
+      inputs: node.inputs.map((name) => (name === "input" ? "x" : name)),
+    }));
+    const pair = foldAndCompare({ ...named, nodes }, [1, 3, 32, 48]);
+    expect(pair.exactError).toBeLessThanOrEqual(1e-9);
+    expect(pair.roundedError).toBeLessThanOrEqual(1e-5);
+    expect(graph.nodes.filter(({ op }) => op === "BatchNormalization")).toHaveLength(53);
+    const others = { MaxPool: 1, GlobalAveragePool: 1, Flatten: 1, Gemm: 1 };
+    expect(pair.counts).toEqual({ Conv: 53, Relu: 49, Add: 16, ...others });
+    expect(pair.report.regions.map((region) => region.nodes.length)).toEqual(new Array(53).fill(2));
+    expect(pair.report.regions.every(({ macsBefore, macsAfter }) => macsAfter <= macsBefore)).toBe(true);
+    expect(pair.report.refusals).toHaveLength(16); // the sums, whose sides are linear in different values
   });
 
   it("a normalised input joins an unpadded first convolution", () => {
