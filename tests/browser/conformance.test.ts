@@ -91,6 +91,7 @@ describe.each([
     ["files/rgb-plain.safetensors", "glass.png"],
     ["files/rgb-plain.safetensors", "photo.webp"],
     ["files/grey-train.pth", "photo.png"],
+    ["files/grey-plain.onnx", "photo.png"],
     ["oracles/tiny-g4-train.pth", "photo.jpg"],
     ["oracles/tiny-se-deploy.pth", "photo.jpg"],
     ["oracles/tiny-ddp-legacy.pth", "photo.png"],
@@ -117,6 +118,7 @@ describe.each([
     seen.logits.forEach((logit, i) => {
       expect(Math.abs(logit - expected[i]!)).toBeLessThan(1e-4);
     });
+    expect(seen.logits).toEqual(expected); // the same kernels: the same bits, on any number of threads
     const names = Array.from(expected, (_, i) => String(i));
     const order = likeliest(Float32Array.from(expected), names, 5).map(({ classIndex }) => classIndex);
     expect(seen.top.map(({ classIndex }) => classIndex)).toEqual(order);

@@ -74,3 +74,35 @@ describe.each([
     expect(opened.errors).toEqual([]);
   });
 });
+
+describe("relaxed SIMD", () => {
+  it.each([true, false])("is chosen by the caller, where the page is isolated (%s)", async (isolated) => {
+    const site = await startSite({ isolated });
+    const { page, errors, close } = await openLibrary(site);
+    const seen = await page.evaluate(async () => {
+      const engine = await window.repvgg.createEngine({ relaxed: "auto", threads: 1 });
+      const net = await engine.create("tiny", { statistics: "seeded" });
+      const picture = new ImageData(
+        Uint8ClampedArray.from({ length: 4 * 28 * 28 }, (_, i) => (i * 13) % 256),
+        28,
+      );
+      const auto = engine.kernels;
+      const { logits: fused } = await net.classify(picture);
+      const off = await engine.use({ threads: 1 });
+      const { logits } = await net.classify(picture);
+      const refused = await engine.use({ relaxed: "on" }).catch((error: Error) => error.message);
+      return { auto, off, refused, fused: [...fused], logits: [...logits] };
+    });
+    expect(seen.off).toMatchObject({ name: "wasm simd", relaxed: false });
+    expect(seen.auto).toMatchObject({ relaxed: isolated, relaxedAvailable: isolated });
+    if (isolated) expect(seen.auto.name).toBe("wasm simd+threads+relaxed");
+    else
+      expect(seen.refused).toMatch(/^expected WebAssembly with relaxed SIMD, received a page that is not cross-origin/);
+    seen.fused.forEach((logit, i) => {
+      expect(Math.abs(logit - seen.logits[i]!)).toBeLessThan(1e-4);
+    });
+    expect(errors).toEqual([]);
+    await close();
+    await site.close();
+  });
+});

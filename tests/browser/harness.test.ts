@@ -1,6 +1,7 @@
+import { build } from "esbuild";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import type { RunningSite } from "#repvgg/serve/static-files.node.js";
-import { accessibilityViolations, openLibrary, openPage, startSite } from "./support.js";
+import { accessibilityViolations, openLibrary, openPage, root, startSite } from "./support.js";
 
 let isolated: RunningSite;
 let plain: RunningSite;
@@ -52,5 +53,27 @@ it("finds what keeps people out of a page", async () => {
   expect(await accessibilityViolations(page)).toEqual([]);
   await page.evaluate(() => document.querySelector("main")!.insertAdjacentHTML("beforeend", "<button></button>"));
   expect(await accessibilityViolations(page)).toEqual([expect.stringContaining("button-name")]);
+  await close();
+});
+
+it("is what bundlers take for the package's main entry, without anything of Node's", async () => {
+  const { outputFiles } = await build({
+    stdin: { contents: 'export { fold, loadModel, repvgg } from "repvgg";', resolveDir: root },
+    bundle: true,
+    format: "esm",
+    platform: "browser",
+    write: false,
+    logLevel: "silent",
+  });
+  expect(outputFiles[0]!.text).not.toMatch(/from "node:|require\("/);
+});
+
+it("says that the engine's worker did not come", async () => {
+  const { page, close } = await openLibrary(isolated);
+  await page.route("**/worker-main.js", (route) => route.fulfill({ status: 404 }));
+  const message = await page.evaluate(() => window.repvgg.createEngine().catch((error: Error) => error.message));
+  expect(message).toMatch(
+    /^expected the engine's worker, from the page's own site, received a script that cannot be loaded/,
+  );
   await close();
 });

@@ -10,6 +10,8 @@ import { decodePicture, type Picture } from "./picture.js";
 export interface VerifyOptions extends CompareOptions, ComputeOptions {
   /** Real pictures to compare on. Default: random inputs (standard normal). */
   readonly pictures?: readonly Picture[];
+  /** Gives up before the next picture. */
+  readonly signal?: AbortSignal;
 }
 
 /**
@@ -22,12 +24,19 @@ export function verify(
   candidate: Model | Net,
   options: VerifyOptions = {},
 ): Promise<Verification> {
-  const { pictures } = options;
-  const inputs = pictures && ((net: Net) => inputsOf(net, pictures));
+  const { pictures, signal } = options;
+  const inputs = pictures && ((net: Net) => inputsOf(net, pictures, signal));
   return usingBackend(options, (backend) => compareNets(backend, reference, candidate, options, inputs));
 }
 
-async function* inputsOf(net: Net, pictures: readonly Picture[]): AsyncGenerator<VerifyInput> {
+async function* inputsOf(
+  net: Net,
+  pictures: readonly Picture[],
+  signal: AbortSignal | undefined,
+): AsyncGenerator<VerifyInput> {
   const preprocessing = preprocessingOf(net);
-  for (const picture of pictures) yield pictureInput(await decodePicture(picture), preprocessing);
+  for (const picture of pictures) {
+    signal?.throwIfAborted();
+    yield pictureInput(await decodePicture(picture), preprocessing);
+  }
 }

@@ -7,6 +7,7 @@ import { graphInputs } from "../../engine/plan/prepare.js";
 import type { SessionTensor } from "../../engine/session.js";
 import { intAttribute } from "../../graph/attributes.js";
 import type { Graph, ValueInfo } from "../../graph/graph.js";
+import { modelFacts } from "./model-facts.js";
 import type { Net } from "./net.js";
 
 /** Input shapes by name. */
@@ -90,7 +91,8 @@ export function* randomInputs(
  * @throws UserError where the graph does not read pictures.
  */
 export function preprocessingOf(net: Net): Preprocessing {
-  if (net.model) return net.model.metadata.preprocessing;
+  const known = modelFacts(net);
+  if (known) return known.preprocessing;
   const shapes = Object.values(inputShapes(net, 1, [224, 224]));
   const [, channels, height, width] = shapes[0] ?? [];
   if (shapes.length !== 1 || shapes[0]!.length !== 4 || (channels !== 1 && channels !== 3)) {

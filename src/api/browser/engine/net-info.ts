@@ -1,8 +1,9 @@
 import { counts } from "../../../analysis/counts.js";
+import { UserError } from "../../../core/errors.js";
 import { bytesPerElement, elementCount } from "../../../core/named-arrays.js";
 import type { Preprocessing } from "../../../core/preprocessing.js";
 import { blockLayouts } from "../../../nn/layout.js";
-import { decodeFacts, isModelFile } from "../../../nn/model-file.js";
+import { modelFacts } from "../../exchange/model-facts.js";
 import type { Net } from "../../exchange/net.js";
 import { preprocessingOf } from "../../exchange/net-inputs.js";
 import { netParameters } from "../../exchange/net-parameters.js";
@@ -31,24 +32,21 @@ export function netInfo(net: Net): NetInfo {
   };
 }
 
-/** Classes and preprocessing: of a model, of the metadata that our ONNX files have, else what is usual. */
+/** Classes and preprocessing: what is known, else what is usual; none of a net that does not read pictures. */
 function pictureFacts(net: Net): {
   readonly classNames: readonly string[];
   readonly preprocessing: Preprocessing | undefined;
 } {
-  if (net.model) return net.model.metadata;
-  const metadata = Object.fromEntries(
-    (net.envelope?.metadataProps ?? []).map(({ key = "", value = "" }) => [key, value]),
-  );
+  const known = modelFacts(net);
+  if (known) return known;
   try {
-    if (isModelFile(metadata)) return decodeFacts(metadata, "the file");
     const classes = net.graph.outputs[0]?.shape?.at(-1);
     return {
       classNames: Array.from({ length: typeof classes === "number" ? classes : 0 }, (_, i) => String(i)),
       preprocessing: preprocessingOf(net),
     };
-  } catch {
-    // Metadata that others have changed, or a net that does not read pictures: it can still be folded and compared.
-    return { classNames: [], preprocessing: undefined };
+  } catch (error) {
+    if (error instanceof UserError) return { classNames: [], preprocessing: undefined };
+    throw error;
   }
 }

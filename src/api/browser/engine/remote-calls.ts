@@ -25,7 +25,7 @@ export class RemoteCalls {
     this.#worker = worker;
     worker.addEventListener("message", (event: MessageEvent<FromWorker>) => this.#receive(event.data));
     worker.addEventListener("error", (event) => {
-      this.end(new Error(`the engine's worker failed: ${event.message || "its script could not be loaded"}`));
+      this.end(event.message ? new Error(`the engine's worker failed: ${event.message}`) : unreachable());
     });
     worker.addEventListener("messageerror", () => this.end(new Error("the engine's worker sent what cannot be read")));
   }
@@ -83,6 +83,15 @@ export class RemoteCalls {
     else if ("error" in message) waiting.reject(revivedError(message.error));
     else waiting.resolve(message.result as never);
   }
+}
+
+/** Browsers do not tell why a worker's script did not come. */
+function unreachable(): UserError {
+  return new UserError({
+    expected: "the engine's worker, from the page's own site",
+    received: "a script that cannot be loaded",
+    remedy: "serve the package's worker files beside its script, and allow them (worker-src 'self')",
+  });
 }
 
 function uncloneable(cause: unknown): unknown {

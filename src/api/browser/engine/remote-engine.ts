@@ -41,7 +41,7 @@ export class RemoteEngine implements Engine {
   /** @throws UserError for kernels that are not to be had. */
   static async start(options: KernelOptions): Promise<RemoteEngine> {
     const calls = new RemoteCalls(
-      new Worker(new URL("./worker-main.js", import.meta.url), { type: "module", name: "repvgg engine" }),
+      new Worker(new URL("./worker-main.js", import.meta.url), { type: "module", name: "repvgg-engine" }),
     );
     try {
       return new RemoteEngine(calls, await calls.call("start", [options]).result);
