@@ -1,7 +1,7 @@
 import { pixelWarnings, preprocessingWarnings } from "../analysis/diagnosis/preprocessing.js";
 import { checkStatistics, describeStatistics } from "../analysis/diagnosis/statistics.js";
 import type { Preprocessing } from "../core/preprocessing.js";
-import type { Dataset, SkippedFile } from "../data/dataset.js";
+import type { Dataset } from "../data/dataset.js";
 import type { OpenOptions } from "../data/open-dataset.node.js";
 import { createSession } from "../engine/session.js";
 import type { Model } from "../nn/model.js";
@@ -10,9 +10,12 @@ import { ClassificationMetrics } from "../train/metrics.js";
 import { type ComputeOptions, usingBackend } from "./backend.node.js";
 import { checkClasses } from "./classes.js";
 import { evaluationLoader, testSet } from "./datasets.node.js";
+import { type Evaluation, evaluationOf } from "./evaluation.js";
 import { graphInput } from "./input.js";
 import { PixelStatistics } from "./statistics.js";
 import { withPreprocessing } from "./with-preprocessing.js";
+
+export type { Evaluation };
 
 export interface EvaluateOptions extends ComputeOptions, OpenOptions {
   readonly batchSize?: number;
@@ -20,21 +23,6 @@ export interface EvaluateOptions extends ComputeOptions, OpenOptions {
   readonly preprocessing?: Partial<Preprocessing>;
   /** Told of the pictures done. */
   readonly onImages?: (done: number, total: number) => void;
-}
-
-/** Shares in [0, 1]. */
-export interface Evaluation {
-  readonly images: number;
-  readonly top1: number;
-  readonly top5: number;
-  /** Mean cross-entropy. */
-  readonly loss: number;
-  readonly perClass: readonly { readonly name: string; readonly recall: number }[];
-  /** [true class][predicted class] */
-  readonly confusion: readonly (readonly number[])[];
-  readonly skipped: readonly SkippedFile[];
-  /** Sentences: pictures prepared otherwise than the net was trained with, BatchNorm statistics that are stale. */
-  readonly warnings: readonly string[];
 }
 
 /** About so many pixels of a batch are looked at for their mean and deviation. */
@@ -67,7 +55,11 @@ export async function evaluate(
           pixels.push(batch.images, Math.ceil(batch.images.length / preprocessing.channels / pixelsOfBatch));
           const logits = session.run(graphInput(batch, preprocessing))["logits"]!.data;
           for (let i = 0; i < batch.size; i++) {
-            metrics.add(logits.subarray(i * metrics.classes, (i + 1) * metrics.classes), batch.labels[i]!);
+            metrics.add(
+              logits.subarray(i * metrics.classes, (i + 1) * metrics.classes),
+              batch.labels[i]!,
+              batch.indices[i]!,
+            );
           }
           onImages?.(metrics.count, dataset.length);
         }
@@ -78,14 +70,8 @@ export async function evaluate(
   } finally {
     await loader.dispose();
   }
-  const { classes, perClass, confusion } = metrics;
   return {
-    images: metrics.count,
-    top1: metrics.top1,
-    top5: metrics.top5,
-    loss: metrics.loss,
-    perClass: dataset.classNames.map((name, c) => ({ name, recall: perClass[c]! })),
-    confusion: Array.from({ length: classes }, (_, c) => [...confusion.subarray(c * classes, (c + 1) * classes)]),
+    ...evaluationOf(metrics, dataset),
     skipped: [...loader.skipped],
     warnings: [
       ...preprocessingWarnings(trained.metadata.preprocessing, preprocessing).map(({ message }) => message),

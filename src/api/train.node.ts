@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { pixelWarnings } from "../analysis/diagnosis/preprocessing.js";
 import { checkStatistics, describeStatistics } from "../analysis/diagnosis/statistics.js";
 import type { Backend } from "../backend/backend.js";
@@ -14,10 +15,14 @@ import type { Checkpoint, RunPosition } from "../train/checkpoint.js";
 import { type TrainConfig, trainConfig } from "../train/config.js";
 import type { EpochRecord, HistoryRecord } from "../train/history.js";
 import { trainLoop } from "../train/loop.js";
+import type { ClassificationMetrics } from "../train/metrics.js";
 import { RunDirectory } from "../train/run-directory.node.js";
 import { type ComputeOptions, usingBackend } from "./backend.node.js";
 import { checkClasses } from "./classes.js";
 import { evaluationLoader, type SplitOrigin, type TrainAndTest, trainAndTest, uniqueSkipped } from "./datasets.node.js";
+import { evaluate } from "./evaluate.node.js";
+import { evaluationOf } from "./evaluation.js";
+import type { FinishedRun } from "./reports/training-facts.js";
 import { datasetStatistics } from "./statistics.js";
 import { configFor, described, fitToData, type TrainFields } from "./training-setup.js";
 
@@ -38,6 +43,8 @@ export interface TrainProcessOptions extends ComputeOptions, OpenOptions {
   readonly onEpoch?: (record: EpochRecord) => void;
   /** Told in a sentence what may surprise: that a run goes on with other kernels. */
   readonly onRemark?: (sentence: string) => void;
+  /** Write report.html into the run's folder at the end: some seconds. Default true. */
+  readonly report?: boolean;
   /** Told of each file that is left out, as soon as it is found unusable. */
   readonly onSkip?: (file: SkippedFile) => void;
 }
@@ -76,7 +83,7 @@ export async function train(
 ): Promise<TrainResult> {
   const { out, holdOut, ...others } = options;
   const { backend: _, threads, kernels, relaxed, workers, signal, checkpointSeconds, ...rest } = others;
-  const { onStep, onEpoch, onSkip, onRemark, strict, onProgress, ...fields } = rest;
+  const { onStep, onEpoch, onSkip, onRemark, report, strict, onProgress, ...fields } = rest;
   const config = configFor(model, fields);
   if (out !== undefined) checkNewRun(out);
   const sets = await trainAndTest(data, { ...options, seed: config.seed });
@@ -207,12 +214,35 @@ async function runTraining(
       const stale = describeStatistics(checkStatistics(trained));
       for (const line of stale) options.onRemark?.(`! ${line}`);
       warnings.push(...stale);
+      if (run && options.report !== false) {
+        const { metrics } = result;
+        await reportOn(run, { model: trained, config, epochs, ...sets, warnings }, metrics, options);
+      }
     }
     const skipped = uniqueSkipped(trainLoader.skipped, testLoader.skipped);
     return { model: trained, epochs, interrupted: result.interrupted, skipped, warnings, out: run?.path };
   } finally {
     await Promise.all([trainLoader.dispose(), testLoader.dispose()]);
   }
+}
+
+/**
+ * Writes the run's report.
+ * @param metrics of the last epoch; undefined where a run is resumed that was done: then the report is only made if there is none
+ */
+async function reportOn(
+  run: RunDirectory,
+  finished: Omit<FinishedRun, "evaluation">,
+  metrics: ClassificationMetrics | undefined,
+  { backend, onRemark }: TrainProcessOptions & { readonly backend: Backend },
+): Promise<void> {
+  const file = run.file("report.html");
+  if (!metrics && existsSync(file)) return;
+  const { model, test } = finished;
+  const evaluation = metrics ? evaluationOf(metrics, test) : await evaluate(model, test, { backend });
+  // What draws reports takes a moment to load: only where one is made.
+  const { writeTrainingReport } = await import("./reports/write-training-report.node.js");
+  await writeTrainingReport(file, { ...finished, evaluation }, backend, onRemark);
 }
 
 /** What can be seen quickly before training: unbalanced classes, test pictures in the training set, a net of other pictures. */

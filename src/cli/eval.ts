@@ -1,13 +1,19 @@
+import { basename } from "node:path";
 import { Command } from "commander";
+import { testSet } from "../api/datasets.node.js";
 import { evaluate } from "../api/evaluate.node.js";
 import { loadModel } from "../api/model-files.node.js";
+import { evaluationReport } from "../api/reports/evaluation-page.js";
+import { mistakePictures } from "../api/reports/mistake-pictures.node.js";
 import { percent, plural } from "./format.js";
+import { checkReportName, writeReport } from "./html.js";
 import { type ComputeOptions, strictOption, withComputeOptions } from "./options.js";
 import { askedPreprocessing, type PreprocessingOptions, withPreprocessingOptions } from "./preprocessing-options.js";
 import { Terminal } from "./terminal.js";
 
 interface Options extends ComputeOptions, PreprocessingOptions {
   readonly strict?: boolean;
+  readonly html?: string;
 }
 
 export function evalCommand(): Command {
@@ -19,19 +25,35 @@ export function evalCommand(): Command {
         .argument("<model>", "model file, either form")
         .argument("<data>", 'folder (its test split where it has one), "fashion-mnist" or "fashion-mnist-subset"')
         .optionsGroup("Data:")
-        .addOption(strictOption()),
+        .addOption(strictOption())
+        .optionsGroup("Report:")
+        .option("--html <file>", "write a report to look at"),
     ),
   ).action(run);
 }
 
 async function run(path: string, data: string, options: Options): Promise<void> {
   const terminal = new Terminal(options);
+  checkReportName(options.html);
   const model = await loadModel(path);
   const preprocessing = askedPreprocessing(options);
-  const result = await evaluate(model, data, { ...options, preprocessing, onImages: terminal.counting("eval", "img") });
+  const dataset = await testSet(data, options);
+  const result = await evaluate(model, dataset, {
+    ...options,
+    preprocessing,
+    onImages: terminal.counting("eval", "img"),
+  });
   for (const file of result.skipped) terminal.saySkipped(file);
   for (const line of result.warnings) terminal.say(`! ${line}`);
-  terminal.result(result, () =>
+  if (options.html !== undefined) {
+    const about = {
+      net: `${basename(path)} (${model.form === "train" ? "training" : "plain"} form)`,
+      dataset: dataset.name,
+    };
+    const pictures = await mistakePictures(dataset, result.mistakes);
+    await writeReport(options.html, evaluationReport(about, result, pictures, [`repvgg eval ${path} ${data}`]));
+  }
+  terminal.result({ ...result, ...(options.html !== undefined && { html: options.html }) }, () =>
     [
       terminal.table(
         ["class", "recall", "most often taken for"],

@@ -33,6 +33,7 @@ interface Options extends ComputeOptions {
   readonly out: string;
   readonly epochs: number;
   readonly seed: number;
+  readonly report: boolean;
 }
 
 /** The largest difference of a logit that rounding in float32 explains. */
@@ -49,7 +50,8 @@ export function quickstartCommand(): Command {
       .optionsGroup("Run:")
       .option("--out <folder>", "where everything goes (an earlier run there is replaced)", "runs/quickstart")
       .option("--epochs <n>", "passes over the pictures", wholeNumber(1), 8)
-      .option("--seed <n>", "of weights and order", wholeNumber(0, 2 ** 32 - 1), 0),
+      .option("--seed <n>", "of weights and order", wholeNumber(0, 2 ** 32 - 1), 0)
+      .option("--no-report", "make no report.html of the training"),
   ).action(run);
 }
 
@@ -59,7 +61,7 @@ async function run(options: Options): Promise<void> {
   await usingBackend(options, (backend) => wholeJob(terminal, options, backend));
 }
 
-async function wholeJob(terminal: Terminal, { out, epochs, seed }: Options, backend: Backend): Promise<void> {
+async function wholeJob(terminal: Terminal, { out, epochs, seed, report }: Options, backend: Backend): Promise<void> {
   const started = performance.now();
   const sets = await trainAndTest(data, { seed });
   const fresh = await freshModel("nano", sets.train, { seed });
@@ -71,7 +73,8 @@ async function wholeJob(terminal: Terminal, { out, epochs, seed }: Options, back
       backend,
       signal,
       ...trainingView(terminal),
-      ...{ epochs, seed, out, batchSize: 64, augmentation: "flip" },
+      onRemark: (sentence) => terminal.say(sentence),
+      ...{ epochs, seed, out, report, batchSize: 64, augmentation: "flip" },
     }),
   );
   if (interrupted) {
@@ -85,6 +88,7 @@ async function wholeJob(terminal: Terminal, { out, epochs, seed }: Options, back
   const files = {
     model: join(out, "plain.safetensors"),
     curves: join(out, "curves.png"),
+    ...(existsSync(join(out, "report.html")) && { report: join(out, "report.html") }),
     predictions: join(out, "predictions.png"),
     picture: join(out, "pictures", `${fileName(sets.test.classNames.at(-1)!)}.png`),
   };
@@ -130,6 +134,7 @@ async function wholeJob(terminal: Terminal, { out, epochs, seed }: Options, back
       `Model        ${files.model}`,
       `Curves       ${files.curves}`,
       `Predictions  ${files.predictions}`,
+      ...(files.report ? [`Report       ${files.report}`] : []),
       "",
       `Next  npx repvgg predict ${files.model} ${files.picture}`,
       "      npx repvgg train path/to/pictures              your own classes, one folder each",

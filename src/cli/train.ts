@@ -1,4 +1,5 @@
-import { basename, resolve } from "node:path";
+import { existsSync } from "node:fs";
+import { basename, join, resolve } from "node:path";
 import { Command, Option } from "commander";
 import { trainAndTest } from "../api/datasets.node.js";
 import { freshModel } from "../api/fresh-model.node.js";
@@ -34,7 +35,17 @@ interface Options extends ComputeOptions, FreshNetOptions, TrainingOptions {
 const netFlags = ["model", "depths", "widths", "strides", "groups", "block", "pointwise", "identity", "size"];
 
 /** Options that a run may be resumed with: they do not change its result. */
-const processFlags = ["resume", "threads", "kernels", "workers", "checkpointSeconds", "strict", "json", "quiet"];
+const processFlags = [
+  "resume",
+  "threads",
+  "kernels",
+  "workers",
+  "checkpointSeconds",
+  "report",
+  "strict",
+  "json",
+  "quiet",
+];
 
 const examples = `
 Examples:
@@ -65,7 +76,8 @@ export function trainCommand(): Command {
     .option("--seed <n>", "of weights, order and variation (default: 0)", wholeNumber(0, 2 ** 32 - 1))
     .optionsGroup("Process:")
     .option("--workers <n>", "threads that prepare pictures (default: by the data)", wholeNumber(0, 64))
-    .option("--checkpoint-seconds <s>", "time between checkpoints inside an epoch (default: 60)", number(0));
+    .option("--checkpoint-seconds <s>", "time between checkpoints inside an epoch (default: 60)", number(0))
+    .option("--no-report", "make no report.html at the end");
   return withComputeOptions(training).action(run);
 }
 
@@ -132,7 +144,9 @@ function netOptions(options: Options): RepvggOptions {
   return {
     ...netSettings(options),
     ...(block && { block }),
-    branches: { ...(!pointwise && { pointwise }), ...(!identity && { identity }) },
+    ...((!pointwise || !identity) && {
+      branches: { ...(!pointwise && { pointwise }), ...(!identity && { identity }) },
+    }),
     ...(seed !== undefined && { seed }),
   };
 }
@@ -140,12 +154,14 @@ function netOptions(options: Options): RepvggOptions {
 function report(terminal: Terminal, { out, epochs, interrupted, skipped, warnings }: TrainResult): void {
   const last = epochs.at(-1);
   const best = epochs.reduce<EpochRecord | undefined>((a, b) => (a && a.testTop1 >= b.testTop1 ? a : b), undefined);
-  terminal.result({ out, interrupted, last: last ?? null, best: best ?? null, skipped, warnings }, () => {
+  const html = out !== undefined && existsSync(join(out, "report.html")) ? join(out, "report.html") : null;
+  terminal.result({ out, interrupted, report: html, last: last ?? null, best: best ?? null, skipped, warnings }, () => {
     if (interrupted) return `stopped; go on with: repvgg train --resume ${out}`;
     return [
       `test top-1 ${percent(last!.testTop1)} after ${plural(last!.epoch, "epoch")} (best ${percent(best!.testTop1)} after ${best!.epoch})`,
       `Model   ${out}/model.safetensors`,
       `Curves  ${out}/curves.png`,
+      ...(html === null ? [] : [`Report  ${html}`]),
       `Next    repvgg fold ${out}/model.safetensors -o plain.safetensors`,
     ].join("\n");
   });

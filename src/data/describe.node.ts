@@ -3,6 +3,7 @@ import type { Dataset, Image } from "./dataset.js";
 import type { DatasetDescription, Lookalike, SplitsDescription } from "./description.js";
 import { type Fingerprint, fingerprint } from "./fingerprint.js";
 import { nearDuplicates } from "./near-duplicates.js";
+import { pictureName } from "./picture-name.js";
 import { readAll } from "./read-all.js";
 import { surveyWarnings } from "./warnings.js";
 
@@ -59,11 +60,6 @@ function findLookalikes(
     sets.map((_, set) => found.filter((entry) => entry.set === set && entry.from === set).map(plain)),
     found.filter((entry) => entry.from !== entry.set).map(plain),
   ];
-}
-
-/** The picture's file below its data set, or its index. */
-function pictureName({ source }: Dataset, index: number): string {
-  return source?.kind === "folder" ? source.files[index]! : `#${index}`;
 }
 
 interface Survey {

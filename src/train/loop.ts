@@ -5,6 +5,7 @@ import type { Model } from "../nn/model.js";
 import type { Checkpoint, RunPosition } from "./checkpoint.js";
 import type { TrainConfig } from "./config.js";
 import type { EpochRecord, HistoryRecord } from "./history.js";
+import type { ClassificationMetrics } from "./metrics.js";
 import { learningRate, type Schedule } from "./schedule.js";
 import { Trainer } from "./trainer.js";
 
@@ -37,6 +38,8 @@ export interface TrainLoopResult {
   /** The net at the end (averaged weights where the average is on). */
   readonly model: Model;
   readonly position: RunPosition;
+  /** Of the last epoch; undefined where this process did not come to the end of one. */
+  readonly metrics: ClassificationMetrics | undefined;
   /** Stopped by the signal before the last epoch's end. */
   readonly interrupted: boolean;
 }
@@ -64,6 +67,7 @@ export async function trainLoop(options: TrainLoopOptions): Promise<TrainLoopRes
     if (options.resume) trainer.loadState(options.resume);
     const checkpoint = async (): Promise<void> => options.onCheckpoint?.({ position, ...trainer.state() });
     let saved = performance.now();
+    let metrics: ClassificationMetrics | undefined;
 
     while (position.epoch < config.epochs) {
       const { epoch } = position;
@@ -84,14 +88,14 @@ export async function trainLoop(options: TrainLoopOptions): Promise<TrainLoopRes
         await yieldToEvents();
         if (signal?.aborted) {
           await checkpoint();
-          return { model: trainer.model(), position, interrupted: true };
+          return { model: trainer.model(), position, metrics, interrupted: true };
         }
         if (performance.now() - saved > checkpointSeconds * 1000) {
           await checkpoint();
           saved = performance.now();
         }
       }
-      const metrics = await trainer.evaluate(testLoader.epoch(0));
+      metrics = await trainer.evaluate(testLoader.epoch(0));
       const record: EpochRecord = {
         kind: "epoch",
         step: position.step,
@@ -111,7 +115,7 @@ export async function trainLoop(options: TrainLoopOptions): Promise<TrainLoopRes
       await checkpoint();
       saved = performance.now();
     }
-    return { model: trainer.model(), position, interrupted: false };
+    return { model: trainer.model(), position, metrics, interrupted: false };
   } finally {
     trainer.dispose();
   }

@@ -1,3 +1,18 @@
+/** A wrong answer. */
+export interface Mistake {
+  /** Of the picture, in its data set. */
+  readonly index: number;
+  /** Class indices. */
+  readonly truth: number;
+  readonly predicted: number;
+  /** Softmax of both, in [0, 1]. */
+  readonly probability: number;
+  readonly truthProbability: number;
+}
+
+/** Mistakes that are kept. */
+const keptMistakes = 24;
+
 /** Counts of correct answers and of which class was taken for which, gathered over an evaluation. */
 export class ClassificationMetrics {
   readonly classes: number;
@@ -7,14 +22,19 @@ export class ClassificationMetrics {
   #count = 0;
   #correct = 0;
   #correct5 = 0;
+  readonly #mistakes: Mistake[] = [];
 
   constructor(classes: number) {
     this.classes = classes;
     this.confusion = new Uint32Array(classes * classes);
   }
 
-  /** Adds one picture. `logits` [classes]; loss is −log softmax(logits)[label]. */
-  add(logits: ArrayLike<number>, label: number): void {
+  /**
+   * Adds one picture. Its loss is −log softmax(logits)[label].
+   * @param logits [classes]
+   * @param index of the picture in its data set
+   */
+  add(logits: ArrayLike<number>, label: number, index = this.#count): void {
     let best = 0;
     let above = 0;
     let max = Number.NEGATIVE_INFINITY;
@@ -30,6 +50,21 @@ export class ClassificationMetrics {
     if (best === label) this.#correct++;
     if (above < 5) this.#correct5++;
     this.confusion[label * this.classes + best]!++;
+    if (best === label) return;
+    const probability = Math.exp(logits[best]! - max) / sum;
+    const truthProbability = Math.exp(logits[label]! - max) / sum;
+    this.#keep({ index, truth: label, predicted: best, probability, truthProbability });
+  }
+
+  /** The wrong answers of which the net was surest (24 at most), the surest first. */
+  get mistakes(): readonly Mistake[] {
+    return this.#mistakes;
+  }
+
+  #keep(mistake: Mistake): void {
+    const place = this.#mistakes.findIndex(({ probability }) => probability < mistake.probability);
+    this.#mistakes.splice(place < 0 ? this.#mistakes.length : place, 0, mistake);
+    if (this.#mistakes.length > keptMistakes) this.#mistakes.pop();
   }
 
   get count(): number {

@@ -86,7 +86,7 @@ export class Trainer {
         const logits = this.#logits(batch);
         const { classes } = metrics;
         for (let i = 0; i < batch.size; i++)
-          metrics.add(logits.subarray(i * classes, (i + 1) * classes), batch.labels[i]!);
+          metrics.add(logits.subarray(i * classes, (i + 1) * classes), batch.labels[i]!, batch.indices[i]!);
       }
     } finally {
       this.#average?.swap();

@@ -3,7 +3,8 @@ import { join } from "node:path";
 import sharp from "sharp";
 import { beforeAll, describe, expect, it } from "vitest";
 import { type Evaluation, loadModel, type Verification } from "#repvgg/index.js";
-import { fashionPictures, fileFolder, repvgg, repvggJson } from "./support.js";
+import { htmlErrors } from "../report/html.js";
+import { fashionPictures, fileFolder, oneLine, repvgg, repvggJson } from "./support.js";
 
 /** Train, fold, verify, evaluate, predict and look, each command in its own process, on real pictures. */
 describe("the whole job on the command line", () => {
@@ -31,6 +32,7 @@ describe("the whole job on the command line", () => {
       .split("\n")
       .map((line) => JSON.parse(line));
     expect(records.filter((record) => record.kind === "epoch").at(-1)).toMatchObject(trained.last);
+    expect(trained).toMatchObject({ report: join(out, "report.html") });
     const curves = await sharp(join(out, "curves.png")).metadata();
     expect([curves.format, curves.width! > 1000]).toEqual(["png", true]);
   });
@@ -66,7 +68,8 @@ describe("the whole job on the command line", () => {
     const [a, b] = await Promise.all([model, plain].map((file) => repvggJson<Evaluation>(["eval", file, pictures])));
     expect(a).toMatchObject({ images: 100, top1: trained.last["testTop1"], top5: trained.last["testTop5"] });
     expect(a!.loss).toBeCloseTo(trained.last["testLoss"]!, 5);
-    const { loss, warnings: _, ...exact } = a!;
+    const { loss, warnings: _, mistakes, ...exact } = a!;
+    expect(mistakes.length).toBe(Math.min(24, Math.round(a!.images * (1 - a!.top1))));
     expect(b).toMatchObject(exact);
     expect(b!.loss).toBeCloseTo(loss, 5);
     const hits = a!.confusion.reduce((sum, row, c) => sum + row[c]!, 0);
@@ -95,6 +98,19 @@ describe("the whole job on the command line", () => {
     expect(wrong).toMatchObject({ code: 1, stdout: "" });
     expect(wrong.stderr).toMatch(
       /^repvgg: expected preprocessing for 1 channels: .*, received \{"mean":\[0\.5,0\.5\]\}\n$/,
+    );
+  });
+
+  it("eval --html writes a report", async () => {
+    const html = join(folder, "eval.html");
+    const result = await repvggJson<Evaluation>(["eval", plain, pictures, "--html", html]);
+    expect(result).toMatchObject({ html });
+    const page = readFileSync(html, "utf8");
+    expect(htmlErrors(page)).toEqual([]);
+    expect(page).toContain("plain.safetensors (plain form) on pictures/test");
+    expect(page.match(/<img /g)).toHaveLength(result.mistakes.length);
+    expect(await repvgg(["eval", plain, pictures, "--html", "page"])).toEqual(
+      oneLine("expected --html to end in .html, received page"),
     );
   });
 

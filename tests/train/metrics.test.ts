@@ -19,3 +19,19 @@ it("counts top-1, top-5, loss and confusion", () => {
   expect(metrics.perClass[1]).toBe(0);
   expect(metrics.perClass[0]).toBeNaN();
 });
+
+it("keeps the mistakes of which the net was surest, with the pictures' indices", () => {
+  const metrics = new ClassificationMetrics(2);
+  for (let i = 0; i < 60; i++) metrics.add([0, (i * 7) % 30], i % 2, 100 + i);
+  const wrong = Array.from({ length: 60 }, (_, i) => ({ index: 100 + i, logit: (i * 7) % 30 })).filter(
+    ({ index, logit }) => index % 2 === 0 && logit > 0,
+  );
+  const expected = wrong.sort((a, b) => b.logit - a.logit || a.index - b.index).slice(0, 24);
+  expect(metrics.mistakes.slice(0, 5).map(({ index }) => index)).toEqual(
+    expected.slice(0, 5).map(({ index }) => index),
+  );
+  expect(metrics.mistakes).toHaveLength(24);
+  const { probability, truthProbability, truth, predicted } = metrics.mistakes[0]!;
+  expect([truth, predicted, probability + truthProbability]).toEqual([0, 1, expect.closeTo(1, 12)]);
+  expect(probability).toBeCloseTo(1 / (1 + Math.exp(-expected[0]!.logit)), 12);
+});

@@ -1,7 +1,7 @@
 import { layerNames } from "../../analysis/profile/layers.js";
 import type { BackendProfile, FormProfile, LayerProfile } from "../../analysis/profile/profile.js";
 import { byteSize, plural, shortNumber, wholeCount } from "../../core/format.js";
-import type { LineChart } from "../../report/charts/chart.js";
+import type { BarChart, LineChart } from "../../report/charts/chart.js";
 import { bytes, milliseconds, plain } from "../../report/charts/unit.js";
 import type { Cell, KeyFigures, Report, Section, Table } from "../../report/page/section.js";
 import { memorySections } from "./memory-page.js";
@@ -90,30 +90,32 @@ function billions(count: number): string {
 }
 
 function timeSections(profile: BackendProfile): readonly Section[] {
+  return [
+    { kind: "heading", text: where(profile), level: 3 },
+    { kind: "chart", chart: timeChart(profile) },
+    timeTable(profile, layerNames(profile.forms)),
+  ];
+}
+
+/** Milliseconds of each layer, its forms side by side. */
+export function timeChart(profile: BackendProfile): BarChart {
   const { forms } = profile;
   const layers = layerNames(forms);
   const slowest = [...layers].sort((a, b) => longest(forms, b) - longest(forms, a)).slice(0, mostBars);
   const shown = layers.filter((layer) => slowest.includes(layer));
   const names = forms.map(({ form }) => form);
   const sums = forms.map(({ form, total }) => `${form} ${shortNumber(total.milliseconds)} ms`);
-  return [
-    { kind: "heading", text: where(profile), level: 3 },
-    {
-      kind: "chart",
-      chart: {
-        kind: "bars",
-        title: `Milliseconds of each layer on ${where(profile)}`,
-        description: `All steps added: ${sums.join(", ")}.${shown.length < layers.length ? ` The ${mostBars} slowest of ${layers.length} layers.` : ""}`,
-        value: { label: "median milliseconds", unit: milliseconds },
-        categories: shown,
-        series: forms.map(({ form, layers: own }) => ({
-          name: names.length > 1 ? form : "",
-          values: shown.map((layer) => find(own, layer)?.milliseconds),
-        })),
-      },
-    },
-    timeTable(profile, layers),
-  ];
+  return {
+    kind: "bars",
+    title: `Milliseconds of each layer on ${where(profile)}`,
+    description: `All steps added: ${sums.join(", ")}.${shown.length < layers.length ? ` The ${mostBars} slowest of ${layers.length} layers.` : ""}`,
+    value: { label: "median milliseconds", unit: milliseconds },
+    categories: shown,
+    series: forms.map(({ form, layers: own }) => ({
+      name: names.length > 1 ? form : "",
+      values: shown.map((layer) => find(own, layer)?.milliseconds),
+    })),
+  };
 }
 
 function timeTable({ forms }: BackendProfile, layers: readonly string[]): Table {

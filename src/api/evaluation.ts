@@ -1,0 +1,57 @@
+import type { Dataset, SkippedFile } from "../data/dataset.js";
+import { pictureName } from "../data/picture-name.js";
+import type { ClassificationMetrics } from "../train/metrics.js";
+
+/** Accuracy on labelled pictures; plain JSON. Shares in [0, 1]. */
+export interface Evaluation {
+  readonly images: number;
+  readonly top1: number;
+  readonly top5: number;
+  /** Mean cross-entropy. */
+  readonly loss: number;
+  readonly perClass: readonly { readonly name: string; readonly recall: number }[];
+  /** [true class][predicted class] */
+  readonly confusion: readonly (readonly number[])[];
+  /** The wrong answers of which the net was surest (24 at most), the surest first. */
+  readonly mistakes: readonly NamedMistake[];
+  readonly skipped: readonly SkippedFile[];
+  /** Sentences: pictures prepared otherwise than the net was trained with, BatchNorm statistics that are stale. */
+  readonly warnings: readonly string[];
+}
+
+/** A wrong answer, by names. */
+export interface NamedMistake {
+  /** In the data set. */
+  readonly index: number;
+  /** The picture's file, or its index with "#". */
+  readonly picture: string;
+  readonly truth: string;
+  readonly predicted: string;
+  /** Softmax of both. */
+  readonly probability: number;
+  readonly truthProbability: number;
+}
+
+/** What was counted on a data set, by names. */
+export function evaluationOf(
+  metrics: ClassificationMetrics,
+  dataset: Dataset,
+): Omit<Evaluation, "skipped" | "warnings"> {
+  const { classes, count, top1, top5, loss, perClass, confusion } = metrics;
+  const { classNames } = dataset;
+  return {
+    images: count,
+    top1,
+    top5,
+    loss,
+    perClass: classNames.map((name, c) => ({ name, recall: perClass[c]! })),
+    confusion: Array.from({ length: classes }, (_, c) => [...confusion.subarray(c * classes, (c + 1) * classes)]),
+    mistakes: metrics.mistakes.map(({ index, truth, predicted, ...probabilities }) => ({
+      index,
+      picture: pictureName(dataset, index),
+      truth: classNames[truth]!,
+      predicted: classNames[predicted]!,
+      ...probabilities,
+    })),
+  };
+}
