@@ -7,14 +7,19 @@
 export type { ComputeOptions } from "./api/backend.node.js";
 export {
   type Dataset,
+  type DatasetDescription,
   type DatasetSource,
+  type DataWarning,
   type Image,
+  type Lookalike,
   type OpenOptions,
   openDataset,
   type SkippedFile,
   type Split,
   type SplitOptions,
   type SplitOrigin,
+  type SplitsDescription,
+  surveyData,
   type TrainAndTest,
   trainAndTest,
 } from "./api/datasets.node.js";

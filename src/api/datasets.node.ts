@@ -8,6 +8,7 @@ import { findSplit, type OpenOptions, openDataset, openTrainAndTest } from "../d
 import type { Model } from "../nn/model.js";
 
 export type { Dataset, DatasetSource, Image, SkippedFile } from "../data/dataset.js";
+export type { DatasetDescription, DataWarning, Lookalike, SplitsDescription } from "../data/description.js";
 export { type OpenOptions, openDataset, type Split } from "../data/open-dataset.node.js";
 
 /** Pictures to train on and pictures to test on. */

@@ -17,38 +17,15 @@ const heatColors = evenly(257, [
   [0.96, 0.12, 102],
 ]);
 
-/** From blue through a light grey to red, equally dark at both ends. */
-const signedColors = [
-  ...evenly(128, [
-    [0.42, 0.14, 258],
-    [0.68, 0.12, 248],
-    [0.95, 0, 248],
-  ]),
-  ...evenly(129, [
-    [0.95, 0, 35],
-    [0.68, 0.12, 35],
-    [0.42, 0.14, 28],
-  ]),
-];
-
 /** The colour of a value in [0, 1], perceptually uniform: equal steps of the value look like equal steps of colour. */
 export function heatColor(value: number): Rgb {
-  return pick(heatColors, value);
-}
-
-/** The colour of a value in [−1, 1]; 0 is a light grey. */
-export function signedColor(value: number): Rgb {
-  return pick(signedColors, (value + 1) / 2);
+  const within = Math.min(1, Math.max(0, Number.isFinite(value) ? value : 0));
+  return heatColors[Math.round(within * (heatColors.length - 1))]!;
 }
 
 /** As CSS and SVG have it. */
 export function cssColor([red, green, blue]: Rgb): string {
   return `#${[red, green, blue].map((part) => part.toString(16).padStart(2, "0")).join("")}`;
-}
-
-function pick(colors: readonly Rgb[], share: number): Rgb {
-  const within = Math.min(1, Math.max(0, Number.isFinite(share) ? share : 0));
-  return colors[Math.round(within * (colors.length - 1))]!;
 }
 
 /** `count` colours at equal distances in OKLab along the straight lines between stops. */
