@@ -6,7 +6,7 @@ import { loadModel } from "../api/model-files.node.js";
 import { evaluationReport } from "../api/reports/evaluation-page.js";
 import { mistakePictures } from "../api/reports/mistake-pictures.node.js";
 import { percent, plural } from "./format.js";
-import { checkReportName, writeReport } from "./html.js";
+import { htmlOption, writeReport } from "./html.js";
 import { type ComputeOptions, strictOption, withComputeOptions } from "./options.js";
 import { askedPreprocessing, type PreprocessingOptions, withPreprocessingOptions } from "./preprocessing-options.js";
 import { Terminal } from "./terminal.js";
@@ -27,14 +27,13 @@ export function evalCommand(): Command {
         .optionsGroup("Data:")
         .addOption(strictOption())
         .optionsGroup("Report:")
-        .option("--html <file>", "write a report to look at"),
+        .addOption(htmlOption()),
     ),
   ).action(run);
 }
 
 async function run(path: string, data: string, options: Options): Promise<void> {
   const terminal = new Terminal(options);
-  checkReportName(options.html);
   const model = await loadModel(path);
   const preprocessing = askedPreprocessing(options);
   const dataset = await testSet(data, options);

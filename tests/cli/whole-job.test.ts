@@ -110,7 +110,7 @@ describe("the whole job on the command line", () => {
     expect(page).toContain("plain.safetensors (plain form) on pictures/test");
     expect(page.match(/<img /g)).toHaveLength(result.mistakes.length);
     expect(await repvgg(["eval", plain, pictures, "--html", "page"])).toEqual(
-      oneLine("expected --html to end in .html, received page"),
+      oneLine('expected --html to be a file name that ends in .html, received "page": see repvgg eval --help'),
     );
   });
 

@@ -7,6 +7,7 @@ describe("reports", () => {
   it.each(Object.entries(reports))("%s: well-formed, with names as text", async (_, make) => {
     const page = reportPage(await make());
     expect(htmlErrors(page)).toEqual([]);
-    expect(page).not.toMatch(/<script|NaN|undefined|\[object/);
+    const words = page.replaceAll(/data:image[^"]*/g, "");
+    expect(/<script|NaN|undefined|\[object/.exec(words)?.[0]).toBeUndefined();
   });
 });

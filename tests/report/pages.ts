@@ -4,8 +4,22 @@ import { blockKernels } from "#repvgg/analysis/block-kernels.js";
 import { ablationPage } from "#repvgg/api/ablate/page.node.js";
 import { benchReport } from "#repvgg/api/bench/page.js";
 import { zooReport } from "#repvgg/api/profile/zoo-page.js";
+import { evaluationReport } from "#repvgg/api/reports/evaluation-page.js";
+import { trainingFacts } from "#repvgg/api/reports/gather-facts.node.js";
+import { trainingReport } from "#repvgg/api/reports/training-page.js";
+import { createBackend } from "#repvgg/backend/select.node.js";
 import { augmentationPreset } from "#repvgg/data/augmentation/config.js";
-import { fold, loadModel, profile, profileReport, profileZoo, repvgg, verify } from "#repvgg/index.js";
+import {
+  evaluate,
+  fold,
+  loadModel,
+  openDataset,
+  profile,
+  profileReport,
+  profileZoo,
+  repvgg,
+  verify,
+} from "#repvgg/index.js";
 import type { Report } from "#repvgg/report/page/section.js";
 import { verifyReport } from "#repvgg/report/pages/verify-page.js";
 import { trainConfig } from "#repvgg/train/config.js";
@@ -93,6 +107,41 @@ export const reports: Readonly<Record<string, () => Promise<Report>>> = {
         ...{ summary: summarizeAblation(ablationVariants, runs), remaining: 20, interrupted: true },
       },
       { processor: hostile, cores: 2, memoryGiB: 8, avx512: false, node: "v20", v8: "11", date: "2026-01-01" },
+    );
+  },
+  async training() {
+    const fashion = await openDataset("fashion-mnist-subset", "test");
+    const some = fashion.select(Array.from({ length: 40 }, (_, i) => i));
+    const backend = await createBackend({ threads: 1 });
+    try {
+      const model = repvgg("nano", { classNames: fashion.classNames });
+      const evaluation = await evaluate(model, some, { backend });
+      const losses = { trainLoss: 2, testLoss: 1.5, testTop1: 0.3, testTop5: 0.8, learningRate: 0.1 };
+      const epochs = [1, 2].map((epoch) => ({ kind: "epoch" as const, step: 10 * epoch, epoch, ...losses }));
+      const config = trainConfig({ augmentation: augmentationPreset("small-images", [28, 28]) });
+      const run = { model, config, epochs, train: some, test: some, evaluation, warnings: [hostile] };
+      const facts = await trainingFacts(run, backend);
+      return trainingReport({ ...facts, train: some.select([0], hostile) }, [hostile]);
+    } finally {
+      backend.dispose();
+    }
+  },
+  async "evaluation, many classes"() {
+    const classes = 60;
+    const confusion = Array.from({ length: classes }, (_, truth) =>
+      Array.from({ length: classes }, (_, answer) => (truth === 1 ? 0 : truth === answer ? 5 : (truth * answer) % 2)),
+    );
+    const perClass = confusion.map((row, c) => ({
+      name: `${hostile} ${c}`,
+      recall: row[c]! / row.reduce((a, b) => a + b),
+    }));
+    const figures = { images: 300, top1: 0.5, top5: 0.75, loss: 1.25, mistakes: [] };
+    const skipped = [{ file: hostile, reason: hostile }];
+    return evaluationReport(
+      { net: hostile, dataset: hostile },
+      { ...figures, perClass, confusion, skipped, warnings: [hostile] },
+      [],
+      [hostile],
     );
   },
   async bench() {
