@@ -4,6 +4,7 @@
 // GFLOP/s "direct" counts every product of the plain convolution, padding included (2 · MACs), as is usual; "real" counts
 // what the algorithm multiplies. The last column is real ÷ the micro-kernel's own peak on as many threads, same run.
 import { parseArgs } from "node:util";
+import { peakGigaflops } from "../dist/analysis/profile/peaks.js";
 import {
   convAlgorithms,
   convCost,
@@ -133,30 +134,10 @@ function prepare(backend, layer, role, algorithm) {
 
 const best = (values) => Math.min(...values);
 
-/** GFLOP/s of the micro-kernel at its best: a product whose operands stay in L1 and L2. */
-function peak(backend) {
-  const geometry = convGeometry({
-    batch: 256 * backend.threads,
-    height: 1,
-    width: 1,
-    inChannels: 256,
-    outChannels: 64,
-    kernel: 1,
-  });
-  const bench = prepare(backend, { geometry }, "forward", "igemm");
-  const times = Array.from({ length: 200 }, () => {
-    const start = performance.now();
-    bench.program.run();
-    return performance.now() - start;
-  });
-  bench.free();
-  return (2 * convMacs(geometry)) / Math.min(...times) / 1e6;
-}
-
 const results = [];
 for (const threads of options.threads.split(",").map(Number)) {
   const backend = await createBackend({ threads, ...(options.backend && { kernels: options.backend }) });
-  const peakRate = peak(backend);
+  const peakRate = peakGigaflops(backend);
   console.log(`\n${backend.name}, ${threads} thread(s), micro-kernel peak ${peakRate.toFixed(1)} GFLOP/s`);
   for (const set of options.sets.split(",")) {
     for (const role of options.roles.split(",")) {

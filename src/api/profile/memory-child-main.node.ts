@@ -1,5 +1,6 @@
 // One process that runs a net once and says what memory that took.
-import { readFileSync, writeFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Backend, Pointer } from "../../backend/backend.js";
 import { createBackend } from "../../backend/select.node.js";
 import { elementCount } from "../../core/named-arrays.js";
@@ -18,7 +19,7 @@ async function measure({
 }: MemoryJob): Promise<MemoryAnswer> {
   const { backend, blocks } = recording(await createBackend({ kernels, threads }));
   const session = createSession((await loadNet(modelPath)).graph, { backend, shape: shapes, fuseBatchNorm });
-  const { peakActivationBytes, arenaBytes, inputs, outputs } = session.plan();
+  const { peakActivationBytes, arenaBytes, weightBytes, inputs, outputs } = session.plan();
   const input = [...randomInputs(shapes, 1, 0)][0] as SessionTensor;
   const results = Object.fromEntries(outputs.map(({ name, shape }) => [name, new Float32Array(elementCount(shape))]));
   const arena = [...blocks].findLast(([, words]) => words * 4 === arenaBytes)![0];
@@ -27,11 +28,13 @@ async function measure({
     backend: backend.name,
     plannedBytes: peakActivationBytes,
     arenaBytes,
+    weightBytes,
+    holeBytes: 4 * (backend.memory.peakWords - backend.memory.usedWords) + arenaBytes,
     portBytes: 4 * [...inputs, ...outputs].reduce((sum, { shape }) => sum + elementCount(shape), 0),
   } as const;
   const once = (): void => session.runInto(input, results);
-  if (pattern) return { ...facts, writtenBytes: writtenBytes(backend, arena, arenaBytes, once), peakBytes: null };
-  return { ...facts, writtenBytes: null, peakBytes: peakDuring(session, once) };
+  if (pattern) return { ...facts, writtenBytes: writtenBytes(backend, arena, arenaBytes, once), residentBytes: null };
+  return { ...facts, writtenBytes: null, residentBytes: await residentAfter(session, once) };
 }
 
 /** The same backend, and the blocks of memory that were asked of it and not given back. */
@@ -76,17 +79,23 @@ function writtenBytes(backend: Backend, arena: Pointer, bytes: number, run: () =
   return words * 4;
 }
 
-/** The high-water mark is set back first (Linux: proc(5), clear_refs), so that loading does not count. */
-function peakDuring(session: Session, run: () => void): number | null {
+async function residentAfter(session: Session, run: () => void): Promise<number | null> {
+  run();
+  await settle();
+  session.plan(); // keeps the session, and its memory, until here
   try {
-    (globalThis as { gc?: () => void }).gc?.();
-    writeFileSync("/proc/self/clear_refs", "5");
-    run();
-    session.plan(); // keeps the session, and its memory, until here
-    const [, kilobytes] = /^VmHWM:\s+(\d+) kB$/m.exec(readFileSync("/proc/self/status", "utf8")) ?? [];
+    const [, kilobytes] = /^RssAnon:\s+(\d+) kB$/m.exec(readFileSync("/proc/self/status", "utf8")) ?? [];
     return kilobytes === undefined ? null : Number(kilobytes) * 1024;
   } catch {
-    return null;
+    return null; // not Linux
+  }
+}
+
+/** What JavaScript left behind is given back: V8 frees buffers beside the program, after a collection. */
+async function settle(): Promise<void> {
+  for (let i = 0; i < 3; i++) {
+    (globalThis as { gc?: () => void }).gc?.();
+    await sleep(100);
   }
 }
 

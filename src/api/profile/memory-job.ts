@@ -20,11 +20,17 @@ export type MemoryAnswer =
       readonly backend: string;
       readonly plannedBytes: number;
       readonly arenaBytes: number;
+      /** Kernel memory that was in use while the net was loaded, and is not by anything but the arena: it may lie there. */
+      readonly holeBytes: number;
+      readonly weightBytes: number;
       /** Inputs and outputs as the caller has them. */
       readonly portBytes: number;
       /** With a pattern: of the arena. */
       readonly writtenBytes: number | null;
-      /** Without one: the process's high-water mark during the run; null where the system does not tell. */
-      readonly peakBytes: number | null;
+      /**
+       * Without one: memory of the process that is resident after the run (RssAnon); null where the system does not tell. Pages that
+       * kernels have written stay, so that it holds the peak of the activations, and not what JavaScript has thrown away.
+       */
+      readonly residentBytes: number | null;
     }
   | { readonly type: "failed"; readonly reason: string };

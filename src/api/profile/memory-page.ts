@@ -133,7 +133,7 @@ function usedSections(used: readonly MemoryUse[]): readonly Section[] {
       kind: "text",
       text: [
         "Written: the session's arena was filled with a pattern, the net was run once, and the words that had changed were counted.",
-        "Growth: the net was run in processes of their own with a small and a large batch; the difference of their high-water marks (VmHWM) for each picture stands beside the plan's (activations, input and output).",
+        "Growth: the net was run in processes of their own with a small and a large batch; the difference of their resident memory after the run (RssAnon; kernels keep every page that they have written), less the packed weights, for each picture stands beside the plan's (activations, input and output).",
       ],
     },
     {

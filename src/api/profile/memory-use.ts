@@ -10,14 +10,17 @@ export interface MemoryUse {
   readonly arenaBytes: number;
   /** Of the arena, what one run really wrote: it was filled with a pattern before. */
   readonly writtenBytes: number;
-  /** How much a process grows with the batch. Absent where the system does not tell (VmHWM of Linux). */
+  /** How much a process grows with the batch. Absent where the system does not tell (RssAnon of Linux). */
   readonly growth?: MemoryGrowth;
 }
 
-/** From one batch to a larger one, in processes of their own: what both need, weights and program, drops out. */
+/**
+ * From one batch to a larger one, in processes of their own: what both need drops out. Packed weights are taken off (a larger batch
+ * may have other algorithms).
+ */
 export interface MemoryGrowth {
   readonly batches: readonly [small: number, large: number];
-  /** Bytes a picture: arena, input and outputs by the plan; and the difference of the processes' high-water marks. */
+  /** Bytes a picture: arena, input and outputs by the plan; and the difference of the processes' resident memory after a run, each less its weights. */
   readonly plannedBytes: number;
   readonly usedBytes: number;
 }

@@ -1,17 +1,13 @@
-import { type FormMemory, formMemory } from "../../analysis/profile/form-memory.js";
-import { layersOfArchitecture, layersOfFold } from "../../analysis/profile/layers.js";
-import { type BackendProfile, type ProfiledGraph, profileGraphs } from "../../analysis/profile/profile.js";
-import type { Backend } from "../../backend/backend.js";
+import type { FormMemory } from "../../analysis/profile/form-memory.js";
+import { type BackendProfile, profileGraphs } from "../../analysis/profile/profile.js";
 import { nativeAbsence } from "../../backend/native/native-backend.js";
 import { type BackendKind, backendKinds } from "../../backend/options.js";
 import { createBackend } from "../../backend/select.node.js";
-import { UserError } from "../../core/errors.js";
-import { planReport } from "../../engine/plan-report.js";
 import type { Model } from "../../nn/model.js";
 import { describeMachine } from "../bench/machine.node.js";
-import { foldNet } from "../exchange/fold-net.js";
 import { type Net, netOf } from "../exchange/net.js";
-import { type InputShapes, inputShapes } from "../exchange/net-inputs.js";
+import { inputShapes } from "../exchange/net-inputs.js";
+import { formsOf, memoryOf, withFused } from "./forms.js";
 import type { Profile } from "./profile.js";
 import { usedMemory } from "./used-memory.node.js";
 
@@ -39,14 +35,6 @@ export interface ProfileOptions {
   readonly onPart?: (done: number, total: number) => void;
 }
 
-/** What the forms of a net are called. */
-export const formNames = {
-  train: "training form",
-  plain: "plain form",
-  given: "as it is",
-  folded: "folded",
-} as const;
-
 /**
  * Costs, time and memory of a net, layer by layer, in training form (or as it is) and folded side by side.
  * @throws UserError where the engine lacks an operator of the net, or kernels of a kind are not there.
@@ -54,7 +42,7 @@ export const formNames = {
 export async function profile(source: Model | Net, options: ProfileOptions = {}): Promise<Profile> {
   const net = "graph" in source ? source : netOf(source);
   const { batch = 1, inputSize, threads, repeats, fuseBatchNorm = false } = options;
-  const kinds = options.kernels ?? backendKinds.filter((kind) => kind !== "native" || !nativeAbsence());
+  const kinds = options.kernels ?? availableKernels();
   const shapes = inputShapes(net, batch, inputSize);
   const forms = formsOf(net, fuseBatchNorm);
   const backends: BackendProfile[] = [];
@@ -78,47 +66,28 @@ export async function profile(source: Model | Net, options: ProfileOptions = {})
   return { net: name, shapes, machine: describeMachine(), backends, memory: memory ?? [], ...(used && { used }) };
 }
 
-/** A form, as it is measured and as it is saved for other processes. */
-interface Form extends ProfiledGraph {
-  readonly net: Net;
-}
-
-function formsOf(net: Net, fuseBatchNorm: boolean): readonly Form[] {
-  const { model, source, graph } = net;
-  const ofModel = model && layersOfArchitecture(model.architecture);
-  if (source.form === "plain") {
-    return [{ form: formNames.plain, net, graph, layerOf: ofModel ?? layersOfFold(graph), fuseBatchNorm }];
-  }
-  const fold = folded(net);
-  const known = source.form === "train";
-  const layerOf = ofModel ?? layersOfFold(graph, fold?.report);
-  const given = { form: known ? formNames.train : formNames.given, net, graph, layerOf, fuseBatchNorm };
-  if (!fold || fold.report.regions.length === 0) return [given];
-  const { net: plain } = fold;
-  const ofFolded = ofModel ?? layersOfFold(plain.graph);
-  const form = known ? formNames.plain : formNames.folded;
-  return [given, { form, net: plain, graph: plain.graph, layerOf: ofFolded, fuseBatchNorm: true }];
-}
-
-/** Undefined for a net with blocks that do not fold, as with a ReLU in their branches. */
-function folded(net: Net): ReturnType<typeof foldNet> | undefined {
+/**
+ * The memory part of {@link profile} alone, on the first of the kernels, and what processes really used: nothing is timed.
+ * @throws UserError as {@link profile} does
+ */
+export async function profileMemory(
+  source: Model | Net,
+  options: Pick<ProfileOptions, "kernels" | "threads" | "batch" | "inputSize"> = {},
+): Promise<Required<Pick<Profile, "shapes" | "memory" | "used">>> {
+  const net = "graph" in source ? source : netOf(source);
+  const { kernels: [kernels] = availableKernels(), threads, batch = 1, inputSize } = options;
+  const shapes = inputShapes(net, batch, inputSize);
+  const forms = withFused(formsOf(net, false));
+  const backend = await createBackend({ kernels: kernels!, ...(threads !== undefined && { threads }) });
   try {
-    return foldNet(net);
-  } catch (error) {
-    if (error instanceof UserError) return undefined;
-    throw error;
+    const memory = memoryOf(forms, shapes, backend);
+    const used = await usedMemory(forms, { shapes, kernels: kernels!, threads: backend.threads });
+    return { shapes, memory, used };
+  } finally {
+    backend.dispose();
   }
 }
 
-/** The forms, and the first once more with BatchNorm fused by the planner, where that makes a difference. */
-function withFused(forms: readonly Form[]): readonly Form[] {
-  const [first, ...others] = forms;
-  if (others.length === 0 || first!.fuseBatchNorm) return forms;
-  return [...forms, { ...first!, form: `${first!.form}, BatchNorm fused`, fuseBatchNorm: true }];
-}
-
-function memoryOf(forms: readonly Form[], inputShapes: InputShapes, backend: Backend): readonly FormMemory[] {
-  return forms.map(({ form, graph, layerOf, fuseBatchNorm }) =>
-    formMemory(form, planReport(graph, { inputShapes, backend, fuseBatchNorm }), layerOf),
-  );
+function availableKernels(): readonly BackendKind[] {
+  return backendKinds.filter((kind) => kind !== "native" || !nativeAbsence());
 }

@@ -14,8 +14,8 @@ import type { MemoryGrowth, MemoryUse } from "./memory-use.js";
 const main = fileURLToPath(new URL("./memory-child-main.node.js", import.meta.url));
 
 /** Activations of the larger batch of {@link MemoryGrowth} take about so much, to stand out from what else a process does. */
-const growthBytes = 2 ** 27;
-const mostGrowth = 4096;
+const growthBytes = 2 ** 28;
+const mostGrowth = 1024;
 
 export interface UsedMemoryOptions {
   /** With the batch of the profile. */
@@ -46,8 +46,9 @@ export async function usedMemory(
       const modelPath = join(folder, `${i}.onnx`);
       await saveNet(net, modelPath);
       const job = { modelPath, fuseBatchNorm, kernels, threads };
-      const { backend, plannedBytes, arenaBytes, writtenBytes } = await ask({ ...job, shapes, pattern: true });
-      const growth = await growthOf(job, shapes, arenaBytes);
+      const once = await ask({ ...job, shapes, pattern: true });
+      const { backend, plannedBytes, arenaBytes, writtenBytes } = once;
+      const growth = await growthOf(job, shapes, once);
       const batch = batchOf(shapes);
       results.push({
         form,
@@ -68,20 +69,22 @@ export async function usedMemory(
 async function growthOf(
   job: Omit<MemoryJob, "shapes" | "pattern">,
   shapes: InputShapes,
-  arenaBytes: number,
+  { arenaBytes, holeBytes }: { readonly arenaBytes: number; readonly holeBytes: number },
 ): Promise<MemoryGrowth | undefined> {
   const pictureBytes = arenaBytes / batchOf(shapes);
   const more = Math.min(mostGrowth, Math.max(8, Math.ceil(growthBytes / pictureBytes)));
-  const small = Math.ceil(more / 8);
+  // The smaller arena, too, is larger than what loading left behind: else it would lie in memory that the process has already.
+  // And large enough for the planner to choose the same algorithms for both.
+  const small = Math.max(more, Math.ceil((1.25 * holeBytes) / pictureBytes));
   const batches = [small, small + more] as const;
   const [few, many] = await Promise.all(
     batches.map((batch) => ask({ ...job, shapes: withBatch(shapes, batch), pattern: false })),
   );
-  if (few!.peakBytes === null || many!.peakBytes === null) return undefined;
+  if (few!.residentBytes === null || many!.residentBytes === null) return undefined;
   return {
     batches,
     plannedBytes: (many!.arenaBytes + many!.portBytes - few!.arenaBytes - few!.portBytes) / more,
-    usedBytes: (many!.peakBytes - few!.peakBytes) / more,
+    usedBytes: (many!.residentBytes - many!.weightBytes - few!.residentBytes + few!.weightBytes) / more,
   };
 }
 
