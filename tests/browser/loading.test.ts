@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { netOf } from "#repvgg/api/exchange/net.js";
 import { saveNet } from "#repvgg/api/exchange/save-net.node.js";
 import { repvgg } from "#repvgg/nn/repvgg.js";
