@@ -63,7 +63,7 @@ describe("Ctrl-C", () => {
 
     const resumed = await repvggJson(["train", "--resume", stopped]);
     const uninterrupted = await repvggJson([...training(whole), ...args]);
-    expect(resumed).toEqual({ ...uninterrupted, out: stopped });
+    expect(resumed).toEqual({ ...uninterrupted, out: stopped, report: join(stopped, "report.html") });
     expect(
       readFileSync(join(stopped, "model.safetensors")).equals(readFileSync(join(whole, "model.safetensors"))),
     ).toBe(true);
@@ -107,7 +107,7 @@ describe("a full disk", () => {
       execFileSync("mount", ["-o", "remount,size=20m", disk]);
       const resumed = await repvggJson(["train", "--resume", out]);
       const whole = await repvggJson([...training(join(root, "whole")), "--epochs", "1"]);
-      expect(resumed).toEqual({ ...whole, out });
+      expect(resumed).toEqual({ ...whole, out, report: join(out, "report.html") });
     } finally {
       execFileSync("umount", [disk]);
     }
