@@ -132,7 +132,8 @@ describe("random linear multi-branch graphs", () => {
         const graph = build(n);
         const pair = foldAndCompare(graph, [1, n.channels, n.height, n.width], { maxCost: n.maxCost });
         expect(pair.exactError).toBeLessThanOrEqual(1e-9);
-        expect(pair.roundedError).toBeLessThanOrEqual(1e-5);
+        // Float32 weights are as exact as the terms that they sum: where these cancel, an output is less so.
+        expect(pair.roundedError).toBeLessThanOrEqual(Math.max(1e-5, 1e-8 * pair.cancellation));
         const linear = pair.graph.nodes.filter(({ op }) => op !== "Relu");
         if (linear.length > 1) expect(pair.report.refusals.length).toBeGreaterThan(0);
         else whole++;

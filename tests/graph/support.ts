@@ -86,13 +86,16 @@ export class RandomNet extends GraphBuilder {
 /** Worst difference relative to the largest magnitude. */
 export function worstError(actual: ArrayLike<number>, expected: ArrayLike<number>): number {
   if (actual.length !== expected.length) return Number.POSITIVE_INFINITY;
-  let scale = 1e-30;
   let error = 0;
-  for (let i = 0; i < expected.length; i++) {
-    scale = Math.max(scale, Math.abs(expected[i]!));
-    error = Math.max(error, Math.abs(actual[i]! - expected[i]!));
-  }
-  return Number.isNaN(error) ? Number.POSITIVE_INFINITY : error / scale;
+  for (let i = 0; i < expected.length; i++) error = Math.max(error, Math.abs(actual[i]! - expected[i]!));
+  return Number.isNaN(error) ? Number.POSITIVE_INFINITY : error / magnitude(expected);
+}
+
+/** max |value|; never 0, to divide by. */
+function magnitude(values: ArrayLike<number>): number {
+  let largest = 1e-30;
+  for (let i = 0; i < values.length; i++) largest = Math.max(largest, Math.abs(values[i]!));
+  return largest;
 }
 
 export interface FoldedPair {
@@ -103,6 +106,8 @@ export interface FoldedPair {
   /** Worst relative output error of the fold in float64, and rounded to float32. */
   readonly exactError: number;
   readonly roundedError: number;
+  /** Largest value of any node ÷ largest output, of the graph as it was: how much of its terms a sum can have lost. */
+  readonly cancellation: number;
 }
 
 /** Folds a graph with input `x` in float64 and in float32 and compares all outputs on random input of `shape`. */
@@ -110,12 +115,13 @@ export function foldAndCompare(graph: Graph, shape: readonly number[], options: 
   const snapshot = JSON.stringify(graph.nodes);
   const names = [...graph.initializers.keys()].join();
   const input = new Map([["x", normal(new Rng(77), shape, 1)]]);
-  const expected = evaluate(graph, input);
+  const outputs = graph.outputs.map(({ name }) => name);
+  const expected = evaluate(graph, input, [...outputs, ...graph.nodes.flatMap((node) => node.outputs)]);
   const errorOf = (folded: Graph): number => {
     validate(folded);
     const actual = evaluate(folded, input);
     return Math.max(
-      ...graph.outputs.map(({ name }) => {
+      ...outputs.map((name) => {
         const [a, b] = [actual.get(name)!, expected.get(name)!];
         return a.shape.join() === b.shape.join() ? worstError(a.data, b.data) : Number.POSITIVE_INFINITY;
       }),
@@ -133,5 +139,8 @@ export function foldAndCompare(graph: Graph, shape: readonly number[], options: 
   }
   const counts: Record<string, number> = {};
   for (const { op } of folded.nodes) counts[op] = (counts[op] ?? 0) + 1;
-  return { graph: folded, report, counts, exactError, roundedError: errorOf(folded) };
+  const magnitudes = [...expected.values()].map(({ data }) => magnitude(data));
+  const ofOutputs = outputs.map((name) => magnitude(expected.get(name)!.data));
+  const cancellation = Math.max(...magnitudes) / Math.min(...ofOutputs);
+  return { graph: folded, report, counts, exactError, roundedError: errorOf(folded), cancellation };
 }
