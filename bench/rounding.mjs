@@ -1,0 +1,84 @@
+// Rounding errors of the convolution algorithms beside float64, on normal random inputs and weights: node bench/rounding.mjs [--write]
+// max |Δ| ÷ max |y|, and in parentheses the root mean square of Δ ÷ that of y. They do not depend on the machine's speed.
+import { parseArgs } from "node:util";
+import { convAlgorithms, planConvForward } from "../dist/backend/conv/plan.js";
+import { backendKinds } from "../dist/backend/options.js";
+import { createBackend } from "../dist/backend/select.node.js";
+import { convGeometry, convOutHeight } from "../dist/core/conv-geometry.js";
+import { Rng } from "../dist/core/rng.js";
+import { command, writeResults } from "./lib.mjs";
+
+const { values: options } = parseArgs({ options: { write: { type: "boolean", default: false } } });
+
+/** [channels in and out, side of the input, stride] of 3×3 convolutions with padding 1. */
+const layers = [
+  [16, 28, 1],
+  [192, 14, 1],
+  [384, 14, 1],
+  [192, 28, 2],
+];
+
+function problem([channels, side, stride]) {
+  const g = convGeometry({
+    ...{ batch: 1, height: side, width: side, inChannels: channels, outChannels: channels },
+    ...{ kernel: 3, stride, padding: 1 },
+  });
+  const rng = new Rng(1);
+  const x = Float32Array.from({ length: side * side * channels }, () => rng.normal());
+  const w = Float32Array.from({ length: 9 * channels * channels }, () => rng.normal() / Math.sqrt(9 * channels));
+  return { g, x, w, y: convolve(g, x, w) };
+}
+
+/** NHWC input, HWIO weights, in float64. */
+function convolve({ inChannels, outChannels, height, strideHeight: stride, ...rest }, x, w) {
+  const out = convOutHeight({ inChannels, outChannels, height, strideHeight: stride, ...rest });
+  const y = new Float64Array(out * out * outChannels);
+  for (let at = 0; at < out * out * 9; at++) {
+    const [position, tap] = [Math.floor(at / 9), at % 9];
+    const row = Math.floor(position / out) * stride + Math.floor(tap / 3) - 1;
+    const column = (position % out) * stride + (tap % 3) - 1;
+    if (row < 0 || column < 0 || row >= height || column >= height) continue;
+    for (let i = 0; i < inChannels; i++) {
+      const input = x[(row * height + column) * inChannels + i];
+      const [from, to] = [(tap * inChannels + i) * outChannels, position * outChannels];
+      for (let o = 0; o < outChannels; o++) y[to + o] += input * w[from + o];
+    }
+  }
+  return y;
+}
+
+function errorsOf(backend, algorithm, { g, x, w, y }) {
+  const plan = planConvForward(g, backend, algorithm);
+  const put = (values) => {
+    const pointer = backend.allocate(values.length);
+    backend.f32(pointer, values.length).set(values);
+    return pointer;
+  };
+  const [input, weight] = [put(x), put(w)];
+  const [packed, output] = [backend.allocate(plan.packedWords), backend.allocate(y.length)];
+  backend.run(plan.pack(weight, packed));
+  backend.run(plan.run({ input, packed, output, workspace: backend.allocate(plan.workspaceWords) }));
+  const result = backend.f32(output, y.length);
+  const squares = (values) => values.reduce((sum, value) => sum + value * value, 0);
+  const differences = y.map((value, i) => result[i] - value);
+  const largest = (values) => values.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+  return { max: largest(differences) / largest(y), rms: Math.sqrt(squares(differences) / squares(y)) };
+}
+
+const problems = layers.map(problem);
+const results = [];
+for (const kernels of backendKinds) {
+  const backend = await createBackend({ kernels, threads: 1 }).catch((error) => console.error(error.message));
+  if (!backend) continue;
+  for (const each of problems) {
+    for (const algorithm of convAlgorithms(each.g, "forward", backend)) {
+      const { max, rms } = errorsOf(backend, algorithm, each);
+      const { inChannels: channels, height: side, strideHeight: stride } = each.g;
+      results.push({ kernels: backend.name, channels, side, stride, algorithm, max, rms });
+      const layer = `${side}×${side}${stride === 1 ? "" : " / 2"}, ${channels} → ${channels}`;
+      console.log([backend.name, layer, algorithm, `${max.toExponential(1)} (${rms.toExponential(1)})`].join("  "));
+    }
+  }
+  backend.dispose();
+}
+if (options.write) writeResults("rounding", { command, results });
