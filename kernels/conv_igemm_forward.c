@@ -8,8 +8,6 @@
 #include "conv_window.h"
 #include "pool.h"
 
-enum { FAR_WORDS = (256 << 10) / 4 };
-
 typedef struct {
   window w;
   int inputs, outputs; // of one group
@@ -66,8 +64,11 @@ static void gather_row(const window *w, int row, int channel, int inputs, float 
   }
 }
 
-// Inputs that come from beyond L2 (large images) arrive too late: the rows of a tile are many short runs, which no hardware
-// foresees. So while one tile is multiplied, the next one's are asked for.
+// Images of more words than this do not stay in L2 beside weights and outputs.
+enum { FAR_WORDS = (256 << 10) / 4 };
+
+// Inputs that come from beyond L2 arrive too late: the rows of a tile are many short runs, which no hardware foresees. So while
+// one tile is multiplied, the next one's are asked for.
 static int comes_from_afar(const window *w) {
   return MICRO_PREFETCH && (long)w->in_height * w->in_width * w->in_channels > FAR_WORDS;
 }

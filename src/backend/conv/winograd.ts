@@ -12,7 +12,7 @@ export interface WinogradKind {
   /** Points on each axis where a tile's inputs and the kernel are multiplied; with stride 2 some share a kernel point. */
   readonly points: number;
   readonly kernelPoints: number;
-  /** Measured: cycles to transform one vector of a tile's inputs, and of a panel's results. */
+  /** Cycles to transform one vector of a tile's inputs, and of a panel's results: fitted to times of layers. */
   readonly inputCycles: number;
   readonly outputCycles: number;
 }

@@ -42,7 +42,10 @@ export function lowerConvolution(
     words: plan.packedWords,
     count: elementCount(convolution.weight.shape),
     write: (target) => writeScaledWeight(convolution, affine, target),
-    pack: (data, packed, spare) => [...toKernelLayout(convolution, data, spare), ...plan.pack(data, packed)],
+    pack: (data, packed, spare) => {
+      const { at, calls } = inKernelLayout(convolution, data, spare);
+      return [...calls, ...plan.pack(at, packed)];
+    },
   };
   const shift = foldedBias(convolution.bias, affine, geometry.outChannels);
   const bias = shift && plainConstant(`${value} bias`, shift);
@@ -136,18 +139,24 @@ function writeScaledWeight(convolution: Convolution, { scale }: Affine, target: 
   }
 }
 
-/** OIHW weights at `data` → HWIO there, by way of `spare`. */
-function toKernelLayout({ geometry: g, layout }: Convolution, data: Pointer, spare: Pointer): KernelCall[] {
-  if (layout === "hwio") return [];
+/** Turns the weights at `data` to HWIO: where they are then, and how. Both places may be overwritten. */
+function inKernelLayout(
+  { geometry: g, layout }: Convolution,
+  data: Pointer,
+  spare: Pointer,
+): { readonly at: Pointer; readonly calls: readonly KernelCall[] } {
+  if (layout === "hwio") return { at: data, calls: [] };
   const [inputs, taps] = [g.inChannels / g.groups, g.kernelHeight * g.kernelWidth];
   const turn = (x: Pointer, y: Pointer, batch: number, channels: number, positions: number): KernelCall => ({
     kernel: "nchw_to_nhwc",
     args: { x, y, batch, channels, positions },
   });
-  return [
+  if (taps === 1) return { at: spare, calls: [turn(data, spare, 1, g.outChannels, inputs)] };
+  const calls = [
     turn(data, spare, g.outChannels, inputs, taps), // → [o][y][x][i]
     turn(spare, data, 1, g.outChannels, taps * inputs),
   ];
+  return { at: data, calls };
 }
 
 function foldedBias(
