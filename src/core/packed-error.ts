@@ -1,4 +1,4 @@
-import { type ErrorParts, FormatError, ShapeError, UserError } from "./errors.js";
+import { type ErrorParts, FormatError, ShapeError, UserError, VerificationError } from "./errors.js";
 
 /** An error as plain data, for another thread or process: a clone of an error loses its class. */
 export interface PackedError {
@@ -23,11 +23,11 @@ export function packError(error: unknown): PackedError {
 /** The error again: of its own class where a user can mend it. */
 export function unpackError({ name, message, stack, parts }: PackedError): Error {
   if (parts) {
-    const Kind = { FormatError, ShapeError }[name] ?? UserError;
+    const Kind = { FormatError, ShapeError, VerificationError }[name] ?? UserError;
     return new Kind(parts);
   }
-  const error = new Error(message);
-  error.name = name;
+  if (name === "AbortError") return new DOMException(message, name);
+  const error = Object.assign(new Error(message), { name });
   if (stack !== undefined) error.stack = stack;
   return error;
 }

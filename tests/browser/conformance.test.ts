@@ -192,4 +192,71 @@ describe("pictures", () => {
     expect(different).toEqual([]);
     expect(opened.errors).toEqual([]);
   });
+
+  it("are frames of a video, once there is one", async () => {
+    const seen = await opened.page.evaluate(async () => {
+      const engine = await window.repvgg.createEngine({ threads: 1 });
+      const net = await engine.load("/files/rgb-plain.safetensors");
+      const video = document.createElement("video");
+      const early = await net.classify(video).catch((error: Error) => error.message);
+      const canvas = document.createElement("canvas");
+      const context = canvas.getContext("2d")!;
+      const stream = canvas.captureStream();
+      const draw = setInterval(() => context.fillRect(0, 0, Math.random() * 100, 50), 30);
+      video.muted = true;
+      video.srcObject = stream;
+      await video.play();
+      const { predictions } = await net.classify(video, { topK: 2 });
+      clearInterval(draw);
+      engine.dispose();
+      return { early, predictions: predictions.length };
+    });
+    expect(seen.early).toBe("expected a picture that this browser can show, received a video without a frame yet");
+    expect(seen.predictions).toBe(2);
+  });
+
+  it.each([true, false])("that cannot be used are named (worker: %s)", async (worker) => {
+    const open = await startSite({ isolated: false, policy: "img-src *" });
+    const other = await startSite({ isolated: false, folders: { "/files/": folder } });
+    const from = await openLibrary(open);
+    const messages = await from.page.evaluate(
+      async ([inWorker, foreign]) => {
+        const { createEngine, createLocalEngine } = window.repvgg;
+        const engine = await (inWorker ? createEngine : createLocalEngine)({ threads: 1 });
+        const net = await engine.create("nano");
+        const failed = (picture: import("repvgg/browser").Picture): Promise<string> =>
+          net.classify(picture).then(
+            () => "no error",
+            (error: Error) => error.message,
+          );
+        const image = new Image();
+        image.src = foreign as string;
+        await image.decode();
+        const canvas = document.createElement("canvas");
+        canvas.getContext("2d")!.drawImage(image, 0, 0);
+        const broken = new Image();
+        broken.src = "/missing.png";
+        const closed = await createImageBitmap(new ImageData(2, 2));
+        closed.close();
+        return {
+          foreign: await failed(image),
+          canvas: await failed(canvas),
+          broken: await failed(broken),
+          text: await failed(new File(["no picture"], "notes.txt", { type: "text/plain" })),
+          closed: await failed(closed),
+        };
+      },
+      [worker, new URL("files/photo.png", other.url).href],
+    );
+    const withheld =
+      /^expected a picture whose pixels this page may read, received one of another site: load it with cross/;
+    expect(messages.foreign).toMatch(withheld);
+    expect(messages.canvas).toMatch(withheld);
+    expect(messages.broken).toMatch(/received the image http.*missing\.png, which did not load$/);
+    expect(messages.text).toMatch(/received notes\.txt \(text\/plain\), which is damaged or of another kind$/);
+    expect(messages.closed).toMatch(/received an ImageBitmap that was closed or moved away$/);
+    await from.close();
+    await open.close();
+    await other.close();
+  });
 });

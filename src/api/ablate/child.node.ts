@@ -1,30 +1,15 @@
-import { type ChildProcess, fork } from "node:child_process";
-import { fileURLToPath } from "node:url";
 import type { AblationRun } from "../../analysis/ablation/summary.js";
 import { unpackError } from "../../core/packed-error.js";
 import type { RunPosition } from "../../train/checkpoint.js";
+import { Child } from "../child.node.js";
 import type { FromChild, ToChild } from "./messages.node.js";
 import type { VariantJob } from "./train-variant.node.js";
-
-const main = fileURLToPath(new URL("./child-main.node.js", import.meta.url));
 
 type StepListener = (position: RunPosition, loss: number) => void;
 
 /** A process that trains nets of an ablation. */
 export class AblationChild {
-  readonly #process: ChildProcess;
-  #errors = "";
-
-  constructor() {
-    this.#process = fork(main, [], {
-      execArgv: [],
-      serialization: "advanced",
-      stdio: ["ignore", "ignore", "pipe", "ipc"],
-    });
-    this.#process.stderr!.on("data", (data: Buffer) => {
-      this.#errors = `${this.#errors}${data}`.slice(-4000);
-    });
-  }
+  readonly #child = new Child<ToChild, FromChild>(new URL("./child-main.node.js", import.meta.url));
 
   /** Resolves when all pictures are decoded. @throws UserError when the data cannot be read. */
   async open(request: Omit<Extract<ToChild, { type: "open" }>, "type">): Promise<void> {
@@ -39,34 +24,20 @@ export class AblationChild {
 
   /** The run under way ends with a checkpoint. */
   stop(): void {
-    if (this.#process.connected) this.#process.send({ type: "stop" } satisfies ToChild);
+    this.#child.tell({ type: "stop" });
   }
 
   end(): void {
-    if (this.#process.connected) this.#process.disconnect();
+    this.#child.end();
   }
 
-  #ask(message: ToChild, onStep?: StepListener): Promise<FromChild> {
-    const child = this.#process;
-    return new Promise((resolve, reject) => {
-      const settled = (): void => void child.off("message", heard).off("exit", died);
-      const heard = (reply: FromChild): void => {
-        if (reply.type === "step") {
-          onStep?.(reply.position, reply.loss);
-          return;
-        }
-        settled();
-        if (reply.type === "failed") reject(unpackError(reply.error));
-        else resolve(reply);
-      };
-      const died = (code: number | null, signal: NodeJS.Signals | null): void => {
-        settled();
-        const last = this.#errors.trim();
-        reject(new Error(`a training process ended with ${signal ?? `code ${code}`}${last && `: ${last}`}`));
-      };
-      child.on("message", heard).on("exit", died);
-      if (child.exitCode !== null || child.signalCode !== null) died(child.exitCode, child.signalCode);
-      else child.send(message);
+  async #ask(message: ToChild, onStep?: StepListener): Promise<FromChild> {
+    const reply = await this.#child.ask(message, (reply) => {
+      if (reply.type !== "step") return false;
+      onStep?.(reply.position, reply.loss);
+      return true;
     });
+    if (reply.type === "failed") throw unpackError(reply.error);
+    return reply;
   }
 }

@@ -87,7 +87,8 @@ async function finished(
   options: VariantOptions & { readonly backend: Backend },
 ): Promise<TrainResult | undefined> {
   // Batches are made on the thread that trains: pictures are in memory, and every core has a process of its own.
-  const process = { ...options, workers: 0 };
+  // The ablation has its own report.
+  const process = { ...options, workers: 0, report: false };
   try {
     if (RunDirectory.exists(out)) return await resume(out, process, sets);
     return await train(model, sets, { ...config, ...process, seed, out });

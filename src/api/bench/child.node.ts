@@ -1,25 +1,10 @@
-import { type ChildProcess, fork } from "node:child_process";
-import { fileURLToPath } from "node:url";
+import { Child } from "../child.node.js";
 import type { BenchJob } from "./job.js";
 import type { FromChild, ToChild } from "./messages.js";
 
-const main = fileURLToPath(new URL("./child-main.node.js", import.meta.url));
-
-/** A process that runs one engine. */
+/** A process that runs one engine. What goes wrong in it is an answer: the other engines go on. */
 export class BenchChild {
-  readonly #process: ChildProcess;
-  #errors = "";
-
-  constructor() {
-    this.#process = fork(main, [], {
-      execArgv: [],
-      serialization: "advanced",
-      stdio: ["ignore", "ignore", "pipe", "ipc"],
-    });
-    this.#process.stderr!.on("data", (data: Buffer) => {
-      this.#errors = `${this.#errors}${data}`.slice(-2000);
-    });
-  }
+  readonly #child = new Child<ToChild, FromChild>(new URL("./child-main.node.js", import.meta.url));
 
   prepare(job: BenchJob): Promise<FromChild> {
     return this.#ask({ type: "prepare", job });
@@ -30,23 +15,15 @@ export class BenchChild {
   }
 
   stop(): void {
-    this.#process.kill("SIGKILL"); // it has nothing to put in order
+    this.#child.kill(); // it has nothing to put in order
   }
 
   #ask(message: ToChild): Promise<FromChild> {
-    const child = this.#process;
-    return new Promise((resolve) => {
-      const done = (reply: FromChild): void => {
-        child.off("message", done).off("exit", died);
-        resolve(reply);
-      };
-      const died = (code: number | null, signal: NodeJS.Signals | null): void => {
-        const last = this.#errors.trim().split("\n").at(-1);
-        done({ type: "failed", reason: last || `the process ended with ${signal ?? `code ${code}`}` });
-      };
-      child.on("message", done).on("exit", died);
-      if (child.exitCode !== null || child.signalCode !== null) died(child.exitCode, child.signalCode);
-      else child.send(message, (error) => error && done({ type: "failed", reason: error.message }));
-    });
+    return this.#child.ask(message).catch((error: Error) => ({ type: "failed", reason: lastLine(error.message) }));
   }
+}
+
+/** Of several: what a process wrote last before it died. */
+function lastLine(text: string): string {
+  return text.split("\n").at(-1)!;
 }

@@ -106,6 +106,9 @@ function copyFor(response: Response, bytes: Uint8Array<ArrayBuffer>): Response {
   return new Response(bytes, { headers });
 }
 
+/** Bytes for which room is made at once when a server announces them; what really comes may be more. */
+const mostBelieved = 2 ** 28;
+
 /** A body's bytes, in one array. @throws UserError when the connection breaks. */
 export async function readBody(
   response: Response,
@@ -116,7 +119,7 @@ export async function readBody(
   const announced = Number(response.headers.get("content-length") ?? Number.NaN);
   // A packed body is longer than the header says when it is unpacked.
   const total = announced > 0 && !response.headers.has("content-encoding") ? announced : undefined;
-  let bytes = new Uint8Array(total ?? 1 << 20);
+  let bytes = new Uint8Array(Math.min(total ?? 1 << 20, mostBelieved));
   let loaded = 0;
   const reader = response.body?.getReader();
   const abort = (): void => void reader?.cancel(signal?.reason).catch(() => {});

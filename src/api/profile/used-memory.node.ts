@@ -1,17 +1,16 @@
-import { fork } from "node:child_process";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import type { BackendKind } from "../../backend/options.js";
 import { UserError } from "../../core/errors.js";
+import { Child } from "../child.node.js";
 import type { Net } from "../exchange/net.js";
 import type { InputShapes } from "../exchange/net-inputs.js";
 import { saveNet } from "../exchange/save-net.node.js";
 import type { MemoryAnswer, MemoryJob } from "./memory-job.js";
 import type { MemoryGrowth, MemoryUse } from "./memory-use.js";
 
-const main = fileURLToPath(new URL("./memory-child-main.node.js", import.meta.url));
+const main = new URL("./memory-child-main.node.js", import.meta.url);
 
 /** Activations of the larger batch of {@link MemoryGrowth} take about so much, to stand out from what else a process does. */
 const growthBytes = 2 ** 28;
@@ -96,20 +95,17 @@ function withBatch(shapes: InputShapes, batch: number): InputShapes {
   return Object.fromEntries(Object.entries(shapes).map(([name, shape]) => [name, [batch, ...shape.slice(1)]]));
 }
 
-function ask(job: MemoryJob): Promise<Extract<MemoryAnswer, { type: "measured" }>> {
-  return new Promise((resolve, reject) => {
-    const child = fork(main, [], {
-      execArgv: ["--expose-gc"],
-      serialization: "advanced",
-      stdio: ["ignore", "ignore", "ignore", "ipc"],
-    });
-    const failed = (received: string): void =>
-      reject(new UserError({ expected: "a process to run the net once", received }));
-    child.once("message", (answer: MemoryAnswer) =>
-      answer.type === "measured" ? resolve(answer) : failed(answer.reason),
-    );
-    child.once("error", (error) => failed(error.message));
-    child.once("exit", (code, signal) => failed(`one that ended with ${signal ?? `code ${code}`}`));
-    child.send(job);
-  });
+async function ask(job: MemoryJob): Promise<Extract<MemoryAnswer, { type: "measured" }>> {
+  const child = new Child<MemoryJob, MemoryAnswer>(main, { execArgv: ["--expose-gc"] });
+  try {
+    const answer = await child.ask(job);
+    if (answer.type === "measured") return answer;
+    throw unmeasured(answer.reason);
+  } catch (error) {
+    throw error instanceof UserError ? error : unmeasured((error as Error).message);
+  }
+}
+
+function unmeasured(received: string): UserError {
+  return new UserError({ expected: "a process to run the net once", received });
 }

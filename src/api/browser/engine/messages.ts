@@ -1,6 +1,6 @@
 import type { BlockAlgebra, BlockAlgebraOptions } from "../../../analysis/block-algebra.js";
 import type { Verification } from "../../../analysis/verify.js";
-import { type ErrorParts, FormatError, ShapeError, UserError, VerificationError } from "../../../core/errors.js";
+import type { PackedError } from "../../../core/packed-error.js";
 import type { SessionOutputs } from "../../../engine/session.js";
 import type { FoldReport } from "../../../graph/fold/report.js";
 import type { ArchitectureSpec } from "../../../nn/build-architecture.js";
@@ -118,30 +118,4 @@ export type ToWorker =
 export type FromWorker =
   | { readonly id: number; readonly result: unknown }
   | { readonly id: number; readonly event: unknown }
-  | { readonly id: number; readonly error: PortableError };
-
-/** An error as it crosses from one thread to the other. */
-export type PortableError =
-  | { readonly name: string; readonly parts: ErrorParts }
-  | { readonly name: string; readonly message: string; readonly stack: string | undefined };
-
-export function portableError(error: unknown): PortableError {
-  if (error instanceof UserError) {
-    const { name, expected, received, remedy } = error;
-    return { name, parts: { expected, received, ...(remedy !== undefined && { remedy }) } };
-  }
-  const { name, message, stack } = error instanceof Error ? error : new Error(String(error));
-  return { name, message, stack };
-}
-
-const userErrors = { UserError, FormatError, ShapeError, VerificationError };
-
-/** The error again: of the same class where it is one of ours. */
-export function revivedError(error: PortableError): Error {
-  if ("parts" in error) {
-    const Kind = userErrors[error.name as keyof typeof userErrors] ?? UserError;
-    return new Kind(error.parts);
-  }
-  const revived = error.name === "AbortError" ? new DOMException(error.message, error.name) : new Error(error.message);
-  return error.stack === undefined ? revived : Object.defineProperty(revived, "stack", { value: error.stack });
-}
+  | { readonly id: number; readonly error: PackedError };

@@ -1,5 +1,6 @@
 import { UserError } from "../../../core/errors.js";
-import { type CallName, type Calls, type FromWorker, revivedError, type ToWorker } from "./messages.js";
+import { unpackError } from "../../../core/packed-error.js";
+import type { CallName, Calls, FromWorker, ToWorker } from "./messages.js";
 
 export interface CallOptions<K extends CallName> {
   readonly signal?: AbortSignal | undefined;
@@ -80,7 +81,7 @@ export class RemoteCalls {
     const waiting = this.#waiting.get(message.id);
     if (!waiting) return; // aborted meanwhile
     if ("event" in message) waiting.onEvent(message.event as never);
-    else if ("error" in message) waiting.reject(revivedError(message.error));
+    else if ("error" in message) waiting.reject(unpackError(message.error));
     else waiting.resolve(message.result as never);
   }
 }

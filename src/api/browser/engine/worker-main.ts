@@ -1,15 +1,8 @@
+import { packError } from "../../../core/packed-error.js";
 import type { EngineNet, EnginePictures, Training } from "./contract.js";
 import { LocalEngine } from "./local-engine.js";
 import { notUnderWay } from "./local-training.js";
-import {
-  type CallName,
-  type Calls,
-  type FromWorker,
-  type Handle,
-  type NetReply,
-  portableError,
-  type ToWorker,
-} from "./messages.js";
+import type { CallName, Calls, FromWorker, Handle, NetReply, ToWorker } from "./messages.js";
 
 /* The engine's worker: a local engine, called by messages. */
 
@@ -116,7 +109,7 @@ addEventListener("message", async ({ data }: MessageEvent<ToWorker>) => {
     ) => Promise<unknown>;
     send({ id, result: await handler(context, ...data.args) });
   } catch (error) {
-    send({ id, error: portableError(error) });
+    send({ id, error: packError(error) });
   } finally {
     underWay.delete(id);
   }
