@@ -41,12 +41,14 @@ typedef struct {
   int step;    // words from one step of depth to the next
 } micro_ahead;
 
+static const micro_ahead nothing_ahead = {0, 0};
+
 // What pass number `pass` of `passes` over a block of weights [depth][PANEL] asks for of the block `next_words` further on:
 // as many passes share it as a row has cache lines.
 INLINE micro_ahead ahead_of(long next_words, int depth, int pass, int passes) {
   enum { LINES = PANEL > 16 ? PANEL / 16 : 1 };
   const int parts = passes < LINES ? passes : LINES, part = pass - (passes - parts);
-  if (part < 0) return (micro_ahead){0, 0};
+  if (part < 0) return nothing_ahead;
   return (micro_ahead){next_words + (long)part * depth * PANEL / parts, PANEL / parts};
 }
 
@@ -67,6 +69,14 @@ INLINE void micro_zero(micro_sums *sums, const int vectors) {
   for (int r = 0; r < MICRO_ROWS; r++) {
     UNROLL
     for (int v = 0; v < vectors; v++) sums->at[r][v] = splat(0);
+  }
+}
+
+INLINE void micro_load(micro_sums *sums, const int vectors, const float *from) {
+  UNROLL
+  for (int r = 0; r < MICRO_ROWS; r++) {
+    UNROLL
+    for (int v = 0; v < vectors; v++) sums->at[r][v] = load(from + r * PANEL + v * LANES);
   }
 }
 
@@ -131,10 +141,10 @@ NOINLINE static void sum_taps_whole(const micro_tap *tap, int taps, const float 
   sum_taps(MICRO_VECTORS, 1, tap, taps, panel, depth, ahead, sums);
 }
 NOINLINE static void sum_taps_cached(const micro_tap *tap, int taps, const float *panel, int depth, float *sums) {
-  sum_taps(MICRO_VECTORS, 0, tap, taps, panel, depth, (micro_ahead){0, 0}, sums);
+  sum_taps(MICRO_VECTORS, 0, tap, taps, panel, depth, nothing_ahead, sums);
 }
 NOINLINE static void sum_taps_half(const micro_tap *tap, int taps, const float *panel, int depth, float *sums) {
-  sum_taps(HALF_VECTORS, 0, tap, taps, panel, depth, (micro_ahead){0, 0}, sums);
+  sum_taps(HALF_VECTORS, 0, tap, taps, panel, depth, nothing_ahead, sums);
 }
 
 // sums [MICRO_ROWS][PANEL] = Σ_taps Σ_k row[·][k] · panel[weights + k·PANEL + ·], the first `columns` of each row at least
@@ -146,32 +156,33 @@ INLINE void micro_taps(const micro_tap *tap, int taps, const float *panel, int d
 }
 
 INLINE void sum_rows_of(const int vectors, const int prefetch, const float *a, long row_words, const float *b, int depth,
-                        micro_ahead ahead, float *sums) {
+                        micro_ahead ahead, int add, float *sums) {
   const float *rows[MICRO_ROWS];
   UNROLL
   for (int r = 0; r < MICRO_ROWS; r++) rows[r] = a + r * row_words;
   micro_sums s;
-  micro_zero(&s, vectors);
+  if (add) micro_load(&s, vectors, sums);
+  else micro_zero(&s, vectors);
   micro_product(&s, vectors, prefetch, rows, b, depth, ahead);
   micro_store(&s, vectors, sums);
 }
-NOINLINE static void sum_rows_whole(const float *a, long row_words, const float *b, int depth, micro_ahead ahead,
+NOINLINE static void sum_rows_whole(const float *a, long row_words, const float *b, int depth, micro_ahead ahead, int add,
                                    float *sums) {
-  sum_rows_of(MICRO_VECTORS, 1, a, row_words, b, depth, ahead, sums);
+  sum_rows_of(MICRO_VECTORS, 1, a, row_words, b, depth, ahead, add, sums);
 }
-NOINLINE static void sum_rows_cached(const float *a, long row_words, const float *b, int depth, float *sums) {
-  sum_rows_of(MICRO_VECTORS, 0, a, row_words, b, depth, (micro_ahead){0, 0}, sums);
+NOINLINE static void sum_rows_cached(const float *a, long row_words, const float *b, int depth, int add, float *sums) {
+  sum_rows_of(MICRO_VECTORS, 0, a, row_words, b, depth, nothing_ahead, add, sums);
 }
-NOINLINE static void sum_rows_half(const float *a, long row_words, const float *b, int depth, float *sums) {
-  sum_rows_of(HALF_VECTORS, 0, a, row_words, b, depth, (micro_ahead){0, 0}, sums);
+NOINLINE static void sum_rows_half(const float *a, long row_words, const float *b, int depth, int add, float *sums) {
+  sum_rows_of(HALF_VECTORS, 0, a, row_words, b, depth, nothing_ahead, add, sums);
 }
 
-// The same with one tap, rows `row_words` apart.
-INLINE void micro_rows(const float *a, long row_words, const float *b, int depth, int columns, micro_ahead ahead,
+// The same with one tap, rows `row_words` apart; add: onto what the sums hold.
+INLINE void micro_rows(const float *a, long row_words, const float *b, int depth, int columns, micro_ahead ahead, int add,
                        float *sums) {
-  if (columns <= HALF_PANEL) sum_rows_half(a, row_words, b, depth, sums);
-  else if (ahead.step == 0 || !MICRO_PREFETCH) sum_rows_cached(a, row_words, b, depth, sums);
-  else sum_rows_whole(a, row_words, b, depth, ahead, sums);
+  if (columns <= HALF_PANEL) sum_rows_half(a, row_words, b, depth, add, sums);
+  else if (ahead.step == 0 || !MICRO_PREFETCH) sum_rows_cached(a, row_words, b, depth, add, sums);
+  else sum_rows_whole(a, row_words, b, depth, ahead, add, sums);
 }
 
 // Positions in a row of packed inputs [positions][MICRO_ROWS] and packed output gradients [positions][PANEL]: the offsets

@@ -1,8 +1,11 @@
 // 3×3 convolution by Winograd's algorithm, to be included with what conv_winograd_tile.h wants.
-// Packed weights: [groups][panels][KERNEL_POINTS][inputs of a group][PANEL].
+// Packed weights are [groups][panels][KERNEL_POINTS][inputs of a group][PANEL] where they were transformed (packed_points),
+// or those of conv_igemm_forward: [groups][panels][9 taps][inputs of a group][PANEL].
 //
 // A task is block_tiles tiles × block_panels panels of one group. It transforms the tiles' inputs to [TILE²][tiles][inputs], which
-// stay in L2; then panel by panel it multiplies point by point and transforms the results back while they are in L1.
+// stay in L2. Then panel by panel it transforms the kernels if they are not yet, KERNEL_INPUTS inputs at a time, multiplies point
+// by point, and transforms the results back. Points of kernels are 4 times as large as taps: where nothing can be asked for
+// ahead, to read them from beyond L2 takes longer than to make them again.
 // Every output has one fixed order of operations, whatever the blocks.
 #include "conv_output.h"
 #include "conv_scratch.h"
@@ -12,6 +15,7 @@
 
 typedef const CONV_NAME(_forward_args) forward_arguments;
 typedef const CONV_NAME(_pack_args) pack_arguments;
+
 
 static int tile_count(forward_arguments *a) {
   return a->batch * ceil_div(a->out_height, WINOGRAD) * ceil_div(a->out_width, WINOGRAD);
@@ -53,7 +57,52 @@ static void store_tile(forward_arguments *a, int tile, int column, const output_
       output_store(output, results + (i * WINOGRAD + j) * PANEL, line + (long)j * a->out_channels);
 }
 
-// Where a point's weights are among those of a panel; after the last point, those of the next panel.
+// Inputs whose kernels are transformed together: their points stay in L2 beside a block of tiles.
+enum { KERNEL_INPUTS = 128 };
+
+// G g Gᵀ of a vector of kernels: points [KERNEL_POINTS] `point_words` apart.
+INLINE void store_points(const vf taps[3][3], float *to, long point_words) {
+  vf half[KERNEL_TILE][3];
+  UNROLL
+  for (int x = 0; x < 3; x++) {
+    const vf g[3] = {taps[0][x], taps[1][x], taps[2][x]};
+    vf t[KERNEL_TILE];
+    WINOGRAD_NAME(_kernel)(g, t);
+    UNROLL
+    for (int y = 0; y < KERNEL_TILE; y++) half[y][x] = t[y];
+  }
+  UNROLL
+  for (int y = 0; y < KERNEL_TILE; y++) {
+    vf t[KERNEL_TILE];
+    WINOGRAD_NAME(_kernel)(half[y], t);
+    UNROLL
+    for (int x = 0; x < KERNEL_TILE; x++, to += point_words) store(to, t[x]);
+  }
+}
+
+// Of `words` kernels side by side, whose taps [9] are `tap_words` apart.
+NOINLINE static void transform_kernels(const float *from, long tap_words, long words, float *to, long point_words) {
+  for (long k = 0; k < words; k += LANES) {
+    vf taps[3][3];
+    UNROLL
+    for (int tap = 0; tap < 9; tap++) taps[tap / 3][tap % 3] = load(from + tap * tap_words + k);
+    store_points(taps, to + k, point_words);
+  }
+}
+
+// How a panel's kernels are taken: so many inputs at a time, their points so far apart.
+typedef struct {
+  int inputs;
+  long point_words;
+} kernel_part;
+
+static inline kernel_part parts_of(int packed_points, int inputs) {
+  if (packed_points) return (kernel_part){inputs, (long)inputs * PANEL};
+  const int part = min_int(inputs, KERNEL_INPUTS);
+  return (kernel_part){part, part * PANEL + 16};
+}
+
+// The point of the kernel that a tile's point meets; after the last, where the next panel's begin.
 static inline int kernel_point(int point) {
   if (point == TILE_POINTS) return KERNEL_POINTS;
   return min_int(point / TILE, KERNEL_TILE - 1) * KERNEL_TILE + min_int(point % TILE, KERNEL_TILE - 1);
@@ -74,7 +123,10 @@ void CONV_NAME(_forward_task)(forward_arguments *a, int task, int thread) {
   const long point_words = rows * row_words + 16; // a cache line apart, or the points would fall on the same lines of L1
   const float *zeros = scratch_zeros(&s, inputs);
   float *transformed = scratch_floats(&s, TILE_POINTS * point_words);
-  float *products = scratch_floats(&s, TILE_POINTS * (rows * PANEL + 16));
+  const long product_words = rows * PANEL + 16;
+  float *products = scratch_floats(&s, TILE_POINTS * product_words);
+  const kernel_part parts = parts_of(a->packed_points, inputs);
+  float *kernels = scratch_floats(&s, a->packed_points ? 0 : KERNEL_POINTS * parts.point_words);
 
   for (int t = 0; t < rows; t++) {
     const float *pixels[TILE_POINTS];
@@ -84,15 +136,22 @@ void CONV_NAME(_forward_task)(forward_arguments *a, int task, int thread) {
     transform_input(pixels, inputs, transformed + t * row_words, point_words, LANES);
   }
   for (int panel = first_panel; panel < end_panel; panel++) {
-    const float *panel_weights = F32(a->packed) + (long)(group * panels + panel) * KERNEL_POINTS * inputs * PANEL;
-    const long product_words = rows * PANEL + 16;
     const int columns = min_int(PANEL, outputs - panel * PANEL);
-    for (int point = 0; point < TILE_POINTS; point++) {
-      const float *weights = panel_weights + (long)kernel_point(point) * inputs * PANEL;
-      const long next_words = (long)(kernel_point(point + 1) - kernel_point(point)) * inputs * PANEL;
-      for (int t = 0; t < rows; t += MICRO_ROWS)
-        micro_rows(transformed + point * point_words + t * row_words, row_words, weights, inputs, columns,
-                   ahead_of(next_words, inputs, t / MICRO_ROWS, rows / MICRO_ROWS), products + point * product_words + t * PANEL);
+    const float *packed = F32(a->packed) + (long)(group * panels + panel) * (a->packed_points ? KERNEL_POINTS : 9) * inputs * PANEL;
+    for (int first = 0; first < inputs; first += parts.inputs) {
+      const int depth = min_int(parts.inputs, inputs - first);
+      const float *weights = packed;
+      if (!a->packed_points) {
+        transform_kernels(packed + first * PANEL, (long)inputs * PANEL, depth * PANEL, kernels, parts.point_words);
+        weights = kernels;
+      }
+      for (int point = 0; point < TILE_POINTS; point++) {
+        const long at = kernel_point(point) * parts.point_words, next = kernel_point(point + 1) * parts.point_words;
+        for (int t = 0; t < rows; t += MICRO_ROWS)
+          micro_rows(transformed + point * point_words + t * row_words + first, row_words, weights + at, depth, columns,
+                     a->packed_points ? ahead_of(next - at, depth, t / MICRO_ROWS, rows / MICRO_ROWS) : nothing_ahead,
+                     first > 0, products + point * product_words + t * PANEL);
+      }
     }
     const int column = group * outputs + panel * PANEL;
     const output_panel output = output_of(a->bias ? F32(a->bias) + column : 0, columns, a->relu, a->accumulate);
@@ -118,25 +177,12 @@ INLINE vf load_columns(const float *from, long stride, int count) {
   return load(lanes);
 }
 
-// G g Gᵀ of one vector of columns; taps[3][3] are `tap_words` apart (negative: rotated).
-NOINLINE static void transform_kernel_vector(const float *from, long tap_words, long stride, int count, float *to, long point_words) {
-  vf half[KERNEL_TILE][3];
-  NO_UNROLL
-  for (int x = 0; x < 3; x++) {
-    vf g[3], t[KERNEL_TILE];
-    UNROLL
-    for (int i = 0; i < 3; i++) g[i] = load_columns(from + (i * 3 + x) * tap_words, stride, count);
-    WINOGRAD_NAME(_kernel)(g, t);
-    UNROLL
-    for (int i = 0; i < KERNEL_TILE; i++) half[i][x] = t[i];
-  }
-  NO_UNROLL
-  for (int y = 0; y < KERNEL_TILE; y++) {
-    vf t[KERNEL_TILE];
-    WINOGRAD_NAME(_kernel)(half[y], t);
-    UNROLL
-    for (int i = 0; i < KERNEL_TILE; i++, to += point_words) store(to, t[i]);
-  }
+// Of one vector of columns; taps are `tap_words` apart (negative: rotated).
+NOINLINE static void transform_columns(const float *from, long tap_words, long stride, int count, float *to, long point_words) {
+  vf taps[3][3];
+  UNROLL
+  for (int tap = 0; tap < 9; tap++) taps[tap / 3][tap % 3] = load_columns(from + tap * tap_words, stride, count);
+  store_points(taps, to, point_words);
 }
 
 void CONV_NAME(_pack_task)(pack_arguments *a, int task, int thread) {
@@ -150,7 +196,7 @@ void CONV_NAME(_pack_task)(pack_arguments *a, int task, int thread) {
   for (int i = 0; i < inputs; i++)
     for (int c = 0; c < PANEL; c += LANES) {
       const float *column = from + i * input_stride + c * output_stride;
-      transform_kernel_vector(a->transposed ? column + 8 * tap_words : column, a->transposed ? -tap_words : tap_words,
-                              output_stride, outputs - first - c, to + i * PANEL + c, inputs * PANEL);
+      transform_columns(a->transposed ? column + 8 * tap_words : column, a->transposed ? -tap_words : tap_words,
+                        output_stride, outputs - first - c, to + i * PANEL + c, inputs * PANEL);
     }
 }

@@ -1,5 +1,5 @@
 import type { Backend, Pointer } from "../backend/backend.js";
-import type { Constant } from "./plan/constants.js";
+import type { Constant, Packing } from "./plan/constants.js";
 
 /** Constants of a session's plans in kernel memory: each once, for as long as a plan needs it. */
 export class ConstantStore {
@@ -13,8 +13,10 @@ export class ConstantStore {
   /** Packs those that are not there yet. What was acquired before a failure is given back. */
   acquire(constants: readonly Constant[]): void {
     const acquired: Constant[] = [];
+    // The largest first: the room that it is packed in has place for others afterwards.
+    const inOrder = [...constants].sort((a, b) => b.words - a.words);
     try {
-      for (const constant of constants) {
+      for (const constant of inOrder) {
         const entry = this.#entries.get(constant.key);
         if (entry) entry.users++;
         else this.#entries.set(constant.key, { pointer: this.#load(constant), users: 1 });
@@ -42,7 +44,7 @@ export class ConstantStore {
   #load(constant: Constant): Pointer {
     const pointer = this.#backend.allocate(constant.words);
     try {
-      if (constant.pack) this.#pack(constant, constant.pack, pointer);
+      if (constant.packing) this.#pack(constant, constant.packing, pointer);
       else constant.write(this.#backend.f32(pointer, constant.count));
       return pointer;
     } catch (error) {
@@ -51,13 +53,13 @@ export class ConstantStore {
     }
   }
 
-  #pack({ count, write }: Constant, pack: NonNullable<Constant["pack"]>, pointer: Pointer): void {
-    const staging = this.#backend.allocate(2 * count);
+  #pack({ count, write }: Constant, { roomWords, calls }: Packing, pointer: Pointer): void {
+    const room = this.#backend.allocate(roomWords);
     try {
-      write(this.#backend.f32(staging, count));
-      this.#backend.run(pack(staging, pointer, staging + count));
+      write(this.#backend.f32(room, count));
+      this.#backend.run(calls(room, pointer));
     } finally {
-      this.#backend.free(staging);
+      this.#backend.free(room);
     }
   }
 }

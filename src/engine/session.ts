@@ -1,5 +1,5 @@
 import type { Backend } from "../backend/backend.js";
-import { planCompactConvForward, planConvForward } from "../backend/conv/plan.js";
+import { planConvForward } from "../backend/conv/plan.js";
 import type { ConvGeometry } from "../core/conv-geometry.js";
 import { ShapeError, UserError } from "../core/errors.js";
 import { elementCount } from "../core/named-arrays.js";
@@ -27,8 +27,8 @@ export type SessionOutputs = Readonly<Record<string, SessionTensor>>;
 export interface SessionOptions {
   /** Kernels and threads to run on. Several sessions may share one. */
   readonly backend: Backend;
-  /** Dispose the backend with the session (default false). */
-  readonly ownsBackend?: boolean;
+  /** Called when the session is disposed of: for what belongs to it alone, such as its backend. */
+  readonly onDispose?: () => void;
   /** Shape of the input (of each input by name). Needed where the graph leaves a size open other than the batch's, which is 1 then. */
   readonly shape?: readonly number[] | Readonly<Record<string, readonly number[]>>;
   /** Inner values to return beside the outputs, by value name. */
@@ -39,8 +39,8 @@ export interface SessionOptions {
    */
   readonly fuseBatchNorm?: boolean;
   /**
-   * Take no algorithm whose packed weights are larger than the weights themselves (default false): Winograd's are up to 4 times
-   * as large, which pays only where the session runs often.
+   * Keep no weights in a form that is larger than they are themselves (default false). Native kernels keep Winograd's points, 4
+   * times as large, which pays only where the session runs often; WebAssembly makes them anew each time.
    */
   readonly compactWeights?: boolean;
   /** Input shapes whose plans are kept ready (default 4). */
@@ -86,7 +86,7 @@ class GraphSession implements Session {
   readonly inputNames: readonly string[];
   readonly outputNames: readonly string[];
   readonly #backend: Backend;
-  readonly #ownsBackend: boolean;
+  readonly #onDispose: (() => void) | undefined;
   readonly #defaultShapes: Shapes;
   readonly #plans: PlanCache;
   #disposed = false;
@@ -95,12 +95,13 @@ class GraphSession implements Session {
     const { backend, features = [], fuseBatchNorm = true, compactWeights = false, maxPlans = 4 } = options;
     if (!(maxPlans >= 1)) throw new UserError({ expected: "maxPlans of at least 1", received: String(maxPlans) });
     this.#backend = backend;
-    this.#ownsBackend = options.ownsBackend ?? false;
+    this.#onDispose = options.onDispose;
     validate(graph);
     this.inputNames = graphInputs(graph).map((input) => input.name);
     this.#defaultShapes = defaultShapes(graph, options.shape);
-    const planner = compactWeights ? planCompactConvForward : planConvForward;
-    const planConvolution = (geometry: ConvGeometry) => planner(geometry, backend);
+    const { lanes, panelColumns, microRows, threads } = backend;
+    const target = { lanes, panelColumns, microRows, threads, compactWeights };
+    const planConvolution = (geometry: ConvGeometry) => planConvForward(geometry, target);
     const build = (inputShapes: Shapes) => buildPlan(graph, { inputShapes, features, fuseBatchNorm, planConvolution });
     this.#plans = new PlanCache(backend, new ConstantStore(backend), build, maxPlans);
     try {
@@ -169,7 +170,7 @@ class GraphSession implements Session {
     if (this.#disposed) return;
     this.#disposed = true;
     this.#plans.dispose();
-    if (this.#ownsBackend) this.#backend.dispose();
+    this.#onDispose?.();
   }
 
   #execute(input: SessionInput): Executable {

@@ -1,4 +1,7 @@
-import { createSession, fold, loadNet, repvgg, type Session } from "repvgg";
+import { appendFile, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createSession, fold, loadNet, netOf, repvgg, type Session, saveNet } from "repvgg";
 import { afterAll, describe, expect, it } from "vitest";
 import { createBackend } from "#repvgg/backend/select.node.js";
 import { Rng } from "#repvgg/core/rng.js";
@@ -18,7 +21,6 @@ function logits(session: Session, data: Float32Array): Float32Array {
 
 describe("a session", () => {
   it("runs a model, a net and a graph alike, whatever the batch", async () => {
-    const { netOf } = await import("repvgg");
     const net = netOf(model);
     const sessions = await Promise.all(
       [model, net, net.graph].map((form) => createSession(form, { shape: [1, channels, ...size] })),
@@ -39,12 +41,43 @@ describe("a session", () => {
     }
   });
 
+  it("runs a file of any kind without loading it, and closes it with itself", async () => {
+    const folder = await mkdtemp(join(tmpdir(), "repvgg-session-"));
+    const data = pictures(0, 1);
+    const [of, expected] = await Promise.all([createSession(model), createSession(model)]);
+    const wanted = logits(expected, data);
+    for (const extension of ["onnx", "safetensors", "pth"]) {
+      const path = join(folder, `plain.${extension}`);
+      await saveNet(netOf(model), path);
+      const shape = [1, channels, ...size];
+      const [session, compact] = await Promise.all([
+        createSession(path, { shape }),
+        createSession(path, { shape, compactWeights: true }),
+      ]);
+      expect(logits(session, data)).toEqual(wanted);
+      logits(compact, data).forEach((logit, i) => {
+        expect(logit).toBeCloseTo(wanted[i]!, 4);
+      });
+      const three = pictures(1, 3); // weights may be wanted once more, in another form
+      expect(logits(session, three)).toEqual(logits(of, three));
+      await appendFile(path, "more");
+      session.dispose();
+      compact.dispose();
+      expect(() => logits(session, data)).toThrow(/dispose/);
+    }
+    await expect(createSession(join(folder, "none.onnx"))).rejects.toThrow(/none.onnx/);
+    await writeFile(join(folder, "text.onnx"), "no net");
+    await expect(createSession(join(folder, "text.onnx"))).rejects.toThrow(/text.onnx/);
+    of.dispose();
+    expected.dispose();
+    await rm(folder, { recursive: true });
+  });
+
   it("takes a model's own size by default, and says what a graph leaves open", async () => {
     const session = await createSession(model);
     expect(session.plan().steps.length).toBeGreaterThan(5);
     session.dispose();
     expect(() => session.run(pictures(0, 1))).toThrow(/dispose/);
-    const { netOf } = await import("repvgg");
     await expect(createSession(netOf(model).graph)).rejects.toThrow(/shape/);
     await expect(loadNet("no-such-file.onnx")).rejects.toThrow(/no-such-file/);
   });

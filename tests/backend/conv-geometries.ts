@@ -58,6 +58,10 @@ export const convGeometries: readonly ConvGeometry[] = [
   geometry({ n: 1, h: 12, w: 9, i: 13, o: 12, k: [3, 3], s: [1, 2], p: same }),
   geometry({ n: 1, h: 9, w: 9, i: 5, o: 8, k: [2, 2], s: [2, 2] }),
   geometry({ n: 2, h: 13, w: 13, i: 3, o: 16, k: [4, 4], s: [4, 4] }),
+  // more inputs than a part of the depth has
+  geometry({ n: 1, h: 7, w: 6, i: 150, o: 20, k: [3, 3], p: same }),
+  geometry({ n: 2, h: 8, w: 7, i: 131, o: 12, k: [3, 3], s: [2, 2], p: same }),
+  geometry({ n: 1, h: 6, w: 5, i: 12, o: 257, k: [3, 3], p: same }),
   // other kernels and dilation
   geometry({ n: 1, h: 6, w: 13, i: 17, o: 5, k: [1, 3], p: [0, 1, 0, 1] }),
   geometry({ n: 1, h: 13, w: 6, i: 12, o: 9, k: [3, 1], s: [2, 1], p: [1, 0, 1, 0] }),

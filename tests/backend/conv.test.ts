@@ -78,6 +78,7 @@ function random(rng: Rng, length: number): Float32Array {
 }
 
 interface Extras {
+  compactWeights?: boolean;
   bias?: Float32Array;
   relu?: boolean;
   accumulate?: Float32Array;
@@ -92,7 +93,9 @@ function runPlan(
   weight: Float32Array,
   extras: Extras = {},
 ): Float32Array {
-  const plan = (role === "forward" ? planConvForward : planConvBackwardData)(g, backend, algorithm);
+  const { lanes, panelColumns, microRows, threads } = backend;
+  const target = { lanes, panelColumns, microRows, threads, compactWeights: extras.compactWeights ?? false };
+  const plan = (role === "forward" ? planConvForward : planConvBackwardData)(g, target, algorithm);
   if (algorithm !== undefined) expect(plan.algorithm).toBe(algorithm);
   const bench = new Bench(backend);
   const packed = bench.room(plan.packedWords);
@@ -175,8 +178,10 @@ describe.each(kinds)("$name", ({ backends }) => {
         const bias = random(rng, g.outChannels);
         const before = random(rng, outputLength(g));
         const expected = naiveForward(g, x, w);
-        const plain = onAllThreads((backend) => runPlan(backend, role, algorithm, g, x, w));
-        expect(relativeError(plain, expected)).toBeLessThanOrEqual(tolerance);
+        for (const compactWeights of [false, true]) {
+          const plain = onAllThreads((backend) => runPlan(backend, role, algorithm, g, x, w, { compactWeights }));
+          expect(relativeError(plain, expected)).toBeLessThanOrEqual(tolerance);
+        }
         const full = expected.map((value, i) => Math.max(0, value + bias[i % g.outChannels]! + before[i]!));
         const extras = { bias, relu: true, accumulate: before };
         const fused = onAllThreads((backend) => runPlan(backend, role, algorithm, g, x, w, extras));
@@ -184,8 +189,10 @@ describe.each(kinds)("$name", ({ backends }) => {
       } else if (role === "backward-data") {
         const before = random(rng, inputLength(g));
         const expected = naiveBackwardData(g, dy, w);
-        const plain = onAllThreads((backend) => runPlan(backend, role, algorithm, g, dy, w));
-        expect(relativeError(plain, expected)).toBeLessThanOrEqual(tolerance);
+        for (const compactWeights of [false, true]) {
+          const plain = onAllThreads((backend) => runPlan(backend, role, algorithm, g, dy, w, { compactWeights }));
+          expect(relativeError(plain, expected)).toBeLessThanOrEqual(tolerance);
+        }
         const added = expected.map((value, i) => value + before[i]!);
         const accumulated = onAllThreads((backend) =>
           runPlan(backend, role, algorithm, g, dy, w, { accumulate: before }),

@@ -21,19 +21,40 @@ export async function loadNet(path: string, options: LoadOptions = {}): Promise<
   return readNet(path, container, options);
 }
 
+/** A net whose weights stay in their file. */
+export interface OpenNet {
+  readonly net: Net;
+  /** Closes the file: the net is of no use then. */
+  close(): void;
+}
+
 /**
- * Works on a net whose weights stay in their file and are read when they are asked for, each time anew: for what takes every
- * weight once. Data files beside an ONNX file are read into memory.
- * @param work must not keep the net: afterwards the file is closed.
- * @throws UserError also when the file is changed during the work.
+ * Opens a net whose weights stay in their file and are read when they are asked for, each time anew: for what takes every
+ * weight once. Data files beside an ONNX file are read into memory. Reading fails when the file is changed meanwhile.
+ * @throws as {@link loadNet}
  */
-export async function withNet<R>(path: string, options: LoadOptions, work: (net: Net) => Promise<R>): Promise<R> {
+export async function openNet(path: string, options: LoadOptions = {}): Promise<OpenNet> {
   const container = await sniff(path, options);
   const source = FileSource.open(path);
+  const close = (): void => source.close();
   try {
-    return await work(await readNet(path, container, options, source));
+    return { net: await readNet(path, container, options, source), close };
+  } catch (error) {
+    close();
+    throw error;
+  }
+}
+
+/**
+ * Works on a net that {@link openNet} opens.
+ * @param work must not keep the net: afterwards the file is closed.
+ */
+export async function withNet<R>(path: string, options: LoadOptions, work: (net: Net) => Promise<R>): Promise<R> {
+  const { net, close } = await openNet(path, options);
+  try {
+    return await work(net);
   } finally {
-    source.close();
+    close();
   }
 }
 

@@ -39,7 +39,7 @@ function igemmPlan(g: ConvGeometry, phases: readonly ConvPhase[], transposed: 0 
       parts
         .filter(({ phase }) => phase.window.taps_y > 0)
         .map(({ phase, at }) => ({
-          kernel: "conv_igemm_pack",
+          kernel: "conv_pack",
           args: {
             weight,
             packed: packed + at,

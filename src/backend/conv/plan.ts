@@ -99,12 +99,6 @@ export function planConvForward(g: ConvGeometry, target: ConvTarget, algorithm?:
   return choose(forward, g, target, algorithm).plan(g, target);
 }
 
-/** The same by the cheapest algorithm whose packed weights take about the memory of the weights. */
-export function planCompactConvForward(g: ConvGeometry, target: ConvTarget): ConvPlan {
-  const algorithm = ["depthwise", "igemm"].find((name) => forward[name]!.applies(g, target));
-  return planConvForward(g, target, algorithm);
-}
-
 /** dx from dy and w; see {@link planConvForward}. */
 export function planConvBackwardData(g: ConvGeometry, target: ConvTarget, algorithm?: string): ConvPlan {
   return choose(backwardData, g, target, algorithm).plan(g, target);

@@ -2,7 +2,10 @@ import { ShapeError } from "../../core/errors.js";
 import type { Backend } from "../backend.js";
 
 /** What a plan must know of the backend that will run it. `threads` shapes the tasks, never the result. */
-export type ConvTarget = Pick<Backend, "lanes" | "panelColumns" | "microRows" | "threads">;
+export interface ConvTarget extends Pick<Backend, "lanes" | "panelColumns" | "microRows" | "threads"> {
+  /** Packed weights take about the memory of the weights, whatever it costs. */
+  readonly compactWeights?: boolean;
+}
 
 /** Words of scratch memory that a kernel's thread has (POOL_SCRATCH_BYTES of kernels/pool.h). */
 export const scratchWords = (2 << 20) / 4;

@@ -12,20 +12,23 @@ export interface WinogradKind {
   /** Points on each axis where a tile's inputs and the kernel are multiplied; with stride 2 some share a kernel point. */
   readonly points: number;
   readonly kernelPoints: number;
-  /** Cycles to transform one vector of a tile's inputs, and of a panel's results: fitted to times of layers. */
+  /** Cycles to transform one vector of a tile's inputs, of kernels and of a panel's results: fitted to times of layers. */
   readonly inputCycles: number;
+  readonly kernelCycles: number;
   readonly outputCycles: number;
 }
 
 export const winograd2: WinogradKind = {
-  ...{ name: "winograd2", stride: 1, outputs: 2, points: 4, kernelPoints: 4, inputCycles: 40, outputCycles: 48 },
+  ...{ name: "winograd2", stride: 1, outputs: 2, points: 4, kernelPoints: 4 },
+  ...{ inputCycles: 40, kernelCycles: 32, outputCycles: 48 },
 };
 export const winograd4: WinogradKind = {
-  ...{ name: "winograd4", stride: 1, outputs: 4, points: 6, kernelPoints: 6, inputCycles: 95, outputCycles: 95 },
+  ...{ name: "winograd4", stride: 1, outputs: 4, points: 6, kernelPoints: 6 },
+  ...{ inputCycles: 95, kernelCycles: 70, outputCycles: 95 },
 };
 export const winograd4Stride2: WinogradKind = {
   ...{ name: "winograd4_stride2", stride: 2, outputs: 4, points: 9, kernelPoints: 6 },
-  ...{ inputCycles: 150, outputCycles: 150 },
+  ...{ inputCycles: 150, kernelCycles: 80, outputCycles: 150 },
 };
 
 /** A 3×3 convolution as Winograd's algorithm sees it; the gradient of the input of one of stride 1 is one too. */
@@ -103,16 +106,19 @@ function winogradPlan(
 ): ConvPlan {
   const { groups, inputs, outputs } = problem;
   const { blockTiles, blockPanels } = winogradBlocks(problem, kind, target);
+  const points = packsPoints(target);
   return {
     algorithm: kind.name,
-    packedWords: groups * roundUp(outputs, target.panelColumns) * inputs * kind.kernelPoints ** 2,
+    packedWords: groups * roundUp(outputs, target.panelColumns) * inputs * (points ? kind.kernelPoints ** 2 : 9),
     workspaceWords: 0,
-    pack: (weight, packed): KernelCall[] => [
-      {
-        kernel: `conv_${kind.name}_pack`,
-        args: { weight, packed, in_channels: g.inChannels, out_channels: g.outChannels, groups, transposed },
-      },
-    ],
+    pack: (weight, packed): KernelCall[] => {
+      const args = { weight, packed, in_channels: g.inChannels, out_channels: g.outChannels, groups, transposed };
+      if (points) return [{ kernel: `conv_${kind.name}_pack`, args }];
+      // The gradient of the input meets the kernel rotated by 180°.
+      const [first, step] = transposed ? [2, -1] : [0, 1];
+      const taps = { first_y: first, first_x: first, tap_step_y: step, tap_step_x: step };
+      return [{ kernel: "conv_pack", args: { ...args, kernel_width: 3, taps_y: 3, taps_x: 3, ...taps } }];
+    },
     run: (at): KernelCall[] => [
       {
         kernel: `conv_${kind.name}_forward`,
@@ -131,6 +137,7 @@ function winogradPlan(
           pad_y: problem.padY,
           pad_x: problem.padX,
           groups,
+          packed_points: points ? 1 : 0,
           block_tiles: blockTiles,
           block_panels: blockPanels,
           relu: at.relu ? 1 : 0,
@@ -144,9 +151,19 @@ function winogradPlan(
 /** What of a task's transformed tiles stays in a core's L2 (1 MiB), beside the weights that pass through. */
 const l2Words = (640 << 10) / 4;
 
+/**
+ * Whether kernels are transformed when they are packed, or each time anew: a quarter of the memory. The former is faster only
+ * where the points are asked for ahead; builds of short vectors do not (WebAssembly cannot).
+ */
+const packsPoints = (target: ConvTarget) => target.lanes > 4 && !target.compactWeights;
+
+/** Inputs whose kernels are transformed together (KERNEL_INPUTS of kernels/conv_winograd_forward.h). */
+const kernelInputs = 128;
+
 function blockWords(problem: WinogradProblem, kind: WinogradKind, tiles: number, target: ConvTarget): number {
   const row = roundUp(problem.inputs, target.lanes) + target.panelColumns;
-  return kind.points ** 2 * (tiles * row + 32) + problem.inputs + 64;
+  const kernels = kind.kernelPoints ** 2 * (Math.min(problem.inputs, kernelInputs) * target.panelColumns + 16);
+  return kind.points ** 2 * (tiles * row + 32) + kernels + problem.inputs + 64;
 }
 
 /**
@@ -187,9 +204,12 @@ function taskCycles(
 ): number {
   const points = kind.points ** 2;
   const multiply = (points * tiles * problem.inputs * panels * target.panelColumns) / (2 * target.lanes);
-  const weights = kind.kernelPoints ** 2 * problem.inputs * panels * target.panelColumns * farWordCycles(target);
+  const kernelWords = problem.inputs * panels * target.panelColumns;
+  const kernels = packsPoints(target)
+    ? kernelWords * kind.kernelPoints ** 2 * farWordCycles(target)
+    : (kernelWords / target.lanes) * kind.kernelCycles;
   const far = Math.max(0, points * tiles * problem.inputs - l2Words) * panels * farWordCycles(target);
   const input = tiles * ceilDiv(problem.inputs, target.lanes) * kind.inputCycles;
   const output = tiles * panels * (target.panelColumns / target.lanes) * kind.outputCycles;
-  return multiply + weights + far + input + output;
+  return multiply + kernels + far + input + output;
 }

@@ -11,11 +11,14 @@ export interface Constant {
   readonly count: number;
   /** Writes them. Called once, when the constant enters kernel memory. */
   readonly write: (target: Float32Array) => void;
-  /**
-   * From what was written to its final place; absent where it is used as it is. `spare` is room for as much once more;
-   * both may be overwritten.
-   */
-  readonly pack?: (data: Pointer, packed: Pointer, spare: Pointer) => readonly KernelCall[];
+  /** From there to its final place; absent where it is used as it is. */
+  readonly packing?: Packing;
+}
+
+export interface Packing {
+  /** Words of room for it: the numbers come first, and may be overwritten. */
+  readonly roomWords: number;
+  readonly calls: (room: Pointer, packed: Pointer) => readonly KernelCall[];
 }
 
 /** A constant that is used as it is. */

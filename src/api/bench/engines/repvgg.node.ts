@@ -1,17 +1,15 @@
 import type { BackendKind } from "../../../backend/options.js";
 import { createBackend } from "../../../backend/select.node.js";
-import { createSession } from "../../../engine/session.js";
-import { loadNet } from "../../exchange/load-net.node.js";
+import { createSession } from "../../session.node.js";
 import { type BenchEngine, EngineAbsent } from "../job.js";
 
 /** This package, on kernels of a kind: by default the fastest there are. */
 export function repvggEngine(kernels?: BackendKind): BenchEngine {
   return async ({ modelPath, shapes, threads }) => {
-    const { graph } = await loadNet(modelPath);
     const backend = await createBackend({ threads, ...(kernels && { kernels }) }).catch((error: Error) => {
       throw new EngineAbsent(error.message);
     });
-    const session = createSession(graph, { backend, shape: shapes });
+    const session = await createSession(modelPath, { backend, shape: shapes });
     const first = session.outputNames[0]!;
     let output: Float32Array | undefined;
     return {

@@ -1,4 +1,5 @@
 import type { KernelCall, Pointer } from "../../../backend/backend.js";
+import type { ConvPlan } from "../../../backend/convolution.js";
 import { type ConvGeometry, checkConvGeometry, convGeometry, convMacs } from "../../../core/conv-geometry.js";
 import { writeFloat32 } from "../../../core/deferred-array.js";
 import { UserError } from "../../../core/errors.js";
@@ -7,7 +8,7 @@ import { floatAttribute, intAttribute } from "../../../graph/attributes.js";
 import type { GraphNode } from "../../../graph/graph.js";
 import { windowOf } from "../../../graph/window.js";
 import { type Affine, perChannel } from "../affine.js";
-import { type Constant, plainConstant } from "../constants.js";
+import { type Constant, type Packing, plainConstant } from "../constants.js";
 import type { Term } from "../fusion.js";
 import type { Tensor } from "../step.js";
 import type { Lowering } from "./context.js";
@@ -42,10 +43,7 @@ export function lowerConvolution(
     words: plan.packedWords,
     count: elementCount(convolution.weight.shape),
     write: (target) => writeScaledWeight(convolution, affine, target),
-    pack: (data, packed, spare) => {
-      const { at, calls } = inKernelLayout(convolution, data, spare);
-      return [...calls, ...plan.pack(at, packed)];
-    },
+    packing: packingOf(convolution, plan),
   };
   const shift = foldedBias(convolution.bias, affine, geometry.outChannels);
   const bias = shift && plainConstant(`${value} bias`, shift);
@@ -139,24 +137,33 @@ function writeScaledWeight(convolution: Convolution, { scale }: Affine, target: 
   }
 }
 
-/** Turns the weights at `data` to HWIO: where they are then, and how. Both places may be overwritten. */
-function inKernelLayout(
-  { geometry: g, layout }: Convolution,
-  data: Pointer,
-  spare: Pointer,
-): { readonly at: Pointer; readonly calls: readonly KernelCall[] } {
-  if (layout === "hwio") return { at: data, calls: [] };
+/**
+ * Turns weights to HWIO, then packs them. Fresh memory costs more than the work in it: where they are turned twice, they pass
+ * through their final place.
+ */
+function packingOf({ geometry: g, weight, layout }: Convolution, plan: ConvPlan): Packing {
+  const count = elementCount(weight.shape);
+  if (layout === "hwio") return { roomWords: count, calls: plan.pack };
   const [inputs, taps] = [g.inChannels / g.groups, g.kernelHeight * g.kernelWidth];
   const turn = (x: Pointer, y: Pointer, batch: number, channels: number, positions: number): KernelCall => ({
     kernel: "nchw_to_nhwc",
     args: { x, y, batch, channels, positions },
   });
-  if (taps === 1) return { at: spare, calls: [turn(data, spare, 1, g.outChannels, inputs)] };
-  const calls = [
-    turn(data, spare, g.outChannels, inputs, taps), // → [o][y][x][i]
-    turn(spare, data, 1, g.outChannels, taps * inputs),
-  ];
-  return { at: data, calls };
+  if (taps === 1) {
+    const turned = (room: Pointer): Pointer => room + count;
+    return {
+      roomWords: 2 * count,
+      calls: (room, packed) => [turn(room, turned(room), 1, g.outChannels, inputs), ...plan.pack(turned(room), packed)],
+    };
+  }
+  return {
+    roomWords: count,
+    calls: (room, packed) => [
+      turn(room, packed, g.outChannels, inputs, taps), // → [o][y][x][i]
+      turn(packed, room, 1, g.outChannels, taps * inputs),
+      ...plan.pack(room, packed),
+    ],
+  };
 }
 
 function foldedBias(

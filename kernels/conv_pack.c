@@ -1,4 +1,4 @@
-// HWIO weights → [groups][panels][taps][inputs of a group][PANEL] for conv_igemm_forward.
+// HWIO weights → [groups][panels][taps][inputs of a group][PANEL], as conv_igemm_forward and Winograd (taps) read them.
 // Tap (ky, kx) is the kernel's (first_y + ky·tap_step_y, first_x + kx·tap_step_x). transposed: inputs and outputs change places
 // (the gradient of the input is a convolution with the transposed kernel).
 #include "conv_micro.h"
@@ -7,27 +7,27 @@
 typedef struct {
   int inputs, outputs, panels; // of one group, as the packed weights see them
   int input_stride, output_stride;
-} igemm_sides;
+} pack_sides;
 
-static igemm_sides sides_of(const conv_igemm_pack_args *args) {
+static pack_sides sides_of(const conv_pack_args *args) {
   const int in = args->in_channels / args->groups, out = args->out_channels / args->groups;
-  igemm_sides s = {in, out, 0, args->out_channels, 1};
-  if (args->transposed) s = (igemm_sides){out, in, 0, 1, args->out_channels};
+  pack_sides s = {in, out, 0, args->out_channels, 1};
+  if (args->transposed) s = (pack_sides){out, in, 0, 1, args->out_channels};
   s.panels = ceil_div(s.outputs, PANEL);
   return s;
 }
 
-int conv_igemm_pack_tasks(const conv_igemm_pack_args *args) { return args->groups * sides_of(args).panels; }
+int conv_pack_tasks(const conv_pack_args *args) { return args->groups * sides_of(args).panels; }
 
 // `count` ≤ inputs of one tap and `columns` of its outputs, one by one; what a panel has beyond its columns is 0.
-static void pack_each(const float *from, const igemm_sides *s, int count, int columns, float *to) {
+static void pack_each(const float *from, const pack_sides *s, int count, int columns, float *to) {
   for (int i = 0; i < count; i++, from += s->input_stride, to += PANEL) {
     for (int c = 0; c < columns; c++) to[c] = from[c * s->output_stride];
     for (int c = columns; c < PANEL; c++) to[c] = 0;
   }
 }
 
-static void pack_rows(const float *from, const igemm_sides *s, float *to) {
+static void pack_rows(const float *from, const pack_sides *s, float *to) {
   for (int i = 0; i < s->inputs; i++, from += s->input_stride, to += PANEL)
     for (int c = 0; c < PANEL; c += LANES) store(to + c, load(from + c));
 }
@@ -44,7 +44,7 @@ INLINE void transpose_square(const float *from, long stride, float *to) {
   store(to + 3 * PANEL, __builtin_shufflevector(AB, CD, 2, 3, 6, 7));
 }
 
-static void pack_transposed(const float *from, const igemm_sides *s, float *to) {
+static void pack_transposed(const float *from, const pack_sides *s, float *to) {
   int i = 0;
   for (; i + LANES <= s->inputs; i += LANES)
     for (int c = 0; c < PANEL; c += LANES)
@@ -53,7 +53,7 @@ static void pack_transposed(const float *from, const igemm_sides *s, float *to) 
 }
 #endif
 
-static void pack_tap(const float *from, const igemm_sides *s, int columns, float *to) {
+static void pack_tap(const float *from, const pack_sides *s, int columns, float *to) {
   if (columns == PANEL && s->output_stride == 1) pack_rows(from, s, to);
 #if LANES == 4
   else if (columns == PANEL && s->input_stride == 1) pack_transposed(from, s, to);
@@ -61,9 +61,9 @@ static void pack_tap(const float *from, const igemm_sides *s, int columns, float
   else pack_each(from, s, s->inputs, columns, to);
 }
 
-void conv_igemm_pack_task(const conv_igemm_pack_args *args, int task, int thread) {
+void conv_pack_task(const conv_pack_args *args, int task, int thread) {
   (void)thread;
-  const igemm_sides s = sides_of(args);
+  const pack_sides s = sides_of(args);
   const int group = task / s.panels, first = task % s.panels * PANEL;
   const int columns = min_int(PANEL, s.outputs - first);
   const int tap_words = args->in_channels / args->groups * args->out_channels;
