@@ -1,3 +1,4 @@
+import { Tuning } from "../backend/conv/tuning.js";
 import { createBackend } from "../backend/select.node.js";
 import {
   createSession as createGraphSession,
@@ -10,13 +11,24 @@ import { toGraph } from "../nn/to-graph.js";
 import type { ComputeOptions } from "./backend.node.js";
 import { openNet } from "./exchange/load-net.node.js";
 import type { Net } from "./exchange/net.js";
+import { readTuning, writeTuning } from "./tuning-file.node.js";
 
 export type { PlanReport, StepReport } from "../engine/plan/report.js";
 export type { SessionInput, SessionOutputs, SessionTensor, StepProfile } from "../engine/session.js";
 export type { Session };
 
 /** Where the session runs, and how. */
-export type SessionOptions = ComputeOptions & Omit<GraphOptions, "backend" | "onDispose">;
+export interface SessionOptions extends ComputeOptions, Omit<GraphOptions, "backend" | "onDispose" | "tuning"> {
+  /**
+   * Choose each convolution's algorithm by measuring all that can do it, not by the cost model: some seconds when a session is
+   * made, and results whose last bits depend on what was found. True: once a process. A path: measurements are read from that file
+   * where it exists, and new ones are added to it, so that later processes choose alike.
+   */
+  readonly tune?: boolean | string;
+}
+
+/** What this process has measured. */
+const processTuning = new Tuning();
 
 /**
  * A net made ready to run many times: planned for the shape of its input, weights packed into the kernels' memory. For speed
@@ -49,7 +61,15 @@ export async function createSession(net: Model | Net | Graph | string, options: 
       ends.push(() => own.dispose());
       backend = own;
     }
-    return createGraphSession(graph, { ...usual, ...options, backend, onDispose });
+    const { tune, ...rest } = options;
+    const tuning = typeof tune === "string" ? await readTuning(tune) : tune ? processTuning : undefined;
+    const before = tuning?.size;
+    const session = createGraphSession(graph, {
+      ...{ ...usual, ...rest, backend, onDispose },
+      ...(tuning && { tuning }),
+    });
+    if (typeof tune === "string" && tuning!.size !== before) await writeTuning(tune, tuning!);
+    return session;
   } catch (error) {
     onDispose();
     throw error;

@@ -1,5 +1,6 @@
 import type { Backend } from "../backend/backend.js";
 import { planConvForward } from "../backend/conv/plan.js";
+import type { Tuning } from "../backend/conv/tuning.js";
 import type { ConvGeometry } from "../core/conv-geometry.js";
 import { ShapeError, UserError } from "../core/errors.js";
 import { elementCount } from "../core/named-arrays.js";
@@ -43,6 +44,11 @@ export interface SessionOptions {
    * times as large, which pays only where the session runs often; WebAssembly makes them anew each time.
    */
   readonly compactWeights?: boolean;
+  /**
+   * Algorithms as measured on this machine, each convolution once for all sessions that share the tuning; default: those that the
+   * cost model finds fastest. Which one it is shows in the last bits of the results.
+   */
+  readonly tuning?: Tuning;
   /** Input shapes whose plans are kept ready (default 4). */
   readonly maxPlans?: number;
 }
@@ -92,7 +98,7 @@ class GraphSession implements Session {
   #disposed = false;
 
   constructor(graph: Graph, options: SessionOptions) {
-    const { backend, features = [], fuseBatchNorm = true, compactWeights = false, maxPlans = 4 } = options;
+    const { backend, features = [], fuseBatchNorm = true, compactWeights = false, tuning, maxPlans = 4 } = options;
     if (!(maxPlans >= 1)) throw new UserError({ expected: "maxPlans of at least 1", received: String(maxPlans) });
     this.#backend = backend;
     this.#onDispose = options.onDispose;
@@ -101,7 +107,8 @@ class GraphSession implements Session {
     this.#defaultShapes = defaultShapes(graph, options.shape);
     const { lanes, panelColumns, microRows, threads } = backend;
     const target = { lanes, panelColumns, microRows, threads, compactWeights };
-    const planConvolution = (geometry: ConvGeometry) => planConvForward(geometry, target);
+    const planConvolution = (geometry: ConvGeometry) =>
+      planConvForward(geometry, target, tuning?.algorithmOf(geometry, target, backend));
     const build = (inputShapes: Shapes) => buildPlan(graph, { inputShapes, features, fuseBatchNorm, planConvolution });
     this.#plans = new PlanCache(backend, new ConstantStore(backend), build, maxPlans);
     try {

@@ -1,4 +1,4 @@
-import { appendFile, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { appendFile, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createSession, fold, loadNet, netOf, repvgg, type Session, saveNet } from "repvgg";
@@ -70,6 +70,32 @@ describe("a session", () => {
     await expect(createSession(join(folder, "text.onnx"))).rejects.toThrow(/text.onnx/);
     of.dispose();
     expected.dispose();
+    await rm(folder, { recursive: true });
+  });
+
+  it("chooses algorithms by measuring, once, and remembers them in a file", async () => {
+    const folder = await mkdtemp(join(tmpdir(), "repvgg-tune-"));
+    const path = join(folder, "tuning.json");
+    const tuned = await createSession(model, { tune: path });
+    const text = await readFile(path, "utf8");
+    const algorithms = Object.values(JSON.parse(text) as Record<string, { algorithm: string }>);
+    const steps = tuned.plan().steps.filter(({ convolution }) => convolution);
+    expect(algorithms.length).toBeGreaterThan(3);
+    expect(new Set(steps.map((step) => step.algorithm))).toEqual(new Set(algorithms.map((one) => one.algorithm)));
+    const again = await createSession(model, { tune: path });
+    expect(await readFile(path, "utf8")).toBe(text);
+    const data = pictures(4, 1);
+    expect(logits(again, data)).toEqual(logits(tuned, data));
+    const [usual, inMemory] = await Promise.all([createSession(model), createSession(model, { tune: true })]);
+    const wanted = logits(usual, data);
+    for (const session of [tuned, inMemory]) {
+      logits(session, data).forEach((logit, i) => {
+        expect(logit).toBeCloseTo(wanted[i]!, 4);
+      });
+    }
+    for (const session of [tuned, again, usual, inMemory]) session.dispose();
+    await writeFile(path, "[1, 2]");
+    await expect(createSession(model, { tune: path })).rejects.toThrow(/tuning.json, which is something else: remove/);
     await rm(folder, { recursive: true });
   });
 
