@@ -1,11 +1,10 @@
 import { availableParallelism } from "node:os";
 import { Command, Option } from "commander";
 import { type BenchReport, bench } from "../api/bench/bench.node.js";
-import { ownEngine, ownEngines, peerNames } from "../api/bench/engines/registry.node.js";
+import { ownEngine, ownEngines, ownKernels, peerNames } from "../api/bench/engines/registry.node.js";
 import { netNamed } from "../api/bench/net-named.node.js";
 import { benchReport } from "../api/bench/page.js";
 import { benchHead, benchRows, describeNoise } from "../api/bench/text.js";
-import { backendKinds } from "../backend/options.js";
 import { UserError } from "../core/errors.js";
 import { writeFileAtomically } from "../formats/atomic-write.node.js";
 import type { Form } from "../nn/architecture.js";
@@ -50,7 +49,7 @@ export function benchCommand(): Command {
         .option("--threads <list>", "numbers of threads (default: 1, and one a core)", wholeNumbers(1))
         .option("--batch <list>", "images at once (default: 1)", wholeNumbers(1))
         .optionsGroup("Engines:")
-        .option("--kernels <list>", `of ${backendKinds.join(", ")} (default: all that there are)`, words)
+        .option("--kernels <list>", `of ${ownKernels.join(", ")} (default: all that there are)`, words)
         .option("--peers <list>", `of ${peerNames.join(", ")} (default: all that are installed)`, words)
         .option("--no-peers", "this package alone")
         .optionsGroup("Measurement:")
@@ -91,7 +90,7 @@ async function run(names: readonly string[], options: Options): Promise<void> {
 }
 
 function kernelsOf({ kernels }: Options): readonly string[] {
-  return kernels ? known("kernels", kernels, backendKinds).map(ownEngine) : ownEngines();
+  return kernels ? known("kernels", kernels, ownKernels).map(ownEngine) : ownEngines();
 }
 
 function peersOf({ peers }: Options): readonly string[] {

@@ -11,8 +11,10 @@ import { codeBlocks } from "../docs/markdown.js";
 import { accessibilityViolations, openPage, root, startSite } from "./support.js";
 
 const folder = mkdtempSync(join(tmpdir(), "repvgg-docs-"));
-const blocks = codeBlocks(readFileSync(join(root, "docs/browser.md"), "utf8")).filter(({ attributes }) =>
-  attributes.includes("browser"),
+const blocks = ["README.md", "docs/browser.md"].flatMap((name) =>
+  codeBlocks(readFileSync(join(root, name), "utf8"))
+    .filter(({ attributes }) => attributes.includes("browser"))
+    .map(({ text, line }) => ({ text, place: `${name}:${line}`, file: `${name.replace(/\W/g, "-")}-${line}` })),
 );
 let site: RunningSite;
 
@@ -23,12 +25,12 @@ const page = (script: string): string => `<!doctype html>
 beforeAll(async () => {
   const net = repvgg("nano", { statistics: "seeded" });
   await saveNet(netOf(net), join(folder, "net.safetensors"));
-  for (const { text, line } of blocks) {
+  for (const { text, file } of blocks) {
     const compilerOptions = { module: ts.ModuleKind.ESNext, target: ts.ScriptTarget.ES2023 };
     const { outputText } = ts.transpileModule(text, { compilerOptions });
     const script = outputText.replaceAll('"repvgg/browser"', '"/dist/bundle/browser.js"');
-    writeFileSync(join(folder, `${line}.js`), `${script}\ndocument.title = "done";\n`);
-    writeFileSync(join(folder, `${line}.html`), page(`${line}.js`));
+    writeFileSync(join(folder, `${file}.js`), `${script}\ndocument.title = "done";\n`);
+    writeFileSync(join(folder, `${file}.html`), page(`${file}.js`));
   }
   site = await startSite({ folders: { "/models/": folder, "/node_modules/repvgg/": root } });
 });
@@ -37,10 +39,10 @@ afterAll(async () => {
   rmSync(folder, { recursive: true });
 });
 
-it("there are examples", () => expect(blocks.length).toBeGreaterThanOrEqual(5));
+it("there are examples", () => expect(blocks.length).toBeGreaterThanOrEqual(6));
 
-it.each(blocks)("docs/browser.md:$line runs", async ({ line }) => {
-  const { page, errors, close } = await openPage(new URL(`models/${line}.html`, site.url).href);
+it.each(blocks)("$place runs", async ({ file }) => {
+  const { page, errors, close } = await openPage(new URL(`models/${file}.html`, site.url).href);
   await expect.poll(async () => [await page.title(), ...errors], { timeout: 50_000 }).toEqual(["done"]);
   await close();
 });

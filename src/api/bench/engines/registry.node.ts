@@ -1,5 +1,5 @@
 import { nativeAbsence } from "../../../backend/native/native-backend.js";
-import { backendKinds } from "../../../backend/options.js";
+import type { BackendOptions } from "../../../backend/options.js";
 import type { BenchEngine } from "../job.js";
 import { onnxruntimeNode, onnxruntimeWeb } from "./onnxruntime.node.js";
 import { repvggEngine } from "./repvgg.node.js";
@@ -14,19 +14,28 @@ const peers: Readonly<Record<string, BenchEngine>> = {
 
 export const peerNames = Object.keys(peers);
 
-/** This package's engines on this machine, one for each kind of kernels that there is, the fastest first. */
+/** Kernels that this package can be timed on: of each kind, and WebAssembly with relaxed SIMD, whose multiply-adds are fused. */
+const kernelOptions: Readonly<Record<string, BackendOptions>> = {
+  native: { kernels: "native" },
+  wasm: { kernels: "wasm" },
+  "wasm-relaxed": { kernels: "wasm", relaxed: "on" },
+};
+
+export const ownKernels = Object.keys(kernelOptions);
+
+/** This package's engines on this machine, one for each of {@link ownKernels} that there is, the fastest first. */
 export function ownEngines(): string[] {
-  return backendKinds.filter((kind) => kind !== "native" || nativeAbsence() === undefined).map(ownEngine);
+  return ownKernels.filter((kernels) => kernels !== "native" || nativeAbsence() === undefined).map(ownEngine);
 }
 
-/** The engine that is this package on kernels of a kind. */
-export function ownEngine(kind: string): string {
-  return `repvgg:${kind}`;
+/** The engine that is this package on some of {@link ownKernels}. */
+export function ownEngine(kernels: string): string {
+  return `repvgg:${kernels}`;
 }
 
 /** "repvgg" (the fastest kernels), {@link ownEngine}, or one of {@link peerNames}. */
 export function engineNamed(name: string): BenchEngine | undefined {
   if (name === "repvgg") return repvggEngine();
-  const kind = backendKinds.find((known) => ownEngine(known) === name);
-  return kind === undefined ? peers[name] : repvggEngine(kind);
+  const kernels = ownKernels.find((known) => ownEngine(known) === name);
+  return kernels === undefined ? peers[name] : repvggEngine(kernelOptions[kernels]);
 }

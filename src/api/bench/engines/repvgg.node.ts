@@ -1,12 +1,16 @@
-import type { BackendKind } from "../../../backend/options.js";
+import { setFlagsFromString } from "node:v8";
+import type { BackendOptions } from "../../../backend/options.js";
 import { createBackend } from "../../../backend/select.node.js";
+import { relaxedObstacle } from "../../../backend/wasm/relaxed.js";
 import { createSession } from "../../session.node.js";
 import { type BenchEngine, EngineAbsent } from "../job.js";
 
 /** This package, on kernels of a kind: by default the fastest there are. */
-export function repvggEngine(kernels?: BackendKind): BenchEngine {
+export function repvggEngine(kernels: BackendOptions = {}): BenchEngine {
   return async ({ modelPath, shapes, threads }) => {
-    const backend = await createBackend({ threads, ...(kernels && { kernels }) }).catch((error: Error) => {
+    // Node 20 has relaxed SIMD behind a flag, later ones without: this process runs nothing but the engine.
+    if (kernels.relaxed === "on" && relaxedObstacle()) setFlagsFromString("--experimental-wasm-relaxed-simd");
+    const backend = await createBackend({ threads, ...kernels }).catch((error: Error) => {
       throw new EngineAbsent(error.message);
     });
     const session = await createSession(modelPath, { backend, shape: shapes });
