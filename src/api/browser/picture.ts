@@ -41,10 +41,17 @@ export async function decodePicture(picture: Picture): Promise<Image> {
 export async function portablePicture(
   picture: Picture,
 ): Promise<{ readonly picture: PortablePicture; readonly move: readonly Transferable[] }> {
-  const portable = isPixels(picture) || isImageData(picture) || picture instanceof Blob || isBitmap(picture);
-  if (portable) return { picture, move: [] };
+  if (isPixels(picture) || isImageData(picture) || picture instanceof Blob) return { picture, move: [] };
   const bitmap = await toBitmap(picture);
-  return { picture: bitmap, move: [bitmap] };
+  checkReadable(bitmap);
+  return { picture: bitmap, move: bitmap === picture ? [] : [bitmap] };
+}
+
+/** @throws UserError for pixels of another site: those cannot be sent to a worker either. */
+function checkReadable(bitmap: ImageBitmap): void {
+  const context = new OffscreenCanvas(1, 1).getContext("2d")!;
+  context.drawImage(bitmap, 0, 0);
+  readable(() => context.getImageData(0, 0, 1, 1));
 }
 
 function isPixels(picture: Picture): picture is Image {
