@@ -1,6 +1,9 @@
 // The gradient of any convolution's weights: dw[tap][i][o] (+)= Σ_positions x[position under tap][i] · dy[position][o].
 //
-// A task makes the part of the result that belongs to block_kernel_rows rows of the kernel, block_inputs inputs (a multiple
+// The positions' chunks are cut in `parts` runs, each of which has a result of its own: dw is [parts][kernel][i][o], to be summed by
+// sum_rows where there are several. How many there are is a matter of the geometry, so neither is it of the threads.
+//
+// A task makes, of one run, the part of the result that belongs to block_kernel_rows rows of the kernel, block_inputs inputs (a multiple
 // of MICRO_ROWS) and block_panels panels of outputs of one group. It walks over all positions in chunks: packs the inputs of
 // the chunk as [inputs / MICRO_ROWS][positions][MICRO_ROWS] and the output gradient as [panels][positions][PANEL], then
 // multiplies them tap by tap. A tap's positions inside the image are a list of segments, so padding costs nothing.
@@ -22,6 +25,7 @@ typedef struct {
   int group, input, panel; // first input and panel within the group
   int inputs, outputs;     // how many
   int quads, panels;
+  int part; // of the positions
 } block;
 
 static int group_inputs(arguments *a) { return a->in_channels / a->groups; }
@@ -31,7 +35,7 @@ static int input_blocks(arguments *a) { return ceil_div(group_inputs(a), a->bloc
 static int panel_blocks(arguments *a) { return ceil_div(ceil_div(group_outputs(a), PANEL), a->block_panels); }
 
 int conv_gemm_backward_weight_tasks(arguments *a) {
-  return a->groups * kernel_blocks(a) * input_blocks(a) * panel_blocks(a);
+  return a->parts * a->groups * kernel_blocks(a) * input_blocks(a) * panel_blocks(a);
 }
 
 static block block_of(arguments *a, int task) {
@@ -41,7 +45,9 @@ static block block_of(arguments *a, int task) {
   b.input = task % input_blocks(a) * a->block_inputs;
   task /= input_blocks(a);
   b.ky = task % kernel_blocks(a) * a->block_kernel_rows;
-  b.group = task / kernel_blocks(a);
+  task /= kernel_blocks(a);
+  b.group = task % a->groups;
+  b.part = task / a->groups;
   b.ky_end = min_int(b.ky + a->block_kernel_rows, a->kernel_height);
   b.inputs = min_int(a->block_inputs, group_inputs(a) - b.input);
   b.outputs = min_int(a->block_panels * PANEL, group_outputs(a) - b.panel * PANEL);
@@ -129,9 +135,10 @@ static void store_sums(const float *sums, int rows, int columns, int accumulate,
 }
 
 static void store_block(arguments *a, const block *b, const float *sums) {
+  const long part_words = (long)a->kernel_height * a->kernel_width * group_inputs(a) * a->out_channels;
   for (int tap = b->ky * a->kernel_width; tap < b->ky_end * a->kernel_width; tap++)
     for (int i = 0; i < b->inputs; i += MICRO_ROWS) {
-      float *to = F32(a->dw) + ((long)tap * group_inputs(a) + b->input + i) * a->out_channels +
+      float *to = F32(a->dw) + b->part * part_words + ((long)tap * group_inputs(a) + b->input + i) * a->out_channels +
                   b->group * group_outputs(a) + b->panel * PANEL;
       for (int p = 0; p < b->panels; p++, sums += MICRO_SIZE)
         store_sums(sums, min_int(MICRO_ROWS, b->inputs - i), min_int(PANEL, b->outputs - p * PANEL), a->accumulate,
@@ -154,25 +161,27 @@ void conv_gemm_backward_weight_task(arguments *a, int task, int thread) {
   float *dy = scratch_floats(&s, dy_words * b.panels);
   float *x = scratch_floats(&s, x_words * b.quads);
 
-  for (int n = 0; n < a->batch; n += step_n)
-    for (int line = 0; line < a->out_height; line += step_y) {
-      chunk c = {n, min_int(n + step_n, a->batch), line, min_int(line + step_y, a->out_height), 0, 0};
-      const int top = c.line * a->stride_y + b.ky * a->dilation_y - a->pad_y;
-      const int bottom = (c.line_end - 1) * a->stride_y + (b.ky_end - 1) * a->dilation_y - a->pad_y + 1;
-      c.in_line = top < 0 ? 0 : top;
-      c.in_line_end = min_int(bottom, a->in_height);
-      if (c.in_line >= c.in_line_end) continue;
-      pack_inputs(a, &b, &c, x, x_words);
-      pack_gradients(a, &b, &c, dy, dy_words);
-      float *tap = sums;
-      for (int ky = b.ky; ky < b.ky_end; ky++)
-        for (int kx = 0; kx < a->kernel_width; kx++, tap += tap_sums) {
-          const int count = tap_segments(a, &c, ky, kx, segments);
-          if (count == 0) continue;
-          for (int i = 0; i < b.quads; i++)
-            for (int p = 0; p < b.panels; p++)
-              micro_columns(segments, count, x + i * x_words, x_step, dy + p * dy_words, b.outputs - p * PANEL, tap + (i * b.panels + p) * MICRO_SIZE);
-        }
-    }
+  const int line_steps = ceil_div(a->out_height, step_y);
+  const long steps = (long)ceil_div(a->batch, step_n) * line_steps;
+  for (int step = steps * b.part / a->parts, end = steps * (b.part + 1) / a->parts; step < end; step++) {
+    const int n = step / line_steps * step_n, line = step % line_steps * step_y;
+    chunk c = {n, min_int(n + step_n, a->batch), line, min_int(line + step_y, a->out_height), 0, 0};
+    const int top = c.line * a->stride_y + b.ky * a->dilation_y - a->pad_y;
+    const int bottom = (c.line_end - 1) * a->stride_y + (b.ky_end - 1) * a->dilation_y - a->pad_y + 1;
+    c.in_line = top < 0 ? 0 : top;
+    c.in_line_end = min_int(bottom, a->in_height);
+    if (c.in_line >= c.in_line_end) continue;
+    pack_inputs(a, &b, &c, x, x_words);
+    pack_gradients(a, &b, &c, dy, dy_words);
+    float *tap = sums;
+    for (int ky = b.ky; ky < b.ky_end; ky++)
+      for (int kx = 0; kx < a->kernel_width; kx++, tap += tap_sums) {
+        const int count = tap_segments(a, &c, ky, kx, segments);
+        if (count == 0) continue;
+        for (int i = 0; i < b.quads; i++)
+          for (int p = 0; p < b.panels; p++)
+            micro_columns(segments, count, x + i * x_words, x_step, dy + p * dy_words, b.outputs - p * PANEL, tap + (i * b.panels + p) * MICRO_SIZE);
+      }
+  }
   store_block(a, &b, sums);
 }

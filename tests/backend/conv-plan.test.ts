@@ -40,8 +40,8 @@ describe("plans", () => {
         const at = { input: 16, packed: 32, output: 48, workspace: 64, outputGradient: 80, weightGradient: 96 };
         const gradient = planConvBackwardWeight(g, { ...target, threads });
         const chunks = gradient.run(at).map(({ args }) => {
-          const { chunk, chunk_tiles, batch_inner } = args as Readonly<Record<string, number>>;
-          return { chunk, chunk_tiles, batch_inner };
+          const { chunk, chunk_tiles, batch_inner, parts } = args as Readonly<Record<string, number>>;
+          return { chunk, chunk_tiles, batch_inner, parts };
         });
         const forward = planConvForward(g, { ...target, threads });
         const backwardData = planConvBackwardData(g, { ...target, threads });

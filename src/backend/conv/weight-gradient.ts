@@ -1,4 +1,5 @@
 import { type ConvGeometry, convOutHeight, convOutWidth } from "../../core/conv-geometry.js";
+import type { KernelCall, Pointer } from "../backend.js";
 import type { ConvWeightGradientPlan } from "../convolution.js";
 import { blockLength, type ConvTarget, ceilDiv, checkScratch, roundUp } from "./target.js";
 
@@ -10,6 +11,13 @@ const operandWords = 96 * 1024;
 const resultWords = 96 * 1024;
 const maxInputs = 256;
 
+/**
+ * Blocks of the result share out the multiplications, but each packs its operands anew. Where the result is small the positions are
+ * shared out instead: so many runs of them, of which each has a result of its own.
+ */
+const mostParts = 8;
+const partsWords = 256 * 1024;
+
 /** From this many images on, small images are put together position by position: see `batch_inner`. */
 const batchInnerFrom = 4;
 const batchInnerWidth = 8;
@@ -17,16 +25,17 @@ const batchInnerWidth = 8;
 /** Any convolution's gradient of the weights. */
 export function gemmBackwardWeight(g: ConvGeometry, target: ConvTarget): ConvWeightGradientPlan {
   const shape = gemmShape(g, target);
+  const words = weightWords(g);
   return {
     algorithm: "gemm",
-    workspaceWords: 0,
-    run: ({ input, outputGradient, weightGradient, accumulate }) => [
+    workspaceWords: shape.parts === 1 ? 0 : shape.parts * words,
+    run: ({ input, outputGradient, weightGradient, workspace, accumulate }): KernelCall[] => [
       {
         kernel: "conv_gemm_backward_weight",
         args: {
           x: input,
           dy: outputGradient,
-          dw: weightGradient,
+          dw: shape.parts === 1 ? weightGradient : workspace,
           batch: g.batch,
           in_height: g.height,
           in_width: g.width,
@@ -44,11 +53,20 @@ export function gemmBackwardWeight(g: ConvGeometry, target: ConvTarget): ConvWei
           dilation_y: g.dilationHeight,
           dilation_x: g.dilationWidth,
           ...shape,
-          accumulate: accumulate ? 1 : 0,
+          accumulate: accumulate && shape.parts === 1 ? 1 : 0,
         },
       },
+      ...(shape.parts === 1 ? [] : [sumOfParts(workspace, weightGradient, shape.parts, words, accumulate ?? false)]),
     ],
   };
+}
+
+function sumOfParts(x: Pointer, y: Pointer, parts: number, words: number, accumulate: boolean): KernelCall {
+  return { kernel: "sum_rows", args: { x, y, rows: parts, channels: words, accumulate: accumulate ? 1 : 0 } };
+}
+
+function weightWords(g: ConvGeometry): number {
+  return g.kernelHeight * g.kernelWidth * (g.inChannels / g.groups) * g.outChannels;
 }
 
 /**
@@ -89,12 +107,16 @@ export function gemmShape(g: ConvGeometry, target: ConvTarget) {
   while (chunkOperands(chunk) > operandWords && kernelRows > 1) kernelRows = ceilDiv(kernelRows, 2);
   checkScratch(result() + chunkOperands(chunk) + 64);
 
-  const others = g.groups * ceilDiv(g.kernelHeight, kernelRows) * ceilDiv(inputs, blockInputs);
+  const chunks = batchInner ? ceilDiv(g.batch, chunk) : g.batch * ceilDiv(outHeight, chunk);
+  let parts = mostParts;
+  while (parts > 1 && (parts > chunks || parts * weightWords(g) > partsWords)) parts /= 2;
+  const others = parts * g.groups * ceilDiv(g.kernelHeight, kernelRows) * ceilDiv(inputs, blockInputs);
   blockPanels = Math.min(blockPanels, blockLength(panels, others, target.threads));
   if (others * ceilDiv(panels, blockPanels) < 2 * target.threads) kernelRows = 1;
   return {
     batch_inner: batchInner ? 1 : 0,
     chunk,
+    parts,
     block_kernel_rows: kernelRows,
     block_inputs: blockInputs,
     block_panels: blockPanels,
