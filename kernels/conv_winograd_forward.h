@@ -16,7 +16,6 @@
 typedef const CONV_NAME(_forward_args) forward_arguments;
 typedef const CONV_NAME(_pack_args) pack_arguments;
 
-
 static int tile_count(forward_arguments *a) {
   return a->batch * ceil_div(a->out_height, WINOGRAD) * ceil_div(a->out_width, WINOGRAD);
 }

@@ -60,6 +60,7 @@ export { fold } from "./api/fold.js";
 export { likeliest, type Prediction, pictureInput } from "./api/prediction.js";
 export type { TrainFields } from "./api/training-setup.js";
 export type { Backend } from "./backend/backend.js";
+export { Tuning, type TuningRecord, type TuningRecords } from "./backend/conv/tuning.js";
 export type { BackendOptions, RelaxedChoice } from "./backend/options.js";
 export { createBackend } from "./backend/select.browser.js";
 export { type ErrorParts, FormatError, ShapeError, UserError, VerificationError } from "./core/errors.js";

@@ -45,7 +45,7 @@ const processTuning = new Tuning();
 export async function createSession(net: Model | Net | Graph | string, options: SessionOptions = {}): Promise<Session> {
   const ends: (() => void)[] = [];
   const onDispose = (): void => {
-    for (const end of ends) end();
+    for (const end of ends.splice(0).reverse()) end(); // the last that was made goes first
   };
   try {
     if (typeof net === "string") {
@@ -68,7 +68,9 @@ export async function createSession(net: Model | Net | Graph | string, options: 
       ...{ ...usual, ...rest, backend, onDispose },
       ...(tuning && { tuning }),
     });
+    ends.push(() => session.dispose());
     if (typeof tune === "string" && tuning!.size !== before) await writeTuning(tune, tuning!);
+    ends.pop();
     return session;
   } catch (error) {
     onDispose();

@@ -1,4 +1,4 @@
-import { appendFile, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createSession, fold, loadNet, netOf, repvgg, type Session, saveNet } from "repvgg";
@@ -60,7 +60,6 @@ describe("a session", () => {
       });
       const three = pictures(1, 3); // weights may be wanted once more, in another form
       expect(logits(session, three)).toEqual(logits(of, three));
-      await appendFile(path, "more");
       session.dispose();
       compact.dispose();
       expect(() => logits(session, data)).toThrow(/dispose/);
@@ -94,6 +93,8 @@ describe("a session", () => {
       });
     }
     for (const session of [tuned, again, usual, inMemory]) session.dispose();
+    const nowhere = join(folder, "none", "tuning.json");
+    await expect(createSession(model, { tune: nowhere })).rejects.toThrow(/none.tuning.json/);
     await writeFile(path, "[1, 2]");
     await expect(createSession(model, { tune: path })).rejects.toThrow(/tuning.json, which is something else: remove/);
     await rm(folder, { recursive: true });

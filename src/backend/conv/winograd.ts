@@ -162,7 +162,8 @@ const kernelInputs = 128;
 
 function blockWords(problem: WinogradProblem, kind: WinogradKind, tiles: number, target: ConvTarget): number {
   const row = roundUp(problem.inputs, target.lanes) + target.panelColumns;
-  const kernels = kind.kernelPoints ** 2 * (Math.min(problem.inputs, kernelInputs) * target.panelColumns + 16);
+  const kernelPoint = Math.min(problem.inputs, kernelInputs) * target.panelColumns + 16;
+  const kernels = packsPoints(target) ? 0 : kind.kernelPoints ** 2 * kernelPoint;
   return kind.points ** 2 * (tiles * row + 32) + kernels + problem.inputs + 64;
 }
 
