@@ -3,7 +3,8 @@ import { pixelWarnings } from "../analysis/diagnosis/preprocessing.js";
 import { checkStatistics, describeStatistics } from "../analysis/diagnosis/statistics.js";
 import type { Backend } from "../backend/backend.js";
 import { FormatError, UserError } from "../core/errors.js";
-import type { SkippedFile } from "../data/dataset.js";
+import type { Dataset, SkippedFile } from "../data/dataset.js";
+import { inMemoryIfSmall } from "../data/in-memory.js";
 import { createLoader } from "../data/loader.node.js";
 import type { OpenOptions } from "../data/open-dataset.node.js";
 import { quickChecks } from "../data/quick-checks.node.js";
@@ -41,6 +42,8 @@ export interface TrainProcessOptions extends ComputeOptions, OpenOptions {
   readonly checkpointSeconds?: number;
   readonly onStep?: (position: RunPosition, loss: number, stepsPerEpoch: number) => void;
   readonly onEpoch?: (record: EpochRecord) => void;
+  /** Told of the pictures decoded, where a folder's are small enough to be decoded once, before the first epoch. */
+  readonly onDecode?: (done: number, total: number) => void;
   /** Told in a sentence what may surprise: that a run goes on with other kernels. */
   readonly onRemark?: (sentence: string) => void;
   /** Write report.html into the run's folder at the end: some seconds. Default true. */
@@ -83,7 +86,7 @@ export async function train(
 ): Promise<TrainResult> {
   const { out, holdOut, ...others } = options;
   const { backend: _, threads, kernels, relaxed, workers, signal, checkpointSeconds, ...rest } = others;
-  const { onStep, onEpoch, onSkip, onRemark, report, strict, onProgress, ...fields } = rest;
+  const { onStep, onEpoch, onDecode, onSkip, onRemark, report, strict, onProgress, ...fields } = rest;
   const config = configFor(model, fields);
   if (out !== undefined) checkNewRun(out);
   const sets = await trainAndTest(data, { ...options, seed: config.seed });
@@ -172,7 +175,9 @@ async function runTraining(
   const { batchSize, seed, augmentation } = config;
   const { onSkip } = options;
   const loading = { ...(options.workers !== undefined && { workers: options.workers }), ...(onSkip && { onSkip }) };
-  const trainLoader = createLoader(sets.train, {
+  const epochsLeft = config.epochs - (checkpoint?.position.epoch ?? 0);
+  const decoded = epochsLeft > 1 ? await decodedOnce(sets, options) : sets;
+  const trainLoader = createLoader(decoded.train, {
     batchSize,
     size,
     channels,
@@ -181,7 +186,7 @@ async function runTraining(
     seed,
     ...loading,
   });
-  const testLoader = evaluationLoader(sets.test, model, { batchSize, ...loading });
+  const testLoader = evaluationLoader(decoded.test, model, { batchSize, ...loading });
   const warnings = await startWarnings(model, sets);
   for (const line of warnings) options.onRemark?.(`! ${line}`);
   const { signal, checkpointSeconds, onStep, onEpoch } = options;
@@ -224,6 +229,16 @@ async function runTraining(
   } finally {
     await Promise.all([trainLoader.dispose(), testLoader.dispose()]);
   }
+}
+
+/** The pictures, in memory where they are small: without that, each epoch decodes them anew beside the kernels' threads. */
+async function decodedOnce(
+  { train, test }: TrainAndTest,
+  { signal, onDecode }: TrainProcessOptions,
+): Promise<TrainAndTest> {
+  const decode = (dataset: Dataset): Promise<Dataset> =>
+    inMemoryIfSmall(dataset, { ...(signal && { signal }), ...(onDecode && { onProgress: onDecode }) });
+  return { train: await decode(train), test: await decode(test) };
 }
 
 /**

@@ -4,10 +4,17 @@ import type { Progress } from "./progress.js";
 import type { Terminal } from "./terminal.js";
 
 /** What a reader sees of a training under way: a bar an epoch, a line for each that is done, files that are left out. */
-export function trainingView(terminal: Terminal): Pick<TrainProcessOptions, "onStep" | "onEpoch" | "onSkip"> {
+export function trainingView(
+  terminal: Terminal,
+): Pick<TrainProcessOptions, "onDecode" | "onStep" | "onEpoch" | "onSkip"> {
   let bar: Progress | undefined;
   let current = -1;
+  let decoding: ReturnType<Terminal["counting"]> | undefined;
   return {
+    onDecode: (done, total) => {
+      if (done === 0) decoding = terminal.counting("decode", "pictures");
+      decoding?.(done, total);
+    },
     onStep: ({ epoch, stepInEpoch, lossSum }, loss, stepsPerEpoch) => {
       if (epoch !== current) {
         current = epoch;

@@ -120,13 +120,13 @@ export function memoryDataset(options: {
  * lenient folder are left out and listed in `skipped`.
  * @param options.maxBytes how much memory the pictures may take; default 1 GiB
  * @param options.onProgress called now and then with the number of pictures read
- * @returns undefined where the pictures need more than `maxBytes`
+ * @returns undefined where the pictures need more than `maxBytes`, or the signal ended the reading
  */
 export async function decodeIntoMemory(
   dataset: Dataset,
-  options: { maxBytes?: number; onProgress?: (done: number, total: number) => void } = {},
+  options: { maxBytes?: number; signal?: AbortSignal; onProgress?: (done: number, total: number) => void } = {},
 ): Promise<MemoryDataset | undefined> {
-  const { maxBytes = 2 ** 30, onProgress } = options;
+  const { maxBytes = 2 ** 30, signal, onProgress } = options;
   const { name, classNames, channels, length } = dataset;
   const images = new Array<Image | undefined>(length).fill(undefined);
   let bytes = 0;
@@ -134,10 +134,10 @@ export async function decodeIntoMemory(
     const image = toChannels(read, channels);
     images[index] = image;
     bytes += image.data.length;
-    return bytes <= maxBytes;
+    return bytes <= maxBytes && !signal?.aborted;
   };
   const skipped = await readAll(dataset, visit, onProgress && ((done) => onProgress(done, length)));
-  if (bytes > maxBytes) return undefined;
+  if (bytes > maxBytes || signal?.aborted) return undefined;
 
   const kept = images.flatMap((image, index) => (image ? [index] : []));
   const pixels = sharedBytes(bytes);
