@@ -22,7 +22,11 @@ export default defineConfig({
   resolve: { alias: { "repvgg/browser": browserEntry() } },
   worker: {
     format: "es",
-    rolldownOptions: { checks: { pluginTimings: false } },
+    rolldownOptions: {
+      checks: { pluginTimings: false },
+      // What the engine needs at once is one file, what it may need later are others.
+      output: { codeSplitting: { groups: [{ name: "engine", test: /engine\/worker-main\.js$/ }] } },
+    },
   },
   build: {
     target: "es2023",

@@ -38,13 +38,13 @@ export type {
 export { createEngine } from "./api/browser/engine/create-engine.js";
 export { createLocalEngine } from "./api/browser/engine/create-local-engine.js";
 export { type CacheMode, cacheName, type FetchOptions, type LoadProgress } from "./api/browser/fetch-bytes.js";
+export { Gate } from "./api/browser/gate.js";
 export { type IdxFiles, readIdxFiles } from "./api/browser/idx-file.js";
 export { type FileSource, type LoadOptions, loadModel, loadNet } from "./api/browser/load.js";
 export { netFile } from "./api/browser/net-file.js";
 export { decodePicture, type Picture } from "./api/browser/picture.js";
 export { type PredictOptions, predict } from "./api/browser/predict.js";
 export {
-  Gate,
   type NetInTraining,
   type TrainOptions,
   type TrainResult,

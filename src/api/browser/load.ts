@@ -1,19 +1,9 @@
-import { UserError } from "../../core/errors.js";
 import { withContext } from "../../formats/error-context.js";
-import { externalFiles } from "../../formats/onnx/external-data.js";
-import { readOnnx } from "../../formats/onnx/model.js";
 import { readSafetensors } from "../../formats/safetensors/read.js";
 import { findStateDict } from "../../formats/torch/state-dict.js";
 import type { Model } from "../../nn/model.js";
 import type { Net } from "../exchange/net.js";
-import {
-  checkKey,
-  modelOf,
-  onnxNet,
-  type LoadOptions as ReadOptions,
-  safetensorsNet,
-  torchNet,
-} from "../exchange/read-net.js";
+import { checkKey, modelOf, type LoadOptions as ReadOptions, safetensorsNet, torchNet } from "../exchange/read-net.js";
 import { containerOf, headBytes } from "../exchange/sniff.js";
 import { type FetchOptions, fetchBytes, readBody } from "./fetch-bytes.js";
 
@@ -37,17 +27,10 @@ export async function loadNet(source: FileSource, options: LoadOptions = {}): Pr
   const container = containerOf(bytes.subarray(0, headBytes), bytes.length, name);
   checkKey(container, name, hints);
   signal?.throwIfAborted();
+  // Bundlers make the readers of what few pages meet files of their own.
   switch (container) {
-    case "onnx": {
-      const proto = withContext(`in ${name}`, () => readOnnx(bytes));
-      const [other] = withContext(`in ${name}`, () => externalFiles(proto));
-      if (other === undefined) return onnxNet(name, proto);
-      throw new UserError({
-        expected: "an ONNX model in one file",
-        received: `${name}, whose weights are in ${other}`,
-        remedy: "save it again with its data inside",
-      });
-    }
+    case "onnx":
+      return (await import("./load-onnx.js")).loadOnnx(bytes, name);
     case "safetensors":
       return safetensorsNet(
         name,
@@ -55,7 +38,6 @@ export async function loadNet(source: FileSource, options: LoadOptions = {}): Pr
         hints,
       );
     case "torch": {
-      // The reader of pickles is large, and few pages meet one: bundlers make it a file of its own.
       const { readTorch } = await import("../../formats/torch/read.js");
       const where = hints.key === undefined ? {} : { path: hints.key };
       return torchNet(

@@ -7,6 +7,7 @@ import type { EpochRecord } from "../../train/history.js";
 import { trainLoop } from "../../train/loop.js";
 import { configFor, described, fitToData, type TrainFields } from "../training-setup.js";
 import { type ComputeOptions, usingBackend } from "./compute.js";
+import { Gate } from "./gate.js";
 
 /** One optimizer step that was done. */
 export interface TrainStep {
@@ -44,32 +45,6 @@ export interface TrainResult {
   readonly epochs: readonly EpochRecord[];
   /** Ended by the signal. */
   readonly interrupted: boolean;
-}
-
-/** Something that holds work up while it is closed. */
-export class Gate {
-  #opened: Promise<void> | undefined;
-  #open: () => void = () => {};
-
-  get closed(): boolean {
-    return this.#opened !== undefined;
-  }
-
-  close(): void {
-    this.#opened ??= new Promise((resolve) => {
-      this.#open = resolve;
-    });
-  }
-
-  open(): void {
-    this.#opened = undefined;
-    this.#open();
-  }
-
-  /** Resolves when it is open. */
-  async passage(): Promise<void> {
-    while (this.#opened) await this.#opened;
-  }
 }
 
 /**

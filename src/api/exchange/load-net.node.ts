@@ -4,7 +4,8 @@ import { readOnnxFile } from "../../formats/onnx/file.node.js";
 import { readSafetensorsFile } from "../../formats/safetensors/file.node.js";
 import { readTorchFile } from "../../formats/torch/file.node.js";
 import type { Net } from "./net.js";
-import { checkKey, type LoadOptions, onnxNet, safetensorsNet, torchNet } from "./read-net.js";
+import { onnxNet } from "./onnx-net.js";
+import { checkKey, type LoadOptions, safetensorsNet, torchNet } from "./read-net.js";
 import type { Container } from "./sniff.js";
 import { sniffFile } from "./sniff.node.js";
 

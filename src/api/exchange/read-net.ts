@@ -2,13 +2,9 @@ import { asFloat32 } from "../../core/deferred-array.js";
 import { UserError } from "../../core/errors.js";
 import type { NamedArray, NamedArrays } from "../../core/named-arrays.js";
 import { quoted } from "../../formats/array-bytes.js";
-import { withContext } from "../../formats/error-context.js";
 import { toOfficial } from "../../formats/names/schemes.js";
-import { opsetVersion } from "../../formats/onnx/model.js";
-import type { ModelProto } from "../../formats/onnx/proto.js";
 import type { Safetensors } from "../../formats/safetensors/read.js";
 import { type StateDict, withoutWrapperPrefixes } from "../../formats/torch/state-dict.js";
-import { fromOnnx } from "../../graph/from-onnx.js";
 import type { Model } from "../../nn/model.js";
 import { decodeModel, isModelFile } from "../../nn/model-file.js";
 import { mobileOneGraph } from "./mobileone-graph.js";
@@ -26,14 +22,6 @@ export interface LoadOptions extends ModelHints {
 export function checkKey(container: Container, name: string, { key }: LoadOptions): void {
   if (container === "torch" || key === undefined) return;
   throw new UserError({ expected: "a key only of a PyTorch checkpoint", received: `one of ${name}` });
-}
-
-/** The net in an ONNX model, external data read. @param name of the file, for errors */
-export function onnxNet(name: string, proto: ModelProto): Net {
-  const { graph, envelope } = withContext(`in ${name}`, () => fromOnnx(proto));
-  const producer = [proto.producerName, proto.producerVersion].filter(Boolean).join(" ");
-  const notes = [`ONNX operator set ${opsetVersion(proto)}${producer ? `, written by ${producer}` : ""}`];
-  return { graph, envelope, source: { format: "onnx", notes } };
 }
 
 /**

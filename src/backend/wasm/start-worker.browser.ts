@@ -15,5 +15,11 @@ export const startWorker: StartWorker = (start, onDeath) =>
       resolve({ terminate: () => worker.terminate() });
     });
     worker.addEventListener("error", (event) => end(event.message));
-    worker.postMessage(start);
+    start.then(
+      (given) => worker.postMessage(given),
+      (error) => {
+        worker.terminate();
+        reject(error);
+      },
+    );
   });

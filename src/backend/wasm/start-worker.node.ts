@@ -4,7 +4,7 @@ import type { StartWorker, WorkerReport } from "./workers.js";
 /** Workers of Node. They do not keep the process alive. */
 export const startWorker: StartWorker = (start, onDeath) =>
   new Promise((resolve, reject) => {
-    const worker = new Worker(new URL("./worker-main.node.js", import.meta.url), { workerData: start, execArgv: [] });
+    const worker = new Worker(new URL("./worker-main.node.js", import.meta.url), { execArgv: [] });
     let ready = false;
     const end = (reason: string): void => {
       if (ready) onDeath(reason);
@@ -18,4 +18,11 @@ export const startWorker: StartWorker = (start, onDeath) =>
     });
     worker.on("error", (error) => end(String(error)));
     worker.on("exit", (code) => end(`it ended with code ${code}`));
+    start.then(
+      (given) => worker.postMessage(given),
+      (error) => {
+        reject(error);
+        void worker.terminate();
+      },
+    );
   });

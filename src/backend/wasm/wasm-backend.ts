@@ -29,31 +29,46 @@ const growthPages = 256;
  */
 export async function createWasmBackend(host: WasmHost, threads: number, relaxed: boolean): Promise<Backend> {
   const shared = threads > 1 || relaxed;
-  const module = await host.loadModule(relaxed ? "simd-threads-relaxed" : shared ? "simd-threads" : "simd");
   const memory = reserveMemory(shared);
-  const kernels = await instantiateKernels(module, memory);
-  const areas = Math.ceil((kernels.__heap_base.value as number) / 64) * 16;
-  const heapStart = kernels.pool_setup(threads, areas, host.callerMaySleep ? 1 : 0);
-  const engine = new WasmEngine(kernels, memory, threads, relaxed, heapStart);
-  const backend = new KernelBackend(engine);
-  if (!shared) return backend;
-  try {
-    const starts = Array.from({ length: threads - 1 }, (_, i) =>
-      host.startWorker({ module, memory, thread: i + 1 }, (reason) => {
-        if (!engine.disposed) backend.fail(`a kernel worker died: ${reason}`);
-      }),
+  const loading = host.loadModule(relaxed ? "simd-threads-relaxed" : shared ? "simd-threads" : "simd");
+  const settingUp = loading.then((module) => setUp(module, memory, threads, relaxed, host.callerMaySleep));
+  let backend: KernelBackend | undefined;
+  // Threads start while the kernels compile.
+  const starts = Array.from({ length: threads - 1 }, (_, i) =>
+    host.startWorker(
+      settingUp.then(async () => ({ module: await loading, memory, thread: i + 1 })),
+      async (reason) => {
+        if (!(await settingUp).disposed) backend?.fail(`a kernel worker died: ${reason}`);
+      },
+    ),
+  );
+  for (const start of starts) {
+    void start.then(
+      async (worker) => (await settingUp).adopt(worker),
+      () => {},
     );
-    for (const start of starts)
-      void start.then(
-        (worker) => engine.adopt(worker),
-        () => {},
-      );
+  }
+  backend = new KernelBackend(await settingUp);
+  try {
     await Promise.all(starts);
   } catch (error) {
     backend.dispose();
     throw error;
   }
   return backend;
+}
+
+async function setUp(
+  module: WebAssembly.Module,
+  memory: WebAssembly.Memory,
+  threads: number,
+  relaxed: boolean,
+  callerMaySleep: boolean,
+): Promise<WasmEngine> {
+  const kernels = await instantiateKernels(module, memory);
+  const areas = Math.ceil((kernels.__heap_base.value as number) / 64) * 16;
+  const heapStart = kernels.pool_setup(threads, areas, callerMaySleep ? 1 : 0);
+  return new WasmEngine(kernels, memory, threads, relaxed, heapStart);
 }
 
 function reserveMemory(shared: boolean): WebAssembly.Memory {

@@ -1,4 +1,6 @@
-import { parentPort, workerData } from "node:worker_threads";
+import { parentPort } from "node:worker_threads";
 import { type WorkerStart, workForPool } from "./workers.js";
 
-await workForPool(workerData as WorkerStart, (report) => parentPort!.postMessage(report));
+parentPort!.once("message", (start: WorkerStart) => {
+  void workForPool(start, (report) => parentPort!.postMessage(report));
+});

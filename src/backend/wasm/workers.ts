@@ -10,8 +10,11 @@ export interface WorkerStart {
 /** What a worker says: that it waits for work, or why it cannot. */
 export type WorkerReport = { readonly ready: true } | { readonly error: string };
 
-/** Starts one worker and resolves when it waits for work; calls `onDeath` if it ends without having been stopped. */
-export type StartWorker = (start: WorkerStart, onDeath: (reason: string) => void) => Promise<RunningWorker>;
+/**
+ * Starts one worker and resolves when it waits for work; calls `onDeath` if it ends without having been stopped. The thread starts at
+ * once, while what it is given is still being compiled: rejects with the reason of that if it fails.
+ */
+export type StartWorker = (start: Promise<WorkerStart>, onDeath: (reason: string) => void) => Promise<RunningWorker>;
 
 export interface RunningWorker {
   /** Ends the worker at once. */

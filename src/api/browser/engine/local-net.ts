@@ -1,4 +1,4 @@
-import { type BlockAlgebra, type BlockAlgebraOptions, blockAlgebra } from "../../../analysis/block-algebra.js";
+import type { BlockAlgebra, BlockAlgebraOptions } from "../../../analysis/block-algebra.js";
 import { counts } from "../../../analysis/counts.js";
 import { memoryTimeline } from "../../../analysis/memory.js";
 import type { Verification } from "../../../analysis/verify.js";
@@ -8,16 +8,13 @@ import type { Preprocessing } from "../../../core/preprocessing.js";
 import { createSession, type Session, type SessionOutputs } from "../../../engine/session.js";
 import type { FoldReport } from "../../../graph/fold/report.js";
 import type { Model } from "../../../nn/model.js";
-import { withFeatures } from "../../exchange/backbone.js";
 import type { SaveOptions } from "../../exchange/encode-net.js";
 import { foldNet } from "../../exchange/fold-net.js";
 import type { Net } from "../../exchange/net.js";
 import { inputShapes } from "../../exchange/net-inputs.js";
 import type { Container } from "../../exchange/sniff.js";
 import { likeliest, pictureInput } from "../../prediction.js";
-import { netFile } from "../net-file.js";
 import { decodePicture, type Picture } from "../picture.js";
-import { verify } from "../verify.js";
 import type {
   Classification,
   ClassifyOptions,
@@ -84,6 +81,7 @@ export class LocalNet implements EngineNet {
 
   async features(picture: Picture, names: readonly string[]): Promise<SessionOutputs> {
     const input = pictureInput(await decodePicture(picture), this.#preprocessing());
+    const { withFeatures } = await import("../../exchange/backbone.js");
     const graph = withFeatures(this.value.graph, names, { head: false });
     const { backend } = this.#owner;
     const session = createSession(graph, { backend, shape: input.shape, fuseBatchNorm: false });
@@ -99,11 +97,15 @@ export class LocalNet implements EngineNet {
     return { net: this.#owner.hold(new LocalNet(this.#owner, net)), report };
   }
 
-  verify(candidate: EngineNet, options: EngineVerifyOptions = {}): Promise<Verification> {
+  // Bundlers make what few pages do files of their own: the engine starts the sooner.
+
+  async verify(candidate: EngineNet, options: EngineVerifyOptions = {}): Promise<Verification> {
+    const { verify } = await import("../verify.js");
     return verify(this.value, local(candidate).value, { ...options, backend: this.#owner.backend });
   }
 
   async blockAlgebra(path: string, options?: BlockAlgebraOptions): Promise<BlockAlgebra> {
+    const { blockAlgebra } = await import("../../../analysis/block-algebra.js");
     return blockAlgebra(await this.model(), path, options);
   }
 
@@ -125,6 +127,7 @@ export class LocalNet implements EngineNet {
   }
 
   async save(format: Container, options?: SaveOptions): Promise<Blob> {
+    const { netFile } = await import("../net-file.js");
     return netFile(this.value, format, options);
   }
 

@@ -2,7 +2,8 @@ import { UserError } from "../../../core/errors.js";
 import type { Dataset, Image } from "../../../data/dataset.js";
 import { type Net, netOf } from "../../exchange/net.js";
 import { softmax } from "../../prediction.js";
-import { Gate, type NetInTraining, train } from "../train.js";
+import { Gate } from "../gate.js";
+import type { NetInTraining } from "../train.js";
 import type { EngineNet, Training, TrainingOptions, TrainingResult } from "./contract.js";
 import { LocalNet, type NetOwner } from "./local-net.js";
 
@@ -61,6 +62,8 @@ export class LocalTraining implements Training {
     signal?.addEventListener("abort", stopWith);
     const watched = watch?.indices.map((index): Image => sets.test.read(index) as Image);
     try {
+      // Bundlers make what few pages do a file of its own: the engine starts the sooner.
+      const { train } = await import("../train.js");
       const result = await train(model, sets, {
         ...fields,
         backend: this.#owner.backend,

@@ -1,0 +1,25 @@
+/** Something that holds work up while it is closed. */
+export class Gate {
+  #opened: Promise<void> | undefined;
+  #open: () => void = () => {};
+
+  get closed(): boolean {
+    return this.#opened !== undefined;
+  }
+
+  close(): void {
+    this.#opened ??= new Promise((resolve) => {
+      this.#open = resolve;
+    });
+  }
+
+  open(): void {
+    this.#opened = undefined;
+    this.#open();
+  }
+
+  /** Resolves when it is open. */
+  async passage(): Promise<void> {
+    while (this.#opened) await this.#opened;
+  }
+}
