@@ -1,5 +1,5 @@
 // Time of single convolutions by every algorithm that can do them, as `createSession(…, { tune: true })` measures:
-// node bench/layers.mjs "192 14 192 3 1" … [--threads 1] [--kernels native] [--compact]
+// node bench/layers.mjs "192 14 192 3 1" … [--threads 1] [--kernels native] [--compact] [--halves]
 // A layer is "inputs side outputs kernel stride [groups]", one picture. Weights are as cold as in a net.
 import { parseArgs } from "node:util";
 import { Tuning } from "../dist/backend/conv/tuning.js";
@@ -12,13 +12,14 @@ const { values, positionals: layers } = parseArgs({
     threads: { type: "string", default: "1" },
     kernels: { type: "string" },
     compact: { type: "boolean", default: false },
+    halves: { type: "boolean", default: false },
   },
 });
 const threads = Number(values.threads);
 const backend = await createBackend({ threads, ...(values.kernels && { kernels: values.kernels }) });
 const { lanes, panelColumns, microRows } = backend;
-const target = { lanes, panelColumns, microRows, threads, compactWeights: values.compact };
-console.log(`${backend.name}, ${threads} thread(s)${values.compact ? ", compact weights" : ""}`);
+const target = { lanes, panelColumns, microRows, threads, compactWeights: values.compact, halfWeights: values.halves };
+console.log(`${backend.name}, ${threads} thread(s)${values.compact ? ", compact weights" : ""}${values.halves ? ", float16 weights" : ""}`);
 
 for (const layer of layers) {
   const [inChannels, side, outChannels, kernel, stride = 1, groups = 1] = layer.split(" ").map(Number);

@@ -1,5 +1,6 @@
 // Convolution as an implicit matrix product: nothing is expanded, a table of row pointers per tap stands for im2col.
-// Packed weights: [groups][panels][taps][inputs of a group][PANEL], columns beyond the group's outputs zero.
+// Packed weights: [groups][panels][taps][inputs of a group][PANEL], columns beyond the group's outputs zero; floats, or halves
+// (see conv_micro.h).
 //
 // A task is block_rows output positions × block_panels panels of one group. Every output is summed over taps and inputs in
 // one fixed order, so neither the blocks nor the threads show in the result.
@@ -123,13 +124,14 @@ void conv_igemm_forward_task(const conv_igemm_forward_args *args, int task, int 
   float sums[MICRO_SIZE];
   const float *bias = args->bias ? F32(args->bias) : 0;
   for (int p = first_panel; p < last_panel; p++) {
-    const float *panel = F32(args->packed) + (long)(group * g.panels + p) * g.panel_words;
+    const float *panel = weights_at(F32(args->packed), (long)(group * g.panels + p) * g.panel_words, args->halves);
     const int column = group * g.outputs + p * PANEL;
     const output_panel output =
         output_of(bias ? bias + column : 0, min_int(PANEL, g.outputs - p * PANEL), args->relu, args->accumulate);
     for (int t = 0; t < tiles; t++) {
       if (ask && p == first_panel && t + 1 < tiles) ask_for_tile(&tile[t + 1], g.inputs);
-      micro_taps(tile[t].taps, tile[t].count, panel, depth, output.columns, ahead_of(g.panel_words, depth, t, tiles), sums);
+      micro_taps(tile[t].taps, tile[t].count, panel, args->halves, depth, output.columns,
+                 ahead_of(g.panel_words, depth, t, tiles, args->halves), sums);
       for (int r = 0; r < MICRO_ROWS && tile[t].outputs[r]; r++)
         output_store(&output, sums + r * PANEL, tile[t].outputs[r] + column);
     }

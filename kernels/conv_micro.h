@@ -41,15 +41,28 @@ typedef struct {
   int step;    // words from one step of depth to the next
 } micro_ahead;
 
+// Packed weights are floats or, where the caller says so and the build can (HALF_WEIGHTS), halves: half the memory to read. Addresses
+// stay those of floats; `number` counts weights.
+INLINE const float *weights_at(const float *packed, long number, const int halves) {
+  return halves ? (const float *)((const half *)packed + number) : packed + number;
+}
+INLINE vf load_weights(const float *at, const int halves) { return halves ? load_halves((const half *)at) : load(at); }
+INLINE void store_weights(float *packed, long number, vf v, const int halves) {
+  if (halves) store_halves((half *)packed + number, v);
+  else store(packed + number, v);
+}
+// Words of so many weights.
+INLINE long weight_words(long number, const int halves) { return halves ? number / 2 : number; }
+
 static const micro_ahead nothing_ahead = {0, 0};
 
-// What pass number `pass` of `passes` over a block of weights [depth][PANEL] asks for of the block `next_words` further on:
+// What pass number `pass` of `passes` over a block of weights [depth][PANEL] asks for of the block `next` weights further on:
 // as many passes share it as a row has cache lines.
-INLINE micro_ahead ahead_of(long next_words, int depth, int pass, int passes) {
-  enum { LINES = PANEL > 16 ? PANEL / 16 : 1 };
-  const int parts = passes < LINES ? passes : LINES, part = pass - (passes - parts);
+INLINE micro_ahead ahead_of(long next, int depth, int pass, int passes, const int halves) {
+  const int row = weight_words(PANEL, halves), lines = row > 16 ? row / 16 : 1;
+  const int parts = passes < lines ? passes : lines, part = pass - (passes - parts);
   if (part < 0) return nothing_ahead;
-  return (micro_ahead){next_words + (long)part * depth * PANEL / parts, PANEL / parts};
+  return (micro_ahead){weight_words(next, halves) + (long)part * depth * row / parts, row / parts};
 }
 
 // WebAssembly knows no prefetch. A step of 0 asks for nothing: the functions below have a version without for it.
@@ -59,9 +72,9 @@ enum { MICRO_PREFETCH = 0 };
 enum { MICRO_PREFETCH = 1 };
 #endif
 
-INLINE void micro_prefetch(const float *at, int step) {
+INLINE void micro_prefetch(const float *at, int step, const int halves) {
   __builtin_prefetch(at, 0, 2);
-  if (PANEL > 16) __builtin_prefetch(at + step / 2, 0, 2);
+  if (weight_words(PANEL, halves) > 16) __builtin_prefetch(at + step / 2, 0, 2);
 }
 
 INLINE void micro_zero(micro_sums *sums, const int vectors) {
@@ -100,11 +113,11 @@ INLINE void micro_add(const micro_sums *sums, const int vectors, float *to) {
 }
 
 // One step of depth: an input of each row times one row of a panel.
-INLINE void micro_step(micro_sums *sums, const int vectors, const float *const inputs[MICRO_ROWS], long k,
+INLINE void micro_step(micro_sums *sums, const int vectors, const int halves, const float *const inputs[MICRO_ROWS], long k,
                        const float *panel_row) {
   vf weights[MICRO_VECTORS];
   UNROLL
-  for (int v = 0; v < vectors; v++) weights[v] = load(panel_row + v * LANES);
+  for (int v = 0; v < vectors; v++) weights[v] = load_weights(weights_at(panel_row, v * LANES, halves), halves);
   UNROLL
   for (int r = 0; r < MICRO_ROWS; r++) {
     const vf input = splat(inputs[r][k]);
@@ -114,73 +127,83 @@ INLINE void micro_step(micro_sums *sums, const int vectors, const float *const i
 }
 
 // sums += Σ_k rows[·][k] · b[k·PANEL + ·]
-INLINE void micro_product(micro_sums *sums, const int vectors, const int prefetch, const float *const rows[MICRO_ROWS],
-                          const float *b, int depth, micro_ahead ahead) {
+INLINE void micro_product(micro_sums *sums, const int vectors, const int halves, const int prefetch,
+                          const float *const rows[MICRO_ROWS], const float *b, int depth, micro_ahead ahead) {
   const float *next = b + ahead.offset;
   NO_UNROLL
-  for (int k = 0; k < depth; k++, b += PANEL, next += ahead.step) {
-    if (prefetch) micro_prefetch(next, ahead.step);
-    micro_step(sums, vectors, rows, k, b);
+  for (int k = 0; k < depth; k++, b = weights_at(b, PANEL, halves), next += ahead.step) {
+    if (prefetch) micro_prefetch(next, ahead.step, halves);
+    micro_step(sums, vectors, halves, rows, k, b);
   }
 }
 
-INLINE void sum_taps(const int vectors, const int prefetch, const micro_tap *tap, int taps, const float *panel,
-                     int depth, micro_ahead ahead, float *sums) {
+INLINE void sum_taps(const int vectors, const int halves, const int prefetch, const micro_tap *tap, int taps,
+                     const float *panel, int depth, micro_ahead ahead, float *sums) {
   micro_sums s;
   micro_zero(&s, vectors);
   for (const micro_tap *end = tap + taps; tap < end; tap++) {
     const float *rows[MICRO_ROWS];
     UNROLL
     for (int r = 0; r < MICRO_ROWS; r++) rows[r] = tap->row[r];
-    micro_product(&s, vectors, prefetch, rows, panel + tap->weights, depth, ahead);
+    micro_product(&s, vectors, halves, prefetch, rows, weights_at(panel, tap->weights, halves), depth, ahead);
   }
   micro_store(&s, vectors, sums);
 }
 NOINLINE static void sum_taps_whole(const micro_tap *tap, int taps, const float *panel, int depth, micro_ahead ahead,
                                    float *sums) {
-  sum_taps(MICRO_VECTORS, 1, tap, taps, panel, depth, ahead, sums);
+  sum_taps(MICRO_VECTORS, 0, 1, tap, taps, panel, depth, ahead, sums);
 }
 NOINLINE static void sum_taps_cached(const micro_tap *tap, int taps, const float *panel, int depth, float *sums) {
-  sum_taps(MICRO_VECTORS, 0, tap, taps, panel, depth, nothing_ahead, sums);
+  sum_taps(MICRO_VECTORS, 0, 0, tap, taps, panel, depth, nothing_ahead, sums);
 }
 NOINLINE static void sum_taps_half(const micro_tap *tap, int taps, const float *panel, int depth, float *sums) {
-  sum_taps(HALF_VECTORS, 0, tap, taps, panel, depth, nothing_ahead, sums);
+  sum_taps(HALF_VECTORS, 0, 0, tap, taps, panel, depth, nothing_ahead, sums);
+}
+NOINLINE static void sum_taps_of_halves(const micro_tap *tap, int taps, const float *panel, int depth, micro_ahead ahead,
+                                       float *sums) {
+  sum_taps(MICRO_VECTORS, 1, 1, tap, taps, panel, depth, ahead, sums);
 }
 
 // sums [MICRO_ROWS][PANEL] = Σ_taps Σ_k row[·][k] · panel[weights + k·PANEL + ·], the first `columns` of each row at least
-INLINE void micro_taps(const micro_tap *tap, int taps, const float *panel, int depth, int columns, micro_ahead ahead,
-                       float *sums) {
-  if (columns <= HALF_PANEL) sum_taps_half(tap, taps, panel, depth, sums);
+INLINE void micro_taps(const micro_tap *tap, int taps, const float *panel, int halves, int depth, int columns,
+                       micro_ahead ahead, float *sums) {
+  if (HALF_WEIGHTS && halves) sum_taps_of_halves(tap, taps, panel, depth, ahead, sums);
+  else if (columns <= HALF_PANEL) sum_taps_half(tap, taps, panel, depth, sums);
   else if (ahead.step == 0 || !MICRO_PREFETCH) sum_taps_cached(tap, taps, panel, depth, sums);
   else sum_taps_whole(tap, taps, panel, depth, ahead, sums);
 }
 
-INLINE void sum_rows_of(const int vectors, const int prefetch, const float *a, long row_words, const float *b, int depth,
-                        micro_ahead ahead, int add, float *sums) {
+INLINE void sum_rows_of(const int vectors, const int halves, const int prefetch, const float *a, long row_words,
+                        const float *b, int depth, micro_ahead ahead, int add, float *sums) {
   const float *rows[MICRO_ROWS];
   UNROLL
   for (int r = 0; r < MICRO_ROWS; r++) rows[r] = a + r * row_words;
   micro_sums s;
   if (add) micro_load(&s, vectors, sums);
   else micro_zero(&s, vectors);
-  micro_product(&s, vectors, prefetch, rows, b, depth, ahead);
+  micro_product(&s, vectors, halves, prefetch, rows, b, depth, ahead);
   micro_store(&s, vectors, sums);
 }
 NOINLINE static void sum_rows_whole(const float *a, long row_words, const float *b, int depth, micro_ahead ahead, int add,
                                    float *sums) {
-  sum_rows_of(MICRO_VECTORS, 1, a, row_words, b, depth, ahead, add, sums);
+  sum_rows_of(MICRO_VECTORS, 0, 1, a, row_words, b, depth, ahead, add, sums);
 }
 NOINLINE static void sum_rows_cached(const float *a, long row_words, const float *b, int depth, int add, float *sums) {
-  sum_rows_of(MICRO_VECTORS, 0, a, row_words, b, depth, nothing_ahead, add, sums);
+  sum_rows_of(MICRO_VECTORS, 0, 0, a, row_words, b, depth, nothing_ahead, add, sums);
 }
 NOINLINE static void sum_rows_half(const float *a, long row_words, const float *b, int depth, int add, float *sums) {
-  sum_rows_of(HALF_VECTORS, 0, a, row_words, b, depth, nothing_ahead, add, sums);
+  sum_rows_of(HALF_VECTORS, 0, 0, a, row_words, b, depth, nothing_ahead, add, sums);
+}
+NOINLINE static void sum_rows_of_halves(const float *a, long row_words, const float *b, int depth, micro_ahead ahead, int add,
+                                       float *sums) {
+  sum_rows_of(MICRO_VECTORS, 1, 1, a, row_words, b, depth, ahead, add, sums);
 }
 
 // The same with one tap, rows `row_words` apart; add: onto what the sums hold.
-INLINE void micro_rows(const float *a, long row_words, const float *b, int depth, int columns, micro_ahead ahead, int add,
-                       float *sums) {
-  if (columns <= HALF_PANEL) sum_rows_half(a, row_words, b, depth, add, sums);
+INLINE void micro_rows(const float *a, long row_words, const float *b, int halves, int depth, int columns, micro_ahead ahead,
+                       int add, float *sums) {
+  if (HALF_WEIGHTS && halves) sum_rows_of_halves(a, row_words, b, depth, ahead, add, sums);
+  else if (columns <= HALF_PANEL) sum_rows_half(a, row_words, b, depth, add, sums);
   else if (ahead.step == 0 || !MICRO_PREFETCH) sum_rows_cached(a, row_words, b, depth, add, sums);
   else sum_rows_whole(a, row_words, b, depth, ahead, add, sums);
 }
@@ -202,7 +225,7 @@ INLINE void sum_columns(const int vectors, const micro_segment *s, int segments,
       const float *rows[MICRO_ROWS];
       UNROLL
       for (int r = 0; r < MICRO_ROWS; r++) rows[r] = a + r;
-      micro_step(&total, vectors, rows, 0, b);
+      micro_step(&total, vectors, 0, rows, 0, b);
     }
   }
   micro_add(&total, vectors, sums);

@@ -53,6 +53,14 @@ static void pack_transposed(const float *from, const pack_sides *s, float *to) {
 }
 #endif
 
+static void pack_halves(const float *from, const pack_sides *s, int columns, half *to) {
+  for (int i = 0; i < s->inputs; i++, from += s->input_stride, to += PANEL) {
+    float row[PANEL];
+    pack_each(from, s, 1, columns, row);
+    for (int c = 0; c < PANEL; c += LANES) store_halves(to + c, load(row + c));
+  }
+}
+
 static void pack_tap(const float *from, const pack_sides *s, int columns, float *to) {
   if (columns == PANEL && s->output_stride == 1) pack_rows(from, s, to);
 #if LANES == 4
@@ -67,11 +75,14 @@ void conv_pack_task(const conv_pack_args *args, int task, int thread) {
   const int group = task / s.panels, first = task % s.panels * PANEL;
   const int columns = min_int(PANEL, s.outputs - first);
   const int tap_words = args->in_channels / args->groups * args->out_channels;
-  float *to = F32(args->packed) + (long)task * args->taps_y * args->taps_x * s.inputs * PANEL;
+  const long tap_weights = (long)s.inputs * PANEL;
+  long to = task * tap_weights * args->taps_y * args->taps_x;
   const float *from = F32(args->weight) + group * (args->out_channels / args->groups) + first * s.output_stride;
   for (int ky = 0; ky < args->taps_y; ky++)
-    for (int kx = 0; kx < args->taps_x; kx++, to += s.inputs * PANEL) {
+    for (int kx = 0; kx < args->taps_x; kx++, to += tap_weights) {
       const int tap = (args->first_y + ky * args->tap_step_y) * args->kernel_width + args->first_x + kx * args->tap_step_x;
-      pack_tap(from + (long)tap * tap_words, &s, columns, to);
+      const float *taps = from + (long)tap * tap_words;
+      if (args->halves) pack_halves(taps, &s, columns, (half *)F32(args->packed) + to);
+      else pack_tap(taps, &s, columns, F32(args->packed) + to);
     }
 }

@@ -1,6 +1,6 @@
 // 3×3 convolution by Winograd's algorithm, to be included with what conv_winograd_tile.h wants.
 // Packed weights are [groups][panels][KERNEL_POINTS][inputs of a group][PANEL] where they were transformed (packed_points),
-// or those of conv_igemm_forward: [groups][panels][9 taps][inputs of a group][PANEL].
+// or those of conv_igemm_forward: [groups][panels][9 taps][inputs of a group][PANEL]. They may be halves (see conv_micro.h).
 //
 // A task is block_tiles tiles × block_panels panels of one group. It transforms the tiles' inputs to [TILE²][tiles][inputs], which
 // stay in L2. Then panel by panel it transforms the kernels if they are not yet, KERNEL_INPUTS inputs at a time, multiplies point
@@ -60,7 +60,7 @@ static void store_tile(forward_arguments *a, int tile, int column, const output_
 enum { KERNEL_INPUTS = 128 };
 
 // G g Gᵀ of a vector of kernels: points [KERNEL_POINTS] `point_words` apart.
-INLINE void store_points(const vf taps[3][3], float *to, long point_words) {
+INLINE void store_points(const vf taps[3][3], float *to, long at, long point_words, const int halves) {
   vf half[KERNEL_TILE][3];
   UNROLL
   for (int x = 0; x < 3; x++) {
@@ -75,18 +75,24 @@ INLINE void store_points(const vf taps[3][3], float *to, long point_words) {
     vf t[KERNEL_TILE];
     WINOGRAD_NAME(_kernel)(half[y], t);
     UNROLL
-    for (int x = 0; x < KERNEL_TILE; x++, to += point_words) store(to, t[x]);
+    for (int x = 0; x < KERNEL_TILE; x++, at += point_words) store_weights(to, at, t[x], halves);
   }
 }
 
 // Of `words` kernels side by side, whose taps [9] are `tap_words` apart.
-NOINLINE static void transform_kernels(const float *from, long tap_words, long words, float *to, long point_words) {
+INLINE void transform_kernels_of(const float *from, long tap_words, long words, float *to, long point_words, const int halves) {
   for (long k = 0; k < words; k += LANES) {
     vf taps[3][3];
     UNROLL
-    for (int tap = 0; tap < 9; tap++) taps[tap / 3][tap % 3] = load(from + tap * tap_words + k);
-    store_points(taps, to + k, point_words);
+    for (int tap = 0; tap < 9; tap++) taps[tap / 3][tap % 3] = load_weights(weights_at(from, tap * tap_words + k, halves), halves);
+    store_points(taps, to, k, point_words, 0);
   }
+}
+NOINLINE static void transform_floats(const float *from, long tap_words, long words, float *to, long point_words) {
+  transform_kernels_of(from, tap_words, words, to, point_words, 0);
+}
+NOINLINE static void transform_halves(const float *from, long tap_words, long words, float *to, long point_words) {
+  transform_kernels_of(from, tap_words, words, to, point_words, 1);
 }
 
 // How a panel's kernels are taken: so many inputs at a time, their points so far apart.
@@ -125,6 +131,7 @@ void CONV_NAME(_forward_task)(forward_arguments *a, int task, int thread) {
   const long product_words = rows * PANEL + 16;
   float *products = scratch_floats(&s, TILE_POINTS * product_words);
   const kernel_part parts = parts_of(a->packed_points, inputs);
+  const int halves = a->packed_points && a->halves; // kernels that are transformed here become floats
   float *kernels = scratch_floats(&s, a->packed_points ? 0 : KERNEL_POINTS * parts.point_words);
 
   for (int t = 0; t < rows; t++) {
@@ -136,19 +143,22 @@ void CONV_NAME(_forward_task)(forward_arguments *a, int task, int thread) {
   }
   for (int panel = first_panel; panel < end_panel; panel++) {
     const int columns = min_int(PANEL, outputs - panel * PANEL);
-    const float *packed = F32(a->packed) + (long)(group * panels + panel) * (a->packed_points ? KERNEL_POINTS : 9) * inputs * PANEL;
+    const long kernel_words = (long)(a->packed_points ? KERNEL_POINTS : 9) * inputs * PANEL;
+    const float *packed = weights_at(F32(a->packed), (group * panels + panel) * kernel_words, a->halves);
     for (int first = 0; first < inputs; first += parts.inputs) {
       const int depth = min_int(parts.inputs, inputs - first);
       const float *weights = packed;
       if (!a->packed_points) {
-        transform_kernels(packed + first * PANEL, (long)inputs * PANEL, depth * PANEL, kernels, parts.point_words);
+        (a->halves ? transform_halves : transform_floats)(weights_at(packed, first * PANEL, a->halves), (long)inputs * PANEL,
+                                                          depth * PANEL, kernels, parts.point_words);
         weights = kernels;
       }
       for (int point = 0; point < TILE_POINTS; point++) {
         const long at = kernel_point(point) * parts.point_words, next = kernel_point(point + 1) * parts.point_words;
         for (int t = 0; t < rows; t += MICRO_ROWS)
-          micro_rows(transformed + point * point_words + t * row_words + first, row_words, weights + at, depth, columns,
-                     a->packed_points ? ahead_of(next - at, depth, t / MICRO_ROWS, rows / MICRO_ROWS) : nothing_ahead,
+          micro_rows(transformed + point * point_words + t * row_words + first, row_words, weights_at(weights, at, halves),
+                     halves, depth, columns,
+                     a->packed_points ? ahead_of(next - at, depth, t / MICRO_ROWS, rows / MICRO_ROWS, halves) : nothing_ahead,
                      first > 0, products + point * product_words + t * PANEL);
       }
     }
@@ -177,11 +187,20 @@ INLINE vf load_columns(const float *from, long stride, int count) {
 }
 
 // Of one vector of columns; taps are `tap_words` apart (negative: rotated).
-NOINLINE static void transform_columns(const float *from, long tap_words, long stride, int count, float *to, long point_words) {
+INLINE void transform_columns(const float *from, long tap_words, long stride, int count, float *to, long at, long point_words,
+                              const int halves) {
   vf taps[3][3];
   UNROLL
   for (int tap = 0; tap < 9; tap++) taps[tap / 3][tap % 3] = load_columns(from + tap * tap_words, stride, count);
-  store_points(taps, to, point_words);
+  store_points(taps, to, at, point_words, halves);
+}
+NOINLINE static void transform_columns_to_floats(const float *from, long tap_words, long stride, int count, float *to, long at,
+                                                 long point_words) {
+  transform_columns(from, tap_words, stride, count, to, at, point_words, 0);
+}
+NOINLINE static void transform_columns_to_halves(const float *from, long tap_words, long stride, int count, float *to, long at,
+                                                 long point_words) {
+  transform_columns(from, tap_words, stride, count, to, at, point_words, 1);
 }
 
 void CONV_NAME(_pack_task)(pack_arguments *a, int task, int thread) {
@@ -191,11 +210,13 @@ void CONV_NAME(_pack_task)(pack_arguments *a, int task, int thread) {
   const long input_stride = a->transposed ? 1 : a->out_channels, output_stride = a->transposed ? a->out_channels : 1;
   const long tap_words = (long)(a->in_channels / a->groups) * a->out_channels;
   const float *from = F32(a->weight) + group * (a->out_channels / a->groups) + first * output_stride;
-  float *to = F32(a->packed) + (long)task * KERNEL_POINTS * inputs * PANEL;
+  const long to = (long)task * KERNEL_POINTS * inputs * PANEL;
   for (int i = 0; i < inputs; i++)
     for (int c = 0; c < PANEL; c += LANES) {
       const float *column = from + i * input_stride + c * output_stride;
-      transform_columns(a->transposed ? column + 8 * tap_words : column, a->transposed ? -tap_words : tap_words,
-                        output_stride, outputs - first - c, to + i * PANEL + c, inputs * PANEL);
+      const float *tap = a->transposed ? column + 8 * tap_words : column;
+      (a->halves ? transform_columns_to_halves : transform_columns_to_floats)(
+          tap, a->transposed ? -tap_words : tap_words, output_stride, outputs - first - c, F32(a->packed), to + i * PANEL + c,
+          inputs * PANEL);
     }
 }

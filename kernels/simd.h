@@ -3,6 +3,8 @@
 #include <stdint.h>
 #if defined(__x86_64__)
 #include <immintrin.h>
+#elif defined(__aarch64__)
+#include <arm_neon.h>
 #endif
 
 typedef float vf __attribute__((vector_size(4 * LANES)));
@@ -53,6 +55,27 @@ INLINE void store_lanes(float *p, vf v, int count) {
       __VA_ARGS__                             \
     }                                         \
   } while (0)
+
+// Vectors of IEEE half-precision numbers, where the machine converts them: halves of packed weights (see conv_micro.h). Rounded to
+// nearest, ties to even.
+typedef uint16_t half;
+#if LANES == 16 && defined(__AVX512F__)
+#define HALF_WEIGHTS 1
+INLINE vf load_halves(const half *p) { return (vf)_mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)p)); }
+INLINE void store_halves(half *p, vf v) { _mm256_storeu_si256((__m256i *)p, _mm512_cvtps_ph((__m512)v, _MM_FROUND_TO_NEAREST_INT)); }
+#elif LANES == 8 && defined(__F16C__)
+#define HALF_WEIGHTS 1
+INLINE vf load_halves(const half *p) { return (vf)_mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)p)); }
+INLINE void store_halves(half *p, vf v) { _mm_storeu_si128((__m128i *)p, _mm256_cvtps_ph((__m256)v, _MM_FROUND_TO_NEAREST_INT)); }
+#elif LANES == 4 && defined(__aarch64__)
+#define HALF_WEIGHTS 1
+INLINE vf load_halves(const half *p) { return (vf)vcvt_f32_f16(vreinterpret_f16_u16(vld1_u16(p))); }
+INLINE void store_halves(half *p, vf v) { vst1_u16(p, vreinterpret_u16_f16(vcvt_f16_f32((float32x4_t)v))); }
+#else
+#define HALF_WEIGHTS 0
+INLINE vf load_halves(const half *p) { return (void)p, (vf){0}; } // never called: the backend says that it has none
+INLINE void store_halves(half *p, vf v) { (void)p, (void)v; }
+#endif
 
 // mask lanes are all ones or all zeros, as comparisons give them.
 INLINE vf vselect(vi mask, vf a, vf b) { return (vf)((mask & (vi)a) | (~mask & (vi)b)); }

@@ -3,6 +3,7 @@
 //   REPVGG_NATIVE=off       does not try
 //   REPVGG_NATIVE=required  fails where it cannot be built
 //   CC, CFLAGS, LDFLAGS     as usual; --out FILE: another addon than the usual one
+//   --arch arm64            for another architecture than this one, with a compiler for it: CC=aarch64-linux-gnu-gcc
 import { execFile, execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { availableParallelism, homedir } from "node:os";
@@ -32,7 +33,7 @@ const variants = {
     },
     {
       name: "x86-64-v3",
-      features: ["avx2", "fma", "bmi", "bmi2"],
+      features: ["avx2", "fma", "f16c", "bmi", "bmi2"],
       tile: { LANES: 8, MICRO_ROWS: 4, MICRO_VECTORS: 2 },
     },
     { name: "x86-64", features: [], tile: { LANES: 4, MICRO_ROWS: 4, MICRO_VECTORS: 2 } },
@@ -50,8 +51,9 @@ const linkFlags = process.platform === "darwin" ? ["-bundle", "-undefined", "dyn
 
 const compiler = process.env.CC || "cc";
 const words = (text) => text?.split(/\s+/).filter(Boolean) ?? [];
-const { values: options } = parseArgs({ options: { out: { type: "string" } } });
-const target = options.out ?? join(root, "prebuilds", `${process.platform}-${process.arch}`, "repvgg.node");
+const { values: options } = parseArgs({ options: { out: { type: "string" }, arch: { type: "string" } } });
+const architecture = options.arch ?? process.arch;
+const target = options.out ?? join(root, "prebuilds", `${process.platform}-${architecture}`, "repvgg.node");
 
 await main();
 
@@ -67,11 +69,11 @@ async function main() {
 }
 
 async function build() {
-  const sets = variants[process.arch];
-  if (!sets || process.platform === "win32") throw new Error(`none for ${process.platform} ${process.arch}`);
+  const sets = variants[architecture];
+  if (!sets || process.platform === "win32") throw new Error(`none for ${process.platform} ${architecture}`);
   const version = compilerVersion();
   const headers = nodeHeaders();
-  writeIfChanged(join(sourceFolder, "native", "variants.generated.h"), variantsHeader(sets));
+  writeIfChanged(join(sourceFolder, "native", "variants.generated.h"), variantsHeader());
   const sources = { ...readSources(), ...readSources("native") };
   const flags = [...compileFlags, ...words(process.env.CFLAGS)];
   const link = [...linkFlags, ...words(process.env.LDFLAGS)];
@@ -136,15 +138,17 @@ function setFlags(set) {
   ];
 }
 
-function variantsHeader(sets) {
-  const rows = sets.map((set) => {
-    const needs = set.features.map((feature) => `__builtin_cpu_supports("${feature}")`).join(" && ") || "1";
-    return `  X(variant_${symbolOf(set)}, ${needs})`;
+/** The same for every architecture, so that building for another one changes no source. */
+function variantsHeader() {
+  const macros = { x64: "__x86_64__", arm64: "__aarch64__" };
+  const parts = Object.entries(variants).map(([name, sets]) => {
+    const rows = sets.map((set) => {
+      const needs = set.features.map((feature) => `__builtin_cpu_supports("${feature}")`).join(" && ") || "1";
+      return `  X(variant_${symbolOf(set)}, ${needs})`;
+    });
+    return `#ifdef ${macros[name]}\n#define VARIANT_COUNT ${sets.length}\n#define VARIANTS(X) \\\n${rows.join(" \\\n")}\n#endif\n`;
   });
-  return (
-    "// Made by scripts/build-native.mjs: X(symbol, whether this processor can run it), best first.\n#pragma once\n\n" +
-    `#define VARIANT_COUNT ${sets.length}\n#define VARIANTS(X) \\\n${rows.join(" \\\n")}\n`
-  );
+  return `// Made by scripts/build-native.mjs: X(symbol, whether this processor can run it), best first.\n#pragma once\n\n${parts.join("\n")}`;
 }
 
 function compile({ unit, flags }, version, sources) {

@@ -19,6 +19,8 @@ export interface Backend {
   readonly panelColumns: number;
   /** Rows of the tile of results that a micro-kernel holds in registers (kernels/conv_micro.h). */
   readonly microRows: number;
+  /** Packed weights of convolutions may be float16 (`ConvTarget.halfWeights`). */
+  readonly readsHalves: boolean;
   /** Words allocated at present and at most so far: for memory reports and leak tests. */
   readonly memory: { readonly usedWords: number; readonly peakWords: number };
 

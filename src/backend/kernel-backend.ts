@@ -4,7 +4,7 @@ import { Heap } from "./heap.js";
 
 /** What runs the kernels: their memory and their threads. */
 export interface Engine
-  extends Pick<Backend, "name" | "arithmetic" | "threads" | "lanes" | "panelColumns" | "microRows"> {
+  extends Pick<Backend, "name" | "arithmetic" | "threads" | "lanes" | "panelColumns" | "microRows" | "readsHalves"> {
   /** Words that may be given out: from the first to before the limit. */
   readonly firstWord: number;
   readonly limitWord: number;
@@ -26,6 +26,7 @@ export class KernelBackend implements Backend {
   readonly lanes: number;
   readonly panelColumns: number;
   readonly microRows: number;
+  readonly readsHalves: boolean;
   readonly #heap: Heap;
   #engine: Engine | undefined;
   /** Where {@link run} encodes its calls. */
@@ -40,6 +41,7 @@ export class KernelBackend implements Backend {
     this.lanes = engine.lanes;
     this.panelColumns = engine.panelColumns;
     this.microRows = engine.microRows;
+    this.readsHalves = engine.readsHalves;
     this.#engine = engine;
     this.#heap = new Heap(engine.firstWord, engine.limitWord, (endWord) => engine.reserve(endWord));
   }

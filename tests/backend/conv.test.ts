@@ -8,6 +8,7 @@ import {
   planConvForward,
 } from "#repvgg/backend/conv/plan.js";
 import { type ConvGeometry, convGeometry } from "#repvgg/core/conv-geometry.js";
+import { halfToNumber, numberToHalf } from "#repvgg/core/named-arrays.js";
 import { Rng } from "#repvgg/core/rng.js";
 import { backendKinds } from "./backends.js";
 import { convGeometries, describeGeometry } from "./conv-geometries.js";
@@ -79,6 +80,7 @@ function random(rng: Rng, length: number): Float32Array {
 
 interface Extras {
   compactWeights?: boolean;
+  halfWeights?: boolean;
   bias?: Float32Array;
   relu?: boolean;
   accumulate?: Float32Array;
@@ -94,7 +96,8 @@ function runPlan(
   extras: Extras = {},
 ): Float32Array {
   const { lanes, panelColumns, microRows, threads } = backend;
-  const target = { lanes, panelColumns, microRows, threads, compactWeights: extras.compactWeights ?? false };
+  const { compactWeights = false, halfWeights = false } = extras;
+  const target = { lanes, panelColumns, microRows, threads, compactWeights, halfWeights };
   const plan = (role === "forward" ? planConvForward : planConvBackwardData)(g, target, algorithm);
   if (algorithm !== undefined) expect(plan.algorithm).toBe(algorithm);
   const bench = new Bench(backend);
@@ -214,6 +217,34 @@ describe.each(kinds)("$name", ({ backends }) => {
       }
     });
   });
+
+  describe.skipIf(!backends[0]!.readsHalves).each(["forward", "backward-data"] as const)(
+    "float16 weights, %s",
+    (role) => {
+      const cases = convGeometries.flatMap((g, index) =>
+        convAlgorithms(g, role, backends[0]!)
+          .filter((algorithm) => algorithm !== "depthwise")
+          .map((algorithm) => ({ title: `${algorithm}: ${describeGeometry(g)}`, g, algorithm, index })),
+      );
+
+      it.each(cases)("$title", ({ g, algorithm, index }) => {
+        const rng = new Rng(index + 1);
+        const input = random(rng, role === "forward" ? inputLength(g) : outputLength(g));
+        const w = random(rng, weightLength(g));
+        const rounded = w.map((value) => halfToNumber(numberToHalf(value)));
+        for (const compactWeights of weightForms(algorithm)) {
+          const halves = onAllThreads((backend) =>
+            runPlan(backend, role, algorithm, g, input, w, { compactWeights, halfWeights: true }),
+          );
+          const plain = (weights: Float32Array) =>
+            onAllThreads((backend) => runPlan(backend, role, algorithm, g, input, weights, { compactWeights }));
+          // Points are rounded after the transform, which the last one amplifies (largest seen: 2.9e-3).
+          if (algorithm === "igemm" || compactWeights) expect(halves).toEqual(plain(rounded));
+          else expect(relativeError(halves, Float64Array.from(plain(w)))).toBeLessThanOrEqual(5e-3);
+        }
+      });
+    },
+  );
 
   describe("gradients", () => {
     // L = Σ r · y for random r is linear in x and in w alone, so central differences are exact but for rounding.

@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { createBackend } from "#repvgg/backend/select.node.js";
 import { createSession, type Session, type SessionOptions } from "#repvgg/engine/session.js";
 import { GraphBuilder, valueInfo } from "#repvgg/graph/build.js";
 import type { Graph } from "#repvgg/graph/graph.js";
@@ -40,6 +41,33 @@ describe("the plan", () => {
     expect(steps.some(({ algorithm }) => algorithm.startsWith("winograd"))).toBe(true);
     expect(weightBytes).toBeLessThan(1.2 * stored);
     expectAsDefined(backend, wide, randomInputs({ input: shape }), { compactWeights: true });
+  });
+
+  it.skipIf(!backend.readsHalves)("with float16 weights takes half their memory, and answers nearly the same", () => {
+    const wide = randomNet({ depths: [2, 2, 1], widths: [32, 32, 32, 64] }, "plain");
+    const options = { shape: [1, 3, 64, 64] };
+    const input = Float32Array.from({ length: 3 * 64 * 64 }, (_, i) => Math.sin(i));
+    const facts = (more: { halfWeights?: boolean; compactWeights?: boolean }) =>
+      withSession(wide, { ...options, ...more }, (session) => ({
+        bytes: session.plan().weightBytes,
+        logits: session.run(input)[session.outputNames[0]!]!.data,
+      }));
+    for (const compactWeights of [false, true]) {
+      const [whole, halves] = [facts({ compactWeights }), facts({ compactWeights, halfWeights: true })];
+      expect(halves.bytes).toBeLessThan(0.55 * whole.bytes);
+      const scale = Math.max(...whole.logits.map(Math.abs));
+      const worst = Math.max(...whole.logits.map((logit, i) => Math.abs(logit - halves.logits[i]!)));
+      expect(worst).toBeGreaterThan(0);
+      expect(worst).toBeLessThan(5e-3 * scale);
+    }
+  });
+
+  it("refuses float16 weights on kernels that read none", async () => {
+    const wasm = await createBackend({ threads: 1, kernels: "wasm" });
+    expect(() => createSession(plain, { backend: wasm, shape: [1, 3, 32, 32], halfWeights: true })).toThrow(
+      "expected kernels that read float16 weights, received wasm simd: leave halfWeights out",
+    );
+    wasm.dispose();
   });
 
   it("of a training form keeps the block's input and its branches", () => {

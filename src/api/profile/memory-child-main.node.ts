@@ -40,11 +40,11 @@ async function measure({
 /** The same backend, and the blocks of memory that were asked of it and not given back. */
 function recording(backend: Backend): { readonly backend: Backend; readonly blocks: ReadonlyMap<Pointer, number> } {
   const blocks = new Map<Pointer, number>();
-  const { name, arithmetic, threads, lanes, panelColumns, microRows } = backend;
+  const { name, arithmetic, threads, lanes, panelColumns, microRows, readsHalves } = backend;
   return {
     blocks,
     backend: {
-      ...{ name, arithmetic, threads, lanes, panelColumns, microRows },
+      ...{ name, arithmetic, threads, lanes, panelColumns, microRows, readsHalves },
       get memory() {
         return backend.memory;
       },

@@ -1,7 +1,16 @@
 import type { ConvGeometry } from "../../core/conv-geometry.js";
 import type { KernelCall } from "../backend.js";
 import type { ConvBuffers, ConvPlan } from "../convolution.js";
-import { blockLength, type ConvTarget, ceilDiv, checkScratch, roundUp, scratchWords, tapWords } from "./target.js";
+import {
+  blockLength,
+  type ConvTarget,
+  ceilDiv,
+  checkScratch,
+  packedWordsOf,
+  roundUp,
+  scratchWords,
+  tapWords,
+} from "./target.js";
 import { backwardDataWindows, type ConvPhase, type ConvWindow, forwardWindow, insideShare } from "./window.js";
 
 /** Below so many inputs of a group, the inputs of all taps are gathered into one row: short loops over inputs are slow. */
@@ -31,6 +40,7 @@ function igemmPlan(g: ConvGeometry, phases: readonly ConvPhase[], transposed: 0 
     parts.push({ phase, shape: igemmShape(phase.window, g.groups, target), at: packedWords });
     packedWords += igemmPackedWords(phase.window, g.groups, target);
   }
+  const halves = target.halfWeights ? 1 : 0;
   return {
     algorithm: "igemm",
     packedWords,
@@ -51,6 +61,7 @@ function igemmPlan(g: ConvGeometry, phases: readonly ConvPhase[], transposed: 0 
             taps_x: phase.window.taps_x,
             ...phase.taps,
             transposed,
+            halves,
           },
         })),
     run: (at: ConvBuffers): KernelCall[] =>
@@ -65,6 +76,7 @@ function igemmPlan(g: ConvGeometry, phases: readonly ConvPhase[], transposed: 0 
             y: at.output,
             ...phase.window,
             ...shape,
+            halves,
             groups: g.groups,
             relu: at.relu ? 1 : 0,
             accumulate: at.accumulate ? 1 : 0,
@@ -75,7 +87,7 @@ function igemmPlan(g: ConvGeometry, phases: readonly ConvPhase[], transposed: 0 
 
 function igemmPackedWords(w: ConvWindow, groups: number, target: ConvTarget): number {
   const columns = groups * roundUp(w.out_channels / groups, target.panelColumns);
-  return w.taps_y * w.taps_x * (w.in_channels / groups) * columns;
+  return packedWordsOf(w.taps_y * w.taps_x * (w.in_channels / groups) * columns, target);
 }
 
 /** True where a micro-tile of this window skips the taps that lie outside (see `batch_inner`). */

@@ -5,10 +5,17 @@ import type { Backend } from "../backend.js";
 export interface ConvTarget extends Pick<Backend, "lanes" | "panelColumns" | "microRows" | "threads"> {
   /** Packed weights take about the memory of the weights, whatever it costs. */
   readonly compactWeights?: boolean;
+  /** Packed weights are float16 (where the backend readsHalves). */
+  readonly halfWeights?: boolean;
 }
 
 /** Words of scratch memory that a kernel's thread has (POOL_SCRATCH_BYTES of kernels/pool.h). */
 export const scratchWords = (2 << 20) / 4;
+
+/** Words of memory that so many packed weights take. */
+export function packedWordsOf(weights: number, { halfWeights }: ConvTarget): number {
+  return halfWeights ? ceilDiv(weights, 2) : weights;
+}
 
 /** Words of a kernel tap of a micro-tile (micro_tap of kernels/conv_micro.h), pointers counted as those of a 64-bit machine. */
 export function tapWords(target: ConvTarget): number {

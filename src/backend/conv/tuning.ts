@@ -43,7 +43,7 @@ export class Tuning {
   /** The fastest of {@link convAlgorithms} for y = x ∗ w, as remembered or as measured now on `backend`. */
   algorithmOf(g: ConvGeometry, target: ConvTarget, backend: Backend): string {
     const algorithms = convAlgorithms(g, "forward", target);
-    const key = `${backend.arithmetic} ${target.compactWeights ? "compact " : ""}${JSON.stringify(g)}`;
+    const key = `${backend.arithmetic} ${target.compactWeights ? "compact " : ""}${target.halfWeights ? "halves " : ""}${JSON.stringify(g)}`;
     const known = this.#records.get(key);
     if (known && algorithms.includes(known.algorithm)) return known.algorithm;
     const milliseconds = algorithms.length > 1 ? measured(g, target, backend, algorithms) : { [algorithms[0]!]: 0 };

@@ -1,7 +1,7 @@
 import { type ConvGeometry, convOutHeight, convOutWidth } from "../../core/conv-geometry.js";
 import type { KernelCall } from "../backend.js";
 import type { ConvPlan } from "../convolution.js";
-import { type ConvTarget, ceilDiv, roundUp, scratchWords } from "./target.js";
+import { type ConvTarget, ceilDiv, packedWordsOf, roundUp, scratchWords } from "./target.js";
 
 /** A variant of Winograd's algorithm for 3×3 kernels. */
 export interface WinogradKind {
@@ -107,16 +107,18 @@ function winogradPlan(
   const { groups, inputs, outputs } = problem;
   const { blockTiles, blockPanels } = winogradBlocks(problem, kind, target);
   const points = packsPoints(target);
+  const halves = target.halfWeights ? 1 : 0;
+  const weights = groups * roundUp(outputs, target.panelColumns) * inputs * (points ? kind.kernelPoints ** 2 : 9);
   return {
     algorithm: kind.name,
-    packedWords: groups * roundUp(outputs, target.panelColumns) * inputs * (points ? kind.kernelPoints ** 2 : 9),
+    packedWords: packedWordsOf(weights, target),
     workspaceWords: 0,
     pack: (weight, packed): KernelCall[] => {
       const args = { weight, packed, in_channels: g.inChannels, out_channels: g.outChannels, groups, transposed };
-      if (points) return [{ kernel: `conv_${kind.name}_pack`, args }];
+      if (points) return [{ kernel: `conv_${kind.name}_pack`, args: { ...args, halves } }];
       // The gradient of the input meets the kernel rotated by 180°.
       const [first, step] = transposed ? [2, -1] : [0, 1];
-      const taps = { first_y: first, first_x: first, tap_step_y: step, tap_step_x: step };
+      const taps = { first_y: first, first_x: first, tap_step_y: step, tap_step_x: step, halves };
       return [{ kernel: "conv_pack", args: { ...args, kernel_width: 3, taps_y: 3, taps_x: 3, ...taps } }];
     },
     run: (at): KernelCall[] => [
@@ -138,6 +140,7 @@ function winogradPlan(
           pad_x: problem.padX,
           groups,
           packed_points: points ? 1 : 0,
+          halves,
           block_tiles: blockTiles,
           block_panels: blockPanels,
           relu: at.relu ? 1 : 0,

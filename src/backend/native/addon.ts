@@ -9,6 +9,7 @@ export interface NativeVariant {
   readonly lanes: number;
   readonly panelColumns: number;
   readonly microRows: number;
+  readonly readsHalves: boolean;
   /** This processor can run it. */
   readonly supported: boolean;
 }

@@ -53,6 +53,7 @@ class NativeEngine implements Engine {
   readonly lanes: number;
   readonly panelColumns: number;
   readonly microRows: number;
+  readonly readsHalves: boolean;
   readonly firstWord: number;
   readonly limitWord: number;
   readonly #handle: NativeHandle;
@@ -62,13 +63,14 @@ class NativeEngine implements Engine {
   constructor(
     readonly addon: NativeAddon,
     index: number,
-    { name, lanes, panelColumns, microRows }: NativeVariant,
+    { name, lanes, panelColumns, microRows, readsHalves }: NativeVariant,
     readonly threads: number,
   ) {
     this.name = this.arithmetic = `native ${name}`;
     this.lanes = lanes;
     this.panelColumns = panelColumns;
     this.microRows = microRows;
+    this.readsHalves = readsHalves;
     const { handle, firstWord, limitWord } = addon.create(index, threads);
     this.#handle = handle;
     this.firstWord = firstWord;

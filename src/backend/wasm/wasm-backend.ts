@@ -96,6 +96,7 @@ class WasmEngine implements Engine {
   readonly lanes = 4;
   readonly panelColumns = 8;
   readonly microRows = 4;
+  readonly readsHalves = false;
   readonly limitWord = maximumPages[0]! * pageWords;
   readonly #workers: RunningWorker[] = [];
   #disposed = false;

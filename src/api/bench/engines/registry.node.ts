@@ -1,8 +1,7 @@
 import { nativeAbsence } from "../../../backend/native/native-backend.js";
-import type { BackendOptions } from "../../../backend/options.js";
 import type { BenchEngine } from "../job.js";
 import { onnxruntimeNode, onnxruntimeWeb } from "./onnxruntime.node.js";
-import { repvggEngine } from "./repvgg.node.js";
+import { type OwnOptions, repvggEngine } from "./repvgg.node.js";
 import { tfjs } from "./tfjs.node.js";
 
 /** Other people's engines, run where they are installed. */
@@ -14,9 +13,13 @@ const peers: Readonly<Record<string, BenchEngine>> = {
 
 export const peerNames = Object.keys(peers);
 
-/** Kernels that this package can be timed on: of each kind, and WebAssembly with relaxed SIMD, whose multiply-adds are fused. */
-const kernelOptions: Readonly<Record<string, BackendOptions>> = {
+/**
+ * Kernels that this package can be timed on: of each kind, native ones with float16 weights, and WebAssembly with relaxed SIMD, whose
+ * multiply-adds are fused.
+ */
+const kernelOptions: Readonly<Record<string, OwnOptions>> = {
   native: { kernels: "native" },
+  "native-f16": { kernels: "native", halfWeights: true },
   wasm: { kernels: "wasm" },
   "wasm-relaxed": { kernels: "wasm", relaxed: "on" },
 };
@@ -25,7 +28,7 @@ export const ownKernels = Object.keys(kernelOptions);
 
 /** This package's engines on this machine, one for each of {@link ownKernels} that there is, the fastest first. */
 export function ownEngines(): string[] {
-  return ownKernels.filter((kernels) => kernels !== "native" || nativeAbsence() === undefined).map(ownEngine);
+  return ownKernels.filter((kernels) => !kernels.startsWith("native") || nativeAbsence() === undefined).map(ownEngine);
 }
 
 /** The engine that is this package on some of {@link ownKernels}. */

@@ -139,7 +139,7 @@ function writeScaledWeight(convolution: Convolution, { scale }: Affine, target: 
 
 /**
  * Turns weights to HWIO, then packs them. Fresh memory costs more than the work in it: where they are turned twice, they pass
- * through their final place.
+ * through their final place if it is large enough (float16 ones need half).
  */
 function packingOf({ geometry: g, weight, layout }: Convolution, plan: ConvPlan): Packing {
   const count = elementCount(weight.shape);
@@ -156,13 +156,17 @@ function packingOf({ geometry: g, weight, layout }: Convolution, plan: ConvPlan)
       calls: (room, packed) => [turn(room, turned(room), 1, g.outChannels, inputs), ...plan.pack(turned(room), packed)],
     };
   }
+  const fits = plan.packedWords >= count;
   return {
-    roomWords: count,
-    calls: (room, packed) => [
-      turn(room, packed, g.outChannels, inputs, taps), // → [o][y][x][i]
-      turn(packed, room, 1, g.outChannels, taps * inputs),
-      ...plan.pack(room, packed),
-    ],
+    roomWords: fits ? count : 2 * count,
+    calls: (room, packed) => {
+      const turned = fits ? packed : room + count;
+      return [
+        turn(room, turned, g.outChannels, inputs, taps), // → [o][y][x][i]
+        turn(turned, room, 1, g.outChannels, taps * inputs),
+        ...plan.pack(room, packed),
+      ];
+    },
   };
 }
 
