@@ -1,7 +1,7 @@
 import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { bench } from "#repvgg/api/bench/bench.node.js";
 import { netNamed } from "#repvgg/api/bench/net-named.node.js";
 import { peakMemory } from "#repvgg/api/bench/peak-memory.node.js";
@@ -29,6 +29,24 @@ describe("peak memory", () => {
 });
 
 describe("bench", () => {
+  it("times PyTorch where a Python has it, and says where none has", async () => {
+    const job = {
+      ...quick,
+      nets: [{ name: "residual", net: small }],
+      engines: ["repvgg", "pytorch"],
+      size: [32, 32],
+    } as const;
+    const run = async () => (await bench(job)).results[0]!.engines[1]!;
+    const here = await run();
+    if (here.absent === undefined) {
+      expect(here).toMatchObject({ agrees: true, description: expect.stringMatching(/^PyTorch \d/) });
+      expect(here.peakBytes).toBeGreaterThan(50e6); // Python's, not that of the process that speaks to it
+    } else expect(here.absent).toMatch(/has no torch$/);
+    vi.stubEnv("REPVGG_PYTHON", "/nowhere/python");
+    onTestFinished(() => void vi.unstubAllEnvs());
+    expect((await run()).absent).toBe("/nowhere/python has no torch");
+  });
+
   it("times every engine in turn, on nets with whose outputs all agree", async () => {
     const turns: [number, number][] = [];
     const { results, machine, noise } = await bench({

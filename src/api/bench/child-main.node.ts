@@ -38,7 +38,7 @@ async function round(milliseconds: number): Promise<FromChild> {
     await runner.run(inputs);
     times.push(performance.now() - before);
   }
-  return { type: "times", milliseconds: times, peakBytes: peakMemory() };
+  return { type: "times", milliseconds: times, peakBytes: runner.peakBytes ?? peakMemory() };
 }
 
 async function answer(message: ToChild): Promise<FromChild> {

@@ -17,6 +17,8 @@ export type BenchInputs = Readonly<Record<string, SessionTensor>>;
 export interface BenchRunner {
   /** Kernels and version, as people name them. */
   readonly description: string;
+  /** Most memory of the process that runs the net, in bytes, where it is another one than this. */
+  readonly peakBytes?: number | undefined;
   /** One run, from input numbers to the numbers of the graph's first output. */
   run(inputs: BenchInputs): Float32Array | Promise<Float32Array>;
 }
