@@ -1,5 +1,6 @@
 // dist/browser.js and its workers → dist/bundle/, minified, for pages without a bundler: the kernels lie beside it in dist/kernels/.
-// `engine.js` has createEngine alone, so that a page loads only what talks to the worker.
+// `engine.js` has createEngine alone, so that a page loads only what talks to the worker. Each is one file: what bundlers split off for later
+// would come in dozens here.
 import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -17,10 +18,8 @@ const { metafile } = await build({
     "worker-main": "api/browser/engine/worker-main.js",
     "worker-main.browser": "backend/wasm/worker-main.browser.js",
   }).map(([out, file]) => ({ in: join(dist, file), out })),
-  chunkNames: "[name]-[hash]",
   outdir: folder,
   bundle: true,
-  splitting: true,
   format: "esm",
   platform: "browser",
   target: "es2022",
