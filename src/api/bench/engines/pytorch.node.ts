@@ -26,19 +26,15 @@ export const pytorch: BenchEngine = async ({ modelPath, threads }) => {
   });
   const { graph } = fold((await loadNet(modelPath)).graph);
   let torch: TorchProcess | undefined;
-  let version = "";
   return {
     get description() {
-      return `PyTorch ${version}`;
+      return `PyTorch ${torch?.version ?? ""}`;
     },
     get peakBytes() {
       return torch?.peakBytes;
     },
     async run(inputs) {
-      if (!torch) {
-        torch = await TorchProcess.start(python, graph, inputs, threads);
-        version = torch.version;
-      }
+      torch ??= await TorchProcess.start(python, graph, inputs, threads);
       return torch.run();
     },
   };
