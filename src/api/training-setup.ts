@@ -1,4 +1,9 @@
-import { type AugmentationConfig, type AugmentationPreset, augmentationPreset } from "../data/augmentation/config.js";
+import {
+  type AugmentationConfig,
+  type AugmentationPreset,
+  augmentationPreset,
+  randomErasing,
+} from "../data/augmentation/config.js";
 import type { Dataset } from "../data/dataset.js";
 import type { Model } from "../nn/model.js";
 import { type TrainConfig, trainConfig } from "../train/config.js";
@@ -9,15 +14,18 @@ import { datasetStatistics, type MakeLoader } from "./statistics.js";
 export interface TrainFields extends Partial<Omit<TrainConfig, "augmentation">> {
   /** Default: "small-images" for nets whose input is below 128 pixels, else "imagenet". */
   readonly augmentation?: AugmentationPreset | AugmentationConfig;
+  /** Probability of random erasing (Zhong et al. 2020, as in {@link randomErasing}), in place of the augmentation's own. */
+  readonly erasing?: number;
 }
 
 /** @throws UserError naming the first field that is unknown or out of range. */
-export function configFor(model: Model, { augmentation, ...fields }: TrainFields): TrainConfig {
+export function configFor(model: Model, { augmentation, erasing, ...fields }: TrainFields): TrainConfig {
   const { size } = model.metadata.preprocessing;
   const variation = augmentation ?? (Math.min(...size) < 128 ? "small-images" : "imagenet");
+  const config = typeof variation === "string" ? augmentationPreset(variation, size) : variation;
   return trainConfig({
     ...fields,
-    augmentation: typeof variation === "string" ? augmentationPreset(variation, size) : variation,
+    augmentation: erasing === undefined ? config : { ...config, erasing: randomErasing(erasing) },
   });
 }
 

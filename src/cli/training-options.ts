@@ -62,6 +62,7 @@ export function withTrainingOptions(command: Command): Command {
         augmentationPresets,
       ),
     )
+    .option("--erasing <p>", "erase a rectangle of a picture with this probability (default: 0, off)", number(0, 1))
     .option(
       "--hold-out <part>",
       "of each class for testing, where the data has no test split (default: 0.1)",
