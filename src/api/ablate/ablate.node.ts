@@ -2,10 +2,9 @@ import { availableParallelism } from "node:os";
 import { type AblationRun, type AblationSummary, summarizeAblation } from "../../analysis/ablation/summary.js";
 import type { BackendKind } from "../../backend/options.js";
 import { UserError } from "../../core/errors.js";
-import type { AugmentationPreset } from "../../data/augmentation/config.js";
-import { augmentationPreset } from "../../data/augmentation/config.js";
-import { type TrainConfig, trainConfig } from "../../train/config.js";
+import type { TrainConfig } from "../../train/config.js";
 import { type TrainAndTest, trainAndTest } from "../datasets.node.js";
+import { configFor, type TrainFields } from "../training-setup.js";
 import { AblationDirectory } from "./ablation-directory.node.js";
 import { AblationChild } from "./child.node.js";
 import {
@@ -46,15 +45,11 @@ export interface AblationProcessOptions {
   readonly onRun?: (run: AblationRun) => void;
 }
 
-export interface AblateOptions
-  extends AblationProcessOptions,
-    Partial<Omit<TrainConfig, "augmentation" | "seed" | "customL2">> {
+export interface AblateOptions extends AblationProcessOptions, Omit<TrainFields, "seed" | "customL2"> {
   /** Folder of the ablation; see AblationDirectory. */
   readonly out: string;
   readonly net: AblationNet;
   readonly seeds: AblationSeeds;
-  /** Default: "small-images" for nets whose input is below 128 pixels, else "imagenet". */
-  readonly augmentation?: AugmentationPreset;
   /** For reports: the command that the user gave. */
   readonly command?: string;
   /** Part of each class that is held out for testing where the data has no test split. Default 0.1. */
@@ -79,15 +74,13 @@ export interface AblationResult {
  * @throws UserError for wrong options or data, or a folder that holds an ablation already.
  */
 export async function ablate(place: string, options: AblateOptions): Promise<AblationResult> {
-  const { out, net, seeds, augmentation, command, holdOut = 0.1, ...others } = options;
+  const { out, net, seeds, command, holdOut = 0.1, ...others } = options;
   const { jobs, threads, kernels, strict = false, signal, onProgress, onRun, ...fields } = others;
   AblationDirectory.checkNew(out);
   const data = { place, holdOut, seed: 0 };
   const sets = await trainAndTest(place, { ...data, strict });
   const models = await Promise.all(variantsOf(seeds).map((variant) => variantModel(net, variant, sets, 0)));
-  const { size } = models[0]!.metadata.preprocessing;
-  const preset = augmentation ?? (Math.min(...size) < 128 ? "small-images" : "imagenet");
-  const config = trainConfig({ ...fields, augmentation: augmentationPreset(preset, size) });
+  const config = configFor(models[0]!, fields);
   const setup: AblationSetup = { data, net, config, seeds, ...(command !== undefined && { command }) };
   checkBatch(sets, config);
   return conduct(await AblationDirectory.create(out, setup), setup, sets, options);
