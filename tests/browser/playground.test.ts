@@ -37,7 +37,7 @@ describe("the fold panel", () => {
     onPanel("fold", async (page) => {
       const slider = page.getByRole("slider", { name: "Step of the fold" });
       await page.waitForSelector(ready);
-      expect(await textOf(page, ".net dl")).toMatch(/nodes 45/);
+      expect(await textOf(page, ".net dl")).toMatch(/nodes 69/);
       await slider.focus();
       const headings: string[] = [];
       for (let step = 0; step < 5; step++) {
@@ -132,7 +132,7 @@ describe("the fold panel", () => {
       expect((await alert.innerText()).replace(/\s+/g, " ")).toMatch(
         /^broken\.onnx did not open: expected .*, received/,
       );
-      expect(await textOf(page, ".net dl")).toMatch(/nodes 45/);
+      expect(await textOf(page, ".net dl")).toMatch(/nodes 69/);
 
       await file.setInputFiles(oracle("tiny-train.pth"));
       await page.waitForFunction(() => document.querySelector(".net select")?.textContent?.includes("tiny-train.pth"));
@@ -231,7 +231,7 @@ describe("the why panel", () => {
   it("draws both plans, and tells what is alive where one looks", () =>
     onPanel("why", async (page) => {
       await page.waitForSelector(".charts");
-      expect(await textOf(page, ".top dl")).toMatch(/396 KiB → 288 KiB/);
+      expect(await textOf(page, ".top dl")).toMatch(/384 KiB → 256 KiB/);
       const looked = await textOf(page, ".looked");
       const slider = page.getByRole("slider", { name: "Place along the net" });
       for (let i = 0; i < 12; i++) await slider.press("ArrowRight");
