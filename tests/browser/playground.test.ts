@@ -46,7 +46,7 @@ describe("the fold panel", () => {
       }
       expect(new Set(headings).size).toBe(5);
       expect(await slider.getAttribute("aria-valuetext")).toMatch(/^Step 5 of 5/);
-      expect(await textOf(page, ".net dl")).toMatch(/nodes 15/);
+      expect(await textOf(page, ".net dl")).toMatch(/nodes 21/);
 
       await page.getByRole("radio", { name: /stage2\.1/ }).click();
       await page.waitForFunction(() => document.querySelector(".where")?.textContent?.includes("stage2.1"));
@@ -237,9 +237,9 @@ describe("the why panel", () => {
       for (let i = 0; i < 12; i++) await slider.press("ArrowRight");
       expect(await textOf(page, ".looked")).not.toBe(looked);
       await page.getByLabel("Picture size").selectOption("64");
-      await page.waitForFunction(() => document.querySelector(".top dl")?.textContent?.includes("1.55\u00a0MiB"));
+      await page.waitForFunction(() => document.querySelector(".top dl")?.textContent?.includes("1.50\u00a0MiB"));
       await page.getByText("All steps as a table").click();
-      expect(await page.getByRole("region", { name: "Plain" }).getByRole("row").count()).toBe(10);
+      expect(await page.getByRole("region", { name: "Plain" }).getByRole("row").count()).toBe(13);
     }));
 });
 
