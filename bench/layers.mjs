@@ -19,7 +19,9 @@ const threads = Number(values.threads);
 const backend = await createBackend({ threads, ...(values.kernels && { kernels: values.kernels }) });
 const { lanes, panelColumns, microRows } = backend;
 const target = { lanes, panelColumns, microRows, threads, compactWeights: values.compact, halfWeights: values.halves };
-console.log(`${backend.name}, ${threads} thread(s)${values.compact ? ", compact weights" : ""}${values.halves ? ", float16 weights" : ""}`);
+console.log(
+  `${backend.name}, ${threads} thread(s)${values.compact ? ", compact weights" : ""}${values.halves ? ", float16 weights" : ""}`,
+);
 
 for (const layer of layers) {
   const [inChannels, side, outChannels, kernel, stride = 1, groups = 1] = layer.split(" ").map(Number);
