@@ -156,7 +156,7 @@ NOINLINE static void sum_taps_whole(const micro_tap *tap, int taps, const float 
 NOINLINE static void sum_taps_cached(const micro_tap *tap, int taps, const float *panel, int depth, float *sums) {
   sum_taps(MICRO_VECTORS, 0, 0, tap, taps, panel, depth, nothing_ahead, sums);
 }
-NOINLINE static void sum_taps_half(const micro_tap *tap, int taps, const float *panel, int depth, float *sums) {
+NOINLINE static void sum_taps_narrow(const micro_tap *tap, int taps, const float *panel, int depth, float *sums) {
   sum_taps(HALF_VECTORS, 0, 0, tap, taps, panel, depth, nothing_ahead, sums);
 }
 NOINLINE static void sum_taps_of_halves(const micro_tap *tap, int taps, const float *panel, int depth, micro_ahead ahead,
@@ -168,7 +168,7 @@ NOINLINE static void sum_taps_of_halves(const micro_tap *tap, int taps, const fl
 INLINE void micro_taps(const micro_tap *tap, int taps, const float *panel, int halves, int depth, int columns,
                        micro_ahead ahead, float *sums) {
   if (HALF_WEIGHTS && halves) sum_taps_of_halves(tap, taps, panel, depth, ahead, sums);
-  else if (columns <= HALF_PANEL) sum_taps_half(tap, taps, panel, depth, sums);
+  else if (columns <= HALF_PANEL) sum_taps_narrow(tap, taps, panel, depth, sums);
   else if (ahead.step == 0 || !MICRO_PREFETCH) sum_taps_cached(tap, taps, panel, depth, sums);
   else sum_taps_whole(tap, taps, panel, depth, ahead, sums);
 }
@@ -191,7 +191,7 @@ NOINLINE static void sum_rows_whole(const float *a, long row_words, const float 
 NOINLINE static void sum_rows_cached(const float *a, long row_words, const float *b, int depth, int add, float *sums) {
   sum_rows_of(MICRO_VECTORS, 0, 0, a, row_words, b, depth, nothing_ahead, add, sums);
 }
-NOINLINE static void sum_rows_half(const float *a, long row_words, const float *b, int depth, int add, float *sums) {
+NOINLINE static void sum_rows_narrow(const float *a, long row_words, const float *b, int depth, int add, float *sums) {
   sum_rows_of(HALF_VECTORS, 0, 0, a, row_words, b, depth, nothing_ahead, add, sums);
 }
 NOINLINE static void sum_rows_of_halves(const float *a, long row_words, const float *b, int depth, micro_ahead ahead, int add,
@@ -203,7 +203,7 @@ NOINLINE static void sum_rows_of_halves(const float *a, long row_words, const fl
 INLINE void micro_rows(const float *a, long row_words, const float *b, int halves, int depth, int columns, micro_ahead ahead,
                        int add, float *sums) {
   if (HALF_WEIGHTS && halves) sum_rows_of_halves(a, row_words, b, depth, ahead, add, sums);
-  else if (columns <= HALF_PANEL) sum_rows_half(a, row_words, b, depth, add, sums);
+  else if (columns <= HALF_PANEL) sum_rows_narrow(a, row_words, b, depth, add, sums);
   else if (ahead.step == 0 || !MICRO_PREFETCH) sum_rows_cached(a, row_words, b, depth, add, sums);
   else sum_rows_whole(a, row_words, b, depth, ahead, add, sums);
 }
@@ -234,7 +234,7 @@ NOINLINE static void sum_columns_whole(const micro_segment *s, int segments, con
                                        float *sums) {
   sum_columns(MICRO_VECTORS, s, segments, x, x_step, dy, sums);
 }
-NOINLINE static void sum_columns_half(const micro_segment *s, int segments, const float *x, int x_step, const float *dy,
+NOINLINE static void sum_columns_narrow(const micro_segment *s, int segments, const float *x, int x_step, const float *dy,
                                       float *sums) {
   sum_columns(HALF_VECTORS, s, segments, x, x_step, dy, sums);
 }
@@ -244,5 +244,5 @@ NOINLINE static void sum_columns_half(const micro_segment *s, int segments, cons
 INLINE void micro_columns(const micro_segment *s, int segments, const float *x, int x_step, const float *dy, int columns,
                           float *sums) {
   if (columns > HALF_PANEL) sum_columns_whole(s, segments, x, x_step, dy, sums);
-  else sum_columns_half(s, segments, x, x_step, dy, sums);
+  else sum_columns_narrow(s, segments, x, x_step, dy, sums);
 }

@@ -1,6 +1,6 @@
 """Runs one net in PyTorch for `repvgg bench` (src/api/bench/engines/pytorch.node.ts).
 
-Usage: pytorch_engine.py FOLDER THREADS, with in FOLDER, which is removed once it is read:
+Usage: pytorch_engine.py FOLDER THREADS, with in FOLDER:
   net.json     {"steps": [...], "inputs": {name: {"shape", "offset"}}, "output": name}; numbers are offsets and lengths in
   numbers.f32  float32, little endian: inputs and weights
 
@@ -11,7 +11,6 @@ memory of this process (uint64, bytes), and `length` float32 numbers.
 import json
 import os
 import resource
-import shutil
 import struct
 import sys
 
@@ -72,7 +71,6 @@ def main():
         net = json.load(file)
     with open(os.path.join(folder, "numbers.f32"), "rb") as file:
         numbers = torch.frombuffer(bytearray(file.read()), dtype=torch.float32)
-    shutil.rmtree(folder)
 
     def number(at):
         shape = at["shape"]

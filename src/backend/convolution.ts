@@ -10,6 +10,8 @@ export interface ConvPlan {
   readonly algorithm: string;
   /** Words for the packed or transformed weights. */
   readonly packedWords: number;
+  /** Largest weight that packing holds; absent: any float32. */
+  readonly largestWeight?: number;
   /** Words of scratch memory during `run`; shared by all convolutions that do not run at once. */
   readonly workspaceWords: number;
   /** HWIO weights → packed; once at load, or once a step in training. */

@@ -4,13 +4,7 @@ import { BrokenImageError } from "#repvgg/data/broken-image.js";
 import { inMemoryIfSmall } from "#repvgg/data/in-memory.js";
 import { MemoryDataset } from "#repvgg/data/memory-dataset.js";
 import { openDataset } from "#repvgg/data/open-dataset.node.js";
-import { encode, memoryPictures, pictureFolder, wavesAndNoise } from "./pictures.js";
-
-/** A truncated JPEG: its first bytes are right. */
-async function cutJpeg(): Promise<Uint8Array> {
-  const bytes = await encode(wavesAndNoise(40, 40, 3, 9), "jpeg");
-  return bytes.subarray(0, bytes.length >> 1);
-}
+import { cutJpeg, memoryPictures, pictureFolder } from "./pictures.js";
 
 describe("inMemoryIfSmall", () => {
   test("decodes a small folder: the same pictures under the same indices", async () => {

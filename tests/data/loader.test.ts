@@ -8,7 +8,7 @@ import { createInThreadLoader, type Loader } from "#repvgg/data/loader.js";
 import { createLoader, type ThreadedLoaderOptions } from "#repvgg/data/loader.node.js";
 import { decodeIntoMemory } from "#repvgg/data/memory-dataset.js";
 import { openDataset } from "#repvgg/data/open-dataset.node.js";
-import { encode, memoryPictures, pictureFolder, wavesAndNoise } from "./pictures.js";
+import { cutJpeg, memoryPictures, pictureFolder } from "./pictures.js";
 
 const training: ThreadedLoaderOptions = {
   batchSize: 4,
@@ -31,12 +31,6 @@ async function collect(batches: AsyncIterable<Batch>): Promise<Batch[]> {
   const result: Batch[] = [];
   for await (const batch of batches) result.push(batch);
   return result;
-}
-
-/** A truncated JPEG: its first bytes are right. */
-async function cutJpeg(): Promise<Uint8Array> {
-  const bytes = await encode(wavesAndNoise(40, 40, 3, 9), "jpeg");
-  return bytes.subarray(0, bytes.length >> 1);
 }
 
 describe("batches", () => {

@@ -51,6 +51,12 @@ export function encode(image: Image, format: "jpeg" | "png" | "webp"): Promise<B
     .toBuffer();
 }
 
+/** A truncated JPEG: its first bytes are right. */
+export async function cutJpeg(): Promise<Uint8Array> {
+  const bytes = await encode(wavesAndNoise(40, 40, 3, 9), "jpeg");
+  return bytes.subarray(0, bytes.length >> 1);
+}
+
 /** Writes files below a new temporary folder, which is removed after the test. */
 export function temporaryFolder(files: Record<string, string | Uint8Array | undefined> = {}): string {
   const folder = mkdtempSync(join(tmpdir(), "repvgg-data-"));

@@ -62,6 +62,16 @@ describe("the plan", () => {
     }
   });
 
+  it.skipIf(!backend.readsHalves)("refuses weights that float16 would make infinite, and names the layer", () => {
+    const [name, weight] = [...plain.initializers].find(([, { shape }]) => shape.length === 4)!;
+    const large = { ...weight, data: Float32Array.from({ length: weight.data.length }, () => 20_000) };
+    const graph: Graph = { ...plain, initializers: new Map([...plain.initializers, [name, large]]) };
+    withSession(graph, {}, (session) => expect(session.plan().steps.length).toBeGreaterThan(0));
+    expect(() => withSession(graph, { halfWeights: true }, () => 0)).toThrow(
+      /expected weights of ".+" up to 16384, as float16 holds them, received 20000: leave halfWeights out/,
+    );
+  });
+
   it("refuses float16 weights on kernels that read none", async () => {
     const wasm = await createBackend({ threads: 1, kernels: "wasm" });
     expect(() => createSession(plain, { backend: wasm, shape: [1, 3, 32, 32], halfWeights: true })).toThrow(

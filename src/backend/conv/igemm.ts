@@ -7,6 +7,7 @@ import {
   ceilDiv,
   checkScratch,
   packedWordsOf,
+  packingLimit,
   roundUp,
   scratchWords,
   tapWords,
@@ -38,12 +39,13 @@ function igemmPlan(g: ConvGeometry, phases: readonly ConvPhase[], transposed: 0 
   let packedWords = 0;
   for (const phase of phases) {
     parts.push({ phase, shape: igemmShape(phase.window, g.groups, target), at: packedWords });
-    packedWords += igemmPackedWords(phase.window, g.groups, target);
+    packedWords += packedWordsOf(igemmWeights(phase.window, g.groups, target), target);
   }
   const halves = target.halfWeights ? 1 : 0;
   return {
     algorithm: "igemm",
     packedWords,
+    ...packingLimit(target),
     workspaceWords: 0,
     pack: (weight, packed) =>
       parts
@@ -85,9 +87,10 @@ function igemmPlan(g: ConvGeometry, phases: readonly ConvPhase[], transposed: 0 
   };
 }
 
-function igemmPackedWords(w: ConvWindow, groups: number, target: ConvTarget): number {
+/** Packed weights, the columns that fill up panels included. */
+function igemmWeights(w: ConvWindow, groups: number, target: ConvTarget): number {
   const columns = groups * roundUp(w.out_channels / groups, target.panelColumns);
-  return packedWordsOf(w.taps_y * w.taps_x * (w.in_channels / groups) * columns, target);
+  return w.taps_y * w.taps_x * (w.in_channels / groups) * columns;
 }
 
 /** True where a micro-tile of this window skips the taps that lie outside (see `batch_inner`). */

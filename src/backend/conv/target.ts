@@ -12,9 +12,17 @@ export interface ConvTarget extends Pick<Backend, "lanes" | "panelColumns" | "mi
 /** Words of scratch memory that a kernel's thread has (POOL_SCRATCH_BYTES of kernels/pool.h). */
 export const scratchWords = (2 << 20) / 4;
 
+/** A weight whose Winograd points (at most 2.25 times as large) are still far from float16's limit of 65,504. */
+const largestHalfWeight = 2 ** 14;
+
 /** Words of memory that so many packed weights take. */
 export function packedWordsOf(weights: number, { halfWeights }: ConvTarget): number {
   return halfWeights ? ceilDiv(weights, 2) : weights;
+}
+
+/** What packed weights must not exceed, as a plan says it. */
+export function packingLimit({ halfWeights }: ConvTarget): { readonly largestWeight?: number } {
+  return halfWeights ? { largestWeight: largestHalfWeight } : {};
 }
 
 /** Words of a kernel tap of a micro-tile (micro_tap of kernels/conv_micro.h), pointers counted as those of a 64-bit machine. */

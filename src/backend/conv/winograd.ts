@@ -1,7 +1,7 @@
 import { type ConvGeometry, convOutHeight, convOutWidth } from "../../core/conv-geometry.js";
 import type { KernelCall } from "../backend.js";
 import type { ConvPlan } from "../convolution.js";
-import { type ConvTarget, ceilDiv, packedWordsOf, roundUp, scratchWords } from "./target.js";
+import { type ConvTarget, ceilDiv, packedWordsOf, packingLimit, roundUp, scratchWords } from "./target.js";
 
 /** A variant of Winograd's algorithm for 3×3 kernels. */
 export interface WinogradKind {
@@ -112,6 +112,7 @@ function winogradPlan(
   return {
     algorithm: kind.name,
     packedWords: packedWordsOf(weights, target),
+    ...packingLimit(target),
     workspaceWords: 0,
     pack: (weight, packed): KernelCall[] => {
       const args = { weight, packed, in_channels: g.inChannels, out_channels: g.outChannels, groups, transposed };

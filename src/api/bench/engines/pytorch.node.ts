@@ -1,11 +1,11 @@
 import { type ChildProcessWithoutNullStreams, execFile, spawn } from "node:child_process";
 import { existsSync } from "node:fs";
-import { mkdtemp, writeFile } from "node:fs/promises";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
-import { elementCount, type NamedArray, toFloat32 } from "../../../core/named-arrays.js";
+import { type NamedArray, toFloat32 } from "../../../core/named-arrays.js";
 import { intAttribute, intsAttribute } from "../../../graph/attributes.js";
 import { fold } from "../../../graph/fold.js";
 import type { Graph, GraphNode } from "../../../graph/graph.js";
@@ -68,19 +68,23 @@ class TorchProcess {
   static async start(python: string, graph: Graph, inputs: BenchInputs, threads: number): Promise<TorchProcess> {
     const { net, numbers } = describe(graph, inputs);
     const folder = await mkdtemp(join(tmpdir(), "repvgg-pytorch-"));
-    await writeFile(join(folder, "net.json"), JSON.stringify(net));
-    await writeFile(join(folder, "numbers.f32"), numbers);
     const env = {
       ...process.env,
       OMP_NUM_THREADS: String(threads),
       // glibc would give memory back to the system after each run, and find it anew.
       GLIBC_TUNABLES: "glibc.malloc.mmap_max=0:glibc.malloc.trim_threshold=100000000000",
     };
-    const torch = new TorchProcess(spawn(python, [script, folder, String(threads)], { env }));
-    const { version, length } = JSON.parse((await torch.#take((bytes) => bytes.indexOf(10) + 1)).toString());
-    torch.version = version;
-    torch.#length = length;
-    return torch;
+    try {
+      await writeFile(join(folder, "net.json"), JSON.stringify(net));
+      await writeFile(join(folder, "numbers.f32"), numbers);
+      const torch = new TorchProcess(spawn(python, [script, folder, String(threads)], { env }));
+      const { version, length } = JSON.parse((await torch.#take((bytes) => bytes.indexOf(10) + 1)).toString());
+      torch.version = version;
+      torch.#length = length;
+      return torch;
+    } finally {
+      await rm(folder, { recursive: true, force: true });
+    }
   }
 
   async run(): Promise<Float32Array> {
@@ -149,7 +153,7 @@ function step(graph: Graph, node: GraphNode, constant: (array: NamedArray) => Pl
       return { op, ...places, strides, dilations, pads, groups: intAttribute(node, "group", 1) };
     }
     case "Gemm":
-      if (!weight || intAttribute(node, "transB", 0) !== 1 || elementCount(weight.shape) === 0) break;
+      if (!weight || intAttribute(node, "transB", 0) !== 1) break;
       return { op, ...places };
     case "MaxPool": {
       const { kernel, strides, pads } = windowOf(node, intsAttribute(node, "kernel_shape") ?? []);

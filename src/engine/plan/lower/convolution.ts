@@ -42,7 +42,10 @@ export function lowerConvolution(
     key: `${value} weight ${JSON.stringify(plan.pack(1, 2))}`,
     words: plan.packedWords,
     count: elementCount(convolution.weight.shape),
-    write: (target) => writeScaledWeight(convolution, affine, target),
+    write: (target) => {
+      writeScaledWeight(convolution, affine, target);
+      checkLargest(node, target, plan.largestWeight);
+    },
     packing: packingOf(convolution, plan),
   };
   const shift = foldedBias(convolution.bias, affine, geometry.outChannels);
@@ -135,6 +138,18 @@ function writeScaledWeight(convolution: Convolution, { scale }: Affine, target: 
     const by = factors[o]!;
     for (const end = at + run; at < end; at++) target[at] = target[at]! * by;
   }
+}
+
+/** @throws UserError for weights that the plan's packing would make infinite */
+function checkLargest(node: GraphNode, weights: Float32Array, limit: number | undefined): void {
+  if (limit === undefined) return;
+  const largest = weights.reduce((most, weight) => Math.max(most, Math.abs(weight)), 0);
+  if (largest <= limit) return;
+  throw new UserError({
+    expected: `weights of "${node.name}" up to ${limit}, as float16 holds them`,
+    received: `${largest}`,
+    remedy: "leave halfWeights out",
+  });
 }
 
 /**
