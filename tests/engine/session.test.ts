@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { createBackend } from "#repvgg/backend/select.node.js";
+import type { NamedArray } from "#repvgg/core/named-arrays.js";
 import { createSession, type Session, type SessionOptions } from "#repvgg/engine/session.js";
 import { GraphBuilder, valueInfo } from "#repvgg/graph/build.js";
 import type { Graph } from "#repvgg/graph/graph.js";
@@ -64,7 +65,8 @@ describe("the plan", () => {
 
   it.skipIf(!backend.readsHalves)("refuses weights that float16 would make infinite, and names the layer", () => {
     const [name, weight] = [...plain.initializers].find(([, { shape }]) => shape.length === 4)!;
-    const large = { ...weight, data: Float32Array.from({ length: weight.data.length }, () => 20_000) };
+    const data = new Float32Array(weight.data.length).fill(20_000);
+    const large: NamedArray = { dtype: "f32", shape: weight.shape, data };
     const graph: Graph = { ...plain, initializers: new Map([...plain.initializers, [name, large]]) };
     withSession(graph, {}, (session) => expect(session.plan().steps.length).toBeGreaterThan(0));
     expect(() => withSession(graph, { halfWeights: true }, () => 0)).toThrow(
