@@ -25,30 +25,32 @@ static int panel_blocks(arguments *a) { return ceil_div(ceil_div(group_outputs(a
 int conv_winograd4_backward_weight_tasks(arguments *a) { return a->groups * input_blocks(a) * panel_blocks(a); }
 
 // G dy Gᵀ of one vector of `count` channels from channel c on.
-INLINE void transform_gradient_vector(const float *const *pixels, int c, int count, float *to, long point_words) {
+INLINE void transform_gradient_vector(const float *const *pixels, tile_position p, int c, int count, float *to, long point_words) {
   vf half[TILE][WINOGRAD];
+  const int columns = p.edge_x ? EDGE_OUTPUTS : WINOGRAD;
   NO_UNROLL
-  for (int x = 0; x < WINOGRAD; x++) {
+  for (int x = 0; x < columns; x++) {
     vf g[WINOGRAD], t[TILE];
     UNROLL
     for (int i = 0; i < WINOGRAD; i++) g[i] = load_lanes(pixels[i * WINOGRAD + x] + c, count);
-    winograd4_gradient(g, t);
+    WINOGRAD_AXIS(_gradient, p.edge_y, g, t);
     UNROLL
     for (int i = 0; i < TILE; i++) half[i][x] = t[i];
   }
   NO_UNROLL
   for (int y = 0; y < TILE; y++) {
     vf t[TILE];
-    winograd4_gradient(half[y], t);
+    WINOGRAD_AXIS(_gradient, p.edge_x, half[y], t);
     UNROLL
     for (int i = 0; i < TILE; i++, to += point_words) store(to, t[i]);
   }
 }
 
 // All channels of a tile's output gradients; columns of PANEL channels are column_words apart.
-NOINLINE static void transform_gradient(const float *const *pixels, int channels, float *to, long point_words, long column_words) {
+NOINLINE static void transform_gradient(const float *const *pixels, tile_position p, int channels, float *to, long point_words,
+                                        long column_words) {
   FOR_VECTORS(c, count, channels,
-              transform_gradient_vector(pixels, c, count, to + c / PANEL * column_words + c % PANEL, point_words););
+              transform_gradient_vector(pixels, p, c, count, to + c / PANEL * column_words + c % PANEL, point_words););
 }
 
 // One task's part of the result, and its transformed tiles.
@@ -58,6 +60,7 @@ typedef struct {
   long x_column, x_point, dy_column, dy_point; // words
   float *x, *dy;
   const float *zeros;
+  int *order;
 } block;
 
 static block block_of(arguments *a, int task, int thread) {
@@ -77,6 +80,7 @@ static block block_of(arguments *a, int task, int thread) {
   b.dy_point = b.panels * b.dy_column;
   scratch s = scratch_of(thread);
   b.zeros = scratch_zeros(&s, b.inputs > b.outputs ? b.inputs : b.outputs);
+  b.order = scratch_take(&s, a->chunk_tiles * (long)sizeof(int));
   b.x = scratch_floats(&s, TILE_POINTS * b.x_point);
   b.dy = scratch_floats(&s, TILE_POINTS * b.dy_point);
   return b;
@@ -88,21 +92,21 @@ static void transform_tile(arguments *a, const block *b, int tile, int t) {
   const tile_position p = tile_at(tile, a->out_height, a->out_width);
   tile_pixels(F32(a->x), a->in_height, a->in_width, a->in_channels, p.n, p.y - a->pad_y, p.x - a->pad_x, TILE,
               b->group * group_inputs(a) + b->input, b->zeros, pixels);
-  transform_input(pixels, b->inputs, b->x + t * LANES, b->x_point, b->x_column);
+  transform_input(pixels, p, b->inputs, b->x + t * LANES, b->x_point, b->x_column);
   tile_pixels(F32(a->dy), a->out_height, a->out_width, a->out_channels, p.n, p.y, p.x, WINOGRAD,
               b->group * group_outputs(a) + b->panel * PANEL, b->zeros, pixels);
-  transform_gradient(pixels, b->outputs, b->dy + t * PANEL, b->dy_point, b->dy_column);
+  transform_gradient(pixels, p, b->outputs, b->dy + t * PANEL, b->dy_point, b->dy_column);
 }
 
-// products of one point += what `count` transformed tiles give; with `first` the products are new.
-static void multiply_point(const block *b, int count, int first, const float *x, const float *dy, float *products, int panels) {
-  const micro_segment all = {0, 0, count};
+// products of one point += what a range of the transformed tiles gives; with `first` the products are new.
+static void multiply_point(const block *b, tile_range range, int first, const float *x, const float *dy, float *products, int panels) {
+  const micro_segment tiles = {range.begin * LANES, range.begin * PANEL, range.end - range.begin};
   for (int i = 0; i < b->quads; i++) {
     const float *quad = x + i * MICRO_ROWS / LANES * b->x_column + i * MICRO_ROWS % LANES;
     float *sums = products + (long)i * panels * MICRO_SIZE;
     for (int k = 0; first && k < b->panels * MICRO_SIZE; k += LANES) store(sums + k, splat(0));
     for (int p = 0; p < b->panels; p++, sums += MICRO_SIZE)
-      micro_columns(&all, 1, quad, LANES, dy + p * b->dy_column, b->outputs - p * PANEL, sums);
+      micro_columns(&tiles, 1, quad, LANES, dy + p * b->dy_column, b->outputs - p * PANEL, sums);
   }
 }
 
@@ -115,9 +119,10 @@ void conv_winograd4_backward_weight_task(arguments *a, int task, int thread) {
                     ((long)b.input / MICRO_ROWS * panels + b.panel) * MICRO_SIZE;
   for (int first = 0; first < tiles; first += a->chunk_tiles) {
     const int count = min_int(a->chunk_tiles, tiles - first);
-    for (int t = 0; t < count; t++) transform_tile(a, &b, first + t, t);
+    const tile_order order = order_tiles(first, count, a->out_height, a->out_width, b.order);
+    for (int t = 0; t < count; t++) transform_tile(a, &b, order.tile[t], t);
     for (int point = 0; point < TILE_POINTS; point++)
-      multiply_point(&b, count, first == 0, b.x + point * b.x_point, b.dy + point * b.dy_point, products + point * point_words, panels);
+      multiply_point(&b, tiles_of_point(&order, point), first == 0, b.x + point * b.x_point, b.dy + point * b.dy_point, products + point * point_words, panels);
   }
 }
 

@@ -26,29 +26,30 @@ int CONV_NAME(_forward_tasks)(forward_arguments *a) {
 }
 
 // Aᵀ m A of one vector of columns: products [TILE²] `point_words` apart → results [WINOGRAD²][PANEL].
-NOINLINE static void transform_output_vector(const float *products, long point_words, float *results) {
+NOINLINE static void transform_output_vector(const float *products, tile_position p, long point_words, float *results) {
   vf half[WINOGRAD][TILE];
   NO_UNROLL
   for (int x = 0; x < TILE; x++) {
+    if (p.edge_x && is_outer(x)) continue;
     vf m[TILE], y[WINOGRAD];
     UNROLL
     for (int i = 0; i < TILE; i++) m[i] = load(products + (i * TILE + x) * point_words);
-    WINOGRAD_NAME(_result)(m, y);
+    WINOGRAD_AXIS(_result, p.edge_y, m, y);
     UNROLL
     for (int i = 0; i < WINOGRAD; i++) half[i][x] = y[i];
   }
+  const int lines = p.edge_y ? EDGE_OUTPUTS : WINOGRAD;
   NO_UNROLL
-  for (int i = 0; i < WINOGRAD; i++) {
+  for (int i = 0; i < lines; i++) {
     vf y[WINOGRAD];
-    WINOGRAD_NAME(_result)(half[i], y);
+    WINOGRAD_AXIS(_result, p.edge_x, half[i], y);
     UNROLL
     for (int j = 0; j < WINOGRAD; j++, results += PANEL) store(results, y[j]);
   }
 }
 
 // A tile's results of one panel, into the image as far as it reaches.
-static void store_tile(forward_arguments *a, int tile, int column, const output_panel *output, const float *results) {
-  const tile_position p = tile_at(tile, a->out_height, a->out_width);
+static void store_tile(forward_arguments *a, tile_position p, int column, const output_panel *output, const float *results) {
   const int lines = min_int(WINOGRAD, a->out_height - p.y), width = min_int(WINOGRAD, a->out_width - p.x);
   float *line = F32(a->y) + (long)((p.n * a->out_height + p.y) * a->out_width + p.x) * a->out_channels + column;
   for (int i = 0; i < lines; i++, line += (long)a->out_width * a->out_channels)
@@ -113,6 +114,17 @@ static inline int kernel_point(int point) {
   return min_int(point / TILE, KERNEL_TILE - 1) * KERNEL_TILE + min_int(point % TILE, KERNEL_TILE - 1);
 }
 
+// Rows of transformed tiles that micro-tiles read: they may go beyond the last tile of a point.
+static inline int order_rows(const tile_order *o) {
+  int rows = 0;
+  for (int point = 0; point < TILE_POINTS; point++) {
+    const tile_range r = tiles_of_point(o, point);
+    const int end = r.begin + ceil_div(r.end - r.begin, MICRO_ROWS) * MICRO_ROWS;
+    if (end > rows) rows = end;
+  }
+  return rows;
+}
+
 void CONV_NAME(_forward_task)(forward_arguments *a, int task, int thread) {
   const int inputs = a->in_channels / a->groups, outputs = a->out_channels / a->groups;
   const int panels = group_panels(a), panel_blocks = ceil_div(panels, a->block_panels);
@@ -121,9 +133,10 @@ void CONV_NAME(_forward_task)(forward_arguments *a, int task, int thread) {
   const int group = task / panel_blocks % a->groups;
   const int first_tile = task / panel_blocks / a->groups * a->block_tiles;
   const int tiles = min_int(a->block_tiles, tile_count(a) - first_tile);
-  const int rows = ceil_div(tiles, MICRO_ROWS) * MICRO_ROWS;
 
   scratch s = scratch_of(thread);
+  const tile_order order = order_tiles(first_tile, tiles, a->out_height, a->out_width, scratch_take(&s, tiles * (long)sizeof(int)));
+  const int rows = order_rows(&order);
   const long row_words = ceil_div(inputs, LANES) * LANES;
   const long point_words = rows * row_words + 16; // a cache line apart, or the points would fall on the same lines of L1
   const float *zeros = scratch_zeros(&s, inputs);
@@ -136,10 +149,10 @@ void CONV_NAME(_forward_task)(forward_arguments *a, int task, int thread) {
 
   for (int t = 0; t < rows; t++) {
     const float *pixels[TILE_POINTS];
-    const tile_position p = tile_at(first_tile + min_int(t, tiles - 1), a->out_height, a->out_width);
+    const tile_position p = tile_at(order.tile[min_int(t, tiles - 1)], a->out_height, a->out_width);
     tile_pixels(F32(a->x), a->in_height, a->in_width, a->in_channels, p.n, p.y * WINOGRAD_STRIDE - a->pad_y,
                 p.x * WINOGRAD_STRIDE - a->pad_x, TILE, group * inputs, zeros, pixels);
-    transform_input(pixels, inputs, transformed + t * row_words, point_words, LANES);
+    transform_input(pixels, p, inputs, transformed + t * row_words, point_words, LANES);
   }
   for (int panel = first_panel; panel < end_panel; panel++) {
     const int columns = min_int(PANEL, outputs - panel * PANEL);
@@ -155,20 +168,25 @@ void CONV_NAME(_forward_task)(forward_arguments *a, int task, int thread) {
       }
       for (int point = 0; point < TILE_POINTS; point++) {
         const long at = kernel_point(point) * parts.point_words, next = kernel_point(point + 1) * parts.point_words;
-        for (int t = 0; t < rows; t += MICRO_ROWS)
-          micro_rows(transformed + point * point_words + t * row_words + first, row_words, weights_at(weights, at, halves),
+        const tile_range range = tiles_of_point(&order, point);
+        const int passes = ceil_div(range.end - range.begin, MICRO_ROWS);
+        for (int pass = 0; pass < passes; pass++) {
+          const long row = range.begin + pass * MICRO_ROWS;
+          micro_rows(transformed + point * point_words + row * row_words + first, row_words, weights_at(weights, at, halves),
                      halves, depth, columns,
-                     a->packed_points ? ahead_of(next - at, depth, t / MICRO_ROWS, rows / MICRO_ROWS, halves) : nothing_ahead,
-                     first > 0, products + point * product_words + t * PANEL);
+                     a->packed_points ? ahead_of(next - at, depth, pass, passes, halves) : nothing_ahead, first > 0,
+                     products + point * product_words + row * PANEL);
+        }
       }
     }
     const int column = group * outputs + panel * PANEL;
     const output_panel output = output_of(a->bias ? F32(a->bias) + column : 0, columns, a->relu, a->accumulate);
     for (int t = 0; t < tiles; t++) {
+      const tile_position p = tile_at(order.tile[t], a->out_height, a->out_width);
       float results[WINOGRAD * WINOGRAD * PANEL];
       for (int c = 0; c < columns; c += LANES)
-        transform_output_vector(products + t * PANEL + c, product_words, results + c);
-      store_tile(a, first_tile + t, column, &output, results);
+        transform_output_vector(products + t * PANEL + c, p, product_words, results + c);
+      store_tile(a, p, column, &output, results);
     }
   }
 }

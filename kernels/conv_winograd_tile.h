@@ -16,13 +16,60 @@ enum {
   KERNEL_POINTS = KERNEL_TILE * KERNEL_TILE
 };
 
+// Of 14 outputs on an axis a tile of 4 has only 2 at the end: an edge. It is transformed by other formulas on that axis
+// and needs no products at the outer points.
+#if WINOGRAD == 4 && WINOGRAD_STRIDE == 1
+enum { EDGE_OUTPUTS = 2 };
+#define WINOGRAD_AXIS(suffix, edge, from, to) \
+  if (edge) WINOGRAD_JOIN(winograd, WINOGRAD_KIND, _edge##suffix)(from, to); \
+  else WINOGRAD_NAME(suffix)(from, to)
+#else
+enum { EDGE_OUTPUTS = 0 };
+#define WINOGRAD_AXIS(suffix, edge, from, to) WINOGRAD_NAME(suffix)(from, to)
+#endif
+
+static inline int is_outer(int point) { return EDGE_OUTPUTS > 0 && (point == 3 || point == 4); }
+
 typedef struct {
-  int n, y, x; // image and first output
+  int n, y, x;        // image and first output
+  int edge_y, edge_x; // whether no more than EDGE_OUTPUTS lie in the image
 } tile_position;
 
 static inline tile_position tile_at(int tile, int out_height, int out_width) {
   const int columns = ceil_div(out_width, WINOGRAD), rows = ceil_div(out_height, WINOGRAD);
-  return (tile_position){tile / columns / rows, tile / columns % rows * WINOGRAD, tile % columns * WINOGRAD};
+  const int y = tile / columns % rows * WINOGRAD, x = tile % columns * WINOGRAD;
+  return (tile_position){tile / columns / rows, y, x, out_height - y <= EDGE_OUTPUTS, out_width - x <= EDGE_OUTPUTS};
+}
+
+// The tiles of a task in the order in which they are transformed: those with an edge in x alone, whole ones, those with an edge in y
+// alone, those with both. So the tiles that a point has products for are neighbours.
+typedef struct {
+  int *tile;
+  int begin[5]; // of each kind, and the end
+} tile_order;
+
+static inline int tile_kind(tile_position p) { return p.edge_y ? 2 + p.edge_x : 1 - p.edge_x; }
+
+// Of `count` tiles from `first` on; `room` for as many numbers.
+static inline tile_order order_tiles(int first, int count, int out_height, int out_width, int *room) {
+  tile_order o = {room, {0}};
+  for (int t = 0; t < count; t++) {
+    const int kind = tile_kind(tile_at(first + t, out_height, out_width));
+    for (int later = kind + 1; later < 5; later++) o.begin[later]++;
+  }
+  int next[4] = {o.begin[0], o.begin[1], o.begin[2], o.begin[3]};
+  for (int t = 0; t < count; t++) room[next[tile_kind(tile_at(first + t, out_height, out_width))]++] = first + t;
+  return o;
+}
+
+typedef struct {
+  int begin, end;
+} tile_range;
+
+// The tiles of an order that a point [TILE][TILE] has products for.
+static inline tile_range tiles_of_point(const tile_order *o, int point) {
+  const int outer_y = is_outer(point / TILE), outer_x = is_outer(point % TILE);
+  return (tile_range){o->begin[outer_x], o->begin[outer_y ? 2 : 4 - outer_x]};
 }
 
 // The pixels [size][size] of image n from (y, x) on; `zeros` where they lie outside.
@@ -36,38 +83,42 @@ static inline void tile_pixels(const float *x, int height, int width, int channe
     }
 }
 
-// One vector of `count` channels from channel c on: Bᵀ d B, point by point `point_words` apart.
-INLINE void transform_input_vector(const float *const *pixels, int c, int count, float *to, long point_words) {
+// One vector of `count` channels from channel c on: Bᵀ d B, point by point `point_words` apart; 0 at an edge's outer points.
+INLINE void transform_input_vector(const float *const *pixels, tile_position p, int c, int count, float *to, long point_words) {
   vf half[TILE][TILE];
+  const int columns = p.edge_x ? EDGE_OUTPUTS + 2 : TILE;
   NO_UNROLL
-  for (int x = 0; x < TILE; x++) {
+  for (int x = 0; x < columns; x++) {
     vf d[TILE], t[TILE];
     UNROLL
     for (int i = 0; i < TILE; i++) d[i] = load_lanes(pixels[i * TILE + x] + c, count);
-    WINOGRAD_NAME(_data)(d, t);
+    WINOGRAD_AXIS(_data, p.edge_y, d, t);
     UNROLL
     for (int i = 0; i < TILE; i++) half[i][x] = t[i];
   }
   NO_UNROLL
   for (int y = 0; y < TILE; y++) {
     vf t[TILE];
-    WINOGRAD_NAME(_data)(half[y], t);
+    WINOGRAD_AXIS(_data, p.edge_x, half[y], t);
     UNROLL
     for (int i = 0; i < TILE; i++, to += point_words) store(to, t[i]);
   }
 }
 
-NOINLINE static void transform_input_whole(const float *const *pixels, int channels, float *to, long point_words, long step_words) {
-  for (int c = 0; c + LANES <= channels; c += LANES, to += step_words) transform_input_vector(pixels, c, LANES, to, point_words);
+NOINLINE static void transform_input_whole(const float *const *pixels, tile_position p, int channels, float *to,
+                                           long point_words, long step_words) {
+  for (int c = 0; c + LANES <= channels; c += LANES, to += step_words) transform_input_vector(pixels, p, c, LANES, to, point_words);
 }
 
-NOINLINE static void transform_input_rest(const float *const *pixels, int c, int count, float *to, long point_words) {
-  transform_input_vector(pixels, c, count, to, point_words);
+NOINLINE static void transform_input_rest(const float *const *pixels, tile_position p, int c, int count, float *to,
+                                          long point_words) {
+  transform_input_vector(pixels, p, c, count, to, point_words);
 }
 
 // All channels of a tile, vectors `step_words` apart; `to` has room for whole vectors.
-static inline void transform_input(const float *const *pixels, int channels, float *to, long point_words, long step_words) {
+static inline void transform_input(const float *const *pixels, tile_position p, int channels, float *to, long point_words,
+                                   long step_words) {
   const int whole = channels / LANES;
-  transform_input_whole(pixels, channels, to, point_words, step_words);
-  if (channels % LANES) transform_input_rest(pixels, whole * LANES, channels % LANES, to + whole * step_words, point_words);
+  transform_input_whole(pixels, p, channels, to, point_words, step_words);
+  if (channels % LANES) transform_input_rest(pixels, p, whole * LANES, channels % LANES, to + whole * step_words, point_words);
 }

@@ -58,6 +58,23 @@ INLINE void winograd4_result(const vf m[6], vf y[4]) {
   y[3] = difference * 0.5f + difference2 * 2 + m[5];
 }
 
+// An edge: F(2, 3) at four of F(4, 3)'s points, 0, ±√½, ∞, for a tile of which two outputs lie in the image. It meets the kernels that
+// winograd4_kernel makes; at ±√2 there is nothing to multiply.
+INLINE void winograd4_edge_data(const vf d[6], vf t[6]) {
+  const vf even = d[2] * -1.5f, odd = d[1] * (-1.5f * ROOT_HALF);
+  t[0] = d[0] - d[2] * 2;
+  t[1] = even + odd;
+  t[2] = even - odd;
+  t[3] = t[4] = splat(0);
+  t[5] = d[3] - d[1] * 0.5f;
+}
+
+INLINE void winograd4_edge_result(const vf m[6], vf y[4]) {
+  y[0] = m[0] + m[1] + m[2];
+  y[1] = (m[1] - m[2]) * ROOT_HALF + m[5];
+  y[2] = y[3] = splat(0);
+}
+
 // Stride 2 on one axis: output i = g0·d[2i] + g1·d[2i + 1] + g2·d[2i + 2]. The even inputs meet g0 and g2 in F(4, 2), with
 // points 0, ±1, 2, ∞; the odd ones meet g1 alone, one product for each output.
 INLINE void winograd4_stride2_data(const vf d[9], vf t[9]) {
@@ -100,6 +117,16 @@ INLINE void winograd4_gradient(const vf g[4], vf t[6]) {
   t[3] = even2 + odd2;
   t[4] = even2 - odd2;
   t[5] = g[3];
+}
+
+// Of an edge, F(3, 2): its taps add up with those of whole tiles before winograd4_taps.
+INLINE void winograd4_edge_gradient(const vf g[4], vf t[6]) {
+  const vf even = g[0] * (-2.0f / 3), odd = g[1] * (-2.0f / 3 * ROOT_HALF);
+  t[0] = g[0];
+  t[1] = even + odd;
+  t[2] = even - odd;
+  t[3] = t[4] = splat(0);
+  t[5] = g[1];
 }
 
 INLINE void winograd4_taps(const vf m[6], vf y[3]) {

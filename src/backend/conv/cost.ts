@@ -5,6 +5,7 @@ import { gemmShape } from "./weight-gradient.js";
 import { backwardDataWindows, type ConvWindow, forwardWindow, insideShare } from "./window.js";
 import {
   forwardProblem,
+  productShare,
   type WinogradKind,
   type WinogradProblem,
   winograd4,
@@ -19,7 +20,7 @@ import { winogradGradientBlocks } from "./winograd-weight-gradient.js";
  * memory that all algorithms read alike is not in them.
  */
 export interface ConvCost {
-  /** Products that are made, whole micro-tiles counted, padding that is skipped not. */
+  /** Products that are made, whole micro-tiles counted (but at the edges of Winograd's tiles), padding that is skipped not. */
   readonly multiplications: number;
   /** Estimated time of the busiest thread. */
   readonly cycles: number;
@@ -56,7 +57,7 @@ export function winogradCost(problem: WinogradProblem, kind: WinogradKind, targe
   const columns = roundUp(outputs, target.panelColumns);
   const tiles = roundUp(winogradTiles(problem, kind), target.microRows);
   return {
-    multiplications: tiles * kind.points ** 2 * groups * inputs * columns,
+    multiplications: tiles * kind.points ** 2 * productShare(problem, kind) * groups * inputs * columns,
     cycles: winogradBlocks(problem, kind, target).cycles,
   };
 }
@@ -84,7 +85,8 @@ export function winogradBackwardWeightCost(g: ConvGeometry, target: ConvTarget):
     roundUp(g.inChannels / g.groups, target.microRows) *
     roundUp(g.outChannels / g.groups, target.panelColumns) *
     g.groups;
-  const multiplications = winogradTiles(forwardProblem(g), winograd4) * products;
+  const problem = forwardProblem(g);
+  const multiplications = winogradTiles(problem, winograd4) * productShare(problem, winograd4) * products;
   const finish = (products * productCycles) / target.threads;
   return { multiplications, cycles: winogradGradientBlocks(g, target).cycles + finish };
 }

@@ -2,7 +2,7 @@ import type { ConvGeometry } from "../../core/conv-geometry.js";
 import type { KernelCall } from "../backend.js";
 import type { ConvWeightGradientPlan } from "../convolution.js";
 import { type ConvTarget, ceilDiv, roundUp, scratchWords } from "./target.js";
-import { forwardProblem, type WinogradProblem, winograd4, winogradTiles } from "./winograd.js";
+import { forwardProblem, productShare, type WinogradProblem, winograd4, winogradTiles } from "./winograd.js";
 
 /** The gradient of 3×3 weights (see `isWinograd`) by F(3×3, 4×4). */
 export function winogradBackwardWeight(g: ConvGeometry, target: ConvTarget): ConvWeightGradientPlan {
@@ -62,7 +62,7 @@ export function winogradGradientBlocks(g: ConvGeometry, target: ConvTarget) {
   const columns = Math.min(panels * target.panelColumns, maxColumns);
   // A column of a vector of inputs, or of a panel, has a cache line beside its tiles.
   const besides = (16 / target.lanes) * roundUp(inputs, target.lanes) + (16 / target.panelColumns) * columns;
-  const room = Math.floor(((scratchWords - maxInputs) / 36 - besides) / (inputs + columns));
+  const room = Math.floor(((scratchWords - maxInputs - maxChunk - 32) / 36 - besides) / (inputs + columns));
   const chunkTiles = ceilDiv(tiles, ceilDiv(tiles, Math.min(maxChunk, room)));
   let best = { chunkTiles, blockInputs: 0, blockPanels: 0, cycles: Number.POSITIVE_INFINITY };
   for (const blockQuads of blockLengths(quads, maxInputs / target.microRows)) {
@@ -101,7 +101,7 @@ function taskCycles(
 ): number {
   const tiles = winogradTiles(problem, winograd4);
   const products = 36 * inputs * columns;
-  const multiply = (tiles * products) / (2 * target.lanes);
+  const multiply = (tiles * productShare(problem, winograd4) * products) / (2 * target.lanes);
   const sums = (ceilDiv(tiles, chunk) * products * sumsCycles) / (target.microRows * target.panelColumns);
   const transforms = (tiles * (inputs * vectorCycles.input + columns * vectorCycles.gradient)) / target.lanes;
   const image = problem.batch * problem.inHeight * problem.inWidth * (inputs + columns) * imageWordCycles;

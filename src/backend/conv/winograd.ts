@@ -12,6 +12,8 @@ export interface WinogradKind {
   /** Points on each axis where a tile's inputs and the kernel are multiplied; with stride 2 some share a kernel point. */
   readonly points: number;
   readonly kernelPoints: number;
+  /** A tile with no more outputs than this on an axis is an edge, and needs products at so many points there. */
+  readonly edge?: { readonly outputs: number; readonly points: number };
   /** Cycles to transform one vector of a tile's inputs, of kernels and of a panel's results: fitted to times of layers. */
   readonly inputCycles: number;
   readonly kernelCycles: number;
@@ -23,7 +25,7 @@ export const winograd2: WinogradKind = {
   ...{ inputCycles: 40, kernelCycles: 32, outputCycles: 48 },
 };
 export const winograd4: WinogradKind = {
-  ...{ name: "winograd4", stride: 1, outputs: 4, points: 6, kernelPoints: 6 },
+  ...{ name: "winograd4", stride: 1, outputs: 4, points: 6, kernelPoints: 6, edge: { outputs: 2, points: 4 } },
   ...{ inputCycles: 95, kernelCycles: 70, outputCycles: 95 },
 };
 export const winograd4Stride2: WinogradKind = {
@@ -165,10 +167,12 @@ const packsPoints = (target: ConvTarget) => target.lanes > 4 && !target.compactW
 const kernelInputs = 128;
 
 function blockWords(problem: WinogradProblem, kind: WinogradKind, tiles: number, target: ConvTarget): number {
+  // Where there are edges, the tiles of a point may begin anywhere in the block, and micro-tiles end beyond its last row.
+  const rows = tiles + (productShare(problem, kind) < 1 ? target.microRows : 0);
   const row = roundUp(problem.inputs, target.lanes) + target.panelColumns;
   const kernelPoint = Math.min(problem.inputs, kernelInputs) * target.panelColumns + 16;
   const kernels = packsPoints(target) ? 0 : kind.kernelPoints ** 2 * kernelPoint;
-  return kind.points ** 2 * (tiles * row + 32) + kernels + problem.inputs + 64;
+  return kind.points ** 2 * (rows * row + 32) + kernels + problem.inputs + tiles + 80;
 }
 
 /**
@@ -197,6 +201,17 @@ export function winogradTiles(problem: WinogradProblem, kind: WinogradKind): num
   return problem.batch * ceilDiv(problem.outHeight, kind.outputs) * ceilDiv(problem.outWidth, kind.outputs);
 }
 
+/** Products that are made, as a share of those of whole tiles: edges need fewer. */
+export function productShare(problem: WinogradProblem, kind: WinogradKind): number {
+  const axis = (outputs: number): number => {
+    const rest = outputs % kind.outputs;
+    if (!kind.edge || rest === 0 || rest > kind.edge.outputs) return 1;
+    const tiles = ceilDiv(outputs, kind.outputs);
+    return (tiles - 1 + kind.edge.points / kind.points) / tiles;
+  };
+  return axis(problem.outHeight) * axis(problem.outWidth);
+}
+
 /** Measured: cycles to read a word from beyond L2. Builds of short vectors do not (WebAssembly cannot) ask for it ahead. */
 const farWordCycles = (target: ConvTarget) => (target.lanes > 4 ? 0.3 : 0.8);
 
@@ -207,13 +222,13 @@ function taskCycles(
   panels: number,
   target: ConvTarget,
 ): number {
-  const points = kind.points ** 2;
+  const points = kind.points ** 2 * productShare(problem, kind);
   const multiply = (points * tiles * problem.inputs * panels * target.panelColumns) / (2 * target.lanes);
   const kernelWords = problem.inputs * panels * target.panelColumns;
   const kernels = packsPoints(target)
     ? kernelWords * kind.kernelPoints ** 2 * farWordCycles(target)
     : (kernelWords / target.lanes) * kind.kernelCycles;
-  const far = Math.max(0, points * tiles * problem.inputs - l2Words) * panels * farWordCycles(target);
+  const far = Math.max(0, kind.points ** 2 * tiles * problem.inputs - l2Words) * panels * farWordCycles(target);
   const input = tiles * ceilDiv(problem.inputs, target.lanes) * kind.inputCycles;
   const output = tiles * panels * (target.panelColumns / target.lanes) * kind.outputCycles;
   return multiply + kernels + far + input + output;
