@@ -130,9 +130,11 @@ void conv_igemm_forward_task(const conv_igemm_forward_args *args, int task, int 
         output_of(bias ? bias + column : 0, min_int(PANEL, g.outputs - p * PANEL), args->relu, args->accumulate);
     for (int t = 0; t < tiles; t++) {
       if (ask && p == first_panel && t + 1 < tiles) ask_for_tile(&tile[t + 1], g.inputs);
-      micro_taps(tile[t].taps, tile[t].count, panel, args->halves, depth, output.columns,
+      int rows = 0;
+      while (rows < MICRO_ROWS && tile[t].outputs[rows]) rows++;
+      micro_taps(tile[t].taps, tile[t].count, rows, panel, args->halves, depth, output.columns,
                  ahead_of(g.panel_words, depth, t, tiles, args->halves), sums);
-      for (int r = 0; r < MICRO_ROWS && tile[t].outputs[r]; r++)
+      for (int r = 0; r < rows; r++)
         output_store(&output, sums + r * PANEL, tile[t].outputs[r] + column);
     }
   }

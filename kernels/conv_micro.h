@@ -27,12 +27,16 @@ typedef struct {
 } micro_tap;
 
 // The sums of a micro-tile. Only ever a local variable, used through the functions below: so it lives in registers.
-// `vectors` is a constant wherever these are used: all of a panel's, or half of them where the rest has no columns.
+// `rows` and `vectors` are constants wherever these are used: all of a micro-tile's, or half of them where no more are wanted.
 typedef struct {
   vf at[MICRO_ROWS][MICRO_VECTORS];
 } micro_sums;
 
 enum { HALF_VECTORS = MICRO_VECTORS / 2, HALF_PANEL = HALF_VECTORS * LANES };
+
+// Where a micro-tile is high and few of its rows are wanted, half of them are made: 4 rows × 2 vectors still keep two multiply-add
+// units busy that need 4 cycles.
+enum { FEW_ROWS = MICRO_ROWS > 4 ? MICRO_ROWS / 2 : MICRO_ROWS };
 
 // Weights come from far away, each once, and then serve all rows of a task: while the last rows are multiplied by one block
 // of weights, the next block is asked for. Prefetches never fault, so a "next block" need not exist.
@@ -77,25 +81,25 @@ INLINE void micro_prefetch(const float *at, int step, const int halves) {
   if (weight_words(PANEL, halves) > 16) __builtin_prefetch(at + step / 2, 0, 2);
 }
 
-INLINE void micro_zero(micro_sums *sums, const int vectors) {
+INLINE void micro_zero(micro_sums *sums, const int rows, const int vectors) {
   UNROLL
-  for (int r = 0; r < MICRO_ROWS; r++) {
+  for (int r = 0; r < rows; r++) {
     UNROLL
     for (int v = 0; v < vectors; v++) sums->at[r][v] = splat(0);
   }
 }
 
-INLINE void micro_load(micro_sums *sums, const int vectors, const float *from) {
+INLINE void micro_load(micro_sums *sums, const int rows, const int vectors, const float *from) {
   UNROLL
-  for (int r = 0; r < MICRO_ROWS; r++) {
+  for (int r = 0; r < rows; r++) {
     UNROLL
     for (int v = 0; v < vectors; v++) sums->at[r][v] = load(from + r * PANEL + v * LANES);
   }
 }
 
-INLINE void micro_store(const micro_sums *sums, const int vectors, float *to) {
+INLINE void micro_store(const micro_sums *sums, const int rows, const int vectors, float *to) {
   UNROLL
-  for (int r = 0; r < MICRO_ROWS; r++) {
+  for (int r = 0; r < rows; r++) {
     UNROLL
     for (int v = 0; v < vectors; v++) store(to + r * PANEL + v * LANES, sums->at[r][v]);
   }
@@ -113,97 +117,114 @@ INLINE void micro_add(const micro_sums *sums, const int vectors, float *to) {
 }
 
 // One step of depth: an input of each row times one row of a panel.
-INLINE void micro_step(micro_sums *sums, const int vectors, const int halves, const float *const inputs[MICRO_ROWS], long k,
-                       const float *panel_row) {
+INLINE void micro_step(micro_sums *sums, const int rows, const int vectors, const int halves, const float *const inputs[MICRO_ROWS],
+                       long k, const float *panel_row) {
   vf weights[MICRO_VECTORS];
   UNROLL
   for (int v = 0; v < vectors; v++) weights[v] = load_weights(weights_at(panel_row, v * LANES, halves), halves);
   UNROLL
-  for (int r = 0; r < MICRO_ROWS; r++) {
+  for (int r = 0; r < rows; r++) {
     const vf input = splat(inputs[r][k]);
     UNROLL
     for (int v = 0; v < vectors; v++) sums->at[r][v] += input * weights[v];
   }
 }
 
-// sums += Σ_k rows[·][k] · b[k·PANEL + ·]
-INLINE void micro_product(micro_sums *sums, const int vectors, const int halves, const int prefetch,
-                          const float *const rows[MICRO_ROWS], const float *b, int depth, micro_ahead ahead) {
+// sums += Σ_k inputs[·][k] · b[k·PANEL + ·]
+INLINE void micro_product(micro_sums *sums, const int rows, const int vectors, const int halves, const int prefetch,
+                          const float *const inputs[MICRO_ROWS], const float *b, int depth, micro_ahead ahead) {
   const float *next = b + ahead.offset;
   NO_UNROLL
   for (int k = 0; k < depth; k++, b = weights_at(b, PANEL, halves), next += ahead.step) {
     if (prefetch) micro_prefetch(next, ahead.step, halves);
-    micro_step(sums, vectors, halves, rows, k, b);
+    micro_step(sums, rows, vectors, halves, inputs, k, b);
   }
 }
 
-INLINE void sum_taps(const int vectors, const int halves, const int prefetch, const micro_tap *tap, int taps,
+INLINE void sum_taps(const int rows, const int vectors, const int halves, const int prefetch, const micro_tap *tap, int taps,
                      const float *panel, int depth, micro_ahead ahead, float *sums) {
   micro_sums s;
-  micro_zero(&s, vectors);
+  micro_zero(&s, rows, vectors);
   for (const micro_tap *end = tap + taps; tap < end; tap++) {
-    const float *rows[MICRO_ROWS];
+    const float *inputs[MICRO_ROWS];
     UNROLL
-    for (int r = 0; r < MICRO_ROWS; r++) rows[r] = tap->row[r];
-    micro_product(&s, vectors, halves, prefetch, rows, weights_at(panel, tap->weights, halves), depth, ahead);
+    for (int r = 0; r < rows; r++) inputs[r] = tap->row[r];
+    micro_product(&s, rows, vectors, halves, prefetch, inputs, weights_at(panel, tap->weights, halves), depth, ahead);
   }
-  micro_store(&s, vectors, sums);
+  micro_store(&s, rows, vectors, sums);
 }
 NOINLINE static void sum_taps_whole(const micro_tap *tap, int taps, const float *panel, int depth, micro_ahead ahead,
                                    float *sums) {
-  sum_taps(MICRO_VECTORS, 0, 1, tap, taps, panel, depth, ahead, sums);
+  sum_taps(MICRO_ROWS, MICRO_VECTORS, 0, 1, tap, taps, panel, depth, ahead, sums);
+}
+NOINLINE static void sum_taps_few(const micro_tap *tap, int taps, const float *panel, int depth, micro_ahead ahead,
+                                 float *sums) {
+  sum_taps(FEW_ROWS, MICRO_VECTORS, 0, 1, tap, taps, panel, depth, ahead, sums);
 }
 NOINLINE static void sum_taps_cached(const micro_tap *tap, int taps, const float *panel, int depth, float *sums) {
-  sum_taps(MICRO_VECTORS, 0, 0, tap, taps, panel, depth, nothing_ahead, sums);
+  sum_taps(MICRO_ROWS, MICRO_VECTORS, 0, 0, tap, taps, panel, depth, nothing_ahead, sums);
 }
 NOINLINE static void sum_taps_narrow(const micro_tap *tap, int taps, const float *panel, int depth, float *sums) {
-  sum_taps(HALF_VECTORS, 0, 0, tap, taps, panel, depth, nothing_ahead, sums);
+  sum_taps(MICRO_ROWS, HALF_VECTORS, 0, 0, tap, taps, panel, depth, nothing_ahead, sums);
 }
 NOINLINE static void sum_taps_of_halves(const micro_tap *tap, int taps, const float *panel, int depth, micro_ahead ahead,
                                        float *sums) {
-  sum_taps(MICRO_VECTORS, 1, 1, tap, taps, panel, depth, ahead, sums);
+  sum_taps(MICRO_ROWS, MICRO_VECTORS, 1, 1, tap, taps, panel, depth, ahead, sums);
 }
 
-// sums [MICRO_ROWS][PANEL] = Σ_taps Σ_k row[·][k] · panel[weights + k·PANEL + ·], the first `columns` of each row at least
-INLINE void micro_taps(const micro_tap *tap, int taps, const float *panel, int halves, int depth, int columns,
+INLINE int are_few(int rows) { return FEW_ROWS < MICRO_ROWS && rows <= FEW_ROWS; }
+
+// sums [MICRO_ROWS][PANEL] = Σ_taps Σ_k row[·][k] · panel[weights + k·PANEL + ·], the first `rows` and `columns` at least
+INLINE void micro_taps(const micro_tap *tap, int taps, int rows, const float *panel, int halves, int depth, int columns,
                        micro_ahead ahead, float *sums) {
   if (HALF_WEIGHTS && halves) sum_taps_of_halves(tap, taps, panel, depth, ahead, sums);
   else if (columns <= HALF_PANEL) sum_taps_narrow(tap, taps, panel, depth, sums);
+  else if (are_few(rows)) sum_taps_few(tap, taps, panel, depth, ahead, sums);
   else if (ahead.step == 0 || !MICRO_PREFETCH) sum_taps_cached(tap, taps, panel, depth, sums);
   else sum_taps_whole(tap, taps, panel, depth, ahead, sums);
 }
 
-INLINE void sum_rows_of(const int vectors, const int halves, const int prefetch, const float *a, long row_words,
+INLINE void sum_rows_of(const int rows, const int vectors, const int halves, const int prefetch, const float *a, long row_words,
                         const float *b, int depth, micro_ahead ahead, int add, float *sums) {
-  const float *rows[MICRO_ROWS];
+  const float *inputs[MICRO_ROWS];
   UNROLL
-  for (int r = 0; r < MICRO_ROWS; r++) rows[r] = a + r * row_words;
+  for (int r = 0; r < rows; r++) inputs[r] = a + r * row_words;
   micro_sums s;
-  if (add) micro_load(&s, vectors, sums);
-  else micro_zero(&s, vectors);
-  micro_product(&s, vectors, halves, prefetch, rows, b, depth, ahead);
-  micro_store(&s, vectors, sums);
+  if (add) micro_load(&s, rows, vectors, sums);
+  else micro_zero(&s, rows, vectors);
+  micro_product(&s, rows, vectors, halves, prefetch, inputs, b, depth, ahead);
+  micro_store(&s, rows, vectors, sums);
 }
 NOINLINE static void sum_rows_whole(const float *a, long row_words, const float *b, int depth, micro_ahead ahead, int add,
                                    float *sums) {
-  sum_rows_of(MICRO_VECTORS, 0, 1, a, row_words, b, depth, ahead, add, sums);
+  sum_rows_of(MICRO_ROWS, MICRO_VECTORS, 0, 1, a, row_words, b, depth, ahead, add, sums);
+}
+NOINLINE static void sum_rows_few(const float *a, long row_words, const float *b, int depth, micro_ahead ahead, int add,
+                                 float *sums) {
+  sum_rows_of(FEW_ROWS, MICRO_VECTORS, 0, 1, a, row_words, b, depth, ahead, add, sums);
 }
 NOINLINE static void sum_rows_cached(const float *a, long row_words, const float *b, int depth, int add, float *sums) {
-  sum_rows_of(MICRO_VECTORS, 0, 0, a, row_words, b, depth, nothing_ahead, add, sums);
+  sum_rows_of(MICRO_ROWS, MICRO_VECTORS, 0, 0, a, row_words, b, depth, nothing_ahead, add, sums);
 }
 NOINLINE static void sum_rows_narrow(const float *a, long row_words, const float *b, int depth, int add, float *sums) {
-  sum_rows_of(HALF_VECTORS, 0, 0, a, row_words, b, depth, nothing_ahead, add, sums);
+  sum_rows_of(MICRO_ROWS, HALF_VECTORS, 0, 0, a, row_words, b, depth, nothing_ahead, add, sums);
 }
 NOINLINE static void sum_rows_of_halves(const float *a, long row_words, const float *b, int depth, micro_ahead ahead, int add,
                                        float *sums) {
-  sum_rows_of(MICRO_VECTORS, 1, 1, a, row_words, b, depth, ahead, add, sums);
+  sum_rows_of(MICRO_ROWS, MICRO_VECTORS, 1, 1, a, row_words, b, depth, ahead, add, sums);
+}
+NOINLINE static void sum_few_rows_of_halves(const float *a, long row_words, const float *b, int depth, micro_ahead ahead,
+                                           int add, float *sums) {
+  sum_rows_of(FEW_ROWS, MICRO_VECTORS, 1, 1, a, row_words, b, depth, ahead, add, sums);
 }
 
-// The same with one tap, rows `row_words` apart; add: onto what the sums hold.
-INLINE void micro_rows(const float *a, long row_words, const float *b, int halves, int depth, int columns, micro_ahead ahead,
-                       int add, float *sums) {
-  if (HALF_WEIGHTS && halves) sum_rows_of_halves(a, row_words, b, depth, ahead, add, sums);
+// The same with one tap, whose inputs are `row_words` apart; add: onto what the sums hold.
+INLINE void micro_rows(const float *a, long row_words, int rows, const float *b, int halves, int depth, int columns,
+                       micro_ahead ahead, int add, float *sums) {
+  const int few = are_few(rows);
+  if (HALF_WEIGHTS && halves) (few ? sum_few_rows_of_halves : sum_rows_of_halves)(a, row_words, b, depth, ahead, add, sums);
   else if (columns <= HALF_PANEL) sum_rows_narrow(a, row_words, b, depth, add, sums);
+  else if (few) sum_rows_few(a, row_words, b, depth, ahead, add, sums);
   else if (ahead.step == 0 || !MICRO_PREFETCH) sum_rows_cached(a, row_words, b, depth, add, sums);
   else sum_rows_whole(a, row_words, b, depth, ahead, add, sums);
 }
@@ -217,7 +238,7 @@ typedef struct {
 INLINE void sum_columns(const int vectors, const micro_segment *s, int segments, const float *x, int x_step,
                         const float *dy, float *sums) {
   micro_sums total;
-  micro_zero(&total, vectors);
+  micro_zero(&total, MICRO_ROWS, vectors);
   for (const micro_segment *end = s + segments; s < end; s++) {
     const float *a = x + s->x, *b = dy + s->dy;
     NO_UNROLL
@@ -225,7 +246,7 @@ INLINE void sum_columns(const int vectors, const micro_segment *s, int segments,
       const float *rows[MICRO_ROWS];
       UNROLL
       for (int r = 0; r < MICRO_ROWS; r++) rows[r] = a + r;
-      micro_step(&total, vectors, 0, rows, 0, b);
+      micro_step(&total, MICRO_ROWS, vectors, 0, rows, 0, b);
     }
   }
   micro_add(&total, vectors, sums);

@@ -172,8 +172,8 @@ void CONV_NAME(_forward_task)(forward_arguments *a, int task, int thread) {
         const int passes = ceil_div(range.end - range.begin, MICRO_ROWS);
         for (int pass = 0; pass < passes; pass++) {
           const long row = range.begin + pass * MICRO_ROWS;
-          micro_rows(transformed + point * point_words + row * row_words + first, row_words, weights_at(weights, at, halves),
-                     halves, depth, columns,
+          micro_rows(transformed + point * point_words + row * row_words + first, row_words, range.end - row,
+                     weights_at(weights, at, halves), halves, depth, columns,
                      a->packed_points ? ahead_of(next - at, depth, pass, passes, halves) : nothing_ahead, first > 0,
                      products + point * product_words + row * PANEL);
         }

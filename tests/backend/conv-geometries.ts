@@ -49,6 +49,10 @@ export const convGeometries: readonly ConvGeometry[] = [
   geometry({ n: 1, h: 33, w: 17, i: 8, o: 5, k: [3, 3], p: [2, 2, 2, 2] }),
   geometry({ n: 1, h: 6, w: 7, i: 4, o: 3, k: [3, 3], p: [3, 3, 3, 3] }),
   geometry({ n: 3, h: 8, w: 8, i: 32, o: 32, k: [3, 3], p: same, g: 2 }),
+  // edges of Winograd's tiles along the width alone, along the height alone, of one row and of two
+  geometry({ n: 2, h: 8, w: 14, i: 9, o: 12, k: [3, 3], p: same }),
+  geometry({ n: 3, h: 10, w: 7, i: 12, o: 40, k: [3, 3], p: same }),
+  geometry({ n: 2, h: 5, w: 18, i: 20, o: 33, k: [3, 3], p: same }),
   geometry({ n: 1, h: 11, w: 6, i: 68, o: 36, k: [3, 3], p: same, g: 4 }),
   // stride 2
   geometry({ n: 3, h: 8, w: 8, i: 17, o: 24, k: [3, 3], s: [2, 2], p: same }),

@@ -76,6 +76,19 @@ describe("plans", () => {
     }
   });
 
+  it("count what the edges of Winograd's tiles spare: 4 of 6 points where two outputs or one are left on an axis", () => {
+    const products = (height: number, width: number, role: ConvRole) => {
+      const g = convGeometry({ height, width, inChannels: 8, outChannels: 8, kernel: 3, padding: 1 });
+      return convCost(g, role, "winograd4", target).multiplications / 64;
+    };
+    for (const role of ["forward", "backward-data", "backward-weight"] as const) {
+      expect(products(16, 16, role)).toBeCloseTo(16 * 36);
+      expect(products(15, 16, role)).toBeCloseTo(16 * 36);
+      expect(products(14, 16, role)).toBeCloseTo(12 * 36 + 4 * 24);
+      expect(products(14, 13, role)).toBeCloseTo(9 * 36 + 6 * 24 + 16);
+    }
+  });
+
   it("refuse an algorithm that cannot do the convolution, and unknown names", () => {
     const strided = convGeometry({ height: 8, width: 8, inChannels: 8, outChannels: 8, kernel: 3, stride: 2 });
     expect(() => planConvForward(strided, target, "winograd4")).toThrow(RangeError);

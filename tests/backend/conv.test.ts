@@ -275,6 +275,7 @@ describe.each(kinds)("$name", ({ backends }) => {
   describe("layers that are cut in many tasks", () => {
     const layers = [
       convGeometry({ batch: 5, height: 13, width: 13, inChannels: 36, outChannels: 40, kernel: 3, padding: 1 }),
+      convGeometry({ batch: 5, height: 14, width: 14, inChannels: 132, outChannels: 24, kernel: 3, padding: 1 }),
       convGeometry({ batch: 1, height: 4, width: 4, inChannels: 264, outChannels: 104, kernel: 3, padding: 1 }),
       convGeometry({
         batch: 5,

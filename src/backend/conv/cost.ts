@@ -1,6 +1,6 @@
 import type { ConvGeometry } from "../../core/conv-geometry.js";
 import { igemmShape } from "./igemm.js";
-import { type ConvTarget, ceilDiv, roundUp } from "./target.js";
+import { type ConvTarget, ceilDiv, madeRows, roundUp } from "./target.js";
 import { gemmShape } from "./weight-gradient.js";
 import { backwardDataWindows, type ConvWindow, forwardWindow, insideShare } from "./window.js";
 import {
@@ -43,11 +43,12 @@ export function igemmBackwardDataCost(g: ConvGeometry, target: ConvTarget): Conv
 }
 
 function windowCost(w: ConvWindow, groups: number, target: ConvTarget): ConvCost {
-  const tiles = ceilDiv(w.batch * w.grid_height * w.grid_width, target.microRows);
+  const positions = w.batch * w.grid_height * w.grid_width;
+  const tiles = ceilDiv(positions, target.microRows);
   const panels = groups * ceilDiv(w.out_channels / groups, target.panelColumns);
   const shape = igemmShape(w, groups, target);
   const taps = w.taps_y * w.taps_x * (shape.batch_inner ? insideShare(w) : 1);
-  const multiplications = tiles * target.microRows * taps * (w.in_channels / groups) * panels * target.panelColumns;
+  const multiplications = madeRows(positions, target) * taps * (w.in_channels / groups) * panels * target.panelColumns;
   const around = tiles * panels * ((shape.gather ? 1 : taps) * tapCycles + panelCycles);
   return { multiplications, cycles: (multiplications / (2 * target.lanes) + around) / target.threads };
 }
@@ -55,7 +56,7 @@ function windowCost(w: ConvWindow, groups: number, target: ConvTarget): ConvCost
 export function winogradCost(problem: WinogradProblem, kind: WinogradKind, target: ConvTarget): ConvCost {
   const { groups, inputs, outputs } = problem;
   const columns = roundUp(outputs, target.panelColumns);
-  const tiles = roundUp(winogradTiles(problem, kind), target.microRows);
+  const tiles = madeRows(winogradTiles(problem, kind), target);
   return {
     multiplications: tiles * kind.points ** 2 * productShare(problem, kind) * groups * inputs * columns,
     cycles: winogradBlocks(problem, kind, target).cycles,

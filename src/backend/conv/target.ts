@@ -30,6 +30,11 @@ export function tapWords(target: ConvTarget): number {
   return 2 * target.microRows + 2;
 }
 
+/** Rows that micro-tiles make where so many are wanted: high ones have a version of half their rows (FEW_ROWS of kernels/conv_micro.h). */
+export function madeRows(rows: number, { microRows }: ConvTarget): number {
+  return roundUp(rows, microRows > 4 ? microRows / 2 : microRows);
+}
+
 /** Tasks for each thread that keep the threads' ends close together. */
 const tasksPerThread = 4;
 
