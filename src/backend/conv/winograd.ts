@@ -1,7 +1,7 @@
 import { type ConvGeometry, convOutHeight, convOutWidth } from "../../core/conv-geometry.js";
 import type { KernelCall } from "../backend.js";
 import type { ConvPlan } from "../convolution.js";
-import { type ConvTarget, ceilDiv, packedWordsOf, packingLimit, roundUp, scratchWords } from "./target.js";
+import { type ConvTarget, ceilDiv, madeRows, packedWordsOf, packingLimit, roundUp, scratchWords } from "./target.js";
 
 /** A variant of Winograd's algorithm for 3×3 kernels. */
 export interface WinogradKind {
@@ -164,11 +164,11 @@ const l2Words = (640 << 10) / 4;
 const packsPoints = (target: ConvTarget) => target.lanes > 4 && !target.compactWeights;
 
 /** Inputs whose kernels are transformed together (KERNEL_INPUTS of kernels/conv_winograd_forward.h). */
-const kernelInputs = 128;
+const kernelInputs = 192;
 
 function blockWords(problem: WinogradProblem, kind: WinogradKind, tiles: number, target: ConvTarget): number {
   // Where there are edges, the tiles of a point may begin anywhere in the block, and micro-tiles end beyond its last row.
-  const rows = tiles + (productShare(problem, kind) < 1 ? target.microRows : 0);
+  const rows = roundUp(tiles, target.microRows) + (productShare(problem, kind) < 1 ? target.microRows : 0);
   const row = roundUp(problem.inputs, target.lanes) + target.panelColumns;
   const kernelPoint = Math.min(problem.inputs, kernelInputs) * target.panelColumns + 16;
   const kernels = packsPoints(target) ? 0 : kind.kernelPoints ** 2 * kernelPoint;
@@ -182,15 +182,16 @@ function blockWords(problem: WinogradProblem, kind: WinogradKind, tiles: number,
 export function winogradBlocks(problem: WinogradProblem, kind: WinogradKind, target: ConvTarget) {
   const tiles = winogradTiles(problem, kind);
   const panels = ceilDiv(problem.outputs, target.panelColumns);
+  const step = madeRows(1, target);
   let best = { blockTiles: target.microRows, blockPanels: panels, cycles: Number.POSITIVE_INFINITY };
-  for (let blockTiles = target.microRows; blockTiles < tiles + target.microRows; blockTiles += target.microRows) {
+  for (let blockTiles = target.microRows; blockTiles < tiles + target.microRows; blockTiles += step) {
     if (blockTiles > target.microRows && blockWords(problem, kind, blockTiles, target) > scratchWords) break;
     for (let blocks = 1; blocks <= Math.min(panels, 2 * target.threads); blocks++) {
       const blockPanels = ceilDiv(panels, blocks);
       const tasks = problem.groups * ceilDiv(tiles, blockTiles) * ceilDiv(panels, blockPanels);
       const rounds = ceilDiv(tasks, target.threads);
       const cycles =
-        rounds * taskCycles(problem, kind, Math.min(blockTiles, roundUp(tiles, target.microRows)), blockPanels, target);
+        rounds * taskCycles(problem, kind, Math.min(blockTiles, madeRows(tiles, target)), blockPanels, target);
       if (cycles < best.cycles) best = { blockTiles, blockPanels, cycles };
     }
   }
