@@ -58,7 +58,7 @@ static void store_tile(forward_arguments *a, tile_position p, int column, const 
 }
 
 // Inputs whose kernels are transformed together: their points stay in L2 beside a block of tiles.
-enum { KERNEL_INPUTS = 128 };
+enum { KERNEL_INPUTS = 192 };
 
 // G g Gᵀ of a vector of kernels: points [KERNEL_POINTS] `point_words` apart.
 INLINE void store_points(const vf taps[3][3], float *to, long at, long point_words, const int halves) {

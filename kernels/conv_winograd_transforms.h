@@ -27,9 +27,10 @@ INLINE void winograd2_result(const vf m[4], vf y[2]) {
 #define ROOT_HALF 0.70710678118654752f
 #define ROOT_TWO 1.41421356237309505f
 
+// What the formulas have to be scaled by is in the last transform: WebAssembly transforms kernels at run time, the most of all.
 INLINE void winograd4_data(const vf d[6], vf t[6]) {
-  const vf even = d[4] - d[2] * 2, odd = (d[3] - d[1] * 2) * ROOT_HALF;
-  const vf even2 = d[4] - d[2] * 0.5f, odd2 = (d[3] - d[1] * 0.5f) * ROOT_TWO;
+  const vf even = d[2] * 2 - d[4], odd = (d[1] * 2 - d[3]) * ROOT_HALF;
+  const vf even2 = d[4] * 2 - d[2], odd2 = (d[3] * 2 - d[1]) * ROOT_TWO;
   t[0] = d[0] - d[2] * 2.5f + d[4];
   t[1] = even + odd;
   t[2] = even - odd;
@@ -39,29 +40,28 @@ INLINE void winograd4_data(const vf d[6], vf t[6]) {
 }
 
 INLINE void winograd4_kernel(const vf g[3], vf t[6]) {
-  const vf even = (g[0] + g[2] * 0.5f) * (-2.0f / 3), odd = g[1] * (-2.0f / 3 * ROOT_HALF);
-  const vf even2 = (g[0] + g[2] * 2) * (1.0f / 6), odd2 = g[1] * (1.0f / 6 * ROOT_TWO);
+  const vf ends = g[0] + g[2], even = ends + g[0], even2 = ends + g[2], odd = g[1] * ROOT_TWO;
   t[0] = g[0];
   t[1] = even + odd;
   t[2] = even - odd;
-  t[3] = even2 + odd2;
-  t[4] = even2 - odd2;
+  t[3] = even2 + odd;
+  t[4] = even2 - odd;
   t[5] = g[2];
 }
 
 INLINE void winograd4_result(const vf m[6], vf y[4]) {
-  const vf sum = m[1] + m[2], difference = (m[1] - m[2]) * ROOT_HALF;
-  const vf sum2 = m[3] + m[4], difference2 = (m[3] - m[4]) * ROOT_TWO;
-  y[0] = m[0] + sum + sum2;
-  y[1] = difference + difference2;
-  y[2] = sum * 0.5f + sum2 * 2;
-  y[3] = difference * 0.5f + difference2 * 2 + m[5];
+  const vf sum = m[1] + m[2], difference = m[1] - m[2];
+  const vf sum2 = m[3] + m[4], difference2 = m[3] - m[4];
+  y[0] = m[0] + (sum * 4 + sum2) * (1.0f / 12);
+  y[1] = (difference * 2 + difference2) * (ROOT_TWO / 12);
+  y[2] = (sum + sum2) * (1.0f / 6);
+  y[3] = (difference + difference2 * 2) * (ROOT_TWO / 12) + m[5];
 }
 
 // An edge: F(2, 3) at four of F(4, 3)'s points, 0, ±√½, ∞, for a tile of which two outputs lie in the image. It meets the kernels that
 // winograd4_kernel makes; at ±√2 there is nothing to multiply.
 INLINE void winograd4_edge_data(const vf d[6], vf t[6]) {
-  const vf even = d[2] * -1.5f, odd = d[1] * (-1.5f * ROOT_HALF);
+  const vf even = d[2] * 0.5f, odd = d[1] * (0.5f * ROOT_HALF);
   t[0] = d[0] - d[2] * 2;
   t[1] = even + odd;
   t[2] = even - odd;
@@ -109,8 +109,8 @@ INLINE void winograd4_stride2_result(const vf m[9], vf y[4]) {
 
 // F(3, 4), the gradient of the weights: the same points, so the same Bᵀ; G takes 4 output gradients, Aᵀ gives 3 taps.
 INLINE void winograd4_gradient(const vf g[4], vf t[6]) {
-  const vf even = (g[0] + g[2] * 0.5f) * (-2.0f / 3), odd = (g[1] + g[3] * 0.5f) * (-2.0f / 3 * ROOT_HALF);
-  const vf even2 = (g[0] + g[2] * 2) * (1.0f / 6), odd2 = (g[1] + g[3] * 2) * (1.0f / 6 * ROOT_TWO);
+  const vf even = g[0] * 2 + g[2], odd = (g[1] * 2 + g[3]) * ROOT_HALF;
+  const vf even2 = g[0] + g[2] * 2, odd2 = (g[1] + g[3] * 2) * ROOT_TWO;
   t[0] = g[0];
   t[1] = even + odd;
   t[2] = even - odd;
@@ -121,7 +121,7 @@ INLINE void winograd4_gradient(const vf g[4], vf t[6]) {
 
 // Of an edge, F(3, 2): its taps add up with those of whole tiles before winograd4_taps.
 INLINE void winograd4_edge_gradient(const vf g[4], vf t[6]) {
-  const vf even = g[0] * (-2.0f / 3), odd = g[1] * (-2.0f / 3 * ROOT_HALF);
+  const vf even = g[0] * 6, odd = g[1] * (6 * ROOT_HALF);
   t[0] = g[0];
   t[1] = even + odd;
   t[2] = even - odd;
@@ -131,7 +131,7 @@ INLINE void winograd4_edge_gradient(const vf g[4], vf t[6]) {
 
 INLINE void winograd4_taps(const vf m[6], vf y[3]) {
   const vf sum = m[1] + m[2], sum2 = m[3] + m[4];
-  y[0] = m[0] + sum + sum2;
-  y[1] = (m[1] - m[2]) * ROOT_HALF + (m[3] - m[4]) * ROOT_TWO;
-  y[2] = sum * 0.5f + sum2 * 2 + m[5];
+  y[0] = m[0] + (sum * 4 + sum2) * (1.0f / 12);
+  y[1] = ((m[1] - m[2]) * 2 + m[3] - m[4]) * (ROOT_TWO / 12);
+  y[2] = (sum + sum2) * (1.0f / 6) + m[5];
 }

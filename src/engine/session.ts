@@ -47,7 +47,7 @@ export interface SessionOptions {
   /**
    * Keep the weights of convolutions as float16 (default false): half the memory, and at batch 1 up to a
    * sixth less time. Products and sums stay float32; logits differ by less than a thousandth of the largest. Needs native kernels, and
-   * weights up to 16,384.
+   * weights up to 2,048.
    */
   readonly halfWeights?: boolean;
   /**

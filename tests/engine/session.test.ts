@@ -70,7 +70,7 @@ describe("the plan", () => {
     const graph: Graph = { ...plain, initializers: new Map([...plain.initializers, [name, large]]) };
     withSession(graph, {}, (session) => expect(session.plan().steps.length).toBeGreaterThan(0));
     expect(() => withSession(graph, { halfWeights: true }, () => 0)).toThrow(
-      /expected weights of ".+" up to 16384, as float16 holds them, received 20000: leave halfWeights out/,
+      /expected weights of ".+" up to 2048, as float16 holds them, received 20000: leave halfWeights out/,
     );
   });
 

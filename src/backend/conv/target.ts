@@ -12,8 +12,8 @@ export interface ConvTarget extends Pick<Backend, "lanes" | "panelColumns" | "mi
 /** Words of scratch memory that a kernel's thread has (POOL_SCRATCH_BYTES of kernels/pool.h). */
 export const scratchWords = (2 << 20) / 4;
 
-/** A weight whose Winograd points (at most 2.25 times as large) are still far from float16's limit of 65,504. */
-const largestHalfWeight = 2 ** 14;
+/** A weight whose Winograd points (at most 20 times as large) are still below float16's limit of 65,504. */
+const largestHalfWeight = 2 ** 11;
 
 /** Words of memory that so many packed weights take. */
 export function packedWordsOf(weights: number, { halfWeights }: ConvTarget): number {
