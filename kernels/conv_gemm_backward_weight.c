@@ -179,8 +179,7 @@ void conv_gemm_backward_weight_task(arguments *a, int task, int thread) {
         const int count = tap_segments(a, &c, ky, kx, segments);
         if (count == 0) continue;
         for (int i = 0; i < b.quads; i++)
-          for (int p = 0; p < b.panels; p++)
-            micro_columns(segments, count, x + i * x_words, x_step, dy + p * dy_words, b.outputs - p * PANEL, tap + (i * b.panels + p) * MICRO_SIZE);
+          micro_columns(segments, count, x + i * x_words, x_step, dy, dy_words, b.outputs, tap + i * b.panels * MICRO_SIZE);
       }
   }
   store_block(a, &b, sums);

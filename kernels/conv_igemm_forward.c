@@ -80,62 +80,82 @@ static void ask_for_tile(const igemm_tile *tile, int inputs) {
       for (int i = 0; i < inputs; i += 16) __builtin_prefetch(tap->row[r] + i, 0, 3);
 }
 
-static void gather_tile(const window *w, int row, int end, int channel, int inputs, float *to, igemm_tile *tile) {
-  const int depth = w->taps_y * w->taps_x * inputs;
-  for (int r = 0; r < MICRO_ROWS; r++) {
-    const int inside = row + r < end;
-    if (inside) gather_row(w, row + r, channel, inputs, to + r * depth);
-    tile->taps->row[r] = inside ? to + r * depth : to;
-    tile->outputs[r] = inside ? window_output(w, window_at(w, row + r)) : 0;
-  }
-  tile->taps->weights = 0;
-  tile->count = 1;
+// The part of the output that a task makes.
+typedef struct {
+  int first_row, end_row, group, first_panel, last_panel;
+} igemm_block;
+
+static igemm_block block_of(const conv_igemm_forward_args *args, const igemm *g, int task) {
+  const int panel_blocks = ceil_div(g->panels, g->block_panels);
+  igemm_block b;
+  b.first_panel = task % panel_blocks * g->block_panels;
+  b.last_panel = min_int(b.first_panel + g->block_panels, g->panels);
+  b.group = task / panel_blocks % args->groups;
+  b.first_row = task / panel_blocks / args->groups * g->block_rows;
+  b.end_row = min_int(b.first_row + g->block_rows, window_rows(&g->w));
+  return b;
 }
 
-void conv_igemm_forward_task(const conv_igemm_forward_args *args, int task, int thread) {
-  const igemm g = igemm_of(args);
-  const int panel_blocks = ceil_div(g.panels, g.block_panels);
-  const int first_panel = task % panel_blocks * g.block_panels;
-  const int last_panel = min_int(first_panel + g.block_panels, g.panels);
-  const int group = task / panel_blocks % args->groups;
-  const int first_row = task / panel_blocks / args->groups * g.block_rows;
-  const int end_row = min_int(first_row + g.block_rows, window_rows(&g.w));
-  const int tiles = ceil_div(end_row - first_row, MICRO_ROWS);
-  const int taps = g.w.taps_y * g.w.taps_x;
-  const int tile_taps = args->gather ? 1 : taps;
-  const int depth = args->gather ? taps * g.inputs : g.inputs;
+INLINE const float *panel_weights(const conv_igemm_forward_args *args, const igemm *g, int group, int panel) {
+  return weights_at(F32(args->packed), (long)(group * g->panels + panel) * g->panel_words, args->halves);
+}
 
-  scratch s = scratch_of(thread);
+INLINE output_panel panel_output(const conv_igemm_forward_args *args, const igemm *g, int column, int panel) {
+  return output_of(args->bias ? F32(args->bias) + column : 0, min_int(PANEL, g->outputs - panel * PANEL), args->relu,
+                   args->accumulate);
+}
+
+// Gathered rows [rows][taps · inputs], all of which a panel's weights meet in one call.
+static void multiply_gathered(const conv_igemm_forward_args *args, const igemm *g, const igemm_block *b, scratch s) {
+  const int rows = b->end_row - b->first_row, depth = g->w.taps_y * g->w.taps_x * g->inputs;
+  const long made_rows = ceil_div(rows, MICRO_ROWS) * MICRO_ROWS;
+  float **outputs = scratch_take(&s, rows * (long)sizeof(float *));
+  float *inputs = scratch_floats(&s, made_rows * depth);
+  float *sums = scratch_floats(&s, made_rows * PANEL);
+  for (int r = 0; r < made_rows; r++) {
+    const int row = min_int(b->first_row + r, b->end_row - 1);
+    gather_row(&g->w, row, b->group * g->inputs, g->inputs, inputs + (long)r * depth);
+    if (r < rows) outputs[r] = window_output(&g->w, window_at(&g->w, row));
+  }
+  for (int p = b->first_panel; p < b->last_panel; p++) {
+    const int column = b->group * g->outputs + p * PANEL;
+    const output_panel output = panel_output(args, g, column, p);
+    micro_rows(inputs, depth, rows, panel_weights(args, g, b->group, p), args->halves, g->panel_words, depth, output.columns, 0, sums);
+    for (int r = 0; r < rows; r++) output_store(&output, sums + r * PANEL, outputs[r] + column);
+  }
+}
+
+// Rows read in place, tap by tap.
+static void multiply_taps(const conv_igemm_forward_args *args, const igemm *g, const igemm_block *b, scratch s) {
+  const int tiles = ceil_div(b->end_row - b->first_row, MICRO_ROWS), taps = g->w.taps_y * g->w.taps_x;
   igemm_tile *tile = scratch_take(&s, tiles * (long)sizeof(igemm_tile));
-  micro_tap *table = scratch_take(&s, ((long)tiles * tile_taps + 1) * (long)sizeof(micro_tap));
-  float *inputs = scratch_floats(&s, args->gather ? (long)tiles * MICRO_ROWS * depth : depth);
-  if (!args->gather)
-    for (int i = 0; i < depth; i++) inputs[i] = 0;
+  micro_tap *table = scratch_take(&s, ((long)tiles * taps + 1) * (long)sizeof(micro_tap));
+  const float *zeros = scratch_zeros(&s, g->inputs);
   for (int t = 0; t < tiles; t++) {
-    const int row = first_row + t * MICRO_ROWS;
-    tile[t].taps = table + t * tile_taps;
-    if (args->gather)
-      gather_tile(&g.w, row, end_row, group * g.inputs, g.inputs, inputs + t * MICRO_ROWS * depth, &tile[t]);
-    else
-      tile[t].count = window_tile(&g.w, row, end_row, group * g.inputs, inputs, g.inputs * PANEL, tile[t].taps, tile[t].outputs);
+    tile[t].taps = table + t * taps;
+    tile[t].count = window_tile(&g->w, b->first_row + t * MICRO_ROWS, b->end_row, b->group * g->inputs, zeros, g->inputs * PANEL,
+                                tile[t].taps, tile[t].outputs);
   }
 
-  const int ask = !args->gather && comes_from_afar(&g.w);
+  const int ask = comes_from_afar(&g->w);
   float sums[MICRO_SIZE];
-  const float *bias = args->bias ? F32(args->bias) : 0;
-  for (int p = first_panel; p < last_panel; p++) {
-    const float *panel = weights_at(F32(args->packed), (long)(group * g.panels + p) * g.panel_words, args->halves);
-    const int column = group * g.outputs + p * PANEL;
-    const output_panel output =
-        output_of(bias ? bias + column : 0, min_int(PANEL, g.outputs - p * PANEL), args->relu, args->accumulate);
+  for (int p = b->first_panel; p < b->last_panel; p++) {
+    const int column = b->group * g->outputs + p * PANEL;
+    const output_panel output = panel_output(args, g, column, p);
     for (int t = 0; t < tiles; t++) {
-      if (ask && p == first_panel && t + 1 < tiles) ask_for_tile(&tile[t + 1], g.inputs);
+      if (ask && p == b->first_panel && t + 1 < tiles) ask_for_tile(&tile[t + 1], g->inputs);
       int rows = 0;
       while (rows < MICRO_ROWS && tile[t].outputs[rows]) rows++;
-      micro_taps(tile[t].taps, tile[t].count, rows, panel, args->halves, depth, output.columns,
-                 ahead_of(g.panel_words, depth, t, tiles, args->halves), sums);
+      micro_taps(tile[t].taps, tile[t].count, rows, panel_weights(args, g, b->group, p), args->halves, g->inputs, output.columns,
+                 ahead_of(g->panel_words, g->inputs, t, tiles, args->halves), sums);
       for (int r = 0; r < rows; r++)
         output_store(&output, sums + r * PANEL, tile[t].outputs[r] + column);
     }
   }
+}
+
+void conv_igemm_forward_task(const conv_igemm_forward_args *args, int task, int thread) {
+  const igemm g = igemm_of(args);
+  const igemm_block b = block_of(args, &g, task);
+  (args->gather ? multiply_gathered : multiply_taps)(args, &g, &b, scratch_of(thread));
 }

@@ -195,38 +195,38 @@ INLINE void sum_rows_of(const int rows, const int vectors, const int halves, con
   micro_product(&s, rows, vectors, halves, prefetch, inputs, b, depth, ahead);
   micro_store(&s, rows, vectors, sums);
 }
-NOINLINE static void sum_rows_whole(const float *a, long row_words, const float *b, int depth, micro_ahead ahead, int add,
+// What V8 does around a call takes as long as 25 steps of depth: so all rows are one call's.
+INLINE void sum_all_rows(const int vectors, const int halves, const int prefetch, const float *a, long row_words, int rows,
+                         const float *b, long next, int depth, int add, float *sums) {
+  const int passes = (rows + MICRO_ROWS - 1) / MICRO_ROWS;
+  NO_UNROLL
+  for (int pass = 0; pass < passes; pass++, rows -= MICRO_ROWS, a += MICRO_ROWS * row_words, sums += MICRO_SIZE) {
+    const micro_ahead ahead = prefetch && next ? ahead_of(next, depth, pass, passes, halves) : nothing_ahead;
+    if (are_few(rows)) sum_rows_of(FEW_ROWS, vectors, halves, prefetch, a, row_words, b, depth, ahead, add, sums);
+    else if (prefetch && ahead.step) sum_rows_of(MICRO_ROWS, vectors, halves, 1, a, row_words, b, depth, ahead, add, sums);
+    else sum_rows_of(MICRO_ROWS, vectors, halves, 0, a, row_words, b, depth, ahead, add, sums);
+  }
+}
+NOINLINE static void sum_rows_whole(const float *a, long row_words, int rows, const float *b, long next, int depth, int add,
                                    float *sums) {
-  sum_rows_of(MICRO_ROWS, MICRO_VECTORS, 0, 1, a, row_words, b, depth, ahead, add, sums);
+  sum_all_rows(MICRO_VECTORS, 0, MICRO_PREFETCH, a, row_words, rows, b, next, depth, add, sums);
 }
-NOINLINE static void sum_rows_few(const float *a, long row_words, const float *b, int depth, micro_ahead ahead, int add,
-                                 float *sums) {
-  sum_rows_of(FEW_ROWS, MICRO_VECTORS, 0, 1, a, row_words, b, depth, ahead, add, sums);
+NOINLINE static void sum_rows_narrow(const float *a, long row_words, int rows, const float *b, int depth, int add, float *sums) {
+  sum_all_rows(HALF_VECTORS, 0, 0, a, row_words, rows, b, 0, depth, add, sums);
 }
-NOINLINE static void sum_rows_cached(const float *a, long row_words, const float *b, int depth, int add, float *sums) {
-  sum_rows_of(MICRO_ROWS, MICRO_VECTORS, 0, 0, a, row_words, b, depth, nothing_ahead, add, sums);
-}
-NOINLINE static void sum_rows_narrow(const float *a, long row_words, const float *b, int depth, int add, float *sums) {
-  sum_rows_of(MICRO_ROWS, HALF_VECTORS, 0, 0, a, row_words, b, depth, nothing_ahead, add, sums);
-}
-NOINLINE static void sum_rows_of_halves(const float *a, long row_words, const float *b, int depth, micro_ahead ahead, int add,
+NOINLINE static void sum_rows_of_halves(const float *a, long row_words, int rows, const float *b, long next, int depth, int add,
                                        float *sums) {
-  sum_rows_of(MICRO_ROWS, MICRO_VECTORS, 1, 1, a, row_words, b, depth, ahead, add, sums);
-}
-NOINLINE static void sum_few_rows_of_halves(const float *a, long row_words, const float *b, int depth, micro_ahead ahead,
-                                           int add, float *sums) {
-  sum_rows_of(FEW_ROWS, MICRO_VECTORS, 1, 1, a, row_words, b, depth, ahead, add, sums);
+  sum_all_rows(MICRO_VECTORS, 1, MICRO_PREFETCH, a, row_words, rows, b, next, depth, add, sums);
 }
 
-// The same with one tap, whose inputs are `row_words` apart; add: onto what the sums hold.
-INLINE void micro_rows(const float *a, long row_words, int rows, const float *b, int halves, int depth, int columns,
-                       micro_ahead ahead, int add, float *sums) {
-  const int few = are_few(rows);
-  if (HALF_WEIGHTS && halves) (few ? sum_few_rows_of_halves : sum_rows_of_halves)(a, row_words, b, depth, ahead, add, sums);
-  else if (columns <= HALF_PANEL) sum_rows_narrow(a, row_words, b, depth, add, sums);
-  else if (few) sum_rows_few(a, row_words, b, depth, ahead, add, sums);
-  else if (ahead.step == 0 || !MICRO_PREFETCH) sum_rows_cached(a, row_words, b, depth, add, sums);
-  else sum_rows_whole(a, row_words, b, depth, ahead, add, sums);
+// The same with one tap, for any number of rows, whose inputs are `row_words` apart: sums [rows][PANEL], whole micro-tiles of them
+// (inputs that are read for these must exist). next: weights from b to the block that is multiplied next, which is asked for ahead; 0: nothing.
+// add: onto what the sums hold.
+INLINE void micro_rows(const float *a, long row_words, int rows, const float *b, int halves, long next, int depth, int columns,
+                       int add, float *sums) {
+  if (HALF_WEIGHTS && halves) sum_rows_of_halves(a, row_words, rows, b, next, depth, add, sums);
+  else if (columns <= HALF_PANEL) sum_rows_narrow(a, row_words, rows, b, depth, add, sums);
+  else sum_rows_whole(a, row_words, rows, b, next, depth, add, sums);
 }
 
 // Positions in a row of packed inputs [positions][MICRO_ROWS] and packed output gradients [positions][PANEL]: the offsets
@@ -251,19 +251,11 @@ INLINE void sum_columns(const int vectors, const micro_segment *s, int segments,
   }
   micro_add(&total, vectors, sums);
 }
-NOINLINE static void sum_columns_whole(const micro_segment *s, int segments, const float *x, int x_step, const float *dy,
-                                       float *sums) {
-  sum_columns(MICRO_VECTORS, s, segments, x, x_step, dy, sums);
-}
-NOINLINE static void sum_columns_narrow(const micro_segment *s, int segments, const float *x, int x_step, const float *dy,
-                                      float *sums) {
-  sum_columns(HALF_VECTORS, s, segments, x, x_step, dy, sums);
-}
-
-// sums [MICRO_ROWS][PANEL] += Σ_positions x[position][·] · dy[position][·], the first `columns` of each row at least;
-// inputs are x_step words apart.
-INLINE void micro_columns(const micro_segment *s, int segments, const float *x, int x_step, const float *dy, int columns,
-                          float *sums) {
-  if (columns > HALF_PANEL) sum_columns_whole(s, segments, x, x_step, dy, sums);
-  else sum_columns_narrow(s, segments, x, x_step, dy, sums);
+// sums [panels][MICRO_ROWS][PANEL] += Σ_positions x[position][·] · dy[position][·] for so many columns, whose panels are `dy_words` apart;
+// inputs are x_step words apart. Of the last panel the `columns` that are left at least.
+NOINLINE static void micro_columns(const micro_segment *s, int segments, const float *x, int x_step, const float *dy, long dy_words,
+                                   int columns, float *sums) {
+  for (; columns > HALF_PANEL; columns -= PANEL, dy += dy_words, sums += MICRO_SIZE)
+    sum_columns(MICRO_VECTORS, s, segments, x, x_step, dy, sums);
+  if (columns > 0) sum_columns(HALF_VECTORS, s, segments, x, x_step, dy, sums);
 }

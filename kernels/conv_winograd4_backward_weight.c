@@ -105,8 +105,7 @@ static void multiply_point(const block *b, tile_range range, int first, const fl
     const float *quad = x + i * MICRO_ROWS / LANES * b->x_column + i * MICRO_ROWS % LANES;
     float *sums = products + (long)i * panels * MICRO_SIZE;
     for (int k = 0; first && k < b->panels * MICRO_SIZE; k += LANES) store(sums + k, splat(0));
-    for (int p = 0; p < b->panels; p++, sums += MICRO_SIZE)
-      micro_columns(&tiles, 1, quad, LANES, dy + p * b->dy_column, b->outputs - p * PANEL, sums);
+    micro_columns(&tiles, 1, quad, LANES, dy, b->dy_column, b->outputs, sums);
   }
 }
 

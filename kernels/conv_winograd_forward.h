@@ -169,14 +169,9 @@ void CONV_NAME(_forward_task)(forward_arguments *a, int task, int thread) {
       for (int point = 0; point < TILE_POINTS; point++) {
         const long at = kernel_point(point) * parts.point_words, next = kernel_point(point + 1) * parts.point_words;
         const tile_range range = tiles_of_point(&order, point);
-        const int passes = ceil_div(range.end - range.begin, MICRO_ROWS);
-        for (int pass = 0; pass < passes; pass++) {
-          const long row = range.begin + pass * MICRO_ROWS;
-          micro_rows(transformed + point * point_words + row * row_words + first, row_words, range.end - row,
-                     weights_at(weights, at, halves), halves, depth, columns,
-                     a->packed_points ? ahead_of(next - at, depth, pass, passes, halves) : nothing_ahead, first > 0,
-                     products + point * product_words + row * PANEL);
-        }
+        micro_rows(transformed + point * point_words + range.begin * row_words + first, row_words, range.end - range.begin,
+                   weights_at(weights, at, halves), halves, a->packed_points ? next - at : 0, depth, columns, first > 0,
+                   products + point * product_words + range.begin * PANEL);
       }
     }
     const int column = group * outputs + panel * PANEL;

@@ -104,9 +104,9 @@ export function igemmShape(w: ConvWindow, groups: number, target: ConvTarget) {
   const inputs = w.in_channels / groups;
   const gather = inputs < gatherBelowInputs && taps > 1;
   const rows = w.batch * w.grid_height * w.grid_width;
-  // In words: a tile's record and its taps, gathered rows or one of zeros.
+  // In words, of a tile: its rows' addresses, gathered inputs and sums; or its record and its taps, and once for all a row of zeros.
   const tap = tapWords(target);
-  const tileWords = tap + 6 + (gather ? tap + 2 + target.microRows * taps * inputs : taps * tap);
+  const tileWords = gather ? target.microRows * (2 + taps * inputs + target.panelColumns) : tap + 6 + taps * tap;
   checkScratch(tileWords + inputs + 256);
   const maxTiles = Math.floor((scratchWords - inputs - 256) / tileWords);
   const tiles = Math.min(ceilDiv(rows, target.microRows), blockRows / target.microRows, maxTiles);
