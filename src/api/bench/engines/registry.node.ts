@@ -1,7 +1,7 @@
 import { nativeAbsence } from "../../../backend/native/native-backend.js";
 import type { BenchEngine } from "../job.js";
 import { onnxruntimeNode, onnxruntimeWeb } from "./onnxruntime.node.js";
-import { pytorch } from "./pytorch.node.js";
+import { ncnn, pytorch } from "./python.node.js";
 import { type OwnOptions, repvggEngine } from "./repvgg.node.js";
 import { tfjs } from "./tfjs.node.js";
 
@@ -9,6 +9,7 @@ import { tfjs } from "./tfjs.node.js";
 const peers: Readonly<Record<string, BenchEngine>> = {
   "onnxruntime-node": onnxruntimeNode,
   "onnxruntime-web": onnxruntimeWeb,
+  ncnn,
   pytorch,
   tfjs,
 };
