@@ -108,12 +108,6 @@ static inline kernel_part parts_of(int packed_points, int inputs) {
   return (kernel_part){part, part * PANEL + 16};
 }
 
-// The point of the kernel that a tile's point meets; after the last, where the next panel's begin.
-static inline int kernel_point(int point) {
-  if (point == TILE_POINTS) return KERNEL_POINTS;
-  return min_int(point / TILE, KERNEL_TILE - 1) * KERNEL_TILE + min_int(point % TILE, KERNEL_TILE - 1);
-}
-
 // Rows of transformed tiles that micro-tiles read: they may go beyond the last tile of a point.
 static inline int order_rows(const tile_order *o) {
   int rows = 0;
@@ -148,10 +142,10 @@ void CONV_NAME(_forward_task)(forward_arguments *a, int task, int thread) {
   float *kernels = scratch_floats(&s, a->packed_points ? 0 : KERNEL_POINTS * parts.point_words);
 
   for (int t = 0; t < rows; t++) {
-    const float *pixels[TILE_POINTS];
+    const float *pixels[TILE_INPUTS * TILE_INPUTS];
     const tile_position p = tile_at(order.tile[min_int(t, tiles - 1)], a->out_height, a->out_width);
-    tile_pixels(F32(a->x), a->in_height, a->in_width, a->in_channels, p.n, p.y * WINOGRAD_STRIDE - a->pad_y,
-                p.x * WINOGRAD_STRIDE - a->pad_x, TILE, group * inputs, zeros, pixels);
+    tile_pixels(F32(a->x), a->in_height, a->in_width, a->in_channels, p.n, tile_input(p.y) - a->pad_y, tile_input(p.x) - a->pad_x,
+                TILE_INPUTS, group * inputs, zeros, pixels);
     transform_input(pixels, p, inputs, transformed + t * row_words, point_words, LANES);
   }
   for (int panel = first_panel; panel < end_panel; panel++) {
@@ -167,7 +161,8 @@ void CONV_NAME(_forward_task)(forward_arguments *a, int task, int thread) {
         weights = kernels;
       }
       for (int point = 0; point < TILE_POINTS; point++) {
-        const long at = kernel_point(point) * parts.point_words, next = kernel_point(point + 1) * parts.point_words;
+        const int next_point = point + 1 < TILE_POINTS ? kernel_point(point + 1) : KERNEL_POINTS; // after the last, the next panel's
+        const long at = kernel_point(point) * parts.point_words, next = next_point * parts.point_words;
         const tile_range range = tiles_of_point(&order, point);
         micro_rows(transformed + point * point_words + range.begin * row_words + first, row_words, range.end - range.begin,
                    weights_at(weights, at, halves), halves, a->packed_points ? next - at : 0, depth, columns, first > 0,

@@ -1,5 +1,6 @@
-// Tiles of an image and the transform of their inputs. To be included with WINOGRAD (2 or 4: outputs of a tile on each axis),
-// WINOGRAD_STRIDE (1 or 2) and WINOGRAD_KIND (what its kernels are called) defined.
+// Tiles of an image and the transform of their inputs. To be included with WINOGRAD (outputs of a tile on each axis), WINOGRAD_STRIDE (1
+// or 2), WINOGRAD_KIND (what its kernels are called) and, for the gradient of the input of a convolution of stride 2,
+// WINOGRAD_TRANSPOSED defined.
 #include "conv_micro.h"
 #include "conv_winograd_transforms.h"
 
@@ -7,14 +8,29 @@
 #define WINOGRAD_JOIN(a, b, c) WINOGRAD_JOIN_(a, b, c)
 #define WINOGRAD_NAME(suffix) WINOGRAD_JOIN(winograd, WINOGRAD_KIND, suffix)
 
-// A tile reads TILE × TILE inputs, makes as many points of them and gives WINOGRAD × WINOGRAD outputs. On each axis
-// point i meets kernel point min(i, KERNEL_TILE − 1): with stride 2 the odd inputs all meet the same one.
-enum {
-  TILE = WINOGRAD_STRIDE == 1 ? WINOGRAD + 2 : 2 * WINOGRAD + 1,
-  TILE_POINTS = TILE * TILE,
-  KERNEL_TILE = WINOGRAD + 2,
-  KERNEL_POINTS = KERNEL_TILE * KERNEL_TILE
-};
+// A tile reads TILE_INPUTS × TILE_INPUTS inputs, makes TILE × TILE points of them and gives WINOGRAD × WINOGRAD outputs. On each axis
+// point i meets kernel point min(i, KERNEL_TILE − 1): with stride 2 several meet the same one.
+#ifdef WINOGRAD_TRANSPOSED
+enum { TILE_INPUTS = WINOGRAD / 2 + 1, TILE = WINOGRAD + 1, KERNEL_TILE = WINOGRAD / 2 + 2 };
+#elif WINOGRAD_STRIDE == 2
+enum { TILE_INPUTS = 2 * WINOGRAD + 1, TILE = TILE_INPUTS, KERNEL_TILE = WINOGRAD + 2 };
+#else
+enum { TILE_INPUTS = WINOGRAD + 2, TILE = TILE_INPUTS, KERNEL_TILE = WINOGRAD + 2 };
+#endif
+enum { TILE_POINTS = TILE * TILE, KERNEL_POINTS = KERNEL_TILE * KERNEL_TILE };
+
+// The kernel point that a point meets, on an axis and of all.
+static inline int kernel_axis(int point) { return min_int(point, KERNEL_TILE - 1); }
+static inline int kernel_point(int point) { return kernel_axis(point / TILE) * KERNEL_TILE + kernel_axis(point % TILE); }
+
+// The input at which the tile begins whose first output this is, pads left aside.
+static inline int tile_input(int output) {
+#ifdef WINOGRAD_TRANSPOSED
+  return output / WINOGRAD_STRIDE;
+#else
+  return output * WINOGRAD_STRIDE;
+#endif
+}
 
 // Of 14 outputs on an axis a tile of 4 has only 2 at the end: an edge. It is transformed by other formulas on that axis
 // and needs no products at the outer points.
@@ -85,13 +101,13 @@ static inline void tile_pixels(const float *x, int height, int width, int channe
 
 // One vector of `count` channels from channel c on: Bᵀ d B, point by point `point_words` apart; 0 at an edge's outer points.
 INLINE void transform_input_vector(const float *const *pixels, tile_position p, int c, int count, float *to, long point_words) {
-  vf half[TILE][TILE];
-  const int columns = p.edge_x ? EDGE_OUTPUTS + 2 : TILE;
+  vf half[TILE][TILE_INPUTS];
+  const int columns = p.edge_x ? EDGE_OUTPUTS + 2 : TILE_INPUTS;
   NO_UNROLL
   for (int x = 0; x < columns; x++) {
-    vf d[TILE], t[TILE];
+    vf d[TILE_INPUTS], t[TILE];
     UNROLL
-    for (int i = 0; i < TILE; i++) d[i] = load_lanes(pixels[i * TILE + x] + c, count);
+    for (int i = 0; i < TILE_INPUTS; i++) d[i] = load_lanes(pixels[i * TILE_INPUTS + x] + c, count);
     WINOGRAD_AXIS(_data, p.edge_y, d, t);
     UNROLL
     for (int i = 0; i < TILE; i++) half[i][x] = t[i];

@@ -75,19 +75,31 @@ INLINE void winograd4_edge_result(const vf m[6], vf y[4]) {
   y[2] = y[3] = splat(0);
 }
 
-// Stride 2 on one axis: output i = g0·d[2i] + g1·d[2i + 1] + g2·d[2i + 2]. The even inputs meet g0 and g2 in F(4, 2), with
-// points 0, ±1, 2, ∞; the odd ones meet g1 alone, one product for each output.
-INLINE void winograd4_stride2_data(const vf d[9], vf t[9]) {
-  const vf a = d[6] - d[2];
-  t[0] = (d[0] - d[4]) * 2 + a;
-  t[1] = a - d[2] - d[4];
-  t[2] = a + (d[2] - d[4]) * 3;
+// F(4, 2) at 0, ±1, 2, ∞: y[i] = a·e[i] + b·e[i + 1].
+INLINE void winograd_pair_data(const vf e[5], vf t[5]) {
+  const vf a = e[3] - e[1];
+  t[0] = (e[0] - e[2]) * 2 + a;
+  t[1] = a - e[1] - e[2];
+  t[2] = a + (e[1] - e[2]) * 3;
   t[3] = a;
-  t[4] = d[8] - d[4] - a * 2;
-  t[5] = d[1];
-  t[6] = d[3];
-  t[7] = d[5];
-  t[8] = d[7];
+  t[4] = e[4] - e[2] - a * 2;
+}
+
+INLINE void winograd_pair_result(const vf m[5], vf y[4]) {
+  const vf sum = m[1] + m[2], difference = m[1] - m[2];
+  y[0] = m[0] + sum + m[3];
+  y[1] = difference + m[3] * 2;
+  y[2] = sum + m[3] * 4;
+  y[3] = difference + m[3] * 8 + m[4];
+}
+
+// Stride 2 on one axis: output i = g0·d[2i] + g1·d[2i + 1] + g2·d[2i + 2]. The even inputs meet g0 and g2 in F(4, 2); the odd ones
+// meet g1 alone, one product for each output.
+INLINE void winograd4_stride2_data(const vf d[9], vf t[9]) {
+  const vf even[5] = {d[0], d[2], d[4], d[6], d[8]};
+  winograd_pair_data(even, t);
+  UNROLL
+  for (int i = 0; i < 4; i++) t[5 + i] = d[2 * i + 1];
 }
 
 INLINE void winograd4_stride2_kernel(const vf g[3], vf t[6]) {
@@ -100,11 +112,48 @@ INLINE void winograd4_stride2_kernel(const vf g[3], vf t[6]) {
 }
 
 INLINE void winograd4_stride2_result(const vf m[9], vf y[4]) {
-  const vf sum = m[1] + m[2], difference = m[1] - m[2];
-  y[0] = m[0] + sum + m[3] + m[5];
-  y[1] = difference + m[3] * 2 + m[6];
-  y[2] = sum + m[3] * 4 + m[7];
-  y[3] = difference + m[3] * 8 + m[4] + m[8];
+  winograd_pair_result(m, y);
+  UNROLL
+  for (int i = 0; i < 4; i++) y[i] += m[5 + i];
+}
+
+// The gradient of the input of a convolution of stride 2 and pad 1: of two neighbours, one meets the middle tap of one output gradient, the
+// next the outer taps of two. The kernel is rotated, so these are g0 and g2 in this order.
+INLINE void winograd8_transposed2_data(const vf d[5], vf t[9]) {
+  winograd_pair_data(d, t);
+  UNROLL
+  for (int i = 0; i < 4; i++) t[5 + i] = d[i];
+}
+
+#define winograd8_transposed2_kernel winograd4_stride2_kernel
+
+INLINE void winograd8_transposed2_result(const vf m[9], vf y[8]) {
+  vf odd[4];
+  winograd_pair_result(m, odd);
+  UNROLL
+  for (int i = 0; i < 4; i++) {
+    y[2 * i] = m[5 + i];
+    y[2 * i + 1] = odd[i];
+  }
+}
+
+// The gradient of the weights of stride 2: the transposes of winograd4_stride2_result and of winograd4_stride2_kernel.
+INLINE void winograd4_stride2_gradient(const vf g[4], vf t[9]) {
+  const vf even = g[0] + g[2], odd = g[1] + g[3];
+  t[0] = g[0];
+  t[1] = even + odd;
+  t[2] = even - odd;
+  t[3] = g[0] + g[1] * 2 + g[2] * 4 + g[3] * 8;
+  t[4] = g[3];
+  UNROLL
+  for (int i = 0; i < 4; i++) t[5 + i] = g[i];
+}
+
+INLINE void winograd4_stride2_taps(const vf m[6], vf y[3]) {
+  const vf half = m[1] * 0.5f;
+  y[0] = m[0] * 0.5f - half + (m[3] - m[2]) * (1.0f / 6);
+  y[1] = m[5];
+  y[2] = m[4] - half + (m[2] + m[3] * 2) * (1.0f / 6);
 }
 
 // F(3, 4), the gradient of the weights: the same points, so the same Bᵀ; G takes 4 output gradients, Aᵀ gives 3 taps.

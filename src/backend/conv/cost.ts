@@ -8,7 +8,6 @@ import {
   productShare,
   type WinogradKind,
   type WinogradProblem,
-  winograd4,
   winogradBlocks,
   winogradTiles,
 } from "./winograd.js";
@@ -80,14 +79,13 @@ export function gemmBackwardWeightCost(g: ConvGeometry, target: ConvTarget): Con
 /** Measured: cycles to read a word of the products and make taps of it. */
 const productCycles = 0.5;
 
-export function winogradBackwardWeightCost(g: ConvGeometry, target: ConvTarget): ConvCost {
-  const products =
-    36 *
+export function winogradBackwardWeightCost(g: ConvGeometry, kind: WinogradKind, target: ConvTarget): ConvCost {
+  const kernels =
     roundUp(g.inChannels / g.groups, target.microRows) *
     roundUp(g.outChannels / g.groups, target.panelColumns) *
     g.groups;
   const problem = forwardProblem(g);
-  const multiplications = winogradTiles(problem, winograd4) * productShare(problem, winograd4) * products;
-  const finish = (products * productCycles) / target.threads;
-  return { multiplications, cycles: winogradGradientBlocks(g, target).cycles + finish };
+  const multiplications = winogradTiles(problem, kind) * productShare(problem, kind) * kind.points ** 2 * kernels;
+  const finish = (kind.kernelPoints ** 2 * kernels * productCycles) / target.threads;
+  return { multiplications, cycles: winogradGradientBlocks(g, kind, target).cycles + finish };
 }

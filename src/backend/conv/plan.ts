@@ -15,16 +15,18 @@ import { gemmBackwardWeight } from "./weight-gradient.js";
 import {
   backwardDataProblem,
   forwardProblem,
+  isTransposedWinograd,
   isWinograd,
   type WinogradKind,
   winograd2,
   winograd4,
   winograd4Stride2,
+  winograd8Transposed2,
   winogradBackwardData,
   winogradFits,
   winogradForward,
 } from "./winograd.js";
-import { winogradBackwardWeight } from "./winograd-weight-gradient.js";
+import { type GradientKind, winogradBackwardWeight } from "./winograd-weight-gradient.js";
 
 export type { ConvCost } from "./cost.js";
 export type { ConvTarget } from "./target.js";
@@ -43,13 +45,25 @@ type Algorithms<Plan> = Readonly<Record<string, Algorithm<Plan>>>;
 /** Every product once, in channels as lanes: where it applies nothing else comes near. */
 const depthwiseCost = (g: ConvGeometry): ConvCost => ({ multiplications: convMacs(g), cycles: 0 });
 
-function winograd(kind: WinogradKind, role: "forward" | "backward-data"): Algorithm<ConvPlan> {
+function winograd(
+  kind: WinogradKind,
+  role: "forward" | "backward-data",
+  applies = (g: ConvGeometry) => isWinograd(g, kind.stride),
+): Algorithm<ConvPlan> {
   const problem = role === "forward" ? forwardProblem : backwardDataProblem;
   const plan = role === "forward" ? winogradForward : winogradBackwardData;
   return {
-    applies: (g, target) => isWinograd(g, kind.stride) && winogradFits(problem(g), kind, target),
+    applies: (g, target) => applies(g) && winogradFits(problem(g), kind, target),
     cost: (g, target) => winogradCost(problem(g), kind, target),
     plan: (g, target) => plan(g, kind, target),
+  };
+}
+
+function winogradWeightGradient(kind: GradientKind): Algorithm<ConvWeightGradientPlan> {
+  return {
+    applies: (g) => isWinograd(g, kind.stride),
+    cost: (g, target) => winogradBackwardWeightCost(g, kind, target),
+    plan: (g, target) => winogradBackwardWeight(g, kind, target),
   };
 }
 
@@ -65,12 +79,14 @@ const backwardData: Algorithms<ConvPlan> = {
   igemm: { applies: () => true, cost: igemmBackwardDataCost, plan: igemmBackwardData },
   winograd2: winograd(winograd2, "backward-data"),
   winograd4: winograd(winograd4, "backward-data"),
+  winograd8_transposed2: winograd(winograd8Transposed2, "backward-data", isTransposedWinograd),
   depthwise: { applies: isDepthwise, cost: depthwiseCost, plan: depthwiseBackwardData },
 };
 
 const backwardWeight: Algorithms<ConvWeightGradientPlan> = {
   gemm: { applies: () => true, cost: gemmBackwardWeightCost, plan: gemmBackwardWeight },
-  winograd4: { applies: (g) => isWinograd(g), cost: winogradBackwardWeightCost, plan: winogradBackwardWeight },
+  winograd4: winogradWeightGradient(winograd4),
+  winograd4_stride2: winogradWeightGradient(winograd4Stride2),
   depthwise: { applies: isDepthwise, cost: depthwiseCost, plan: depthwiseBackwardWeight },
 };
 

@@ -3,9 +3,11 @@ import type { KernelCall } from "../backend.js";
 import type { ConvPlan } from "../convolution.js";
 import { type ConvTarget, ceilDiv, madeRows, packedWordsOf, packingLimit, roundUp, scratchWords } from "./target.js";
 
+type WinogradName = "winograd2" | "winograd4" | "winograd4_stride2" | "winograd8_transposed2";
+
 /** A variant of Winograd's algorithm for 3×3 kernels. */
-export interface WinogradKind {
-  readonly name: "winograd2" | "winograd4" | "winograd4_stride2";
+export interface WinogradKind<Name extends WinogradName = WinogradName> {
+  readonly name: Name;
   readonly stride: 1 | 2;
   /** Outputs of a tile on each axis. */
   readonly outputs: number;
@@ -20,17 +22,21 @@ export interface WinogradKind {
   readonly outputCycles: number;
 }
 
-export const winograd2: WinogradKind = {
+export const winograd2: WinogradKind<"winograd2"> = {
   ...{ name: "winograd2", stride: 1, outputs: 2, points: 4, kernelPoints: 4 },
   ...{ inputCycles: 40, kernelCycles: 32, outputCycles: 48 },
 };
-export const winograd4: WinogradKind = {
+export const winograd4: WinogradKind<"winograd4"> = {
   ...{ name: "winograd4", stride: 1, outputs: 4, points: 6, kernelPoints: 6, edge: { outputs: 2, points: 4 } },
   ...{ inputCycles: 95, kernelCycles: 45, outputCycles: 95 },
 };
-export const winograd4Stride2: WinogradKind = {
+export const winograd4Stride2: WinogradKind<"winograd4_stride2"> = {
   ...{ name: "winograd4_stride2", stride: 2, outputs: 4, points: 9, kernelPoints: 6 },
   ...{ inputCycles: 150, kernelCycles: 50, outputCycles: 150 },
+};
+export const winograd8Transposed2: WinogradKind<"winograd8_transposed2"> = {
+  ...{ name: "winograd8_transposed2", stride: 2, outputs: 8, points: 9, kernelPoints: 6 },
+  ...{ inputCycles: 130, kernelCycles: 50, outputCycles: 200 },
 };
 
 /** A 3×3 convolution as Winograd's algorithm sees it; the gradient of the input of one of stride 1 is one too. */
@@ -75,16 +81,25 @@ export function forwardProblem(g: ConvGeometry): WinogradProblem {
   };
 }
 
-/** The gradient of the input: the output's gradient convolved with the rotated kernel, with pads 2 − pad (may be negative). */
+/** True where {@link winograd8Transposed2} computes the gradient of the input. */
+export function isTransposedWinograd(g: ConvGeometry): boolean {
+  return isWinograd(g, 2) && g.padTop === 1 && g.padLeft === 1;
+}
+
+/**
+ * The gradient of the input: the output's gradient convolved with the rotated kernel, with pads 2 − pad (may be negative); with stride 2
+ * and pad 1, tiles of both begin at the same corner.
+ */
 export function backwardDataProblem(g: ConvGeometry): WinogradProblem {
+  const [padY, padX] = g.strideHeight === 2 ? [0, 0] : [2 - g.padTop, 2 - g.padLeft];
   return {
     batch: g.batch,
     inHeight: convOutHeight(g),
     inWidth: convOutWidth(g),
     outHeight: g.height,
     outWidth: g.width,
-    padY: 2 - g.padTop,
-    padX: 2 - g.padLeft,
+    padY,
+    padX,
     groups: g.groups,
     inputs: g.outChannels / g.groups,
     outputs: g.inChannels / g.groups,
