@@ -2,9 +2,10 @@
 //   --sets a0-224x1,a0-224x16,a0-32x64   --roles forward,backward-data,backward-weight   --threads 1   --passes 7   --kernel 3×3   --backend native   --json
 // All layers run once a pass, one after another, so that each finds its weights as cold as in a net; the best pass counts (noise only adds).
 // GFLOP/s "direct" counts every product of the plain convolution, padding included (2 · MACs), as is usual; "real" counts
-// what the algorithm multiplies. The last column is real ÷ the micro-kernel's own peak on as many threads, same run.
+// what the algorithm multiplies. "of peak" is real ÷ the micro-kernel's own peak on as many threads, "of memory" the time that packed
+// weights, input and output take at the rate at which memory is read, ÷ the layer's, same run. "bound" names what is left to gain: see boundOf.
 import { parseArgs } from "node:util";
-import { peakGigaflops } from "../dist/analysis/profile/peaks.js";
+import { measurePeaks } from "../dist/analysis/profile/peaks.js";
 import {
   convAlgorithms,
   convCost,
@@ -106,7 +107,7 @@ function prepare(backend, layer, role, algorithm) {
     pointers.push(backend.allocate(words));
     return pointers.at(-1);
   };
-  const done = { layer, role, program: undefined, algorithm, times: [], pack: [], free: undefined };
+  const done = { layer, role, algorithm, times: [], packedWords: weightWords(g) };
   if (role === "backward-weight") {
     const plan = planConvBackwardWeight(g, backend, algorithm);
     const workspace = room(plan.workspaceWords);
@@ -121,6 +122,7 @@ function prepare(backend, layer, role, algorithm) {
     pack.run();
     done.packTime = performance.now() - start;
     pack.dispose();
+    done.packedWords = plan.packedWords;
     done.algorithm = plan.algorithm;
     const buffers = { packed, workspace: room(plan.workspaceWords), ...(forward && { relu: true, bias: w }) };
     done.program = backend.compile(plan.run({ input: forward ? x : y, output: forward ? y : x, ...buffers }));
@@ -134,11 +136,19 @@ function prepare(backend, layer, role, algorithm) {
 
 const best = (values) => Math.min(...values);
 
+/** What takes most of a layer's time: the larger of both shares, or where three tenths are neither, what is beside the products. */
+function boundOf(ofPeak, ofMemory, algorithm) {
+  if (Math.max(ofPeak, ofMemory) < 0.7) return algorithm.startsWith("winograd") ? "transforms" : "gathering";
+  return ofMemory > ofPeak ? "memory" : "multiply-adds";
+}
+
 const results = [];
 for (const threads of options.threads.split(",").map(Number)) {
   const backend = await createBackend({ threads, ...(options.backend && { kernels: options.backend }) });
-  const peakRate = peakGigaflops(backend);
-  console.log(`\n${backend.name}, ${threads} thread(s), micro-kernel peak ${peakRate.toFixed(1)} GFLOP/s`);
+  const { gigaflops: peakRate, gigabytesPerSecond } = measurePeaks(backend);
+  console.log(
+    `\n${backend.name}, ${threads} thread(s), micro-kernel peak ${peakRate.toFixed(1)} GFLOP/s, memory ${gigabytesPerSecond.toFixed(1)} GB/s`,
+  );
   for (const set of options.sets.split(",")) {
     for (const role of options.roles.split(",")) {
       const layers = layersOfSet(set).filter(
@@ -156,22 +166,29 @@ for (const threads of options.threads.split(",").map(Number)) {
         }
       }
       console.log(`\n${set} ${role}`);
-      console.log("layer            ×   algorithm    pack ms       ms   direct     real   of peak");
+      console.log(
+        "layer            ×   algorithm              pack ms       ms   direct     real   of peak of memory  bound",
+      );
       let total = 0;
-      for (const { layer, algorithm, times, packTime, free } of benches) {
+      for (const { layer, algorithm, times, packTime, packedWords, free } of benches) {
         const ms = best(times);
         const direct = (2 * convMacs(layer.geometry)) / ms / 1e6;
         const real = (2 * convCost(layer.geometry, role, algorithm, backend).multiplications) / ms / 1e6;
+        const words = packedWords + inputWords(layer.geometry) + outputWords(layer.geometry);
+        const [ofPeak, ofMemory] = [real / peakRate, (4 * words) / gigabytesPerSecond / 1e6 / ms];
+        const bound = boundOf(ofPeak, ofMemory, algorithm);
         total += ms * layer.count;
         const cells = [
           layer.name.padEnd(14),
           String(layer.count).padStart(3),
-          ` ${algorithm.padEnd(11)}`,
+          ` ${algorithm.padEnd(21)}`,
           (packTime?.toFixed(2) ?? "–").padStart(8),
           ms.toFixed(3).padStart(8),
           direct.toFixed(1).padStart(8),
           real.toFixed(1).padStart(8),
-          `${((100 * real) / peakRate).toFixed(0)} %`.padStart(9),
+          `${(100 * ofPeak).toFixed(0)} %`.padStart(9),
+          `${(100 * ofMemory).toFixed(0)} %`.padStart(9),
+          ` ${bound}`,
         ];
         console.log(cells.join(" "));
         results.push({
@@ -185,7 +202,9 @@ for (const threads of options.threads.split(",").map(Number)) {
           packTime,
           direct,
           real,
-          peak: peakRate,
+          ofPeak,
+          ofMemory,
+          bound,
         });
         free();
       }

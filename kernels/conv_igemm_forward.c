@@ -47,20 +47,24 @@ INLINE void copy_run(const float *from, int n, float *to) {
   store(to + n - LANES, load(from + n - LANES));
 }
 
-// Few inputs a tap (the first layer): one long row [taps][inputs] a position is gathered instead. Taps side by side in
-// memory are copied at once.
-static void gather_row(const window *w, int row, int channel, int inputs, float *to) {
-  const window_position p = window_at(w, row);
-  for (int ky = 0; ky < w->taps_y; ky++) {
-    const float *first = window_input(w, p, ky, 0), *last = window_input(w, p, ky, w->taps_x - 1);
-    if (w->step_x == 1 && inputs == w->in_channels && first && last) {
-      copy_run(first, w->taps_x * inputs, to);
-      to += w->taps_x * inputs;
-      continue;
-    }
-    for (int kx = 0; kx < w->taps_x; kx++, to += inputs) {
-      const float *pixel = window_input(w, p, ky, kx);
-      for (int i = 0; i < inputs; i++) to[i] = pixel ? pixel[channel + i] : 0;
+// Few inputs a tap (the first layer): one long row [taps][inputs] a position is gathered instead, for `count` positions side by side.
+// Taps side by side in memory are copied at once.
+static void gather_rows(const window *w, window_position p, int count, int channel, int inputs, float *to, long row_words) {
+  const int run = w->taps_x * inputs, together = w->step_x == 1 && inputs == w->in_channels;
+  for (int ky = 0; ky < w->taps_y; ky++, to += run) {
+    const int y = p.y * w->stride_y + w->offset_y + ky * w->step_y, is_line = y >= 0 && y < w->in_height;
+    const float *line = w->x + (long)(p.n * w->in_height + (is_line ? y : 0)) * w->in_width * w->in_channels + channel;
+    float *row = to;
+    for (int i = 0; i < count; i++, row += row_words) {
+      const int x = (p.x + i) * w->stride_x + w->offset_x;
+      if (is_line && together && x >= 0 && x + w->taps_x <= w->in_width) {
+        copy_run(line + (long)x * w->in_channels, run, row);
+        continue;
+      }
+      for (int kx = 0; kx < w->taps_x; kx++) {
+        const int column = x + kx * w->step_x, inside = is_line && column >= 0 && column < w->in_width;
+        for (int c = 0; c < inputs; c++) row[kx * inputs + c] = inside ? line[(long)column * w->in_channels + c] : 0;
+      }
     }
   }
 }
@@ -112,11 +116,14 @@ static void multiply_gathered(const conv_igemm_forward_args *args, const igemm *
   float **outputs = scratch_take(&s, rows * (long)sizeof(float *));
   float *inputs = scratch_floats(&s, made_rows * depth);
   float *sums = scratch_floats(&s, made_rows * PANEL);
-  for (int r = 0; r < made_rows; r++) {
-    const int row = min_int(b->first_row + r, b->end_row - 1);
-    gather_row(&g->w, row, b->group * g->inputs, g->inputs, inputs + (long)r * depth);
-    if (r < rows) outputs[r] = window_output(&g->w, window_at(&g->w, row));
+  for (int r = 0, count; r < rows; r += count) {
+    const window_position p = window_at(&g->w, b->first_row + r);
+    count = g->w.batch_inner ? 1 : min_int(rows - r, g->w.grid_width - p.x);
+    gather_rows(&g->w, p, count, b->group * g->inputs, g->inputs, inputs + (long)r * depth, depth);
+    float *output = window_output(&g->w, p);
+    for (int i = 0; i < count; i++, output += g->w.out_stride_x * g->w.out_channels) outputs[r + i] = output;
   }
+  for (long k = (long)rows * depth; k < made_rows * depth; k++) inputs[k] = 0; // rows that fill up a micro-tile
   for (int p = b->first_panel; p < b->last_panel; p++) {
     const int column = b->group * g->outputs + p * PANEL;
     const output_panel output = panel_output(args, g, column, p);

@@ -39,6 +39,10 @@ export const convGeometries: readonly ConvGeometry[] = [
   geometry({ n: 3, h: 33, w: 17, i: 3, o: 17, k: [3, 3], s: [2, 2], p: same }),
   geometry({ n: 1, h: 17, w: 33, i: 1, o: 8, k: [3, 3], p: same }),
   geometry({ n: 1, h: 20, w: 19, i: 3, o: 5, k: [7, 7], s: [2, 2], p: [3, 3, 3, 3] }),
+  // few inputs in the order that skips padding, with dilation, in groups
+  geometry({ n: 6, h: 3, w: 4, i: 3, o: 17, k: [3, 3], p: same }),
+  geometry({ n: 2, h: 9, w: 10, i: 3, o: 8, k: [3, 3], p: [2, 1, 2, 3], d: [2, 2] }),
+  geometry({ n: 1, h: 6, w: 9, i: 6, o: 10, k: [3, 3], s: [1, 2], p: [1, 0, 0, 1], g: 2 }),
   // 3×3, stride 1: what Winograd can do
   geometry({ n: 1, h: 3, w: 3, i: 5, o: 3, k: [3, 3] }),
   geometry({ n: 3, h: 1, w: 1, i: 8, o: 8, k: [3, 3], p: same }),
@@ -63,8 +67,8 @@ export const convGeometries: readonly ConvGeometry[] = [
   geometry({ n: 1, h: 9, w: 9, i: 5, o: 8, k: [2, 2], s: [2, 2] }),
   geometry({ n: 2, h: 13, w: 13, i: 3, o: 16, k: [4, 4], s: [4, 4] }),
   // more inputs than a part of the depth has
-  geometry({ n: 1, h: 7, w: 6, i: 150, o: 20, k: [3, 3], p: same }),
-  geometry({ n: 2, h: 8, w: 7, i: 131, o: 12, k: [3, 3], s: [2, 2], p: same }),
+  geometry({ n: 1, h: 7, w: 6, i: 210, o: 20, k: [3, 3], p: same }),
+  geometry({ n: 2, h: 8, w: 7, i: 195, o: 196, k: [3, 3], s: [2, 2], p: same }),
   geometry({ n: 1, h: 6, w: 5, i: 12, o: 257, k: [3, 3], p: same }),
   // other kernels and dilation
   geometry({ n: 1, h: 6, w: 13, i: 17, o: 5, k: [1, 3], p: [0, 1, 0, 1] }),
