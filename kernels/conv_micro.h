@@ -195,6 +195,7 @@ INLINE void sum_rows_of(const int rows, const int vectors, const int halves, con
   micro_product(&s, rows, vectors, halves, prefetch, inputs, b, depth, ahead);
   micro_store(&s, rows, vectors, sums);
 }
+
 // What V8 does around a call takes as long as 25 steps of depth: so all rows are one call's.
 INLINE void sum_all_rows(const int vectors, const int halves, const int prefetch, const float *a, long row_words, int rows,
                          const float *b, long next, int depth, int add, float *sums) {
@@ -251,6 +252,7 @@ INLINE void sum_columns(const int vectors, const micro_segment *s, int segments,
   }
   micro_add(&total, vectors, sums);
 }
+
 // sums [panels][MICRO_ROWS][PANEL] += Σ_positions x[position][·] · dy[position][·] for so many columns, whose panels are `dy_words` apart;
 // inputs are x_step words apart. Of the last panel the `columns` that are left at least.
 NOINLINE static void micro_columns(const micro_segment *s, int segments, const float *x, int x_step, const float *dy, long dy_words,
