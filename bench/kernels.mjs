@@ -138,7 +138,7 @@ const best = (values) => Math.min(...values);
 
 /** What takes most of a layer's time: the larger of both shares, or where three tenths are neither, what is beside the products. */
 function boundOf(ofPeak, ofMemory, algorithm) {
-  if (Math.max(ofPeak, ofMemory) < 0.7) return algorithm.startsWith("winograd") ? "transforms" : "gathering";
+  if (Math.max(ofPeak, ofMemory) < 0.7) return algorithm.startsWith("winograd") ? "transforms" : "overhead";
   return ofMemory > ofPeak ? "memory" : "multiply-adds";
 }
 
