@@ -17,7 +17,13 @@ const pictures = [
     shown: (page) => page.waitForSelector(".scrubber input:enabled"),
   },
   { name: "classify", address: "classify", viewport: desktop, shown: answered },
-  { name: "phone", address: "classify?picture=horses", viewport: { width: 400, height: 860 }, dark: true, shown: answered },
+  {
+    name: "phone",
+    address: "classify?picture=horses",
+    viewport: { width: 400, height: 860 },
+    dark: true,
+    shown: answered,
+  },
   { name: "why", address: "why", viewport: desktop, shown: (page) => page.waitForSelector(".charts") },
   {
     name: "train",

@@ -1,37 +1,51 @@
-// Copies a run's best net to a folder of assets/models/, in both forms, with what made it; paths of this machine stay out.
-// node scripts/ship-model.mjs RUN FOLDER "name of the data" "command that trained it"
+// Copies a run's best net to a folder of assets/models/, in both forms, as float16, with what made it; paths of this machine stay out.
+// node scripts/ship-model.mjs FOLDER "name of the data" RUN "command that trained it" [RUN "command" …]
+// Of several runs, each began with the net of the one before.
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fold, loadModel, saveModel } from "../dist/index.js";
 
-const [run, folder, data, command] = process.argv.slice(2);
-if (!run || !folder || !data || !command) {
-  console.error('node scripts/ship-model.mjs RUN FOLDER "name of the data" "command that trained it"');
+const [folder, data, ...runArguments] = process.argv.slice(2);
+if (!folder || !data || runArguments.length === 0 || runArguments.length % 2 === 1) {
+  console.error(
+    'node scripts/ship-model.mjs FOLDER "name of the data" RUN "command that trained it" [RUN "command" …]',
+  );
   process.exit(1);
 }
 
-const records = readFileSync(join(run, "metrics.jsonl"), "utf8")
-  .split("\n")
-  .filter((line) => line.startsWith('{"kind":"epoch"'))
-  .map((line) => JSON.parse(line));
-// A run that went on after a stop has written an epoch twice: the later record counts.
-const byEpoch = new Map(records.map(({ wallTime: _, kind: __, ...record }) => [record.epoch, record]));
-const epochs = [...byEpoch.values()];
-const best = epochs.reduce((a, b) => (b.testTop1 > a.testTop1 ? b : a));
-const { config, arithmetic } = JSON.parse(readFileSync(join(run, "config.json"), "utf8"));
+/** @returns what a run was told, and what became of it, epoch by epoch */
+function readRun(run, command) {
+  const records = readFileSync(join(run, "metrics.jsonl"), "utf8")
+    .split("\n")
+    .filter((line) => line.startsWith('{"kind":"epoch"'))
+    .map((line) => JSON.parse(line));
+  // A run that went on after a stop has written an epoch twice: the later record counts.
+  const byEpoch = new Map(records.map(({ wallTime: _, kind: __, ...record }) => [record.epoch, record]));
+  const { config, arithmetic } = JSON.parse(readFileSync(join(run, "config.json"), "utf8"));
+  return { run, command, config, arithmetic, epochs: [...byEpoch.values()] };
+}
 
-const trained = await loadModel(join(run, "best.safetensors"));
+const runs = [];
+for (let i = 0; i < runArguments.length; i += 2) runs.push(readRun(runArguments[i], runArguments[i + 1]));
+const last = runs.at(-1);
+const best = last.epochs.reduce((a, b) => (b.testTop1 > a.testTop1 ? b : a));
+const epochsBefore = runs.slice(0, -1).reduce((sum, { epochs }) => sum + epochs.length, 0);
+
+const trained = await loadModel(join(last.run, "best.safetensors"));
 const pictures = /\d+ pictures/.exec(trained.metadata.provenance["trainedOn"])?.[0] ?? "all pictures";
 const provenance = {
   ...trained.metadata.provenance,
-  trainedOn: `${data}, ${pictures}, ${best.epoch} epochs`,
+  trainedOn: `${data}, ${pictures}, ${epochsBefore + best.epoch} epochs`,
   testTop1: best.testTop1.toFixed(4),
-  command,
+  command: runs.map(({ command }) => command).join(" && "),
 };
-const model = { ...trained, metadata: { ...trained.metadata, provenance } };
+const half = { precision: "f16" };
 mkdirSync(folder, { recursive: true });
-await saveModel(model, join(folder, "train.safetensors"));
-await saveModel(fold(model), join(folder, "plain.safetensors"));
-writeFileSync(join(folder, "config.json"), `${JSON.stringify({ command, data, config, arithmetic }, null, 2)}\n`);
-writeFileSync(join(folder, "metrics.jsonl"), epochs.map((record) => `${JSON.stringify(record)}\n`).join(""));
-console.log(`epoch ${best.epoch} of ${config.epochs}: test top-1 ${(100 * best.testTop1).toFixed(2)} %`);
+await saveModel({ ...trained, metadata: { ...trained.metadata, provenance } }, join(folder, "train.safetensors"), half);
+// What is shipped is folded, not what was rounded to it: both forms are one net.
+await saveModel(fold(await loadModel(join(folder, "train.safetensors"))), join(folder, "plain.safetensors"), half);
+const told = runs.map(({ command, config, arithmetic }) => ({ command, config, arithmetic }));
+writeFileSync(join(folder, "config.json"), `${JSON.stringify({ data, runs: told }, null, 2)}\n`);
+const lines = runs.flatMap(({ epochs }, i) => epochs.map((record) => JSON.stringify({ run: i + 1, ...record })));
+writeFileSync(join(folder, "metrics.jsonl"), lines.map((line) => `${line}\n`).join(""));
+console.log(`epoch ${best.epoch} of ${last.config.epochs}: test top-1 ${(100 * best.testTop1).toFixed(2)} %`);

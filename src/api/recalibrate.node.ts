@@ -42,7 +42,8 @@ export async function recalibrate(
   const { batchSize = 64, images, onImages } = options;
   const opened = typeof data === "string" ? await openDataset(data, "train", options) : data;
   const dataset = images === undefined ? opened : spreadOver(opened, images);
-  const loader = evaluationLoader(dataset, model, { batchSize });
+  // Folders lie sorted by class, and a batch of one class would be normalised as no picture is later.
+  const loader = evaluationLoader(dataset, model, { batchSize, shuffle: true, dropLast: false });
   const { preprocessing } = model.metadata;
   let done = 0;
   try {

@@ -9,7 +9,8 @@ import { createNetwork } from "./network.js";
  * BatchNorm statistics re-estimated over a data set: every BN is run in training mode over all batches, and its running
  * mean and variance become the exact ones of everything that it saw (cumulative, see BatchNormState), instead of an
  * exponential average of the last steps. To be done before folding; weights stay as they are.
- * @param batches of whatever `toInput` understands; their order does not matter but for rounding.
+ * @param batches of whatever `toInput` understands, each a mixture of all classes: it is normalised by itself on its way through the
+ * net. Their order does not matter but for rounding.
  * @param toInput makes a batch a tensor [N,H,W,C] on the given tape.
  * @throws UserError for a model without BatchNorm or a stream without batches.
  */

@@ -35,7 +35,10 @@ describe("wrong command lines get one line", () => {
     ],
     ["train pictures --optimizer sdg", 'expected --optimizer to be sgd or adamw, received "sdg": did you mean sgd?'],
     ["train pictures --epochs", "expected a value after --epochs, received nothing: see repvgg train --help"],
-    ["bench nano --peers caffe", "expected peers of onnxruntime-node, onnxruntime-web, pytorch, tfjs, received caffe"],
+    [
+      "bench nano --peers caffe",
+      "expected peers of onnxruntime-node, onnxruntime-web, ncnn, pytorch, tfjs, received caffe",
+    ],
     ["bench nano --kernels cuda", "expected kernels of native, native-f16, wasm, wasm-relaxed, received cuda"],
     ["bench nano --picture times.gif", "expected --picture to end in .svg or .png, received times.gif"],
     ["train a b", "expected at most 1 argument, received 2: see repvgg train --help"],
