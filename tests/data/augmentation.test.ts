@@ -189,6 +189,10 @@ describe("augment", () => {
       flip: 0.5,
     });
     expect(augmentationPreset("small-images", [28, 28]).crop).toMatchObject({ padding: 3 });
+    expect(augmentationPreset("small-photographs", [32, 32])).toEqual({
+      crop: { kind: "pad", padding: 4, fill: "reflect" },
+      flip: 0.5,
+    });
     expect(augmentationPreset("imagenet", [224, 224])).toEqual({ crop: imagenet, flip: 0.5 });
     for (const preset of augmentationPresets) checkAugmentation(augmentationPreset(preset, [8, 8]));
     expect(() => augmentationPreset("strong" as AugmentationPreset, [8, 8])).toThrow(

@@ -57,13 +57,15 @@ export interface RandomErasing {
   readonly fill: number | "noise";
 }
 
-export const augmentationPresets = ["none", "flip", "small-images", "imagenet"] as const;
+export const augmentationPresets = ["none", "flip", "small-images", "small-photographs", "imagenet"] as const;
 export type AugmentationPreset = (typeof augmentationPresets)[number];
 
 /**
  * - `none`: as for evaluation.
  * - `flip`: mirror images only; for short runs on centred pictures, where shifts cost more than they teach.
  * - `small-images`: shifts by up to 1/8 of the size (4 pixels of 32, 3 of 28) and flips: the usual CIFAR-10 recipe.
+ * - `small-photographs`: the same, but a shift uncovers the picture's mirror image instead of black, which would move the statistics of
+ *   the first BatchNorm (by a fifth of σ on CIFAR-10) from those of whole pictures.
  * - `imagenet`: RandomResizedCrop and flip, as the paper trains (sec. 4.1).
  */
 export function augmentationPreset(preset: AugmentationPreset, size: readonly [number, number]): AugmentationConfig {
@@ -72,9 +74,10 @@ export function augmentationPreset(preset: AugmentationPreset, size: readonly [n
       return {};
     case "flip":
       return { flip: 0.5 };
-    case "small-images": {
+    case "small-images":
+    case "small-photographs": {
       const padding = Math.max(1, Math.floor(Math.min(...size) / 8));
-      return { crop: { kind: "pad", padding, fill: "zero" }, flip: 0.5 };
+      return { crop: { kind: "pad", padding, fill: preset === "small-images" ? "zero" : "reflect" }, flip: 0.5 };
     }
     case "imagenet":
       return { crop: { kind: "random-resized", scale: [0.08, 1], ratio: [3 / 4, 4 / 3] }, flip: 0.5 };
