@@ -12,7 +12,7 @@ const answered = (page) => page.waitForSelector(".bars li");
 const pictures = [
   {
     name: "fold",
-    address: "fold?block=stage2.1&step=4",
+    address: "fold?block=stage2.1&step=3",
     viewport: desktop,
     shown: (page) => page.waitForSelector(".scrubber input:enabled"),
   },

@@ -46,7 +46,7 @@ export interface SessionOptions {
   readonly compactWeights?: boolean;
   /**
    * Keep the weights of convolutions as float16 (default false): half the memory, and at batch 1 up to a
-   * sixth less time. Products and sums stay float32; logits differ by less than a thousandth of the largest. Needs native kernels, and
+   * sixth less time. Products and sums stay float32; logits differ by about a thousandth of the largest. Needs native kernels, and
    * weights up to 2,048.
    */
   readonly halfWeights?: boolean;
