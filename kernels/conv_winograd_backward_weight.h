@@ -166,6 +166,7 @@ void CONV_NAME(_backward_weight_finish_task)(finish_arguments *a, int task, int 
     for (int c = 0; c < outputs; c += LANES) {
       float taps[9 * LANES];
       transform_taps(products + c / PANEL * MICRO_SIZE + r * PANEL + c % PANEL, point_words, taps);
+      NO_UNROLL
       for (int tap = 0; tap < 9; tap++) {
         float *to = F32(a->dw) + ((long)tap * inputs + quad * MICRO_ROWS + r) * a->out_channels + group * outputs + c;
         const int count = min_int(LANES, outputs - c);

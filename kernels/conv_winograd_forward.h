@@ -13,6 +13,9 @@
 
 #define CONV_NAME(suffix) WINOGRAD_JOIN(conv_winograd, WINOGRAD_KIND, suffix)
 
+// Builds of short vectors never pack points (see winograd.ts): the code for them is left out.
+enum { PACKS_POINTS = LANES > 4 };
+
 typedef const CONV_NAME(_forward_args) forward_arguments;
 typedef const CONV_NAME(_pack_args) pack_arguments;
 
@@ -111,6 +114,7 @@ static inline kernel_part parts_of(int packed_points, int inputs) {
 // Rows of transformed tiles that micro-tiles read: they may go beyond the last tile of a point.
 static inline int order_rows(const tile_order *o) {
   int rows = 0;
+  NO_UNROLL
   for (int point = 0; point < TILE_POINTS; point++) {
     const tile_range r = tiles_of_point(o, point);
     const int end = r.begin + ceil_div(r.end - r.begin, MICRO_ROWS) * MICRO_ROWS;
@@ -137,9 +141,10 @@ void CONV_NAME(_forward_task)(forward_arguments *a, int task, int thread) {
   float *transformed = scratch_floats(&s, TILE_POINTS * point_words);
   const long product_words = rows * PANEL + 16;
   float *products = scratch_floats(&s, TILE_POINTS * product_words);
-  const kernel_part parts = parts_of(a->packed_points, inputs);
-  const int halves = a->packed_points && a->halves; // kernels that are transformed here become floats
-  float *kernels = scratch_floats(&s, a->packed_points ? 0 : KERNEL_POINTS * parts.point_words);
+  const int packed_points = PACKS_POINTS && a->packed_points, packed_halves = HALF_WEIGHTS && a->halves;
+  const kernel_part parts = parts_of(packed_points, inputs);
+  const int halves = packed_points && packed_halves; // kernels that are transformed here become floats
+  float *kernels = scratch_floats(&s, packed_points ? 0 : KERNEL_POINTS * parts.point_words);
 
   for (int t = 0; t < rows; t++) {
     const float *pixels[TILE_INPUTS * TILE_INPUTS];
@@ -150,13 +155,13 @@ void CONV_NAME(_forward_task)(forward_arguments *a, int task, int thread) {
   }
   for (int panel = first_panel; panel < end_panel; panel++) {
     const int columns = min_int(PANEL, outputs - panel * PANEL);
-    const long kernel_words = (long)(a->packed_points ? KERNEL_POINTS : 9) * inputs * PANEL;
-    const float *packed = weights_at(F32(a->packed), (group * panels + panel) * kernel_words, a->halves);
+    const long kernel_words = (long)(packed_points ? KERNEL_POINTS : 9) * inputs * PANEL;
+    const float *packed = weights_at(F32(a->packed), (group * panels + panel) * kernel_words, packed_halves);
     for (int first = 0; first < inputs; first += parts.inputs) {
       const int depth = min_int(parts.inputs, inputs - first);
       const float *weights = packed;
-      if (!a->packed_points) {
-        (a->halves ? transform_halves : transform_floats)(weights_at(packed, first * PANEL, a->halves), (long)inputs * PANEL,
+      if (!packed_points) {
+        (packed_halves ? transform_halves : transform_floats)(weights_at(packed, first * PANEL, packed_halves), (long)inputs * PANEL,
                                                           depth * PANEL, kernels, parts.point_words);
         weights = kernels;
       }
@@ -165,7 +170,7 @@ void CONV_NAME(_forward_task)(forward_arguments *a, int task, int thread) {
         const long at = kernel_point(point) * parts.point_words, next = next_point * parts.point_words;
         const tile_range range = tiles_of_point(&order, point);
         micro_rows(transformed + point * point_words + range.begin * row_words + first, row_words, range.end - range.begin,
-                   weights_at(weights, at, halves), halves, a->packed_points ? next - at : 0, depth, columns, first > 0,
+                   weights_at(weights, at, halves), halves, packed_points ? next - at : 0, depth, columns, first > 0,
                    products + point * product_words + range.begin * PANEL);
       }
     }
@@ -213,6 +218,7 @@ NOINLINE static void transform_columns_to_halves(const float *from, long tap_wor
 
 void CONV_NAME(_pack_task)(pack_arguments *a, int task, int thread) {
   (void)thread;
+  if (!PACKS_POINTS) return;
   const int inputs = packed_inputs(a), outputs = packed_outputs(a), panels = ceil_div(outputs, PANEL);
   const int group = task / panels, first = task % panels * PANEL;
   const long input_stride = a->transposed ? 1 : a->out_channels, output_stride = a->transposed ? a->out_channels : 1;
@@ -223,7 +229,7 @@ void CONV_NAME(_pack_task)(pack_arguments *a, int task, int thread) {
     for (int c = 0; c < PANEL; c += LANES) {
       const float *column = from + i * input_stride + c * output_stride;
       const float *tap = a->transposed ? column + 8 * tap_words : column;
-      (a->halves ? transform_columns_to_halves : transform_columns_to_floats)(
+      (HALF_WEIGHTS && a->halves ? transform_columns_to_halves : transform_columns_to_floats)(
           tap, a->transposed ? -tap_words : tap_words, output_stride, outputs - first - c, F32(a->packed), to + i * PANEL + c,
           inputs * PANEL);
     }

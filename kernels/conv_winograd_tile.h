@@ -67,7 +67,7 @@ typedef struct {
 static inline int tile_kind(tile_position p) { return p.edge_y ? 2 + p.edge_x : 1 - p.edge_x; }
 
 // Of `count` tiles from `first` on; `room` for as many numbers.
-static inline tile_order order_tiles(int first, int count, int out_height, int out_width, int *room) {
+NOINLINE static tile_order order_tiles(int first, int count, int out_height, int out_width, int *room) {
   tile_order o = {room, {0}};
   for (int t = 0; t < count; t++) {
     const int kind = tile_kind(tile_at(first + t, out_height, out_width));
@@ -89,9 +89,11 @@ static inline tile_range tiles_of_point(const tile_order *o, int point) {
 }
 
 // The pixels [size][size] of image n from (y, x) on; `zeros` where they lie outside.
-static inline void tile_pixels(const float *x, int height, int width, int channels, int n, int top, int left, int size,
-                               int channel, const float *zeros, const float **pixels) {
+NOINLINE static void tile_pixels(const float *x, int height, int width, int channels, int n, int top, int left, int size,
+                                 int channel, const float *zeros, const float **pixels) {
+  NO_UNROLL
   for (int i = 0; i < size; i++)
+    NO_UNROLL
     for (int j = 0; j < size; j++, pixels++) {
       const int y = top + i, column = left + j;
       const int inside = y >= 0 && y < height && column >= 0 && column < width;
