@@ -34,8 +34,9 @@ const compileFlags = [
     "-DMICRO_VECTORS=2",
   ],
   // Vectors are written by hand, and V8 spills registers where it meets several turns of a loop at once: only loops of a
-  // few constant turns (the lanes, the branches, the columns of a tile) are unrolled, whole.
+  // few constant turns (the lanes, the branches, the columns of a tile) are unrolled, whole, and others only where they stay small.
   ...["-fno-vectorize", "-mllvm", "-unroll-runtime=false", "-mllvm", "-unroll-allow-partial=false"],
+  ...["-mllvm", "-unroll-threshold=60"],
 ];
 const linkFlags = [
   ...["--no-entry", "--import-memory", "--gc-sections", "--strip-all", "-z", `stack-size=${stackBytes}`],
