@@ -9,38 +9,29 @@ import { readBySubgraphs } from "./subgraphs.js";
 /**
  * Computes what does not depend on the input: nodes that read constants only become initializers (in float64, rounded once to their
  * own type), Shape chains over static sizes too. A Reshape whose target merely copies a dynamic size of its input ("batch") gets a
- * constant target, so that the chain that exporters leave before a classifier goes.
+ * constant target, so that the chain that exporters leave before a classifier goes. A node of which one output has to keep its name (a
+ * graph output) or is not computed stays, and with it all names that it defines.
  */
 export function constantFolding(graph: Graph): Graph {
   const analysis = analyze(graph);
   const initializers = new Map(graph.initializers);
-  const outputs = new Set([...graph.outputs.map(({ name }) => name), ...readBySubgraphs(graph).keys()]);
-  const isConstant = (name: string): boolean =>
-    analysis.constants.has(name) || wholeShape(name, analysis) !== undefined;
+  const wanted = new Set([...graph.outputs.map(({ name }) => name), ...readBySubgraphs(graph).keys()]);
   const nodes: GraphNode[] = [];
+  const kept = new Set<string>();
   for (const node of graph.nodes) {
     const written = node.outputs.filter((output) => output !== "");
-    if (written.every((output) => isConstant(output) && !outputs.has(output))) continue;
+    if (written.every((output) => analysis.constants.has(output) && !wanted.has(output))) continue;
+    for (const output of written) kept.add(output);
     nodes.push(node.op === "Reshape" && node.domain === "" ? withConstantTarget(node, analysis, initializers) : node);
   }
   for (const node of nodes) {
     for (const input of node.inputs) {
-      if (input === "" || initializers.has(input)) continue;
+      if (input === "" || initializers.has(input) || kept.has(input)) continue;
       const value = analysis.constants.get(input);
-      const array = value ? toNamedArray(value) : wholeShape(input, analysis);
-      if (array) initializers.set(input, array);
+      if (value) initializers.set(input, toNamedArray(value));
     }
   }
   return { ...graph, nodes, initializers };
-}
-
-/** A computed integer vector without a dynamic size. */
-function wholeShape(name: string, { contents, dtypes, shapes, constants }: Analysis): NamedArray | undefined {
-  const elements = contents.get(name);
-  if (!elements || constants.has(name) || dtypes.get(name) !== "i64") return undefined;
-  if (!elements.every((v) => typeof v === "number")) return undefined;
-  const shape = shapes.get(name) ?? [elements.length];
-  return { ...int64(elements as number[]), shape: shape.length === 0 ? [] : [elements.length] } as NamedArray;
 }
 
 function withConstantTarget(node: GraphNode, analysis: Analysis, initializers: Map<string, NamedArray>): GraphNode {

@@ -2,6 +2,8 @@ import type { NamedArray } from "../core/named-arrays.js";
 import { toFloat64 } from "../core/named-arrays.js";
 import { attribute } from "./attributes.js";
 import type { Graph, GraphNode } from "./graph.js";
+import { dropoutPasses } from "./operators/dropout.js";
+import { nodeContext } from "./operators/node-context.js";
 import { hasSubgraph, readBySubgraphs } from "./subgraphs.js";
 
 /** Without the nodes whose outputs nothing reads, and without the initializers that no remaining node reads. */
@@ -42,7 +44,7 @@ function isNoOp(node: GraphNode, constants: ReadonlyMap<string, NamedArray>): bo
     case "Identity":
       return true;
     case "Dropout":
-      return !node.inputs[2] || isAll(constants.get(node.inputs[2]), 0);
+      return passesInInference(node, constants);
     case "Pad": {
       const pads = attribute(node, "pads", "ints");
       return pads ? pads.every((p) => p === 0) : isAll(constants.get(node.inputs[1]), 0);
@@ -50,6 +52,11 @@ function isNoOp(node: GraphNode, constants: ReadonlyMap<string, NamedArray>): bo
     default:
       return false;
   }
+}
+
+function passesInInference(node: GraphNode, constants: ReadonlyMap<string, NamedArray>): boolean {
+  const context = nodeContext(node, { constants });
+  return context !== undefined && dropoutPasses(context) === true;
 }
 
 function isAll(array: NamedArray | undefined, value: number): boolean {

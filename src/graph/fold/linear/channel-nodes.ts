@@ -1,7 +1,10 @@
 import type { Refusal } from "../../../conv-algebra/linear-map.js";
+import { ShapeError } from "../../../core/errors.js";
 import { toFloat64 } from "../../../core/named-arrays.js";
 import { intAttribute, intsAttribute } from "../../attributes.js";
-import { sliceRange, splitSizes } from "../../evaluate/layout.js";
+import { nodeContext } from "../../operators/node-context.js";
+import { sliceRange } from "../../operators/slice.js";
+import { splitSizes } from "../../operators/split.js";
 import type { Context, LinearNode } from "./linear-node.js";
 
 /** Concat on channels. */
@@ -51,20 +54,24 @@ export function split(context: Context): LinearNode | Refusal | undefined {
   const rank = shapes.get(input)?.length ?? 4;
   const axis = intAttribute(node, "axis", 0);
   if ((rank !== 4 && rank !== 2) || (axis < 0 ? axis + rank : axis) !== 1) return undefined;
-  const given = numbers(context, 1, "split");
-  if (node.inputs[1] && !given) return { refused: "the sizes of its parts are not constants" };
+  const own = nodeContext(node, context);
+  if (!own || (node.inputs[1] && !context.constants.has(node.inputs[1]))) {
+    return { refused: "the sizes of its parts are not constants" };
+  }
   return {
     kind: "split",
     input,
     ranges(channels) {
-      const sizes = splitSizes(channels, given, node.outputs.length);
-      let last = 0;
-      const ranges = sizes.map((size): ChannelRange => {
-        last += size;
-        return [last - size, last];
-      });
-      if (last === channels && sizes.length >= node.outputs.length) return ranges;
-      return { refused: `its parts have ${last} channels, the value ${channels}` };
+      try {
+        let last = 0;
+        return splitSizes(own, channels)!.map((size): ChannelRange => {
+          last += size;
+          return [last - size, last];
+        });
+      } catch (error) {
+        if (error instanceof ShapeError) return { refused: `its parts do not make ${channels} channels` };
+        throw error;
+      }
     },
   };
 }
