@@ -50,6 +50,15 @@ const { options: compilerOptions } = ts.parseJsonConfigFileContent(
   root,
 );
 
+/** What stands while the run does: taken down with it. */
+const scratches = new Set();
+const running = new Set();
+process.on("exit", () => {
+  for (const child of running) stop(child);
+  for (const scratch of scratches) rmSync(scratch, { recursive: true, force: true });
+});
+for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => process.exit(130));
+
 await main();
 
 async function main() {
@@ -79,22 +88,18 @@ async function main() {
   console.log(`${options.room}: ${drawn.length} faults in ${files.length} files, ${open.length} to try`);
 
   const workers = open.length === 0 ? [] : Array.from({ length: Math.min(2, Number(options.workers)) }, makeScratch);
-  try {
-    const limit = workers.length > 0 ? await baseline(workers[0]) : [];
-    await Promise.all(
-      workers.map(async (scratch) => {
-        for (let mutant = open.shift(); mutant; mutant = open.shift()) {
-          const outcome = await tryOut(scratch, mutant, sources[mutant.file], limit);
-          results.push({ ...mutant, outcome, tests });
-          save();
-          if (outcome === "survived") console.log(`  survived  ${describe(mutant)}`);
-          if (results.length % 20 === 0) console.log(`  ${results.length} of ${drawn.length}`);
-        }
-      }),
-    );
-  } finally {
-    for (const scratch of workers) rmSync(scratch, { recursive: true, force: true });
-  }
+  const limit = workers.length > 0 ? await baseline(workers[0], sources) : [];
+  await Promise.all(
+    workers.map(async (scratch) => {
+      for (let mutant = open.shift(); mutant; mutant = open.shift()) {
+        const outcome = await tryOut(scratch, mutant, sources[mutant.file], limit);
+        results.push({ ...mutant, outcome, tests });
+        save();
+        if (outcome === "survived") console.log(`  survived  ${describe(mutant)}`);
+        if (results.length % 20 === 0) console.log(`  ${results.length} of ${drawn.length}`);
+      }
+    }),
+  );
   if (results.length > 0) save();
   report(results);
 }
@@ -206,6 +211,7 @@ function testFingerprint() {
 /** A copy of the tree to break; packages are linked, so that what is written beside them stays in the copy. */
 function makeScratch() {
   const scratch = mkdtempSync(join(tmpdir(), "repvgg-mutants-"));
+  scratches.add(scratch);
   for (const name of readdirSync(root)) {
     if (name === "node_modules" || name === ".git" || name === "runs") continue;
     cpSync(join(root, name), join(scratch, name), {
@@ -222,8 +228,13 @@ function makeScratch() {
   return scratch;
 }
 
-/** Time limits for each stage of tests, in ms, from a run without a fault. */
-async function baseline(scratch) {
+/**
+ * Time limits for each stage of tests, in ms, from a run without a fault. The files that faults will be put into are compiled as
+ * faulty ones are: that this fails nothing shows that it is faults that the tests notice.
+ */
+async function baseline(scratch, sources) {
+  for (const [file, text] of Object.entries(sources).filter(([name]) => name.endsWith(".ts")))
+    writeFileSync(join(scratch, builtPath(file)), compiled(text));
   const limits = [];
   for (const stage of room.tests) {
     const started = performance.now();
@@ -238,10 +249,9 @@ async function baseline(scratch) {
 async function tryOut(scratch, mutant, text, limits) {
   const isC = mutant.file.endsWith(".c");
   const code = mutated(text, mutant);
-  const target = isC ? mutant.file : mutant.file.replace(/^src/, "dist").replace(/\.ts$/, ".js");
-  const path = join(scratch, target);
+  const path = join(scratch, isC ? mutant.file : builtPath(mutant.file));
   const before = readFileSync(path);
-  writeFileSync(path, isC ? code : ts.transpileModule(code, { compilerOptions, fileName: mutant.file }).outputText);
+  writeFileSync(path, isC ? code : compiled(code));
   try {
     if (isC && !buildKernels(scratch)) return "invalid";
     for (const [stage, tests] of room.tests.entries()) {
@@ -253,6 +263,15 @@ async function tryOut(scratch, mutant, text, limits) {
   } finally {
     writeFileSync(path, before);
   }
+}
+
+function builtPath(file) {
+  return file.replace(/^src/, "dist").replace(/\.ts$/, ".js");
+}
+
+function compiled(code) {
+  const module = ts.ModuleKind.ESNext; // the compiler would look for the package's own type, and there is none here
+  return ts.transpileModule(code, { compilerOptions: { ...compilerOptions, module } }).outputText;
 }
 
 function buildKernels(scratch) {
@@ -273,19 +292,30 @@ function runTests(scratch, tests, limit) {
     detached: true, // a process group of its own, so that a hanging test goes with it
     stdio: ["ignore", "pipe", "pipe"],
   });
+  running.add(child);
   let output = "";
   for (const stream of [child.stdout, child.stderr]) stream.on("data", (bytes) => (output += bytes));
   let timedOut = false;
   const timer = setTimeout(() => {
     timedOut = true;
-    process.kill(-child.pid, "SIGKILL");
+    stop(child);
   }, limit);
   return new Promise((resolve) => {
     child.on("exit", (code) => {
       clearTimeout(timer);
+      running.delete(child);
       resolve({ code, output, timedOut });
     });
   });
+}
+
+/** Ends a run of tests with all processes that it has started. */
+function stop(child) {
+  try {
+    process.kill(-child.pid, "SIGKILL");
+  } catch {
+    // it has ended by itself
+  }
 }
 
 function describe({ file, line, source, change }) {

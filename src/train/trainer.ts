@@ -154,7 +154,7 @@ export class Trainer {
   #backward(part: Batch, place: BatchPlace, weight: number): number {
     const { preprocessing } = this.#model.metadata;
     const partLoss = batchLoss(this.#tape, this.#network, part, preprocessing, this.#config, place);
-    const loss = weight === 1 ? partLoss : scale(this.#tape, partLoss, weight);
+    const loss = scale(this.#tape, partLoss, weight);
     const value = loss.toArray()[0]!;
     if (Number.isFinite(value)) this.#tape.backward(loss);
     this.#tape.reset();
