@@ -180,6 +180,7 @@ export function typescriptMutants(text, fileName) {
 
 /** What only words an error: no test needs to hold every word of it. */
 function isMessage(node) {
+  if (ts.isPropertyAssignment(node)) return /^(expected|received|remedy|message)$/.test(node.name.getText());
   if (!ts.isNewExpression(node) && !ts.isCallExpression(node)) return false;
   const name = ts.isIdentifier(node.expression) ? node.expression.text : "";
   return ts.isNewExpression(node) ? /Error$/.test(name) : name === "fail";

@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import type { Image } from "#repvgg/data/dataset.js";
 import { evalTransform, frameForEvaluation } from "#repvgg/data/evaluation-transform.js";
 import { centreCrop, crop, flipHorizontal, toChannels } from "#repvgg/data/image.js";
 import { resize } from "#repvgg/data/resize.js";
@@ -56,6 +57,43 @@ describe("evaluation transform", () => {
       }),
       { numRuns: 100 },
     );
+  });
+
+  test.each([
+    // picture (height × width), net's input, crop ratio, the resized picture
+    ["a square", [50, 50], [20, 20], 1, [20, 20]],
+    ["a wide picture", [50, 100], [20, 20], 1, [20, 40]],
+    ["a tall picture", [100, 50], [20, 20], 1, [40, 20]],
+    ["a wide picture for a wide net", [50, 100], [20, 30], 1, [20, 40]],
+    ["a wide picture for a wider net", [50, 100], [10, 30], 1, [15, 30]],
+    ["a tall picture for a wide net", [100, 50], [20, 30], 1, [60, 30]],
+    ["a tall picture for a tall net", [100, 50], [30, 12], 1, [30, 15]],
+    ["sides that do not divide, rounded down", [37, 53], [20, 20], 1, [20, 28]],
+    ["a part of the size", [60, 90], [21, 21], 0.875, [24, 36]],
+    ["14 of 25, which a division makes 24.99…", [60, 60], [14, 14], 14 / 25, [25, 25]],
+    ["the height so", [50, 100], [14, 10], 14 / 25, [25, 50]],
+    ["the width so", [100, 50], [10, 14], 14 / 25, [50, 25]],
+    ["27 of 30", [60, 120], [27, 18], 0.9, [30, 60]],
+    ["a picture of the very size", [30, 30], [27, 27], 0.9, [30, 30]],
+    ["one that is only as wide", [70, 30], [27, 27], 0.9, [70, 30]],
+    ["one that grows", [5, 9], [20, 20], 1, [20, 36]],
+  ] as const)("of %s is a crop from the middle of the covering resize", (_, [h, w], size, cropRatio, [toH, toW]) => {
+    const image = wavesAndNoise(w, h, 3, 6);
+    const framed = frameForEvaluation(image, { size, channels: 3, cropRatio });
+    expect(framed).toEqual(centreCrop(resize(image, toH, toW), ...size));
+    const grey = frameForEvaluation(image, { size, channels: 1, cropRatio });
+    expect(grey).toEqual(centreCrop(resize(toChannels(image, 1), toH, toW), ...size));
+  });
+
+  test("crops from the middle, halves to even", () => {
+    const column = (height: number): Image => ({
+      ...{ width: 1, height, channels: 1 },
+      data: Uint8Array.from({ length: height }, (_, i) => i),
+    });
+    const first = (height: number, kept: number): number => centreCrop(column(height), kept, 1).data[0]!;
+    expect([first(7, 7), first(7, 5), first(8, 5), first(9, 4), first(10, 3), first(9, 2)]).toEqual([0, 1, 2, 2, 4, 4]);
+    const wider = centreCrop({ width: 4, height: 1, channels: 1, data: Uint8Array.of(1, 2, 3, 4) }, 1, 7);
+    expect([...wider.data]).toEqual([0, 1, 2, 3, 4, 0, 0]);
   });
 
   test("leaves no black border: the resized picture covers the net's input", () => {

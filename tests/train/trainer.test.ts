@@ -21,7 +21,7 @@ const classes = 5;
 const size = 8;
 const plainNet = repvgg(
   { depths: [1, 2], widths: [8, 8, 16], strides: [1, 1, 2] },
-  { classes, inputSize: size, seed: 2, statistics: "trained" },
+  { classes, inputSize: size, seed: 2, statistics: "seeded" },
 );
 const plusNet = repvgg("L2pse", { classes, inputSize: 32, seed: 1, depths: [1, 1, 2, 1], widths: [8, 8, 8, 16, 16] });
 
