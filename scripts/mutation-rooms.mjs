@@ -35,7 +35,13 @@ export const rooms = {
   "backend/conv": { source: ["src/backend/conv"], tests: [["tests/backend"], ["tests/engine"]] },
   tensor: { source: ["src/tensor"], tests: [["tests/tensor"], ["tests/nn"]] },
   nn: { source: ["src/nn"], tests: [["tests/nn"]] },
-  data: { source: ["src/data"], tests: [["tests/data"]] },
+  data: {
+    source: ["src/data"],
+    tests: [
+      ["augmentation", "mixing", "pil", "resize", "hold-out", "in-memory", "decode", "binary-formats", "folder"],
+      ["fashion-mnist", "near-duplicates", "loader", "describe"],
+    ].map((names) => names.map((name) => `tests/data/${name}.test.ts`)),
+  },
   train: { source: ["src/train"], tests: [["tests/train"], ["tests/tensor/training.test.ts"]] },
   "analysis/verify": { source: ["src/analysis"], tests: [["tests/analysis"]] },
   hub: { source: ["src/api/hub"], tests: [["tests/hub"]] },
