@@ -57,6 +57,9 @@ const calls = {
   lastIndexOf: "indexOf",
 };
 
+/** Their arguments may be exchanged. */
+const commutative = new Set(["min", "max", "imul", "hypot"]);
+
 /** Names that are easily taken for one another. */
 const twins = [
   ["height", "width"],
@@ -156,7 +159,7 @@ export function typescriptMutants(text, fileName) {
     const name = node.expression && ts.isPropertyAccessExpression(node.expression) ? node.expression.name : undefined;
     const twin = name && Object.hasOwn(calls, name.text) ? calls[name.text] : undefined;
     if (twin) put(name, twin, "call");
-    const args = node.arguments ?? [];
+    const args = commutative.has(name?.text) ? [] : (node.arguments ?? []);
     for (let i = 0; i + 1 < args.length; i++) {
       if (ts.isSpreadElement(args[i]) || ts.isSpreadElement(args[i + 1])) continue;
       const swapped = args.map(textOf);

@@ -20,6 +20,8 @@ import {
   augmentationPreset,
   augmentationPresets,
   checkAugmentation,
+  type PadAndCrop,
+  randomErasing,
 } from "#repvgg/data/augmentation/config.js";
 import { padAndCrop, randomResizedCropRegion } from "#repvgg/data/augmentation/crops.js";
 import { randAugment, randAugmentOperations } from "#repvgg/data/augmentation/rand-augment.js";
@@ -339,6 +341,10 @@ describe("augment", () => {
         });
         result = resize({ ...result, height, width, data }, 6, 6);
       } else result = frameForEvaluation(result, square);
+      if (config.crop?.kind === "pad") {
+        const [top, left] = [rng.int(2 * config.crop.padding + 1), rng.int(2 * config.crop.padding + 1)];
+        result = padAndCrop(result, config.crop.padding, config.crop.fill, top, left);
+      }
       if (config.flip && rng.next() < config.flip) result = flipHorizontal(result);
       if (config.randAugment) result = randAugment(result, config.randAugment, rng);
       if (config.colorJitter) result = jitterColors(result, config.colorJitter, rng);
@@ -347,6 +353,8 @@ describe("augment", () => {
     const configs: AugmentationConfig[] = [
       ...([{}, { crop }, { randAugment: operations }, { colorJitter }, { erasing }] as AugmentationConfig[]),
       everything,
+      { crop: { kind: "pad", padding: 2, fill: "reflect" } },
+      { crop: { kind: "pad", padding: 1, fill: "zero" }, flip: 0.5 },
       { flip: 0.5, erasing: { ...erasing!, probability: 1 } },
     ];
     for (const config of configs) {
@@ -395,6 +403,29 @@ describe("augment", () => {
       }
       expect(jitterColors(image, everything.colorJitter!, new Rng(seed))).toEqual(wanted);
     }
+  });
+
+  test("a turn of the hue leaves grey as it is, turns pure colours around the circle, and keeps the brightest value", () => {
+    const rgb = (...data: number[]): Image => ({
+      width: data.length / 3,
+      height: 1,
+      channels: 3,
+      data: Uint8Array.from(data),
+    });
+    const greys = rgb(0, 0, 0, 7, 7, 7, 255, 255, 255, 254, 255, 255);
+    expect([...adjustHue(greys, 0.3).data.subarray(0, 9)]).toEqual([0, 0, 0, 7, 7, 7, 255, 255, 255]);
+    expect([...adjustHue(rgb(200, 0, 0), 1 / 3).data]).toEqual([0, 200, 0]);
+    expect([...adjustHue(rgb(0, 200, 0), 1 / 3).data]).toEqual([0, 0, 200]);
+    expect([...adjustHue(rgb(0, 0, 200), 1 / 3).data]).toEqual([200, 0, 0]);
+    const image = wavesAndNoise(20, 20, 3, 2);
+    for (const turn of [-0.5, -0.2, 0.1, 0.5]) {
+      const { data } = adjustHue(image, turn);
+      for (let i = 0; i < data.length; i += 3)
+        expect(Math.max(...data.subarray(i, i + 3))).toBe(Math.max(...image.data.subarray(i, i + 3)));
+    }
+    const grey = wavesAndNoise(5, 5, 1, 2);
+    expect(adjustHue(grey, 0.3)).toBe(grey);
+    expect(adjustSaturation(grey, 0.3)).toBe(grey);
   });
 
   test("RandAugment applies as many operations as asked for, at the magnitude, with random signs", () => {
@@ -458,6 +489,100 @@ describe("augment", () => {
     }
     expect([...counts.keys()].sort((a, b) => a - b)).toEqual([30, 31, 32, 39, 40, 41, 48, 49, 50]);
     for (const count of counts.values()) expect(Math.abs(count - 500)).toBeLessThan(100);
+  });
+
+  /** A field with each value, and whether it is taken. */
+  const numbers: [string, (value: unknown) => object, unknown[], unknown[]][] = [
+    ["flip", (flip) => ({ flip }), [0, 0.3, 1], [-0.01, 1.01, Number.NaN, "1"]],
+    ["crop.padding", (padding) => ({ crop: { kind: "pad", padding, fill: "zero" } }), [0, 1, 4096], [-1, 4097, 0.5]],
+    ["crop.fill", (fill) => ({ crop: { kind: "pad", padding: 1, fill } }), ["zero", "reflect"], ["edge", undefined]],
+    ["crop.kind", (kind) => ({ crop: { ...imagenet, kind } }), ["random-resized"], ["five", "", undefined]],
+    ...(["scale", "ratio"] as const).map((field): (typeof numbers)[number] => [
+      `crop.${field}`,
+      (value) => ({ crop: { ...imagenet, [field]: value } }),
+      field === "scale"
+        ? [
+            [0.001, 1],
+            [1, 1],
+          ]
+        : [
+            [0.001, 1000],
+            [2, 2],
+          ],
+      [
+        [0, 1],
+        [-1, 1],
+        [1, 0.5],
+        [Number.NaN, 1],
+        [1, Number.POSITIVE_INFINITY],
+        0.5,
+        undefined,
+        field === "scale" ? [0.5, 1.01] : [1],
+      ],
+    ]),
+    ...(["operations", "magnitude"] as const).map((field): (typeof numbers)[number] => [
+      `randAugment.${field}`,
+      (value) => ({ randAugment: { operations: 2, magnitude: 9, [field]: value } }),
+      field === "operations" ? [0, 100] : [0, 30],
+      [-1, 0.5, field === "operations" ? 101 : 31, undefined],
+    ]),
+    ...(["brightness", "contrast", "saturation", "hue"] as const).map((field): (typeof numbers)[number] => [
+      `colorJitter.${field}`,
+      (value) => ({ colorJitter: { brightness: 0, contrast: 0, saturation: 0, hue: 0, [field]: value } }),
+      field === "hue" ? [0, 0.5] : [0, 100],
+      [-0.01, field === "hue" ? 0.51 : 100.01, Number.NaN],
+    ]),
+    ...(["probability", "scale", "ratio", "fill"] as const).map((field): (typeof numbers)[number] => [
+      `erasing.${field}`,
+      (value) => ({ erasing: { probability: 1, scale: [0.1, 0.2], ratio: [1, 1], fill: 0, [field]: value } }),
+      { probability: [0, 1], scale: [[0.01, 1]], ratio: [[0.1, 7]], fill: [0, 255, "noise"] }[field],
+      {
+        ...{
+          probability: [-0.1, 1.1],
+          scale: [
+            [0, 1],
+            [0.5, 1.1],
+          ],
+          ratio: [
+            [0, 1],
+            [2, 1],
+          ],
+        },
+        fill: [-1, 256, 0.5, "nois"],
+      }[field],
+    ]),
+  ];
+
+  test.each(numbers)("%s has its range, and no more", (field, config, taken, refused) => {
+    for (const value of taken) expect(() => checkAugmentation(config(value))).not.toThrow();
+    for (const value of refused) {
+      expect(() => checkAugmentation(config(value)), JSON.stringify(value)).toThrow(UserError);
+      expect(() => checkAugmentation(config(value))).toThrow(`augmentation's ${field} as `);
+    }
+  });
+
+  test("ranges are told with their limits", () => {
+    expect(() => checkAugmentation({ crop: { ...imagenet, scale: [0, 2] } })).toThrow(
+      "augmentation's crop.scale as [low, high] with 0 < low ≤ high ≤ 1, received [0,2]",
+    );
+    expect(() => checkAugmentation({ crop: { ...imagenet, ratio: [0, 2] } })).toThrow(
+      /crop\.ratio as \[low, high\] with 0 < low ≤ high, received \[0,2\]$/,
+    );
+    expect(() => checkAugmentation({ crop: {} } as unknown as AugmentationConfig)).toThrow(
+      /crop\.kind .* received nothing/,
+    );
+  });
+
+  test("presets follow the smaller side, by at least one pixel; erasing has torchvision's ranges", () => {
+    const padding = (size: readonly [number, number]) =>
+      (augmentationPreset("small-images", size).crop as PadAndCrop).padding;
+    expect([padding([40, 64]), padding([64, 40]), padding([7, 7]), padding([15, 99]), padding([16, 16])]).toEqual([
+      5, 5, 1, 1, 2,
+    ]);
+    expect(augmentationPreset("none", [8, 8])).toEqual({});
+    expect(augmentationPreset("flip", [8, 8])).toEqual({ flip: 0.5 });
+    expect(randomErasing(0.25)).toEqual({ probability: 0.25, scale: [0.02, 0.33], ratio: [0.3, 3.3], fill: "noise" });
+    expect(augmentationPresets).toEqual(["none", "flip", "small-images", "small-photographs", "imagenet"]);
   });
 
   test.each([

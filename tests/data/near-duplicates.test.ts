@@ -109,8 +109,10 @@ describe("nearDuplicates", () => {
     const [across, inside] = kinds as [number, number];
     const pair = [made(across, 0, [1, 2], 0), made(across, 1, [1, 2], 1)];
     const within = [made(inside, 0, [-1, 7], 1), made(inside, 1, [-1, 7], 1)];
+    // A class of two pictures that are alike: they are as near as its pictures are on average, and so no copies.
+    const two = [made(kinds[2]!, 0, [77, 7], 2), made(kinds[2]!, 1, [77, 7], 2)];
     for (const order of [pair, pair.toReversed()]) {
-      const pictures = [...order, ...within, ...many, ...alike];
+      const pictures = [...order, ...within, ...many, ...alike, ...two];
       const expected = naive(pictures);
       const found = nearDuplicates(pictures);
       expect(found.map(({ first, second }) => [first, second])).toEqual(

@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { Image } from "#repvgg/data/dataset.js";
 import { evalTransform, frameForEvaluation } from "#repvgg/data/evaluation-transform.js";
-import { centreCrop, crop, flipHorizontal, toChannels } from "#repvgg/data/image.js";
+import { centreCrop, crop, enlarge, flipHorizontal, toChannels } from "#repvgg/data/image.js";
 import { resize } from "#repvgg/data/resize.js";
 import { uniform, wavesAndNoise } from "./pictures.js";
 
@@ -126,6 +126,19 @@ describe("pictures", () => {
     expect([...crop(image, { top: -1, left: 1, height: 3, width: 2 }).data]).toEqual([0, 0, 2, 0, 4, 0]);
     expect([...centreCrop(image, 4, 4).data]).toEqual([0, 0, 0, 0, 0, 1, 2, 0, 0, 3, 4, 0, 0, 0, 0, 0]);
     expect([...crop(image, { top: 5, left: 5, height: 1, width: 2 }).data]).toEqual([0, 0]);
+  });
+
+  test("enlarging makes squares of the pixels", () => {
+    const image = { width: 2, height: 2, channels: 3 as const, data: Uint8Array.from({ length: 12 }, (_, i) => i) };
+    expect(enlarge(image, 1)).toBe(image);
+    const { width, height, channels, data } = enlarge(image, 3);
+    expect([width, height, channels]).toEqual([6, 6, 3]);
+    for (let y = 0; y < 6; y++) {
+      for (let x = 0; x < 6; x++) {
+        const from = (Math.floor(y / 3) * 2 + Math.floor(x / 3)) * 3;
+        expect([...data.subarray((y * 6 + x) * 3, (y * 6 + x) * 3 + 3)]).toEqual([from, from + 1, from + 2]);
+      }
+    }
   });
 
   test("flipping twice is the picture", () => {
