@@ -38,7 +38,18 @@ export const rooms = {
   data: {
     source: ["src/data"],
     tests: [
-      ["augmentation", "mixing", "pil", "resize", "hold-out", "in-memory", "sets", "decode", "binary-formats", "folder"],
+      [
+        "augmentation",
+        "mixing",
+        "pil",
+        "resize",
+        "hold-out",
+        "in-memory",
+        "sets",
+        "decode",
+        "binary-formats",
+        "folder",
+      ],
       ["fashion-mnist", "near-duplicates", "loader", "describe"],
     ].map((names) => names.map((name) => `tests/data/${name}.test.ts`)),
   },

@@ -80,9 +80,9 @@ describe("evaluation transform", () => {
   ] as const)("of %s is a crop from the middle of the covering resize", (_, [h, w], size, cropRatio, [toH, toW]) => {
     const image = wavesAndNoise(w, h, 3, 6);
     const framed = frameForEvaluation(image, { size, channels: 3, cropRatio });
-    expect(framed).toEqual(centreCrop(resize(image, toH, toW), ...size));
+    expect(framed).toEqual(centreCrop(resize(image, toH, toW), size[0], size[1]));
     const grey = frameForEvaluation(image, { size, channels: 1, cropRatio });
-    expect(grey).toEqual(centreCrop(resize(toChannels(image, 1), toH, toW), ...size));
+    expect(grey).toEqual(centreCrop(resize(toChannels(image, 1), toH, toW), size[0], size[1]));
   });
 
   test("crops from the middle, halves to even", () => {

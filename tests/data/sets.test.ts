@@ -1,9 +1,10 @@
+import { mkdirSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { describe, expect, test } from "vitest";
 import { FormatError, UserError } from "#repvgg/core/errors.js";
 import { BrokenImageError } from "#repvgg/data/broken-image.js";
-import type { Dataset, Image } from "#repvgg/data/dataset.js";
+import type { Dataset, FolderSource, Image } from "#repvgg/data/dataset.js";
 import { describeOther, sniffImage, unreadable } from "#repvgg/data/decode.node.js";
 import { holdOut } from "#repvgg/data/hold-out.js";
 import { writeIdx } from "#repvgg/data/idx.js";
@@ -11,6 +12,7 @@ import { inMemoryIfSmall } from "#repvgg/data/in-memory.js";
 import { decodeIntoMemory, type MemoryDataset, memoryDataset } from "#repvgg/data/memory-dataset.js";
 import { openDataset, openTrainAndTest } from "#repvgg/data/open-dataset.node.js";
 import { pictureName } from "#repvgg/data/picture-name.js";
+import { quickChecks } from "#repvgg/data/quick-checks.node.js";
 import { readAll } from "#repvgg/data/read-all.js";
 import { balanceWarnings, describeDataWarning, leakWarnings, surveyWarnings } from "#repvgg/data/warnings.js";
 import { memoryPictures, pictureFolder, temporaryFolder, wavesAndNoise } from "./pictures.js";
@@ -198,6 +200,47 @@ describe("sets", () => {
     await expect(open(images, cut(labels))).rejects.toThrow(/an idx file of labels in a gzip file/);
     const two = writeIdx([2], Uint8Array.of(1, 2));
     await expect(open(images, two)).rejects.toThrow(/as many labels as pictures \(1\), received .*labels.*: 2/);
+  });
+});
+
+describe("quick checks", () => {
+  const large = (length: number, bytes: number): Dataset => ({
+    ...memoryPictures(3),
+    ...{ name: "large", classNames: ["a", "b"], length, label: (index) => index % 2 },
+    read: (index) => {
+      if (index > 0) expect.fail("more than one picture is read");
+      return { width: 1, height: 1, channels: 1, data: { length: bytes } as unknown as Uint8Array };
+    },
+  });
+
+  test("look at no more pictures than can be read quickly, of both sets together", async () => {
+    const bytes = Math.floor(2 ** 28 / 10) + 1;
+    for (const [train, held] of [
+      [8, 2],
+      [2, 8],
+    ] as const)
+      expect(await quickChecks(large(train, bytes), large(held, bytes))).toEqual([]);
+  });
+
+  test("nor at more bytes of files; of files only those of a size that both sets have", async () => {
+    const root = temporaryFolder();
+    const files = (name: string, sizes: readonly number[], byte = 0): Dataset => {
+      const path = join(root, name);
+      mkdirSync(path);
+      sizes.forEach((size, i) => {
+        writeFileSync(join(path, `${i}`), "");
+        truncateSync(join(path, `${i}`), size); // no disk is used for what is not written
+        if (size > 0 && byte > 0) writeFileSync(join(path, `${i}`), new Uint8Array(size).fill(byte));
+      });
+      const source = { ...(folderOf([]).source as FolderSource), path, files: sizes.map((_, i) => `${i}`) };
+      return folderOf([], [], { source, length: sizes.length, label: (index) => index % 2 });
+    };
+    const half = 2 ** 27 + 1;
+    expect(await quickChecks(files("a", [half, 5]), files("b", [5, half]))).toEqual([]);
+    const leak = [expect.objectContaining({ problem: "leak", message: "2 test pictures in the training set too" })];
+    expect(await quickChecks(files("c", [half, 5]), files("d", [5, 5, half + 1]))).toEqual(leak);
+    expect(await quickChecks(files("e", [7, 5], 1), files("f", [7, 5], 2))).toEqual([]);
+    expect(await quickChecks(files("g", [7, 5], 1), files("h", [5, 8, 7], 1))).toEqual(leak);
   });
 });
 
