@@ -25,7 +25,7 @@ def conv_bn(inputs, outputs, kernel, stride=1, padding=None, groups=1, dilation=
 
 def unsettle(module, inputs):
     """BatchNorm statistics as after training, then moved: those of the data, scaled and shifted; random scale and shift."""
-    norms = [m for m in module.modules() if isinstance(m, (nn.BatchNorm1d, nn.BatchNorm2d))]
+    norms = [m for m in module.modules() if isinstance(m, (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d))]
     for norm in norms:
         norm.momentum = None
         if norm.affine:

@@ -11,12 +11,19 @@ import sys
 
 sys.dont_write_bytecode = True
 
-import common
 import acb
+import common
 import dbb
 import ecbsr
+import large_kernel
+import layouts
+import mobile
+import paddle
+import repmlp
+import repvgg
+import yolo
 
-kinds = {"blocks": [acb, dbb, ecbsr]}
+kinds = {"blocks": [acb, dbb, ecbsr, large_kernel, layouts, mobile, paddle, repmlp, repvgg, yolo]}
 
 
 def main():
