@@ -2,6 +2,7 @@ import { AssertionError } from "node:assert";
 import { afterAll, describe, expect, it } from "vitest";
 import { foldNet } from "#repvgg/api/exchange/fold-net.js";
 import { loadNet } from "#repvgg/api/exchange/load-net.node.js";
+import type { Net } from "#repvgg/api/exchange/net.js";
 import type { Backend } from "#repvgg/backend/backend.js";
 import { createBackend } from "#repvgg/backend/select.node.js";
 import { UserError } from "#repvgg/core/errors.js";
@@ -25,8 +26,13 @@ afterAll(() => {
   wasm.dispose();
 });
 
-async function folded({ path }: Export) {
-  return foldNet(await loadNet(path)).net;
+const nets = new Map<string, Promise<Net>>();
+
+/** Folded once for all checks. */
+function folded({ name, path }: Export): Promise<Net> {
+  const net = nets.get(name) ?? loadNet(path).then((read) => foldNet(read).net);
+  nets.set(name, net);
+  return net;
 }
 
 const onEngine = (backend: Backend) => async (source: Export) =>
