@@ -25,9 +25,13 @@ import nets_paddle
 import paddle
 import repmlp
 import repvgg
+import spellings
 import yolo
 
-kinds = {"blocks": [acb, dbb, ecbsr, large_kernel, layouts, mobile, paddle, repmlp, repvgg, yolo], "nets": [nets_classify, nets_dense, nets_exporters, nets_paddle]}
+kinds = {
+    "blocks": [acb, dbb, ecbsr, large_kernel, layouts, mobile, paddle, repmlp, repvgg, spellings, yolo],
+    "nets": [nets_classify, nets_dense, nets_exporters, nets_paddle],
+}
 
 
 def main():

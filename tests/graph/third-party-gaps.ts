@@ -43,6 +43,21 @@ export const knownGaps: readonly Gap[] = [
   },
   {
     check: "count",
+    reason: "BatchNorm behind a linear layer over tokens does not go into it",
+    of: ["linear-norm"],
+  },
+  {
+    check: "count",
+    reason: "Einsum is not seen as a sum",
+    of: ["sum-einsum"],
+  },
+  {
+    check: "count",
+    reason: "Gather of rows and columns that follow one another is not seen as a crop",
+    of: ["crop-gather"],
+  },
+  {
+    check: "count",
     reason: "LayerNorm's scale and shift become a depthwise 1x1 convolution",
     of: ["convnext-net", "convnext-net-layernorm"],
   },
@@ -53,9 +68,20 @@ export const knownGaps: readonly Gap[] = [
   },
   {
     check: "count",
+    reason: "Split on rows and columns is not seen as a crop",
+    of: ["crop-split"],
+  },
+  {
+    check: "count",
+    reason: "a border added by a constant of all rows and columns is not seen as a pad",
+    of: ["border-masked"],
+  },
+  {
+    check: "count",
     reason:
       "a border assigned by ScatterND is not seen as a pad, and its indices come from static shapes that are not folded",
     of: [
+      "border-indexed",
       "dbb",
       "dbb-any-batch",
       "dbb-depthwise",
@@ -71,13 +97,28 @@ export const knownGaps: readonly Gap[] = [
   },
   {
     check: "count",
+    reason: "a border chosen by Where and a constant mask is not seen as a pad",
+    of: ["border-chosen"],
+  },
+  {
+    check: "count",
     reason: "a border joined to a map by Concat on rows and columns is not seen as a pad",
     of: ["dbb-joined-border"],
   },
   {
     check: "count",
     reason: "a crop of rows and columns is a pad of less than nothing, which the fold refuses",
-    of: ["acb-k5-pad1-stride2", "acb-k7-pad1", "acb-two", "acb-unpadded", "acb-unpadded-any-size"],
+    of: [
+      "acb-k5-pad1-stride2",
+      "acb-k7-pad1",
+      "acb-two",
+      "acb-unpadded",
+      "acb-unpadded-any-size",
+      "crop-after",
+      "crop-narrow",
+      "crop-narrow-any-size",
+      "crop-pad",
+    ],
   },
   {
     check: "count",
@@ -88,6 +129,16 @@ export const knownGaps: readonly Gap[] = [
     check: "count",
     reason: "a scalar scale before an average pool becomes a depthwise convolution with it",
     of: ["ppocr-recognition-net"],
+  },
+  {
+    check: "count",
+    reason: "a slice of every second pixel is not seen as a stride",
+    of: ["slice-strided"],
+  },
+  {
+    check: "count",
+    reason: "a sum or mean over a new axis along which maps are joined is not seen as their sum",
+    of: ["sum-mean", "sum-stack"],
   },
   {
     check: "count",
@@ -109,6 +160,11 @@ export const knownGaps: readonly Gap[] = [
   },
   {
     check: "count",
+    reason: "channels are unknown behind operators without a shape rule, so that an identity is not seen as a map",
+    of: ["behind-cumsum", "behind-recurrent", "behind-sort"],
+  },
+  {
+    check: "count",
     reason: "convolutions beside a fully connected layer over pixels are not made part of its matrix",
     of: ["repmlp", "repmlp-one-window", "repmlp-unit"],
   },
@@ -121,6 +177,11 @@ export const knownGaps: readonly Gap[] = [
     check: "count",
     reason: "the kernel is computed by ScatterND, which constant folding lacks",
     of: ["ecb-computed", "ecb-computed-identity", "ecbsr-computed"],
+  },
+  {
+    check: "count",
+    reason: "values that ScatterND puts into a constant are not seen as a pad",
+    of: ["border-pasted"],
   },
   {
     check: ["count", "evaluator", "native", "wasm"],
@@ -153,13 +214,28 @@ export const knownGaps: readonly Gap[] = [
   },
   {
     check: "evaluator",
+    reason: "the evaluator has no CumSum",
+    of: ["behind-cumsum"],
+  },
+  {
+    check: "evaluator",
+    reason: "the evaluator has no Einsum",
+    of: ["sum-einsum"],
+  },
+  {
+    check: "evaluator",
+    reason: "the evaluator has no GRU",
+    of: ["behind-recurrent"],
+  },
+  {
+    check: "evaluator",
     reason: "the evaluator has no GroupNormalization",
     of: ["today-net-opset21"],
   },
   {
     check: "evaluator",
     reason: "the evaluator has no InstanceNormalization",
-    of: ["shvit-net"],
+    of: ["behind-group", "behind-instance", "shvit-net"],
   },
   {
     check: "evaluator",
@@ -175,6 +251,8 @@ export const knownGaps: readonly Gap[] = [
     check: "evaluator",
     reason: "the evaluator has no ScatterND",
     of: [
+      "border-indexed",
+      "border-pasted",
       "dbb",
       "dbb-any-batch",
       "dbb-depthwise",
@@ -194,7 +272,7 @@ export const knownGaps: readonly Gap[] = [
   {
     check: "evaluator",
     reason: "the evaluator has no TopK",
-    of: ["deformable-net", "yolov10-head-net"],
+    of: ["behind-sort", "deformable-net", "yolov10-head-net"],
   },
   {
     check: ["evaluator", "native", "wasm"],
@@ -204,17 +282,22 @@ export const knownGaps: readonly Gap[] = [
   {
     check: ["evaluator", "native", "wasm"],
     reason: "Resize that interpolates linearly is not there",
-    of: ["segmenter-net", "segmenter-net-any-size", "unet-net-any-size", "unet-net-bilinear"],
+    of: ["behind-bilinear", "segmenter-net", "segmenter-net-any-size", "unet-net-any-size", "unet-net-bilinear"],
   },
   {
     check: ["native", "wasm"],
     reason: "the engine has ReduceMean over height and width only",
-    of: ["convnext-net", "convnext-net-layernorm"],
+    of: ["convnext-net", "convnext-net-layernorm", "sum-mean"],
   },
   {
     check: ["native", "wasm"],
     reason: "the engine has no Cast",
     of: ["ppocr-direction-net"],
+  },
+  {
+    check: ["native", "wasm"],
+    reason: "the engine has no ConstantOfShape",
+    of: ["behind-recurrent"],
   },
   {
     check: ["native", "wasm"],
@@ -237,8 +320,18 @@ export const knownGaps: readonly Gap[] = [
   },
   {
     check: ["native", "wasm"],
+    reason: "the engine has no CumSum",
+    of: ["behind-cumsum"],
+  },
+  {
+    check: ["native", "wasm"],
     reason: "the engine has no DepthToSpace",
-    of: ["span-net"],
+    of: ["behind-shuffle", "span-net"],
+  },
+  {
+    check: ["native", "wasm"],
+    reason: "the engine has no Einsum",
+    of: ["sum-einsum"],
   },
   {
     check: ["native", "wasm"],
@@ -248,12 +341,22 @@ export const knownGaps: readonly Gap[] = [
   {
     check: ["native", "wasm"],
     reason: "the engine has no Expand",
-    of: ["dbb-any-batch"],
+    of: ["behind-tile", "border-pasted", "dbb-any-batch"],
+  },
+  {
+    check: ["native", "wasm"],
+    reason: "the engine has no Gather",
+    of: ["crop-gather"],
   },
   {
     check: ["native", "wasm"],
     reason: "the engine has no Gelu",
     of: ["today-net-opset20", "today-net-opset21"],
+  },
+  {
+    check: ["native", "wasm"],
+    reason: "the engine has no InstanceNormalization",
+    of: ["behind-group", "behind-instance"],
   },
   {
     check: ["native", "wasm"],
@@ -264,6 +367,7 @@ export const knownGaps: readonly Gap[] = [
     check: ["native", "wasm"],
     reason: "the engine has no Range",
     of: [
+      "border-indexed",
       "dbb",
       "dbb-depthwise",
       "dbb-groups",
@@ -275,6 +379,11 @@ export const knownGaps: readonly Gap[] = [
       "ecb-identity",
       "ecbsr",
     ],
+  },
+  {
+    check: ["native", "wasm"],
+    reason: "the engine has no ReduceSum",
+    of: ["sum-stack"],
   },
   {
     check: ["native", "wasm"],
@@ -290,9 +399,13 @@ export const knownGaps: readonly Gap[] = [
       "acb-two",
       "acb-unpadded",
       "acb-unpadded-any-size",
+      "crop-after",
+      "crop-narrow",
+      "crop-narrow-any-size",
       "face-net-opset10",
       "focus-net",
       "shvit-net",
+      "slice-strided",
       "yolov10-head-net",
       "yolov9-down",
       "yolov9-gelan",
@@ -302,7 +415,7 @@ export const knownGaps: readonly Gap[] = [
   {
     check: ["native", "wasm"],
     reason: "the engine has no Split",
-    of: ["detector-net-suppression", "yolov9-auxiliary"],
+    of: ["behind-glu", "crop-split", "detector-net-suppression", "yolov9-auxiliary"],
   },
   {
     check: ["native", "wasm"],
@@ -311,10 +424,17 @@ export const knownGaps: readonly Gap[] = [
   },
   {
     check: ["native", "wasm"],
+    reason: "the engine has no TopK",
+    of: ["behind-sort"],
+  },
+  {
+    check: ["native", "wasm"],
     reason: "the engine has no Transpose",
     of: [
       "deformable-net",
       "fastvit-attention",
+      "linear-channels-last",
+      "linear-norm",
       "ppocr-recognition-net",
       "repmlp",
       "repmlp-one-window",
@@ -333,6 +453,11 @@ export const knownGaps: readonly Gap[] = [
       "unireplknet-stem-layernorm",
       "yolov7-tiny-net",
     ],
+  },
+  {
+    check: ["native", "wasm"],
+    reason: "the engine has no Where",
+    of: ["border-chosen"],
   },
   {
     check: ["native", "wasm"],
