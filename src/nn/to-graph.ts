@@ -1,6 +1,6 @@
 import type { NamedArrays } from "../core/named-arrays.js";
 import type { Graph, ValueInfo } from "../graph/graph.js";
-import type { Architecture, Form } from "./architecture.js";
+import { type Architecture, epsilonOf, type Form } from "./architecture.js";
 import { blockDefinition } from "./blocks/registry.js";
 import { type BlockLayout, blockLayouts, type SqueezeExciteLayout } from "./layout.js";
 import { int, NetGraphBuilder } from "./to-graph-builder.js";
@@ -23,7 +23,7 @@ export interface GraphSource {
  */
 export function toGraph(source: GraphSource, options: { readonly features?: boolean } = {}): Graph {
   const { architecture } = source;
-  const builder = new NetGraphBuilder(source.state);
+  const builder = new NetGraphBuilder(source.state, (path) => epsilonOf(architecture, path));
   let x = "input";
   const outputs: ValueInfo[] = [{ name: "logits", dtype: "f32", shape: ["batch", architecture.classes] }];
   for (const layout of blockLayouts(architecture)) {
@@ -50,7 +50,7 @@ function addBlock(builder: NetGraphBuilder, layout: BlockLayout, source: GraphSo
   const { path, stride, groups, squeezeExcite } = layout;
   const output = layout.lastOfStage ? `stage${layout.stage}` : path;
   let x = `${path}.rbr_reparam`;
-  if (source.form === "plain") builder.conv(x, input, { kernel: [3, 3], stride, groups, bias: true });
+  if (source.form === "plain" || layout.folded) builder.conv(x, input, { kernel: [3, 3], stride, groups, bias: true });
   else blockDefinition(source.architecture.block.kind).addNodes(builder, layout, input, x);
   if (squeezeExcite?.position === "before-relu") x = addSqueezeExcite(builder, squeezeExcite, x, squeezeExcite.path);
   if (squeezeExcite?.position !== "after-relu") return builder.node("Relu", `${path}.nonlinearity`, [x], {}, output);
