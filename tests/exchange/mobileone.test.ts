@@ -49,7 +49,8 @@ describe("a net", () => {
     const file = join(folder, `${scheme}.pth`);
     await writeTorchFile(file, fromOfficial(smallMobileOne(), scheme));
     const net = await loadNet(file);
-    expect(net.source).toMatchObject({ format: "torch", scheme, form: "train", notes: [] });
+    expect(net.source).toMatchObject({ format: "torch", scheme, form: "train" });
+    expect(net.source.notes).toEqual([expect.stringMatching(/BatchNorm's ε: assumed 1e-5/)]);
     const { net: folded, verification } = await foldVerified(net);
     expect(verification.agree).toBe(true);
     // Seven blocks, two convolutions in each of two squeeze-and-excitations.
