@@ -29,9 +29,11 @@ export function mobileOneGraph(weights: NamedArrays, options: MobileOneOptions =
   let x = "input";
   let channels = net.shape(`${mainConv("stage0", folded.has("stage0"))}.weight`, 4)[1]!;
   const inputChannels = channels;
+  const firstStrides: number[] = [];
   for (const path of paths) {
     const plain = folded.has(path);
     const stride = strideOf(weights, path, plain, options);
+    if (isFirst(path)) firstStrides.push(stride);
     ({ output: x, channels } = addBlock(net, path, plain, { input: x, channels, stride }));
   }
   const outputs = weights.has("linear.weight")
@@ -45,6 +47,10 @@ export function mobileOneGraph(weights: NamedArrays, options: MobileOneOptions =
   const beside = new Set(placeholders.flatMap((path) => [`${path}.weight`, `${path}.bias`]));
   const leftOver = net.unused().filter((name) => !beside.has(name));
   const notes: string[] = [];
+  const stated = options.strides ?? options.stride?.(`${mainConv("stage0", folded.has("stage0"))}.weight`, 3);
+  if (stated === undefined) {
+    notes.push(`weights do not show strides: assumed ${firstStrides.join(", ")} (first block of each stage)`);
+  }
   if (form === "train" && folded.size > 0)
     notes.push(`${some([...folded])}: folded already, the other blocks have their branches`);
   if (!weights.has("linear.weight")) {
@@ -57,6 +63,10 @@ export function mobileOneGraph(weights: NamedArrays, options: MobileOneOptions =
 export interface MobileOneOptions extends Pick<Architecture, "batchNormEpsilon"> {
   /** The stride of a convolution, where it is known. @param name of its weight @param kernel its side */
   readonly stride?: (name: string, kernel: number) => number | undefined;
+  /** Strides of the first block of [stage 0, stage 1, …], where the weights do not show them. */
+  readonly strides?: readonly number[] | undefined;
+  /** Names that no MobileOne has: one of them may be a missing one, misspelt. */
+  readonly unmatched?: readonly string[];
 }
 
 export interface MobileOneNet {
@@ -73,12 +83,16 @@ function isFolded(weights: NamedArrays, path: string): boolean {
   return weights.has(`${path}.reparam_conv.weight`) && !weights.has(`${mainConv(path, false)}.weight`);
 }
 
-function strideOf(weights: NamedArrays, path: string, plain: boolean, { stride }: MobileOneOptions): number {
+function strideOf(weights: NamedArrays, path: string, plain: boolean, { stride, strides }: MobileOneOptions): number {
   const name = `${mainConv(path, plain)}.weight`;
   const stated = stride?.(name, weights.get(name)?.shape[2] ?? 1);
   if (stated !== undefined) return stated;
-  const first = /^stage0$|\.0$/.test(path);
-  return first && !weights.has(`${path}.rbr_skip.weight`) ? 2 : 1;
+  if (!isFirst(path) || weights.has(`${path}.rbr_skip.weight`)) return 1;
+  return strides?.[Number(/^stage(\d+)/.exec(path)![1])] ?? 2;
+}
+
+function isFirst(path: string): boolean {
+  return /^stage0$|\.0$/.test(path);
 }
 
 /** @returns the number of classes */
@@ -156,11 +170,11 @@ class NetBuilder {
   readonly #weights: NamedArrays;
   readonly #used = new Set<string>();
 
-  readonly #epsilon: Pick<Architecture, "batchNormEpsilon">;
+  readonly #options: MobileOneOptions;
 
-  constructor(weights: NamedArrays, epsilon: Pick<Architecture, "batchNormEpsilon">) {
+  constructor(weights: NamedArrays, options: MobileOneOptions) {
     this.#weights = weights;
-    this.#epsilon = epsilon;
+    this.#options = options;
   }
 
   has(name: string): boolean {
@@ -196,7 +210,7 @@ class NetBuilder {
     const parameters = ["weight", "bias", "running_mean", "running_var"].map((name) =>
       this.weight(`${path}.${name}`, 1),
     );
-    const epsilon = float(epsilonOf(this.#epsilon, path));
+    const epsilon = float(epsilonOf(this.#options, path));
     return this.add("BatchNormalization", output, [input, ...parameters], { epsilon });
   }
 
@@ -224,12 +238,8 @@ class NetBuilder {
   #get(name: string, rank: number): NamedArray {
     const array = this.#weights.get(name);
     if (array === undefined) {
-      const near = nearest(
-        name,
-        this.unused()
-          .filter((other) => other.length < 100)
-          .slice(0, 300),
-      );
+      const left = [...(this.#options.unmatched ?? []), ...this.unused()].filter((other) => other.length < 100);
+      const near = nearest(name, left.slice(0, 300));
       throw new UserError({
         expected: `the weights of a MobileOne, ${name} among them`,
         received: "a file without it",

@@ -1,4 +1,4 @@
-import { UserError } from "../../core/errors.js";
+import { nearest, UserError } from "../../core/errors.js";
 import type { NamedArray, NamedArrays } from "../../core/named-arrays.js";
 import type { Preprocessing } from "../../core/preprocessing.js";
 import { quoted } from "../../formats/array-bytes.js";
@@ -39,6 +39,8 @@ export interface Description {
 /** What a file tells beside its weights. */
 export interface WeightsContext {
   readonly modules: NetModules;
+  /** Names, without the net's prefix, that no net of the scheme has: one of them may be a missing one, misspelt. */
+  readonly unmatched: readonly string[];
   /** ε of the BatchNorms at these official paths; undefined where there are none. */
   readonly epsilon: (paths: readonly string[]) => ChosenEpsilon | undefined;
 }
@@ -65,7 +67,7 @@ export interface ReadWeights {
  */
 export function modelFromWeights(weights: NamedArrays, hints: ModelHints, context: WeightsContext): ReadWeights {
   const inference = inferArchitecture(weights);
-  refuseMissing(inference, weights);
+  refuseMissing(inference, weights, context.unmatched);
   const { form, placeholders, leftOver } = inference;
   const head = inference.architecture.classes > 0;
   const notes: string[] = [];
@@ -125,10 +127,16 @@ function undescribed(net: Architecture, assumed: Preprocessing): Description {
   };
 }
 
-function refuseMissing({ missing, form, leftOver }: Inference, weights: NamedArrays): void {
+function refuseMissing(
+  { missing, form, leftOver: left }: Inference,
+  weights: NamedArrays,
+  unmatched: readonly string[],
+): void {
   const [first] = missing;
   if (!first) return;
   const names = missing.map(({ name }) => name);
+  const leftOver = [...left, ...unmatched];
+  const near = first.nearest ?? nearest(first.name, unmatched.filter((name) => name.length < 100).slice(0, 300));
   const unplaced =
     leftOver.length > 0
       ? `, with ${some(leftOver.map(quoted))}, which ${leftOver.length === 1 ? "has" : "have"} no place`
@@ -136,7 +144,7 @@ function refuseMissing({ missing, form, leftOver }: Inference, weights: NamedArr
   throw new UserError({
     expected: `the weights of a RepVGG in ${form === "train" ? "training" : "plain"} form`,
     received: `a file without ${some(names)}${unplaced}`,
-    remedy: first.nearest ? `${quoted(first.nearest)} may be ${first.name}` : reasonOf(names, weights),
+    remedy: near ? `${quoted(near)} may be ${first.name}` : reasonOf(names, weights),
   });
 }
 

@@ -91,13 +91,16 @@ function fromWeights(
     const own = netModules(modules, origins);
     const context: WeightsContext = {
       modules: own,
+      unmatched: official.unmatched.map((left) => (left.startsWith(prefix.off) ? left.slice(prefix.off.length) : left)),
       epsilon: (paths) =>
         chooseEpsilon(paths, {
           ...{ asked: hints.batchNormEpsilon, by: hints.epsilonBy, stated, names: weights.keys() },
           moduleAt: (path) => own.of(`${path}.running_var`),
         }),
     };
-    const read = scheme.startsWith("mobileone") ? mobileOne(arrays, context) : modelFromWeights(arrays, hints, context);
+    const read = scheme.startsWith("mobileone")
+      ? mobileOne(arrays, hints, context)
+      : modelFromWeights(arrays, hints, context);
     const leftOver = [...official.unmatched, ...read.leftOver.map((left) => origins.get(left)!)];
     const isInside = (left: string): boolean => {
       const block = blockOf(left.slice(prefix.off.length));
@@ -152,7 +155,11 @@ function withAffine(weights: NamedArrays, notes: string[]): NamedArrays {
   return whole;
 }
 
-function mobileOne(weights: NamedArrays, { modules, epsilon }: WeightsContext): ReturnType<typeof modelFromWeights> {
+function mobileOne(
+  weights: NamedArrays,
+  { strides }: LoadOptions,
+  { modules, epsilon, unmatched }: WeightsContext,
+): ReturnType<typeof modelFromWeights> {
   const norms = [...weights.keys()].filter((name) => name.endsWith(".running_var"));
   const chosen = epsilon(norms.map((name) => name.slice(0, -".running_var".length)));
   const stated = chosen?.epsilon;
@@ -164,6 +171,7 @@ function mobileOne(weights: NamedArrays, { modules, epsilon }: WeightsContext): 
   const { placeholders, ...read } = mobileOneGraph(widened, {
     ...(stated !== undefined && { batchNormEpsilon: stated }),
     stride: (name, kernel) => moduleStride(modules, name, kernel),
+    ...{ unmatched, strides },
   });
   const notes = [...(chosen && read.form === "train" ? [chosen.note] : []), ...read.notes];
   if (placeholders.length > 0) notes.push(describePlaceholders(read.graph, weights, placeholders));

@@ -76,10 +76,13 @@ function candidates(weights: NamedArrays): Prefix[] {
       if (at === 0) break;
     }
   }
-  return [...offs].slice(0, 64).flatMap((off) => [
-    { off, on: "" },
-    { off, on: "backbone." },
-  ]);
+  const names = [...weights.keys()];
+  return [...offs].slice(0, 64).flatMap((off) => {
+    const bare = names.some(
+      (name) => name.startsWith(off) && withOn(name.slice(off.length), "backbone.") !== name.slice(off.length),
+    );
+    return [{ off, on: "" }, ...(bare ? [{ off, on: "backbone." }] : [])];
+  });
 }
 
 /** The names behind a prefix; behind one of wrapping modules also those without it, where that is no second one. */
