@@ -52,9 +52,7 @@ const signatures: readonly (readonly [at: number, bytes: string, what: string, r
  */
 export function foreignFile(head: Uint8Array, size: number): ForeignFile | undefined {
   if (size === 0) return { what: "an empty file", remedy: fetchAgain };
-  const latin = new TextDecoder("latin1").decode(head.subarray(0, foreignHeadBytes));
   for (const [at, bytes, what, remedy] of signatures) {
-    // The decoder maps the bytes 0x80 to 0x9f of Latin-1 to other characters: compare bytes.
     if ([...bytes].every((character, i) => head[at + i] === character.charCodeAt(0))) return { what, remedy };
   }
   if (head[0] === 0x80 && head[1]! >= 2 && head[1]! <= 5 && !isLegacy(head)) {
@@ -64,7 +62,7 @@ export function foreignFile(head: Uint8Array, size: number): ForeignFile | undef
     };
   }
   if (head.every((byte) => byte === 0)) return { what: "zeros at its beginning", remedy: fetchAgain };
-  return isText(head) ? foreignText(latin) : undefined;
+  return isText(head) ? foreignText(new TextDecoder().decode(head.subarray(0, foreignHeadBytes))) : undefined;
 }
 
 function foreignText(text: string): ForeignFile {

@@ -32,8 +32,11 @@ export async function readOnnxFile(path: string, source?: ByteSource): Promise<M
 function refusePointer(bytes: Uint8Array, name: string, modelPath: string): void {
   const foreign = foreignFile(bytes.subarray(0, foreignHeadBytes), bytes.length);
   if (!foreign || !/pointer|HTML|empty/.test(foreign.what)) return;
-  const received = `${foreign.what} as ${name}`;
-  throw new FormatError({ expected: `the data of ${modelPath}`, received, remedy: foreign.remedy });
+  throw new FormatError({
+    expected: `the data of ${modelPath} in ${name}`,
+    received: foreign.what,
+    remedy: foreign.remedy,
+  });
 }
 
 /** Writes an ONNX model, whole or not at all. @throws UserError when it cannot be written. */
