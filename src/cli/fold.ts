@@ -1,11 +1,13 @@
 import { Command, Option } from "commander";
-import { checkStatistics, describeStatistics } from "../analysis/diagnosis/statistics.js";
+import { describeStatistics } from "../analysis/diagnosis/statistics.js";
+import { lostInContainer } from "../api/exchange/encode-net.js";
 import { foldNet } from "../api/exchange/fold-net.js";
 import { foldVerified } from "../api/exchange/fold-verified.node.js";
 import { withNet } from "../api/exchange/load-net.node.js";
 import { type Net, netOf } from "../api/exchange/net.js";
 import { netParameters } from "../api/exchange/net-parameters.js";
 import { outputFormat, saveNet } from "../api/exchange/save-net.node.js";
+import { netWarnings } from "../api/net-warnings.js";
 import { type RecalibrationEffect, recalibrate, recalibrationEffect } from "../api/recalibrate.node.js";
 import { UserError } from "../core/errors.js";
 import { describeFold, type FoldReport } from "../graph/fold/report.js";
@@ -66,7 +68,7 @@ async function foldTo(path: string, loaded: Net, options: Options, terminal: Ter
     options.recalibrate === undefined
       ? { net: loaded, effect: undefined }
       : await recalibrated(loaded, options.recalibrate, options, terminal);
-  const warnings = net.model ? describeStatistics(checkStatistics(net.model)) : [];
+  const warnings = describeStatistics(netWarnings(net));
   for (const line of warnings) terminal.say(`! ${line}`);
   const worthChecking = options.verify && net.source.form !== "plain";
   const { maxCost, precision } = options;
@@ -76,10 +78,22 @@ async function foldTo(path: string, loaded: Net, options: Options, terminal: Ter
   const { net: folded, report, verification } = result;
   if (report.regions.length === 0) terminal.say(`${path} has nothing to fold; it is copied.`);
   await saveNet(folded, options.output, precision === undefined ? {} : { precision });
+  for (const line of lostInContainer(folded, outputFormat(options.output))) {
+    warnings.push(line);
+    terminal.say(`! ${line}`);
+  }
   const nodes = { before: net.graph.nodes.length, after: folded.graph.nodes.length };
   const parameters = { before: netParameters(net), after: netParameters(folded) };
   const recalibratedOn = net.model?.metadata.provenance["recalibratedOn"] ?? null;
-  const facts = { output: options.output, nodes, parameters, recalibratedOn, recalibration: effect ?? null, warnings };
+  const facts = {
+    output: options.output,
+    source: loaded.source,
+    nodes,
+    parameters,
+    recalibratedOn,
+    recalibration: effect ?? null,
+    warnings,
+  };
   terminal.result({ ...facts, report, verification }, () => {
     const lines = [
       `${options.output}: ${nodes.before} nodes became ${nodes.after}, ${wholeCount(parameters.before)} parameters became ${wholeCount(parameters.after)}`,
@@ -127,5 +141,5 @@ async function recalibrated(
   const model = await recalibrate(net.model, data, { ...options, onImages: terminal.counting("recalibrate", "img") });
   const counting = { ...options, onImages: terminal.counting("eval", "img") };
   const effect = await recalibrationEffect(net.model, model, data, counting);
-  return { net: { ...netOf(model), source: net.source }, effect };
+  return { net: { ...net, ...netOf(model), source: net.source }, effect };
 }

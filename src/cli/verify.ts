@@ -13,6 +13,7 @@ import { verifyReport } from "../report/pages/verify-page.js";
 import { type SourceOptions, withSourceOptions } from "./exchange-options.js";
 import { plural, shortNumber } from "./format.js";
 import { htmlOption, writeReport } from "./html.js";
+import { describeSource } from "./net-facts.js";
 import { type ComputeOptions, number, strictOption, wholeNumber, withComputeOptions } from "./options.js";
 import { Terminal } from "./terminal.js";
 
@@ -51,6 +52,7 @@ async function run(referencePath: string, candidatePath: string | undefined, opt
   const { key: _, ...keyless } = options; // one checkpoint may keep its weights elsewhere than the other
   const candidate =
     candidatePath === undefined ? ownFold(reference, referencePath) : await loadNet(candidatePath, keyless);
+  sayAssumptions(terminal, [referencePath, reference], [candidatePath ?? referencePath, candidate]);
   const result = await compared(reference, candidate, options, terminal);
   const { samples, outputs, top1Disagreements, agree, values, firstParted } = result;
   const known = knownModels(reference, candidate);
@@ -69,6 +71,7 @@ async function run(referencePath: string, candidatePath: string | undefined, opt
   }
   terminal.result(
     {
+      sources: { reference: reference.source, candidate: candidate.source },
       ...result,
       findings,
       worstSample: result.worstSample ?? null,
@@ -96,6 +99,16 @@ async function run(referencePath: string, candidatePath: string | undefined, opt
       : `a relative error of ${shortNumber(outputs.relative)}`,
     remedy: firstParted ? `they part first at ${firstParted}` : "they part at the outputs only",
   });
+}
+
+/** What was assumed of weights by name decides what is compared. */
+function sayAssumptions(terminal: Terminal, ...nets: readonly (readonly [path: string, net: Net])[]): void {
+  const said = new Set<string>();
+  for (const [path, net] of nets) {
+    if (said.has(path) || net.source.scheme === undefined || net.source.notes.length === 0) continue;
+    said.add(path);
+    terminal.say(describeSource(path, net));
+  }
 }
 
 /** Nets that cannot be compared have findings too, and no numbers. */

@@ -45,12 +45,12 @@ describe("files", () => {
     writeFileSync(file("notes.txt"), "nothing to see");
     await expectLine(
       loadNet(file("notes.txt")),
-      /expected a model file: safetensors, a PyTorch checkpoint \(\.pth, \.pt\) or ONNX, received .*notes\.txt, which begins with "nothing "/,
+      /expected a model file: safetensors, a PyTorch checkpoint \(\.pth, \.pt\) or ONNX, received .*notes\.txt, text that begins with "nothing to see"/,
     );
     writeFileSync(file("empty.pth"), "");
     await expectLine(loadNet(file("empty.pth")), /PyTorch checkpoint .*empty\.pth/);
     writeFileSync(file("empty"), "");
-    await expectLine(loadNet(file("empty")), /received .*empty, which is empty/);
+    await expectLine(loadNet(file("empty")), /received .*empty, an empty file: .*fetch the file again/);
     await expectLine(loadNet(folder), /expected a file, received .*, which is not one/);
     await expectLine(loadNet(file("none.onnx")), /expected to read .*none\.onnx, received ENOENT/);
   });

@@ -26,6 +26,14 @@ afterAll(() => backend.dispose());
 const base = { depths: [1, 2], widths: [4, 4, 8], strides: [1, 1, 2], classes: 3, inputChannels: 3 as const };
 const foldable = blockKinds.filter((kind) => blockDefinition(kind).unfoldable === undefined);
 
+/** A number of its own for every BatchNorm of such a net, each far from the default. */
+function ownEpsilons(kind: BlockKind): Record<string, number> {
+  const norms = [...stateSchema(architecture({ ...base, block: kind }), "train").values()].filter(
+    ({ kind: part }) => part === "bn-var",
+  );
+  return Object.fromEntries(norms.map(({ name }, i) => [name.slice(0, -".running_var".length), 0.1 * (i + 1)]));
+}
+
 /** A net whose BatchNorm statistics and factors are anything but the initial ones. */
 function randomNet(kind: BlockKind, more: RepvggOptions = {}) {
   const net = repvgg(base, { block: kind, seed: 3, inputSize: 6, ...more });
@@ -52,6 +60,7 @@ interface Place {
   readonly state: NamedArrays;
   readonly layout: BlockLayout;
   readonly training: boolean;
+  readonly epsilons: Readonly<Record<string, number>>;
 }
 
 /** [O,I,kh,kw] as [kh,kw,I,O] */
@@ -64,10 +73,10 @@ function kernelOf(state: NamedArrays, name: string) {
 
 const vector = (state: NamedArrays, name: string): Float64Array => Float64Array.from(toFloat64(state.get(name)!));
 
-function normalize(x: Float64Array, { state, training }: Place, path: string): Float64Array {
+function normalize(x: Float64Array, { state, training, epsilons }: Place, path: string): Float64Array {
   const [gamma, beta] = [vector(state, `${path}.weight`), vector(state, `${path}.bias`)];
   const running = { mean: vector(state, `${path}.running_mean`), variance: vector(state, `${path}.running_var`) };
-  return naive.batchNorm(x, { gamma, beta, eps: 1e-5, ...(!training && { running }) });
+  return naive.batchNorm(x, { gamma, beta, eps: epsilons[path] ?? 1e-5, ...(!training && { running }) });
 }
 
 type Kernel = ReturnType<typeof kernelOf>;
@@ -119,6 +128,15 @@ const compositions: Record<BlockKind, (x: Float64Array, shape: readonly number[]
     const kernel = plusDirac(kernelOf(at.state, `${path}.conv.weight`), () => 1);
     return normalize(convolve(x, shape, kernel, at), at, `${path}.bn`);
   },
+  qarepvgg: (x, shape, at) => {
+    const { path, identity } = at.layout;
+    const dense = convolve(x, shape, kernelOf(at.state, `${path}.rbr_dense.conv.weight`), at);
+    const pointwise = convolve(x, shape, kernelOf(at.state, `${path}.rbr_1x1.weight`), at);
+    const sum = naive.add(normalize(dense, at, `${path}.rbr_dense.bn`), pointwise, ...(identity ? [x] : []));
+    return normalize(sum, at, `${path}.bn`);
+  },
+  "qarepvgg-v1": (x, shape, at) =>
+    normalize(naive.add(...normalizedBranches(x, shape, at)), at, `${at.layout.path}.bn`),
   acb: (x, shape, at) => {
     const { path } = at.layout;
     const branches = ["square", "ver", "hor"].map((name) =>
@@ -150,8 +168,10 @@ describe.each(blockKinds)("blocks of kind %s", (kind) => {
   it.each([
     ["one group", {}],
     ["two groups", { groups: 2 }],
-  ])("are what their naive composition is, in training and in inference: %s", (_, more) => {
+    ["an ε of its own for each BatchNorm", { batchNormEpsilon: ownEpsilons(kind) }],
+  ])("are what their naive composition is, in training and in inference: %s", (_, more: RepvggOptions) => {
     const model = randomNet(kind, more);
+    const epsilons = (more.batchNormEpsilon ?? {}) as Record<string, number>;
     const layouts = blockLayouts(model.architecture);
     for (const training of [true, false]) {
       const network = createNetwork(backend, model);
@@ -162,7 +182,7 @@ describe.each(blockKinds)("blocks of kind %s", (kind) => {
         const shape = x.shape;
         x = block.forward(tape, x, { training });
         expected = naive.relu(
-          compositions[kind](expected, shape, { state: model.state, layout: layouts[i]!, training }),
+          compositions[kind](expected, shape, { state: model.state, layout: layouts[i]!, training, epsilons }),
         );
         expectRelative(x.toArray(), expected, 1e-5, `${layouts[i]!.path}, training ${training}`);
       });
@@ -172,7 +192,10 @@ describe.each(blockKinds)("blocks of kind %s", (kind) => {
   });
 
   it("give the same logits on the tape and as a graph, and once more out of a model file", () => {
-    const model = randomNet(kind, { squeezeExcite: { position: "before-relu", ratio: 2 } });
+    const model = randomNet(kind, {
+      squeezeExcite: { position: "before-relu", ratio: 2 },
+      batchNormEpsilon: ownEpsilons(kind),
+    });
     const network = createNetwork(backend, model);
     const tape = new Tape(backend);
     const x = tape.constant([batch, side, side, 3], picture);
@@ -189,7 +212,8 @@ describe.each(blockKinds)("blocks of kind %s", (kind) => {
     const { architecture: net, state } = randomNet(kind);
     expect([...state.keys()]).toEqual([...stateSchema(net, "train").keys()]);
     const decayed = [...stateSchema(net, "train").values()].filter(({ decay }) => decay).map(({ name }) => name);
-    for (const name of decayed) expect(name).toMatch(/conv\.weight$|rbr_identity\.weight$|^linear\.weight$/);
+    for (const name of decayed)
+      expect(name).toMatch(/conv\.weight$|rbr_1x1\.weight$|rbr_identity\.weight$|^linear\.weight$/);
   });
 });
 
@@ -198,6 +222,7 @@ describe.each(foldable)("fold of %s", (kind) => {
     ["one group", {}],
     ["two groups", { groups: 2 }],
     ["SE after ReLU", { squeezeExcite: { position: "after-relu" as const, ratio: 2 } }],
+    ["an ε of its own for each BatchNorm", { batchNormEpsilon: ownEpsilons(kind) }],
   ])("leaves one convolution a block, with the same outputs: %s", (_, more) => {
     const model = randomNet(kind, more);
     const plain = fold(model);

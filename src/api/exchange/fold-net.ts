@@ -22,5 +22,5 @@ export function foldNet(net: Net, options: FoldNetOptions = {}): { readonly net:
   const source: NetSource = net.source.form ? { ...net.source, form: "plain" } : net.source;
   if (!net.model) return { net: { ...net, graph, source }, report };
   const model = net.model.form === "plain" ? net.model : fromFoldedGraph(graph, net.model);
-  return { net: { ...netOf(model), source }, report };
+  return { net: { ...netOf(model), source, ...(net.rest && { rest: net.rest }) }, report };
 }
