@@ -35,6 +35,8 @@ export interface PlacedStep {
   readonly offsetOf: (buffer: Buffer) => number;
   /** 0 where the step needs no workspace. */
   readonly workspaceOffset: number;
+  /** Of its status word; undefined where it has no {@link Step.refusal}. */
+  readonly statusOffset: number | undefined;
 }
 
 /** A graph for inputs of one shape as a sequence of kernel calls in one arena. Holds no kernel memory: see Session. */
@@ -44,6 +46,8 @@ export interface Plan {
   readonly steps: readonly PlacedStep[];
   readonly constants: readonly Constant[];
   readonly arenaWords: number;
+  /** Words of all steps' status, which a run begins by setting to 0. */
+  readonly status: { readonly offset: number; readonly words: number };
   readonly report: PlanReport;
 }
 
@@ -71,7 +75,10 @@ export function buildPlan(graph: Graph, options: PlanOptions): Plan {
 function place(scheduled: Scheduled, inputs: readonly [string, Tensor][], outputs: readonly [string, Tensor][]): Plan {
   const { steps, slots, slotOf } = scheduled;
   const workspaces = steps.map((step, index): Lifetime => ({ words: step.workspaceWords, start: index, end: index }));
-  const { offsets, words } = placeBuffers([...slots, ...workspaces]);
+  const refusing = steps.filter((step) => step.refusal);
+  const statuses: Lifetime = { words: refusing.length, start: -1, end: steps.length };
+  const { offsets, words } = placeBuffers([...slots, ...workspaces, statuses]);
+  const status = { offset: offsets[slots.length + steps.length]!, words: refusing.length };
   const offsetOf = (buffer: Buffer): number => offsets[slotOf.get(buffer)!]!;
   const port = ([name, { shape, buffer }]: [string, Tensor]): Port => ({
     name,
@@ -83,7 +90,13 @@ function place(scheduled: Scheduled, inputs: readonly [string, Tensor][], output
   const ports = { inputs: inputs.map(port), outputs: outputs.map(port) };
   return {
     ...ports,
-    steps: steps.map((step, index) => ({ step, offsetOf, workspaceOffset: offsets[slots.length + index]! })),
+    steps: steps.map((step, index) => ({
+      step,
+      offsetOf,
+      workspaceOffset: offsets[slots.length + index]!,
+      statusOffset: step.refusal && status.offset + refusing.indexOf(step),
+    })),
+    status,
     constants,
     arenaWords: words,
     report: {
