@@ -29,7 +29,7 @@ export const rooms = {
       "src/formats/byte-",
       "src/formats/memory-budget.ts",
     ],
-    tests: [["tests/formats"]],
+    tests: [["tests/formats/files.test.ts", "tests/formats/atomic-write.test.ts"], ["tests/formats"]],
   },
   "engine/plan": { source: ["src/engine"], tests: [["tests/engine"]] },
   "backend/conv": { source: ["src/backend/conv"], tests: [["tests/backend"], ["tests/engine"]] },
@@ -53,16 +53,27 @@ export const rooms = {
       ["fashion-mnist", "near-duplicates", "loader", "describe"],
     ].map((names) => names.map((name) => `tests/data/${name}.test.ts`)),
   },
-  train: { source: ["src/train"], tests: [["tests/train"], ["tests/tensor/training.test.ts"]] },
+  train: {
+    source: ["src/train"],
+    tests: [["config", "metrics", "optimizer", "run-directory", "schedule", "tensorboard", "trainer"], ["loop"]].map(
+      (names) => names.map((name) => `tests/train/${name}.test.ts`),
+    ),
+  },
   "analysis/verify": { source: ["src/analysis"], tests: [["tests/analysis"]] },
-  hub: { source: ["src/api/hub"], tests: [["tests/hub"]] },
+  hub: {
+    source: ["src/api/hub"],
+    tests: [
+      ["address", "blob", "request", "timm-config", "url-file"],
+      ["pull", "refusals"],
+    ].map((names) => names.map((name) => `tests/hub/${name}.test.ts`)),
+  },
   cli: {
     source: ["src/cli/main.ts", "src/cli/interrupt.ts", "src/cli/format.ts"],
     tests: [["tests/cli/usage.test.ts", "tests/cli/pipes.test.ts"]],
   },
   "kernels/optimizer": {
     source: ["kernels/optimizer.c", "kernels/loss.c"],
-    tests: [["tests/train", "tests/tensor/softmax-cross-entropy.test.ts"]],
+    tests: [["tests/train/optimizer.test.ts", "tests/tensor/softmax-cross-entropy.test.ts"]],
   },
   kernels: { source: ["kernels"], tests: [["tests/tensor"], ["tests/backend"]] },
 };
