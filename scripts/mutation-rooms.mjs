@@ -19,7 +19,10 @@ export const rooms = {
   },
   "formats/safetensors": {
     source: ["src/formats/safetensors", "src/formats/array-bytes.ts"],
-    tests: [["tests/formats/safetensors.test.ts", "tests/formats/fuzz.test.ts", "tests/formats/deep-nesting.test.ts"]],
+    tests: [
+      ["tests/formats/safetensors.test.ts", "tests/formats/files.test.ts"],
+      ["tests/formats/fuzz.test.ts", "tests/formats/deep-nesting.test.ts"],
+    ],
   },
   "formats/torch": { source: ["src/formats/torch"], tests: [["tests/formats"]] },
   "formats/files": {
