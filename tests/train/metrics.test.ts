@@ -61,3 +61,11 @@ it("is not harmed by large logits, and counts the picture by its place where no 
   expect(metrics.mistakes[0]!.truthProbability).toBeCloseTo(Math.exp(-4) / (1 + Math.exp(-1) + Math.exp(-4)), 12);
   expect([...metrics.confusion]).toEqual([1, 0, 0, 1, 0, 0, 1, 0, 0]);
 });
+
+it("looks at its classes' logits and no further", () => {
+  const metrics = new ClassificationMetrics(2);
+  metrics.add([0, 1, 100], 1);
+  expect([metrics.top1, metrics.top5]).toEqual([1, 1]);
+  expect(metrics.loss).toBeCloseTo(Math.log(1 + Math.exp(-1)), 12);
+  expect([...metrics.confusion]).toEqual([0, 0, 0, 1]);
+});
