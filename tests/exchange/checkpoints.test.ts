@@ -352,6 +352,22 @@ describe("weights that the net has no place for", () => {
     await expectRight("backbone-and-neck.pt", { rest: "drop" });
   });
 
+  it("a classifier beside the net that it may belong to is one of them", async () => {
+    const inner = [...(await weightsOf(fixture("acb.pt")))];
+    const outside = inner.map(
+      ([name, array]) => [name.startsWith("linear") ? name : `encoder.${name}`, array] as const,
+    );
+    await writeTorchFile(file("outside.pth"), new Map(outside));
+    expect(await message(loadNet(file("outside.pth")))).toMatch(/received linear\.weight, linear\.bias in/);
+    expect((await loadNet(file("outside.pth"), { rest: "keep" })).graph.outputs[0]!.name).toBe("stage1");
+    // What only wraps a net is no net within another.
+    const wrapped = inner.map(
+      ([name, array]) => [name.startsWith("linear") ? `module.model.${name}` : name, array] as const,
+    );
+    await writeTorchFile(file("wrapped.pth"), new Map(wrapped));
+    expect((await loadModel(file("wrapped.pth"))).architecture.classes).toBe(3);
+  });
+
   it("counters and what only training uses are none of them", async () => {
     const { arrays } = await readTorchFile(fixture("cases/half-folded.pt"));
     const counters = new Map<string, NamedArray>([

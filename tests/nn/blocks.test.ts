@@ -15,6 +15,7 @@ import { type RepvggOptions, repvgg } from "#repvgg/nn/repvgg.js";
 import { stateSchema } from "#repvgg/nn/state-schema.js";
 import { toGraph } from "#repvgg/nn/to-graph.js";
 import { toChannelsLast } from "#repvgg/nn/weight-layout.js";
+import { softmaxCrossEntropy } from "#repvgg/tensor/ops/softmax-cross-entropy.js";
 import { Tape } from "#repvgg/tensor/tape.js";
 import * as naive from "../tensor/naive.js";
 import { expectRelative } from "./oracles.js";
@@ -235,6 +236,47 @@ describe.each(foldable)("fold of %s", (kind) => {
     const input = new Map([["input", nchw()]]);
     const before = evaluate(toGraph(model), input).get("logits")!.data;
     expectRelative(evaluate(toGraph(plain), input).get("logits")!.data, before, 1e-4);
+  });
+});
+
+describe("nets whose layers differ", () => {
+  const layers = { 1: { width: 5, pointwise: false }, 2: { width: 5, folded: true }, 3: { identity: false } } as const;
+  const model = randomNet("repvgg", {
+    depths: [2, 1],
+    strides: [1, 1, 1],
+    layers,
+    batchNormEpsilon: ownEpsilons("repvgg"),
+  });
+
+  it("compute the same on the tape, as a graph and folded, and train", () => {
+    expect([...model.state.keys()].filter((name) => name.startsWith("stage1.1"))).toEqual([
+      "stage1.1.rbr_reparam.weight",
+      "stage1.1.rbr_reparam.bias",
+    ]);
+    const network = createNetwork(backend, model);
+    const tape = new Tape(backend);
+    const x = tape.constant([batch, side, side, 3], picture);
+    const { logits } = network.forward(tape, x, { training: false });
+    const input = new Map([["input", nchw()]]);
+    expectRelative(evaluate(toGraph(model), input).get("logits")!.data, logits.toArray(), 1e-5);
+    const plain = fold(model);
+    expect([...plain.state.keys()]).toEqual([...stateSchema(model.architecture, "plain").keys()]);
+    expectRelative(evaluate(toGraph(plain), input).get("logits")!.data, logits.toArray(), 1e-4);
+    tape.reset();
+    const again = network.forward(tape, tape.constant([batch, side, side, 3], picture), { training: true });
+    const targets = tape.constant(
+      [batch, 3],
+      Float32Array.from({ length: 3 * batch }, (_, i) => (i % 4 === 0 ? 1 : 0)),
+    );
+    tape.backward(softmaxCrossEntropy(tape, again.logits, targets));
+    for (const { name, tensor } of network.parameters()) {
+      expect(
+        tensor.gradientToArray()!.some((value) => value !== 0),
+        name,
+      ).toBe(true);
+    }
+    tape.dispose();
+    network.dispose();
   });
 });
 

@@ -1,4 +1,10 @@
-import { type NamedArray, type NamedArrays, toFloat64 } from "../../core/named-arrays.js";
+import {
+  elementCount,
+  type NamedArray,
+  type NamedArrays,
+  storageConstructor,
+  toFloat64,
+} from "../../core/named-arrays.js";
 import { floatAttribute } from "../../graph/attributes.js";
 import type { Graph } from "../../graph/graph.js";
 import { type Architecture, epsilonOf } from "../../nn/architecture.js";
@@ -83,19 +89,39 @@ function check(norms: readonly Norm[], arrays: NamedArrays): StatisticsWarning[]
     const bad = judged.has(array) ? 0 : countNotFinite(array);
     if (bad === 0) return [];
     return [
-      { path, problem: "not-finite", message: `${bad} of ${array.data.length} numbers are infinite or none (NaN)` },
+      {
+        path,
+        problem: "not-finite",
+        message: `${bad} of ${elementCount(array.shape)} numbers are infinite or none (NaN)`,
+      },
     ];
   });
   return [...ofNorms, ...ofWeights];
 }
 
-/** How many numbers are NaN or infinite. One piece at a time is in memory. */
+/** Numbers that are looked at together: an array that is not in memory is fetched in such parts. */
+const partLength = 1 << 18;
+
+/** How many numbers are NaN or infinite. */
 function countNotFinite(array: NamedArray): number {
-  const { dtype, data } = array;
-  if (dtype !== "f32" && dtype !== "f64") {
-    if (dtype !== "f16" && dtype !== "bf16") return 0;
+  const { dtype, shape } = array;
+  if (dtype !== "f32" && dtype !== "f64" && dtype !== "f16" && dtype !== "bf16") return 0;
+  if (!array.fill) return countIn(dtype, array.data);
+  const length = elementCount(shape);
+  const read = array.fill as (target: NamedArray["data"], from: number) => void;
+  let count = 0;
+  for (let from = 0; from < length; from += partLength) {
+    const part = new storageConstructor[dtype](Math.min(partLength, length - from));
+    read(part, from);
+    count += countIn(dtype, part);
+  }
+  return count;
+}
+
+function countIn(dtype: "f64" | "f32" | "f16" | "bf16", data: NamedArray["data"]): number {
+  let count = 0;
+  if (dtype === "f16" || dtype === "bf16") {
     const exponent = dtype === "f16" ? 0x7c00 : 0x7f80;
-    let count = 0;
     for (let i = 0; i < data.length; i++) if ((Number(data[i]) & exponent) === exponent) count++;
     return count;
   }
@@ -104,7 +130,6 @@ function countNotFinite(array: NamedArray): number {
   let sum = 0;
   for (let i = 0; i < numbers.length; i++) sum += numbers[i]! - numbers[i]!;
   if (sum === 0) return 0;
-  let count = 0;
   for (let i = 0; i < numbers.length; i++) if (!Number.isFinite(numbers[i])) count++;
   return count;
 }

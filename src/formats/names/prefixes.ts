@@ -95,9 +95,7 @@ function stripped(weights: NamedArrays, { off, on }: Prefix): Map<string, { own:
   for (const [own, array] of weights) {
     const bare = own.replace(/^((module|_orig_mod|model)\.)+/, "");
     const name = withOn(bare, on);
-    if (!own.startsWith(off) || (off === "" && bare !== own)) {
-      if (!inside.has(name)) inside.set(name, { own, array });
-    }
+    if (!inside.has(name)) inside.set(name, { own, array });
   }
   return inside;
 }
