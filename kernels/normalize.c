@@ -49,6 +49,10 @@ void normalize_forward_task(const normalize_forward_args *args, int task, int th
     float *y = F32(args->y) + (long)row * n;
     const double mean = args->operation == STANDARD ? sum_row(x, n, 0, PLAIN) / n : 0;
     const double factor = factor_of(x, n, mean, args->operation, args->epsilon);
+    if (args->statistic) {
+      F32(args->y)[row] = (float)(args->statistic == 1 ? mean : factor);
+      continue;
+    }
     const long first = (long)(row % args->groups) * (n / run);
     const float *scale = args->scale ? F32(args->scale) + first : 0, *bias = args->bias ? F32(args->bias) + first : 0;
     for (int i = 0; i < n; i += width) {

@@ -349,7 +349,19 @@ const normalizations: readonly Case[] = [
       b.constant(`scale${axis}`, randomArray(`scale${axis}`, row));
       b.constant(`bias${axis}`, randomArray(`bias${axis}`, row));
       const attributes = { axis: int(axis), epsilon: float(1e-3) };
+      const outputs = [`y${axis}`, `mean${axis}`, `inverse${axis}`];
+      b.nodes.push({
+        ...{
+          name: `all${axis}`,
+          op: "LayerNormalization",
+          domain: "",
+          inputs: [c, `scale${axis}`],
+          outputs,
+          attributes,
+        },
+      });
       return [
+        ...outputs,
         b.add("LayerNormalization", `n${axis}`, [c, `scale${axis}`, `bias${axis}`], attributes),
         b.add("LayerNormalization", `p${axis}`, ["x", `scale${axis}`], attributes),
       ];

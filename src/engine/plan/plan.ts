@@ -1,5 +1,6 @@
 import type { ConvPlan } from "../../backend/convolution.js";
 import type { ConvGeometry } from "../../core/conv-geometry.js";
+import type { DType } from "../../core/named-arrays.js";
 import type { Graph } from "../../graph/graph.js";
 import { type Lifetime, placeBuffers } from "./arena.js";
 import type { Constant } from "./constants.js";
@@ -7,7 +8,7 @@ import { fuse } from "./fusion.js";
 import { type Scheduled, schedule } from "./lifetimes.js";
 import { Lowering } from "./lower/context.js";
 import { lower } from "./lower/registry.js";
-import { graphInputs, prepare } from "./prepare.js";
+import { graphInputs, type PreparedGraph, prepare } from "./prepare.js";
 import type { PlanReport, StepReport } from "./report.js";
 import type { Buffer, Step, Tensor } from "./step.js";
 
@@ -24,6 +25,8 @@ export interface PlanOptions {
 /** A value that the caller writes or reads, row-major, at `offset` words in the arena. */
 export interface Port {
   readonly name: string;
+  /** As the graph declares an input; all are float32 words in memory. */
+  readonly dtype: DType;
   readonly shape: readonly number[];
   readonly words: number;
   readonly offset: number;
@@ -69,10 +72,15 @@ export function buildPlan(graph: Graph, options: PlanOptions): Plan {
 
   const buffersOf = (ports: readonly [string, Tensor][]): Buffer[] => ports.map(([, tensor]) => tensor.buffer);
   const scheduled = schedule(lowering.steps, buffersOf(inputs), buffersOf(outputs));
-  return place(scheduled, inputs, outputs);
+  return place(scheduled, inputs, outputs, prepared.dtypes);
 }
 
-function place(scheduled: Scheduled, inputs: readonly [string, Tensor][], outputs: readonly [string, Tensor][]): Plan {
+function place(
+  scheduled: Scheduled,
+  inputs: readonly [string, Tensor][],
+  outputs: readonly [string, Tensor][],
+  dtypes: PreparedGraph["dtypes"],
+): Plan {
   const { steps, slots, slotOf } = scheduled;
   const workspaces = steps.map((step, index): Lifetime => ({ words: step.workspaceWords, start: index, end: index }));
   const refusing = steps.filter((step) => step.refusal);
@@ -82,6 +90,7 @@ function place(scheduled: Scheduled, inputs: readonly [string, Tensor][], output
   const offsetOf = (buffer: Buffer): number => offsets[slotOf.get(buffer)!]!;
   const port = ([name, { shape, buffer }]: [string, Tensor]): Port => ({
     name,
+    dtype: dtypes.get(name) ?? "f32",
     shape,
     words: buffer.words,
     offset: offsetOf(buffer),

@@ -37,7 +37,7 @@ const normalizations = sizes.flatMap(([rows, n, groups, run]) =>
       return {
         kernel: "normalize_forward",
         title: `[${rows}][${n}], ${groups} groups, runs of ${run}, operation ${operation}, affine ${affine}`,
-        scalars: { rows, n, groups, run, operation, epsilon },
+        scalars: { rows, n, groups, run, operation, epsilon, statistic: 0 },
         inputs: affine ? { x, scale, bias } : { x },
         outputs: { y: { before: random(6, rows * n), after, relative: 3e-7, absolute: 3e-7 } },
       };
@@ -51,9 +51,26 @@ const constant = [0, 2, 3].map((operation): KernelCase => {
   return {
     kernel: "normalize_forward",
     title: `a row of ${value}, operation ${operation}`,
-    scalars: { rows: 2, n: 9, groups: 1, run: 1, operation, epsilon: Math.fround(1e-5) },
+    scalars: { rows: 2, n: 9, groups: 1, run: 1, operation, epsilon: Math.fround(1e-5), statistic: 0 },
     inputs: { x: new Float32Array(18).fill(value) },
     outputs: { y: { before: random(6, 18), after: new Float32Array(18), relative: 0, absolute: 0 } },
+  };
+});
+
+const statistics = [1, 2].map((statistic): KernelCase => {
+  const [rows, n] = [300, 61];
+  const x = random(1, rows * n, 9, 11);
+  const after = build(rows, (row) => {
+    const values = [...x.subarray(row * n, row * n + n)];
+    const mean = sum(values) / n;
+    return statistic === 1 ? mean : 1 / Math.sqrt(sum(values.map((v) => (v - mean) ** 2)) / n + 0.5);
+  });
+  return {
+    kernel: "normalize_forward",
+    title: `[${rows}][${n}], statistic ${statistic}`,
+    scalars: { rows, n, groups: 1, run: 1, operation: 0, epsilon: 0.5, statistic },
+    inputs: { x },
+    outputs: { y: { before: random(6, rows), after, relative: 2e-7, absolute: 0 } },
   };
 });
 
@@ -90,4 +107,4 @@ const localResponses = (
   };
 });
 
-export const normalizeCases: readonly KernelCase[] = [...normalizations, ...constant, ...localResponses];
+export const normalizeCases: readonly KernelCase[] = [...normalizations, ...constant, ...statistics, ...localResponses];

@@ -25,8 +25,6 @@ interface Normalization {
 
 /** LayerNormalization and RMSNormalization: over all axes from one on. */
 export function lowerLayerNormalization(lowering: Lowering, node: GraphNode): void {
-  const extra = node.outputs.slice(1).find((name) => lowering.graph.uses.has(name));
-  if (extra) throw lacking(node, "one output", `"${extra}", which something reads`);
   const { length: rank } = lowering.shapeOf(node.inputs[0]!);
   const axis = axisAttribute(lowering.context(node), "axis", -1, rank);
   const rows = rowsAlong(
@@ -34,11 +32,43 @@ export function lowerLayerNormalization(lowering: Lowering, node: GraphNode): vo
     node,
     Array.from({ length: rank - axis }, (_, i) => axis + i),
   );
+  const epsilon = floatAttribute(node, "epsilon", 1e-5);
+  // Mean and InvStdDev, before the rows may be overwritten.
+  node.outputs.slice(1).forEach((name, i) => {
+    if (lowering.graph.uses.has(name)) emitStatistic(lowering, node, rows, epsilon, name, i + 1);
+  });
   emitNormalization(lowering, node, rows, {
     operation: node.op === "LayerNormalization" ? standard : rootMeanSquare,
-    epsilon: floatAttribute(node, "epsilon", 1e-5),
+    epsilon,
     ...coefficients(lowering, node, rows.input.shape.slice(axis)),
   });
+}
+
+/** One number a row: its mean (1), or 1 / √(variance + epsilon) (2). */
+function emitStatistic(
+  lowering: Lowering,
+  node: GraphNode,
+  { input, rows, width: n }: Rows,
+  epsilon: number,
+  name: string,
+  statistic: number,
+): void {
+  const output = lowering.createRowMajor(name, lowering.shapeOf(name));
+  const sizes = { rows, n, groups: 1, run: 1, operation: standard, epsilon, statistic };
+  lowering.emit({
+    name: node.name,
+    op: node.op,
+    algorithm: "normalize",
+    reads: [input],
+    output,
+    calls: (at) => [
+      {
+        kernel: "normalize_forward",
+        args: { x: at.of(input.buffer), y: at.of(output.buffer), scale: 0, bias: 0, ...sizes },
+      },
+    ],
+  });
+  lowering.define(name, output);
 }
 
 /** Scale and shift as they broadcast to one row. */
@@ -122,7 +152,8 @@ function emitNormalization(lowering: Lowering, node: GraphNode, parts: Rows, nor
     calls: (at) => {
       const pointers = { scale: scale ? placeOf(scale, at) : 0, bias: bias ? placeOf(bias, at) : 0 };
       const operands = { x: at.of(input.buffer), y: at.of(output.buffer), ...pointers };
-      return [{ kernel: "normalize_forward", args: { ...operands, rows, n, groups, run, operation, epsilon } }];
+      const sizes = { rows, n, groups, run, operation, epsilon, statistic: 0 };
+      return [{ kernel: "normalize_forward", args: { ...operands, ...sizes } }];
     },
   });
   lowering.define(node.outputs[0]!, finish());
