@@ -88,19 +88,23 @@ class PickleWriter {
   readonly #bytes: number[] = [];
 
   byte(...bytes: number[]): this {
-    this.#bytes.push(...bytes);
+    return this.#all(bytes);
+  }
+
+  #all(bytes: Iterable<number>): this {
+    for (const byte of bytes) this.#bytes.push(byte);
     return this;
   }
 
   global(module: string, name: string): this {
-    return this.byte(op.GLOBAL, ...new TextEncoder().encode(`${module}\n${name}\n`));
+    return this.byte(op.GLOBAL).#all(new TextEncoder().encode(`${module}\n${name}\n`));
   }
 
   text(text: string): this {
     const bytes = new TextEncoder().encode(text);
     return this.byte(op.BINUNICODE)
       .#uint32(bytes.length)
-      .byte(...bytes);
+      .#all(bytes);
   }
 
   integer(value: number): this {
