@@ -69,8 +69,8 @@ export {
 } from "./api/train.node.js";
 export {
   type Difference,
-  type ValueDifference,
   type OutputVerification,
+  type ValueDifference,
   type Verification,
   type VerifyModelsOptions,
   verify,

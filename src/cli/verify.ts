@@ -59,8 +59,7 @@ async function run(referencePath: string, candidatePath: string | undefined, opt
   const result = await compared(reference, candidate, options, terminal);
   const { samples, outputs, byOutput, top1Disagreements, verdict, agree, values, firstParted } = result;
   const known = knownModels(reference, candidate);
-  const findings =
-    verdict === "different" ? diagnose(reference.graph, candidate.graph, result, known) : remarks(known);
+  const findings = verdict === "different" ? diagnose(reference.graph, candidate.graph, result, known) : remarks(known);
   const { html, threshold = 1e-4, data } = options;
   if (html !== undefined) {
     const report = verifyReport(

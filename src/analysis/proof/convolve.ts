@@ -1,5 +1,5 @@
 import { ShapeError } from "../../core/errors.js";
-import type { Measured } from "./region-run.js";
+import type { Measured } from "./measured.js";
 
 /** A 2-D convolution's geometry; pads (top, left, bottom, right). */
 export interface Convolution {

@@ -4,8 +4,9 @@ import { elementCount, type NamedArray, toFloat64 } from "../../core/named-array
 import { rngFor } from "../../core/rng.js";
 import { intsAttribute } from "../../graph/attributes.js";
 import type { Graph, GraphNode, ValueInfo } from "../../graph/graph.js";
+import type { Measured } from "./measured.js";
 import { probeShapes } from "./probe-shapes.js";
-import { type Measured, runLinear } from "./region-run.js";
+import { runLinear } from "./region-run.js";
 
 /** How the new node's weights are stored: what one rounding of them may change. */
 export type StoredType = "f64" | "f32" | "f16" | "bf16";
@@ -160,7 +161,10 @@ function padsInside(nodes: readonly GraphNode[]): boolean {
 /** Numbers of magnitudes from 0.5 to 1, so that the bound on rounding, which takes 1, is near. */
 function randomSource(shape: readonly number[], label: string): Measured {
   const rng = rngFor(0, "region", label, shape.join());
-  const value = Float64Array.from({ length: elementCount(shape) }, () => (rng.next() < 0.5 ? -1 : 1) * (0.5 + 0.5 * rng.next()));
+  const value = Float64Array.from(
+    { length: elementCount(shape) },
+    () => (rng.next() < 0.5 ? -1 : 1) * (0.5 + 0.5 * rng.next()),
+  );
   return { shape, value, magnitude: new Float64Array(value.length).fill(1) };
 }
 

@@ -5,14 +5,7 @@ import { evaluate } from "../../graph/evaluate/evaluate.js";
 import type { Graph, GraphNode } from "../../graph/graph.js";
 import { windowOf } from "../../graph/window.js";
 import { convolve } from "./convolve.js";
-
-/** A value with what its rounding is measured by. */
-export interface Measured {
-  readonly shape: readonly number[];
-  readonly value: Float64Array;
-  /** At least the sum of the magnitudes of all terms that made each number: what the value would be if nothing cancelled. */
-  readonly magnitude: Float64Array;
-}
+import type { Measured } from "./measured.js";
 
 /** Constants that nodes read, by name. */
 export type Constants = Graph["initializers"];

@@ -9,7 +9,6 @@ import { peakMemory } from "./peak-memory.node.js";
 let ready: { readonly runner: BenchRunner; readonly inputs: BenchInputs } | undefined;
 
 function inputsOf({ shapes }: BenchJob): BenchInputs {
-  const batch = Object.values(shapes)[0]?.[0] ?? 1;
   const value = normalInput(shapes) as SessionTensor | BenchInputs;
   const names = Object.keys(shapes);
   return names.length === 1 ? { [names[0]!]: value as SessionTensor } : (value as BenchInputs);

@@ -59,7 +59,11 @@ export async function foldVerified(
       ...{ ...verifyOptions, inside },
     });
   const run = await compare(false).catch((error: unknown) => notRun(error, proof));
-  const verification = { ...run, regions: proof.regions, ...(proof.changed !== undefined && { changed: proof.changed }) };
+  const verification = {
+    ...run,
+    regions: proof.regions,
+    ...(proof.changed !== undefined && { changed: proof.changed }),
+  };
   if (run.verdict === "different" || (!proof.proven && run.verdict !== "same")) {
     throw different(run, proof, (await compare(true)).firstParted);
   }

@@ -102,9 +102,7 @@ class PickleWriter {
 
   text(text: string): this {
     const bytes = new TextEncoder().encode(text);
-    return this.byte(op.BINUNICODE)
-      .#uint32(bytes.length)
-      .#all(bytes);
+    return this.byte(op.BINUNICODE).#uint32(bytes.length).#all(bytes);
   }
 
   integer(value: number): this {
