@@ -1,3 +1,4 @@
+import { append } from "../../core/append.js";
 import { UserError } from "../../core/errors.js";
 import { type DType, elementCount, type NamedArray, type NamedArrays } from "../../core/named-arrays.js";
 import { bytesAsAnnounced, concatenate, quoted, type TensorSpec } from "../array-bytes.js";
@@ -92,7 +93,7 @@ class PickleWriter {
   }
 
   #all(bytes: Iterable<number>): this {
-    for (const byte of bytes) this.#bytes.push(byte);
+    append(this.#bytes, bytes);
     return this;
   }
 
