@@ -101,7 +101,7 @@ function proofLines(verification: FoldVerification, precision: "f32" | "f16" | u
   const { samples, outputs, regions, changed, notRun, remarks } = verification;
   const halves = precision === "f16" || regions.some(({ storedAs }) => storedAs === "f16");
   const tolerance = halves ? " (float16 weights: up to 0.01 counts as the same)" : "";
-  const largest = regions.reduce((most, { relative }) => Math.max(most, relative), 0);
+  const largest = regions.reduce((most, { ofBound }) => Math.max(most, ofBound), 0);
   const rest =
     changed === undefined ? "everything else is unchanged" : `the rest is compared by its outputs alone (${changed})`;
   return [
@@ -112,7 +112,7 @@ function proofLines(verification: FoldVerification, precision: "f32" | "f16" | u
       : []),
     ...(regions.length > 0
       ? [
-          `proven region by region in float64: ${plural(regions.length, "region")}, largest relative difference ${shortNumber(largest)}; ${rest}`,
+          `proven region by region in float64: ${plural(regions.length, "region")}, differences at most ${shortNumber(largest)} of what rounding the weights explains; ${rest}`,
         ]
       : []),
     ...remarks.map((remark) => `! run as a whole on ${plural(samples, "random input")}: ${remark}`),
