@@ -2,7 +2,7 @@ import { Command, Option } from "commander";
 import { describeStatistics } from "../analysis/diagnosis/statistics.js";
 import { lostInContainer } from "../api/exchange/encode-net.js";
 import { foldNet } from "../api/exchange/fold-net.js";
-import { foldVerified } from "../api/exchange/fold-verified.node.js";
+import { type FoldVerification, foldVerified } from "../api/exchange/fold-verified.node.js";
 import { withNet } from "../api/exchange/load-net.node.js";
 import { type Net, netOf } from "../api/exchange/net.js";
 import { netParameters } from "../api/exchange/net-parameters.js";
@@ -46,7 +46,7 @@ export function foldCommand(): Command {
           ).argParser(number(0)),
         )
         .option("--report", "list every region that folded, and every node that did not, with the reason")
-        .option("--no-verify", "do not compare both forms on random inputs")
+        .option("--no-verify", "do not prove that the outputs stay the same")
         .option(
           "--recalibrate <data>",
           "first re-estimate the BatchNorm statistics over these (training) pictures; says what it does to the accuracy on their test split",
@@ -105,13 +105,33 @@ async function foldTo(path: string, loaded: Net, options: Options, terminal: Ter
         : "";
       lines.push(`BatchNorm statistics of ${recalibratedOn}${change}`);
     }
-    if (verification) {
-      lines.push(
-        `same outputs on ${plural(verification.samples, "random input")}: max |Δ| ${shortNumber(verification.outputs.maxAbsolute)}, relative ${shortNumber(verification.outputs.relative)}`,
-      );
-    }
+    if (verification) lines.push(...proofLines(verification, options.precision));
     return lines.join("\n");
   });
+}
+
+/** What was run, what was proven by its parts, and what the run does not prove. */
+function proofLines(verification: FoldVerification, precision: "f32" | "f16" | undefined): string[] {
+  const { samples, outputs, regions, changed, notRun, remarks } = verification;
+  const halves = precision === "f16" || regions.some(({ storedAs }) => storedAs === "f16");
+  const tolerance = halves ? " (float16 weights: up to 0.01 counts as the same)" : "";
+  const largest = regions.reduce((most, { ofBound }) => Math.max(most, ofBound), 0);
+  const rest =
+    changed === undefined ? "everything else is unchanged" : `the rest is compared by its outputs alone (${changed})`;
+  return [
+    ...(notRun === undefined && remarks.length === 0
+      ? [
+          `same outputs on ${plural(samples, "random input")}: max |Δ| ${shortNumber(outputs.maxAbsolute)}, relative ${shortNumber(outputs.relative)}${tolerance}`,
+        ]
+      : []),
+    ...(regions.length > 0
+      ? [
+          `proven region by region in float64: ${plural(regions.length, "region")}, differences at most ${shortNumber(largest)} of what rounding the weights explains; ${rest}`,
+        ]
+      : []),
+    ...remarks.map((remark) => `! run as a whole on ${plural(samples, "random input")}: ${remark}`),
+    ...(notRun === undefined ? [] : [`not run as a whole: ${notRun}`]),
+  ];
 }
 
 function summary({ regions, refusals }: FoldReport): string {

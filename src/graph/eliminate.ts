@@ -38,7 +38,8 @@ export function eliminateNoOps(graph: Graph): Graph {
   return renamed.size === 0 ? graph : { ...graph, nodes };
 }
 
-function isNoOp(node: GraphNode, constants: ReadonlyMap<string, NamedArray>): boolean {
+/** A node that gives its first input on, whatever that is. */
+export function isNoOp(node: GraphNode, constants: ReadonlyMap<string, NamedArray>): boolean {
   if (node.domain !== "" || node.outputs.slice(1).some((output) => output !== "")) return false;
   switch (node.op) {
     case "Identity":

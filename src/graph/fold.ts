@@ -6,9 +6,11 @@ import { type Propagation, propagate } from "./fold/candidates.js";
 import { Dataflow } from "./fold/dataflow.js";
 import type { FoldPlan } from "./fold/emit.js";
 import { emit } from "./fold/emit.js";
+import { overflowObstacle } from "./fold/overflow.js";
 import { regrouped, regroupings } from "./fold/regroup.js";
+
 import type { FoldReport } from "./fold/report.js";
-import { type Selection, selectRegions } from "./fold/select.js";
+import { type Region, type Selection, selectRegions } from "./fold/select.js";
 import type { Graph } from "./graph.js";
 import type { Precision } from "./precision.js";
 import { castFloats } from "./precision.js";
@@ -34,7 +36,7 @@ export interface FoldOptions {
  *
  * @throws UserError when the graph is not valid, or a number does not fit the wanted precision.
  */
-export function fold(graph: Graph, options: FoldOptions = {}): { graph: Graph; report: FoldReport } {
+export function fold(graph: Graph, options: FoldOptions = {}): { graph: Graph; report: FoldReport; plan: FoldPlan } {
   const plan = planFold(graph, options);
   const initializers = new Map(plan.graph.initializers);
   for (const { names, weight, bias } of plan.regions) {
@@ -45,6 +47,7 @@ export function fold(graph: Graph, options: FoldOptions = {}): { graph: Graph; r
   return {
     graph: options.precision ? castFloats(folded, options.precision) : folded,
     report: { ...plan.report, nodesBefore: graph.nodes.length, nodesAfter: folded.nodes.length },
+    plan,
   };
 }
 
@@ -52,7 +55,7 @@ export function fold(graph: Graph, options: FoldOptions = {}): { graph: Graph; r
 export function planFold(graph: Graph, options: FoldOptions = {}): FoldPlan {
   validate(graph);
   const simple = eliminateDead(eliminateNoOps(constantFolding(graph)));
-  const found = findRegions(simple, options.maxCost ?? 1);
+  const found = findRegions(simple, options);
   const { selection, propagation, shapes } = found;
   const emitted = emit(found.graph, shapes, selection, propagation, options.precision);
   const regions = emitted.regions.map(({ names: _, weight: __, bias: ___, ...report }) => report);
@@ -68,15 +71,18 @@ interface Found {
 }
 
 /** The regions of a graph; of the graph with its sums bracketed anew where that makes larger regions. */
-function findRegions(graph: Graph, maxCost: number): Found {
-  const given = regionsOf(graph, maxCost);
+function findRegions(graph: Graph, options: FoldOptions): Found {
+  const { maxCost = 1 } = options;
+  const given = regionsOf(graph, options);
   const changes = regroupings(graph, given.shapes, given.flow, { ...given, maxCost });
-  return changes.length > 0 ? regionsOf(regrouped(graph, changes), maxCost) : given;
+  return changes.length > 0 ? regionsOf(regrouped(graph, changes), options) : given;
 }
 
-function regionsOf(graph: Graph, maxCost: number): Found {
+function regionsOf(graph: Graph, { maxCost = 1, precision }: FoldOptions): Found {
   const { shapes } = analyze(graph);
   const flow = new Dataflow(graph);
   const propagation = propagate(graph, shapes);
-  return { graph, shapes, flow, propagation, selection: selectRegions(graph, flow, propagation, maxCost) };
+  const obstacleOf = (region: Region) => (precision ? undefined : overflowObstacle(region, graph));
+  const selection = selectRegions(graph, flow, propagation, maxCost, obstacleOf);
+  return { graph, shapes, flow, propagation, selection };
 }

@@ -74,8 +74,8 @@ export function blockView(original: Graph): BlockView {
       ]);
       return kernelOfNode(node, numbers, shapes.get(source));
     };
-    const convolves = planned !== undefined || isLayer(node, graph);
-    const geometry = convolves ? (geometryOfNode(node, shapes) ?? kernel()) : undefined;
+    const convolves = planned ? isPlain(node, planned.weight.shape) : isLayer(node, graph);
+    const geometry = convolves ? (geometryOfNode(node, shapes, graph.initializers) ?? kernel()) : undefined;
     if (!geometry) {
       following.at(-1)?.push(node.op);
       continue;
@@ -87,10 +87,14 @@ export function blockView(original: Graph): BlockView {
   return { graph, blocks, following };
 }
 
-function isLayer(node: GraphNode, graph: Graph): boolean {
-  if (node.domain !== "" || !["Conv", "Gemm", "MatMul"].includes(node.op)) return false;
-  const rank = graph.initializers.get(node.inputs[1])?.shape.length;
-  return rank === (node.op === "Conv" ? 4 : 2) && (!node.inputs[2] || graph.initializers.has(node.inputs[2]));
+function isLayer(node: GraphNode, { initializers }: Graph): boolean {
+  const weight = initializers.get(node.inputs[1]);
+  return weight !== undefined && isPlain(node, weight.shape) && (!node.inputs[2] || initializers.has(node.inputs[2]));
+}
+
+/** A 2-D convolution or a fully connected layer: what can be compared kernel by kernel. */
+function isPlain({ op, domain }: GraphNode, weight: readonly number[]): boolean {
+  return domain === "" && weight.length === (op === "Conv" ? 4 : op === "Gemm" || op === "MatMul" ? 2 : -1);
 }
 
 function regionGraph(

@@ -86,7 +86,7 @@ const isOutput = (graph: Graph, name: string): boolean => graph.outputs.some((ou
  * A region's map in its natural form: the groups that one of its convolutions has. Where none has them (they come from reconciling
  * several), the kernel gets as many groups as its zeros allow.
  */
-function naturalMap({ nodes, candidate }: Region): LinearMap {
+export function naturalMap({ nodes, candidate }: Region): LinearMap {
   const map = ofWholeSource(candidate.map);
   const convolutions = nodes.filter(({ op }) => op === "Conv");
   const natural =
@@ -119,7 +119,7 @@ function weightArray(map: LinearMap, flat: boolean, type: Precision, name: strin
 type FloatStorage = Float32Array | Float64Array;
 
 /** The floating-point type of the constants that a region reads; the widest where they differ. */
-function storedPrecision(nodes: readonly GraphNode[], { initializers }: Graph): Precision {
+export function storedPrecision(nodes: readonly GraphNode[], { initializers }: Graph): Precision {
   const types = new Set(nodes.flatMap(({ inputs }) => inputs.map((input) => initializers.get(input)?.dtype)));
   if (types.has("f64")) return "f64";
   return types.has("f16") && !types.has("f32") ? "f16" : "f32";

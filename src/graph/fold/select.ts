@@ -22,8 +22,15 @@ export interface Selection {
 /**
  * Chooses regions from the outputs backwards: for each value that something outside asks for, the farthest source whose region is
  * closed (nothing else reads a value inside), of more than one node, and not dearer than `maxCost` × the cheapest other way.
+ * @param obstacleOf another reason why a region cannot become one convolution
  */
-export function selectRegions(graph: Graph, flow: Dataflow, propagation: Propagation, maxCost: number): Selection {
+export function selectRegions(
+  graph: Graph,
+  flow: Dataflow,
+  propagation: Propagation,
+  maxCost: number,
+  obstacleOf: (region: Region) => string | undefined = () => undefined,
+): Selection {
   const position = new Map(graph.nodes.map((node, i) => [node, i]));
   const regions = new Map<GraphNode, Region>();
   const absorbed = new Set<GraphNode>();
@@ -48,9 +55,11 @@ export function selectRegions(graph: Graph, flow: Dataflow, propagation: Propaga
     if (others.length > 0) return undefined; // what a Split gives is several values
     for (const candidate of propagation.candidates.get(output) ?? []) {
       const inside = flow.between(candidate.source, node);
-      const reason = flow.leak(inside, output)?.reason ?? costObstacle(candidate);
+      let reason = flow.leak(inside, output)?.reason ?? costObstacle(candidate);
       if (!reason && inside.size > 1) {
-        return { candidate, output, nodes: [...inside].sort((a, b) => position.get(a)! - position.get(b)!) };
+        const nodes = [...inside].sort((a, b) => position.get(a)! - position.get(b)!);
+        reason = obstacleOf({ candidate, output, nodes });
+        if (!reason) return { candidate, output, nodes };
       }
       if (reason) rejected.set(node, [...(rejected.get(node) ?? []), { source: candidate.source, reason }]);
     }
