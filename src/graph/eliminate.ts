@@ -42,7 +42,7 @@ function isNoOp(node: GraphNode, constants: ReadonlyMap<string, NamedArray>): bo
     case "Identity":
       return true;
     case "Dropout":
-      return !node.inputs[2] || isAll(constants.get(node.inputs[2]), 0);
+      return !isTraining(node, constants);
     case "Pad": {
       const pads = attribute(node, "pads", "ints");
       return pads ? pads.every((p) => p === 0) : isAll(constants.get(node.inputs[1]), 0);
@@ -50,6 +50,13 @@ function isNoOp(node: GraphNode, constants: ReadonlyMap<string, NamedArray>): bo
     default:
       return false;
   }
+}
+
+/** Whether a Dropout node drops: its training mode is on, or comes from the input. */
+export function isTraining({ inputs, attributes }: GraphNode, constants: ReadonlyMap<string, NamedArray>): boolean {
+  const test = attributes.is_test;
+  if (test?.type === "int" && test.value === 0) return true;
+  return Boolean(inputs[2]) && !isAll(constants.get(inputs[2]), 0);
 }
 
 function isAll(array: NamedArray | undefined, value: number): boolean {

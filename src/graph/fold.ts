@@ -53,15 +53,15 @@ export function planFold(graph: Graph, options: FoldOptions = {}): FoldPlan {
   validate(graph);
   const simple = eliminateDead(eliminateNoOps(constantFolding(graph)));
   const found = findRegions(simple, options.maxCost ?? 1);
-  const { selection, propagation, shapes } = found;
-  const emitted = emit(found.graph, shapes, selection, propagation, options.precision);
+  const { selection, propagation, analysis } = found;
+  const emitted = emit(found.graph, analysis, selection, propagation, options.precision);
   const regions = emitted.regions.map(({ names: _, weight: __, bias: ___, ...report }) => report);
   return { ...emitted, simplified: found.graph, report: { regions, refusals: selection.refusals } };
 }
 
 interface Found {
   readonly graph: Graph;
-  readonly shapes: Analysis["shapes"];
+  readonly analysis: Analysis;
   readonly flow: Dataflow;
   readonly propagation: Propagation;
   readonly selection: Selection;
@@ -70,13 +70,13 @@ interface Found {
 /** The regions of a graph; of the graph with its sums bracketed anew where that makes larger regions. */
 function findRegions(graph: Graph, maxCost: number): Found {
   const given = regionsOf(graph, maxCost);
-  const changes = regroupings(graph, given.shapes, given.flow, { ...given, maxCost });
+  const changes = regroupings(graph, given.analysis.shapes, given.flow, { ...given, maxCost });
   return changes.length > 0 ? regionsOf(regrouped(graph, changes), maxCost) : given;
 }
 
 function regionsOf(graph: Graph, maxCost: number): Found {
-  const { shapes } = analyze(graph);
+  const analysis = analyze(graph);
   const flow = new Dataflow(graph);
-  const propagation = propagate(graph, shapes);
-  return { graph, shapes, flow, propagation, selection: selectRegions(graph, flow, propagation, maxCost) };
+  const propagation = propagate(graph, analysis);
+  return { graph, analysis, flow, propagation, selection: selectRegions(graph, flow, propagation, maxCost) };
 }

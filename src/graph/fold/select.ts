@@ -1,11 +1,13 @@
 import type { Graph, GraphNode } from "../graph.js";
 import type { Candidate, Propagation } from "./candidates.js";
 import type { Dataflow } from "./dataflow.js";
+import { type Form, formOf, type WrittenForm } from "./form.js";
 import type { RefusalReport } from "./report.js";
 
-/** Linear nodes with one source and one visible output, to become one convolution. */
+/** Linear nodes with one source and one visible output, to become one convolution (or matrix, or scale and shift). */
 export interface Region {
   readonly candidate: Candidate;
+  readonly form: Form;
   readonly output: string;
   /** In graph order; the last gives the output. */
   readonly nodes: readonly GraphNode[];
@@ -48,9 +50,12 @@ export function selectRegions(graph: Graph, flow: Dataflow, propagation: Propaga
     if (others.length > 0) return undefined; // what a Split gives is several values
     for (const candidate of propagation.candidates.get(output) ?? []) {
       const inside = flow.between(candidate.source, node);
-      const reason = flow.leak(inside, output)?.reason ?? costObstacle(candidate);
-      if (!reason && inside.size > 1) {
-        return { candidate, output, nodes: [...inside].sort((a, b) => position.get(a)! - position.get(b)!) };
+      const written = formOf(candidate);
+      const reason =
+        flow.leak(inside, output)?.reason ?? costObstacle(candidate) ?? aloneObstacle(candidate, written, inside.size);
+      if (!reason && written && inside.size > written.nodes) {
+        const nodes = [...inside].sort((a, b) => position.get(a)! - position.get(b)!);
+        return { candidate, form: written.form, output, nodes };
       }
       if (reason) rejected.set(node, [...(rejected.get(node) ?? []), { source: candidate.source, reason }]);
     }
@@ -66,6 +71,12 @@ export function selectRegions(graph: Graph, flow: Dataflow, propagation: Propaga
     }
     return undefined;
   }
+}
+
+/** Scales, shifts and moved channels become a convolution only with one; alone they are cheaper as they are. */
+function aloneObstacle({ weighted }: Candidate, written: WrittenForm | undefined, nodes: number): string | undefined {
+  if (weighted || nodes === 1 || nodes > (written?.nodes ?? nodes)) return undefined;
+  return "there is no convolution that it could go into";
 }
 
 /** One reason for each linear node that stands alone or begins a region after another linear node: the nearest that held. */
@@ -84,7 +95,7 @@ function collectRefusals(
       ...(region && region.nodes.at(-1) !== node ? [] : (rejected.get(node) ?? [])),
     ];
     const begin = region ? order.get(region.candidate.source)! : Number.POSITIVE_INFINITY;
-    const relevant = all.filter(({ source }) => source === undefined || order.get(source)! < begin);
+    const relevant = all.filter(({ source }) => (source === undefined ? !region : order.get(source)! < begin));
     const nearest = relevant.at(-1);
     return nearest ? [{ node: node.name, op: node.op, reason: nearest.reason }] : [];
   });

@@ -1,62 +1,29 @@
 import type { Refusal } from "../../../conv-algebra/linear-map.js";
 import { toFloat64 } from "../../../core/named-arrays.js";
 import { intAttribute, intsAttribute } from "../../attributes.js";
-import { sliceRange, splitSizes } from "../../evaluate/layout.js";
-import type { Context, LinearNode } from "./linear-node.js";
+import { splitSizes } from "../../evaluate/layout.js";
+import { axisOf, type Context, type LinearNode } from "./linear-node.js";
 
 /** Concat on channels. */
-export function concatenation({ node }: Context): LinearNode | undefined {
-  if (intAttribute(node, "axis", 0) !== 1) return undefined;
-  return { kind: "concat", inputs: node.inputs, signs: node.inputs.map(() => 1) };
+export function concatenation({ node }: Context): LinearNode {
+  const axis = intAttribute(node, "axis", 0);
+  return { kind: "concat", inputs: node.inputs, signs: node.inputs.map(() => 1), axis };
 }
 
-/** Slice of channels; also one of anything that leaves out nothing. */
-export function slice(context: Context): LinearNode | Refusal | undefined {
-  const { node, shapes } = context;
-  const [input] = node.inputs;
-  const known = shapes.get(input)?.length;
-  const rank = known ?? 4;
-  if (rank !== 4 && rank !== 2) return undefined;
-  const starts = numbers(context, 1, "starts");
-  const ends = numbers(context, 2, "ends");
-  const axes = node.inputs[3] || node.attributes.axes ? numbers(context, 3, "axes") : starts?.map((_, i) => i);
-  const steps = node.inputs[4] ? numbers(context, 4, "steps") : starts?.map(() => 1);
-  if (!starts || !ends || !axes || !steps) return { refused: "where it begins and ends is not constant" };
-  const whole = (i: number): boolean => starts[i] === 0 && ends[i] >= 2 ** 31 - 1 && steps[i] === 1;
-  const cut = axes.flatMap((axis, i) => (whole(i) ? [] : [{ axis: axis < 0 ? axis + rank : axis, i }]));
-  if (cut.some(({ axis }) => axis !== 1)) {
-    return known === undefined ? undefined : { refused: "it takes part of the batch, the height or the width" };
-  }
-  return {
-    kind: "split",
-    input,
-    ranges: (channels) =>
-      cut.reduce<readonly ChannelRange[] | Refusal>(
-        (_, { i }) => {
-          if (steps[i] !== 1) return { refused: `it takes channels in steps of ${steps[i]}` };
-          const { start, count } = sliceRange(channels, starts[i], ends[i], 1);
-          return [[start, start + count]];
-        },
-        [[0, channels]],
-      ),
-  };
-}
-
-type ChannelRange = readonly [first: number, last: number];
+export type ChannelRange = readonly [first: number, last: number];
 
 /** Split on channels. */
 export function split(context: Context): LinearNode | Refusal | undefined {
-  const { node, shapes } = context;
+  const { node } = context;
   const [input] = node.inputs;
-  const rank = shapes.get(input)?.length ?? 4;
   const axis = intAttribute(node, "axis", 0);
-  if ((rank !== 4 && rank !== 2) || (axis < 0 ? axis + rank : axis) !== 1) return undefined;
-  const given = numbers(context, 1, "split");
+  const given = integers(context, 1, "split");
   if (node.inputs[1] && !given) return { refused: "the sizes of its parts are not constants" };
   return {
     kind: "split",
     input,
-    ranges(channels) {
+    ranges(channels, { rank, channelAxis }) {
+      if (axisOf(axis, rank) !== channelAxis) return undefined;
       const sizes = splitSizes(channels, given, node.outputs.length);
       let last = 0;
       const ranges = sizes.map((size): ChannelRange => {
@@ -69,8 +36,8 @@ export function split(context: Context): LinearNode | Refusal | undefined {
   };
 }
 
-/** Of a constant input, else of an attribute, as old operator sets have it. */
-function numbers({ node, constants }: Context, input: number, name: string): readonly number[] | undefined {
+/** Of a constant input, else of an attribute, as old operator sets have it; undefined where it is computed, or there is neither. */
+export function integers({ node, constants }: Context, input: number, name: string): readonly number[] | undefined {
   if (!node.inputs[input]) return intsAttribute(node, name);
   const constant = constants.get(node.inputs[input]);
   return constant && Array.from(toFloat64(constant));
