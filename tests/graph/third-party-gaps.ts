@@ -12,18 +12,8 @@ interface Gap {
 export const knownGaps: readonly Gap[] = [
   {
     check: "count",
-    reason: "BatchNorm and scale behind a linear layer over channels last become a depthwise 1x1 convolution",
-    of: ["unireplknet", "unireplknet-k13", "unireplknet-small"],
-  },
-  {
-    check: "count",
     reason: "BatchNorm behind Concat does not go into the convolutions that are joined",
     of: ["joined-norm", "joined-norm-sources"],
-  },
-  {
-    check: "count",
-    reason: "BatchNorm behind ConvTranspose stays",
-    of: ["transposed-norm", "transposed-norm-dilated", "transposed-norm-groups"],
   },
   {
     check: "count",
@@ -45,33 +35,8 @@ export const knownGaps: readonly Gap[] = [
   },
   {
     check: "count",
-    reason: "a border joined to a map by Concat on rows and columns is not seen as a pad",
-    of: ["dbb-joined-border"],
-  },
-  {
-    check: "count",
-    reason: "a crop of rows and columns is a pad of less than nothing, which the fold refuses",
-    of: ["acb-k5-pad1-stride2", "acb-k7-pad1", "acb-two", "acb-unpadded", "acb-unpadded-any-size"],
-  },
-  {
-    check: "count",
-    reason: "a scalar scale and shift behind an activation becomes a depthwise 1x1 convolution",
-    of: ["hgnetv2", "hgnetv2-light", "hgnetv2-stem", "pplcnetv3", "pplcnetv3-se"],
-  },
-  {
-    check: "count",
-    reason: "channels are unknown after ConvTranspose, so that an identity is not seen as a map",
-    of: ["yolov6-neck", "yolov6-neck-any-size", "yolov6-neck-joined", "yolov6-neck-qa", "yolov6-neck-qa-average"],
-  },
-  {
-    check: "count",
     reason: "convolutions beside a fully connected layer over pixels are not made part of its matrix",
     of: ["repmlp", "repmlp-one-window", "repmlp-unit"],
-  },
-  {
-    check: "count",
-    reason: "convolutions of one or three dimensions do not fold",
-    of: ["repvgg-1d", "repvgg-3d"],
   },
   {
     check: "count",

@@ -19,8 +19,7 @@ export interface WrittenForm {
 /** What a region of that candidate would be written as; undefined where a graph has no such node. */
 export function formOf({ map, weighted, rank, permutation }: Candidate): WrittenForm | undefined {
   const moved = permutation ? 1 : 0;
-  if (!weighted) {
-    if (!isScaleAndShift(map)) return undefined;
+  if (!weighted && isScaleAndShift(map)) {
     const { scales, shifts } = affineParts(map);
     return { form: "affine", nodes: Math.max(1, Number(scales) + Number(shifts)) + moved };
   }

@@ -52,7 +52,7 @@ export function selectRegions(graph: Graph, flow: Dataflow, propagation: Propaga
       const inside = flow.between(candidate.source, node);
       const written = formOf(candidate);
       const reason =
-        flow.leak(inside, output)?.reason ?? costObstacle(candidate) ?? aloneObstacle(candidate, written, inside.size);
+        flow.leak(inside, output)?.reason ?? (inside.size > 1 ? costObstacle(candidate, written) : undefined);
       if (!reason && written && inside.size > written.nodes) {
         const nodes = [...inside].sort((a, b) => position.get(a)! - position.get(b)!);
         return { candidate, form: written.form, output, nodes };
@@ -62,22 +62,19 @@ export function selectRegions(graph: Graph, flow: Dataflow, propagation: Propaga
     return undefined;
   }
 
-  function costObstacle(candidate: Candidate): string | undefined {
+  function costObstacle(candidate: Candidate, written: WrittenForm | undefined): string | undefined {
     if (candidate.folded > maxCost * candidate.unfolded) {
       const wanted = `one convolution from "${candidate.source}"`;
       if (candidate.unfolded === 0) return `${wanted} would need multiplications, which the nodes do without`;
       const ratio = (candidate.folded / candidate.unfolded).toPrecision(3);
       return `${wanted} would cost ${ratio} × the multiply-accumulates (more than ${maxCost})`;
     }
-    return undefined;
+    // Scales, shifts and moved positions go into a convolution; to become one they would have to be worth it.
+    return !candidate.weighted && written?.form !== "affine" && maxCost <= 1 ? aloneReason : undefined;
   }
 }
 
-/** Scales, shifts and moved channels become a convolution only with one; alone they are cheaper as they are. */
-function aloneObstacle({ weighted }: Candidate, written: WrittenForm | undefined, nodes: number): string | undefined {
-  if (weighted || nodes === 1 || nodes > (written?.nodes ?? nodes)) return undefined;
-  return "there is no convolution that it could go into";
-}
+const aloneReason = "there is no convolution that it could go into";
 
 /** One reason for each linear node that stands alone or begins a region after another linear node: the nearest that held. */
 function collectRefusals(
@@ -96,7 +93,8 @@ function collectRefusals(
     ];
     const begin = region ? order.get(region.candidate.source)! : Number.POSITIVE_INFINITY;
     const relevant = all.filter(({ source }) => (source === undefined ? !region : order.get(source)! < begin));
-    const nearest = relevant.at(-1);
+    const alone = region?.form === "affine" && region.nodes.at(-1) === node;
+    const nearest = relevant.at(-1) ?? (alone ? { reason: aloneReason } : undefined);
     return nearest ? [{ node: node.name, op: node.op, reason: nearest.reason }] : [];
   });
 }
