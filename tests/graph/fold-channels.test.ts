@@ -2,9 +2,8 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { int, ints } from "#repvgg/graph/attributes.js";
 import { int64, node } from "#repvgg/graph/build.js";
-import { fold as foldOnly } from "#repvgg/graph/fold.js";
 import type { Graph } from "#repvgg/graph/graph.js";
-import { type FoldedPair, foldAndCompare, normal, RandomNet } from "./support.js";
+import { type FoldedPair, foldAndCompare, RandomNet } from "./support.js";
 
 const channels = 8;
 const shape = [2, channels, 6, 5] as const;

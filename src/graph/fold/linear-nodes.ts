@@ -70,7 +70,7 @@ function transpose({ node, shapes }: Context): LinearNode | undefined {
   const rank = shapes.get(input)?.length;
   const permutation =
     intsAttribute(node, "perm") ?? (rank === undefined ? undefined : [...Array(rank).keys()].reverse());
-  if (!permutation || permutation[0] !== 0) return undefined;
+  if (permutation?.[0] !== 0) return undefined;
   return {
     kind: "unary",
     input,
