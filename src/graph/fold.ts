@@ -6,6 +6,7 @@ import { type Propagation, propagate } from "./fold/candidates.js";
 import { Dataflow } from "./fold/dataflow.js";
 import type { FoldPlan } from "./fold/emit.js";
 import { emit } from "./fold/emit.js";
+import { withMovedAffines } from "./fold/move-affine.js";
 import { regrouped, regroupings } from "./fold/regroup.js";
 import type { FoldReport } from "./fold/report.js";
 import { type Selection, selectRegions } from "./fold/select.js";
@@ -67,11 +68,20 @@ interface Found {
   readonly selection: Selection;
 }
 
-/** The regions of a graph; of the graph with its sums bracketed anew where that makes larger regions. */
-function findRegions(graph: Graph, maxCost: number): Found {
-  const given = regionsOf(graph, maxCost);
-  const changes = regroupings(graph, given.analysis.shapes, given.flow, { ...given, maxCost });
-  return changes.length > 0 ? regionsOf(regrouped(graph, changes), maxCost) : given;
+/** Chains of scales and shifts behind one Concat are not longer than this. */
+const mostMoves = 8;
+
+/** The regions of a graph; of the graph with its scales moved and its sums bracketed anew where that makes larger regions. */
+function findRegions(given: Graph, maxCost: number): Found {
+  let found = regionsOf(given, maxCost);
+  for (let moves = 0; moves < mostMoves; moves++) {
+    const moved = withMovedAffines(found);
+    if (!moved) break;
+    found = regionsOf(moved, maxCost);
+  }
+  const { graph, analysis, flow } = found;
+  const changes = regroupings(graph, analysis.shapes, flow, { ...found, maxCost });
+  return changes.length > 0 ? regionsOf(regrouped(graph, changes), maxCost) : found;
 }
 
 function regionsOf(graph: Graph, maxCost: number): Found {
