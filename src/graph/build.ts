@@ -3,15 +3,16 @@ import { elementCount } from "../core/named-arrays.js";
 import { float, int, ints } from "./attributes.js";
 import type { AttributeValue, Dimension, Graph, GraphNode, ValueInfo } from "./graph.js";
 
-/** A node of the default ONNX domain. */
+/** A node of the default ONNX domain. @param opset the operator set that it is written in, where that matters */
 export function node(
   op: string,
   name: string,
   inputs: readonly string[],
   outputs: readonly string[],
   attributes: Readonly<Record<string, AttributeValue>> = {},
+  opset?: number,
 ): GraphNode {
-  return { name, op, domain: "", inputs, outputs, attributes };
+  return { name, op, domain: "", ...(opset !== undefined && { opset }), inputs, outputs, attributes };
 }
 
 /** A float32 value's name and shape, for a graph's inputs and outputs. */
@@ -60,8 +61,14 @@ export class GraphBuilder {
   }
 
   /** Any node with one output. */
-  add(op: string, output: string, inputs: readonly string[], attributes: Record<string, AttributeValue> = {}): string {
-    this.nodes.push(node(op, this.#unique(output), inputs, [output], attributes));
+  add(
+    op: string,
+    output: string,
+    inputs: readonly string[],
+    attributes: Record<string, AttributeValue> = {},
+    opset?: number,
+  ): string {
+    this.nodes.push(node(op, this.#unique(output), inputs, [output], attributes, opset));
     return output;
   }
 

@@ -14,14 +14,8 @@ import { readBySubgraphs } from "./subgraphs.js";
  */
 export function constantFolding(graph: Graph): Graph {
   const analysis = analyze(graph);
-  const computed = (name: string): NamedArray | undefined => {
-    const value = analysis.constants.get(name);
-    return value ? toNamedArray(value) : wholeShape(name, analysis);
-  };
-  const isConstant = (name: string): boolean =>
-    analysis.constants.has(name) || wholeShape(name, analysis) !== undefined;
   const wanted = new Set([...graph.outputs.map(({ name }) => name), ...readBySubgraphs(graph).keys()]);
-  const goes = (output: string): boolean => output === "" || (isConstant(output) && !wanted.has(output));
+  const goes = (output: string): boolean => output === "" || (analysis.constants.has(output) && !wanted.has(output));
   const kept = graph.nodes.filter(({ outputs }) => !outputs.every(goes));
 
   const initializers = new Map(graph.initializers);
@@ -36,9 +30,9 @@ export function constantFolding(graph: Graph): Graph {
   const read = (name: string): string => {
     const known = readAs.get(name);
     if (known !== undefined || name === "" || graph.initializers.has(name)) return known ?? name;
-    const array = computed(name);
-    const own = array && written.has(name) ? names.take(name) : name;
-    if (array) initializers.set(own, array);
+    const value = analysis.constants.get(name);
+    const own = value && written.has(name) ? names.take(name) : name;
+    if (value) initializers.set(own, toNamedArray(value));
     readAs.set(name, own);
     return own;
   };
@@ -51,15 +45,6 @@ export function constantFolding(graph: Graph): Graph {
       : reading;
   });
   return { ...graph, nodes, initializers };
-}
-
-/** A computed integer vector without a dynamic size. */
-function wholeShape(name: string, { contents, dtypes, shapes, constants }: Analysis): NamedArray | undefined {
-  const elements = contents.get(name);
-  if (!elements || constants.has(name) || dtypes.get(name) !== "i64") return undefined;
-  if (!elements.every((v) => typeof v === "number")) return undefined;
-  const shape = shapes.get(name) ?? [elements.length];
-  return { ...int64(elements as number[]), shape: shape.length === 0 ? [] : [elements.length] } as NamedArray;
 }
 
 function withConstantTarget(

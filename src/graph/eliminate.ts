@@ -2,6 +2,8 @@ import type { NamedArray } from "../core/named-arrays.js";
 import { toFloat64 } from "../core/named-arrays.js";
 import { attribute } from "./attributes.js";
 import type { Graph, GraphNode } from "./graph.js";
+import { dropoutPasses } from "./operators/dropout.js";
+import { nodeContext } from "./operators/node-context.js";
 import { hasSubgraph, readBySubgraphs } from "./subgraphs.js";
 
 /** Without the nodes whose outputs nothing reads, and without the initializers that no remaining node reads. */
@@ -42,7 +44,7 @@ function isNoOp(node: GraphNode, constants: ReadonlyMap<string, NamedArray>): bo
     case "Identity":
       return true;
     case "Dropout":
-      return !isTraining(node, constants);
+      return passesInInference(node, constants);
     case "Pad": {
       const pads = attribute(node, "pads", "ints");
       return pads ? pads.every((p) => p === 0) : isAll(constants.get(node.inputs[1]), 0);
@@ -52,11 +54,9 @@ function isNoOp(node: GraphNode, constants: ReadonlyMap<string, NamedArray>): bo
   }
 }
 
-/** Whether a Dropout node drops: its training mode is on, or comes from the input. */
-export function isTraining({ inputs, attributes }: GraphNode, constants: ReadonlyMap<string, NamedArray>): boolean {
-  const test = attributes.is_test;
-  if (test?.type === "int" && test.value === 0) return true;
-  return Boolean(inputs[2]) && !isAll(constants.get(inputs[2]), 0);
+function passesInInference(node: GraphNode, constants: ReadonlyMap<string, NamedArray>): boolean {
+  const context = nodeContext(node, { constants });
+  return context !== undefined && dropoutPasses(context) === true;
 }
 
 function isAll(array: NamedArray | undefined, value: number): boolean {

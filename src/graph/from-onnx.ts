@@ -4,7 +4,6 @@ import { encodeAttribute, opsetVersion } from "../formats/onnx/model.js";
 import type { AttributeProto, GraphProto, ModelProto, NodeProto, ValueInfoProto } from "../formats/onnx/proto.js";
 import { attributeType } from "../formats/onnx/proto.js";
 import { dtypeOf, tensorToArray } from "../formats/onnx/tensor.js";
-import { int } from "./attributes.js";
 import { uniqueName } from "./build.js";
 import type { AttributeValue, Dimension, Graph, GraphNode, ValueInfo } from "./graph.js";
 
@@ -21,8 +20,7 @@ export interface OnnxEnvelope extends Omit<ModelProto, "graph"> {
 
 /**
  * A graph from an ONNX model. Nodes of any operator and domain are kept, attributes that the graph has no type for as their bytes.
- * Tensors stay on the file's memory. Nodes without a name get one; operator-set differences that the graph cannot express are
- * written out (Softmax's old default axis).
+ * Tensors stay on the file's memory. Nodes without a name get one; each carries the operator set that it is written in.
  *
  * @throws FormatError when an input, output or initializer is not a tensor of numbers, or the operator set is not supported.
  */
@@ -49,6 +47,7 @@ export function fromOnnx(model: ModelProto): OnnxGraph {
       outputs: output.map(fromValueInfo),
       nodes,
       initializers,
+      valueInfo: valueInfo.flatMap((info) => (isTensorInfo(info) ? [fromValueInfo(info)] : [])),
     },
     envelope: {
       ...rest,
@@ -62,9 +61,7 @@ function fromNode(node: NodeProto, name: string, opset: number): GraphNode {
   const domain = node.domain === "ai.onnx" ? "" : (node.domain ?? "");
   const attributes: Record<string, AttributeValue> = {};
   for (const attribute of node.attribute) attributes[attribute.name ?? ""] = fromAttribute(attribute);
-  const softmax = domain === "" && (op === "Softmax" || op === "LogSoftmax");
-  if (softmax && opset < 13 && !attributes.axis) attributes.axis = int(1);
-  return { name, op, domain, inputs: node.input, outputs: node.output, attributes };
+  return { name, op, domain, opset, inputs: node.input, outputs: node.output, attributes };
 }
 
 const text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
@@ -119,7 +116,11 @@ function decoded(
   }
 }
 
-const isSafe = (value: bigint): boolean => BigInt(Number(value)) === value && Number.isSafeInteger(Number(value));
+/** Numbers that we hold exactly, and int64's ends, which stand for "to the end" and are written back as what they were. */
+const isSafe = (value: bigint): boolean =>
+  Number.isSafeInteger(Number(value)) || value === 2n ** 63n - 1n || value === -(2n ** 63n);
+
+const isTensorInfo = ({ type }: ValueInfoProto): boolean => dtypeOf(type?.tensorType?.elemType) !== undefined;
 
 /** A value's name, type and shape; a size that has neither number nor name gets one of its own. */
 export function fromValueInfo(info: ValueInfoProto): ValueInfo {

@@ -13,6 +13,8 @@ export interface Graph {
   readonly nodes: readonly GraphNode[];
   /** Constant values by name: weights, biases, shapes. */
   readonly initializers: ReadonlyMap<string, NamedArray>;
+  /** What the file says of values in between: of use where an operator is not understood. */
+  readonly valueInfo?: readonly ValueInfo[];
 }
 
 /** A size, or the name of a dynamic one ("batch"). */
@@ -44,6 +46,8 @@ export interface GraphNode {
   readonly op: string;
   /** "" is the default ONNX domain. */
   readonly domain: string;
+  /** Version of ONNX's operator set that the node is written in; absent in nodes that we make, which mean the same in all of them. */
+  readonly opset?: number;
   /** Value names; "" where an optional input is absent. */
   readonly inputs: readonly string[];
   readonly outputs: readonly string[];

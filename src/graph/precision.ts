@@ -2,9 +2,9 @@ import { convertedArray } from "../core/deferred-array.js";
 import { UserError } from "../core/errors.js";
 import type { DType, NamedArray } from "../core/named-arrays.js";
 import { int, intAttribute } from "./attributes.js";
-import { dtypeOfCode } from "./evaluate/elementwise.js";
 import { toNamedArray, toTensor64 } from "./evaluate/tensor64.js";
 import type { AttributeValue, Graph, GraphNode } from "./graph.js";
+import { dtypeOfCode } from "./operators/cast.js";
 
 /** Floating-point types that a graph can be written in. */
 export type Precision = "f64" | "f32" | "f16";

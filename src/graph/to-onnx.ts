@@ -51,18 +51,21 @@ function toNode({ name, op, domain, inputs, outputs, attributes }: GraphNode): N
 
 const utf8 = new TextEncoder();
 
+/** 2⁶³ is how int64's largest number reads as a float64. */
+const toInt64 = (value: number): bigint => (value >= 2 ** 63 ? 2n ** 63n - 1n : BigInt(value));
+
 function toAttribute(name: string, value: AttributeValue): AttributeProto {
   switch (value.type) {
     case "float":
       return { ...emptyAttribute, name, type: attributeType.float, f: value.value };
     case "int":
-      return { ...emptyAttribute, name, type: attributeType.int, i: BigInt(value.value) };
+      return { ...emptyAttribute, name, type: attributeType.int, i: toInt64(value.value) };
     case "string":
       return { ...emptyAttribute, name, type: attributeType.string, s: utf8.encode(value.value) };
     case "floats":
       return { ...emptyAttribute, name, type: attributeType.floats, floats: Float32Array.from(value.value) };
     case "ints":
-      return { ...emptyAttribute, name, type: attributeType.ints, ints: BigInt64Array.from(value.value, BigInt) };
+      return { ...emptyAttribute, name, type: attributeType.ints, ints: BigInt64Array.from(value.value, toInt64) };
     case "strings":
       return { ...emptyAttribute, name, type: attributeType.strings, strings: value.value.map((s) => utf8.encode(s)) };
     case "tensor":

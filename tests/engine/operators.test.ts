@@ -28,7 +28,7 @@ describe.each(smallShapes)("on [%i, %i, %i, %i]", (...shape) => {
       return [
         b.add("Clip", "relu6", [y, scalar(b, "zero", 0), scalar(b, "six", 6)]),
         b.add("Clip", "low", [y, scalar(b, "half", -0.5)]),
-        b.add("Clip", "old", ["x"], { min: float(-1), max: float(0.5) }),
+        b.add("Clip", "old", ["x"], { min: float(-1), max: float(0.5) }, 6),
         b.add("LeakyRelu", "leaky", [y], { alpha: float(0.1) }),
         b.add("HardSigmoid", "gate", ["x"], { alpha: float(0.25), beta: float(0.5) }),
         b.add("HardSwish", "swish", ["x"]),
@@ -84,7 +84,7 @@ describe.each(smallShapes)("on [%i, %i, %i, %i]", (...shape) => {
         b.add("Pad", "padded", [conv(b), "pads", scalar(b, "value", 0.5)]),
         b.add("Pad", "zeros", ["x", "pads"]),
         b.add("Pad", "cropped", [b.add("Pad", "wide", ["x", "pads"]), "crop"]),
-        b.add("Pad", "old", ["x"], { pads: ints([0, 0, 1, 1, 0, 0, 1, 1]), value: float(-1) }),
+        b.add("Pad", "old", ["x"], { pads: ints([0, 0, 1, 1, 0, 0, 1, 1]), value: float(-1) }, 9),
       ];
     });
   });

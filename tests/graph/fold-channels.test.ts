@@ -80,8 +80,14 @@ describe("channels that are taken apart and put together", () => {
   it("the old operator sets' Slice and Split have attributes", () => {
     const net = new ChannelNet(5);
     net.randomConv("c", "x", channels, channels, 1);
-    net.add("Slice", "s", ["c"], { starts: ints([0, -4]), ends: ints([2 ** 31 - 1, 2 ** 31 - 1]), axes: ints([0, 1]) });
-    net.nodes.push(node("Split", "split", ["s"], ["p", "q"], { axis: int(-3), split: ints([1, 3]) }));
+    net.add(
+      "Slice",
+      "s",
+      ["c"],
+      { starts: ints([0, -4]), ends: ints([2 ** 31 - 1, 2 ** 31 - 1]), axes: ints([0, 1]) },
+      9,
+    );
+    net.nodes.push(node("Split", "split", ["s"], ["p", "q"], { axis: int(-3), split: ints([1, 3]) }, 9));
     net.concat("y", ["p", "q"]);
     expectExact(foldAndCompare(net.finish(open, "y"), shape), { Conv: 1 });
   });
@@ -181,7 +187,7 @@ describe("channels that stay apart, and why", () => {
       nodes: [
         node("ReduceMax", "max", ["x"], ["m"], { keepdims: int(0) }),
         node("Cast", "cast", ["m"], ["i"], { to: int(7) }),
-        node("Unsqueeze", "un", ["i"], ["end"], { axes: ints([0]) }),
+        node("Unsqueeze", "un", ["i"], ["end"], { axes: ints([0]) }, 11),
         node("Slice", "s", ["x", "zero", "end", "one"], ["y"]),
       ],
       initializers: new Map([

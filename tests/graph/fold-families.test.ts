@@ -249,7 +249,7 @@ describe("one convolution a block", () => {
     net.add("Add", "pair", ["dw3", "dw1"]);
     net.add("Add", "all", ["pair", "x"]);
     const token = net.randomBatchNorm("token", "all", 6);
-    const hidden = net.add("Gelu", "gelu", [net.convBn("expand", token, 6, 12, 1)]);
+    const hidden = net.add("Gelu", "gelu", [net.convBn("expand", token, 6, 12, 1)], {}, 20);
     net.add("Add", "y", [token, net.convBn("project", hidden, 12, 6, 1)]);
     const pair = foldAndCompare(net.finish(["n", 6, 7, 7], "y"), [1, 6, 7, 7]);
     expectExact(pair, { Conv: 3, Gelu: 1, Add: 1 });

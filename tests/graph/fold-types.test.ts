@@ -131,24 +131,27 @@ describe("what computes by the batch or at random stays", () => {
     return net;
   };
 
-  it.each<[string, GraphNode["attributes"], string[]]>([
-    ["training_mode", { training_mode: int(1) }, ["y"]],
-    ["is_test = 0", { is_test: int(0) }, ["y"]],
-    ["five outputs", {}, ["y", "mean", "var", "saved_mean", "saved_var"]],
-    ["spatial = 0", { spatial: int(0) }, ["y"]],
-  ])("BatchNormalization with %s", (_, attributes, outputs) => {
+  it.each<[string, GraphNode["attributes"], string[], number]>([
+    ["training_mode", { training_mode: int(1) }, ["y"], 15],
+    ["is_test = 0", { is_test: int(0) }, ["y"], 6],
+    ["five outputs", {}, ["y", "mean", "var", "saved_mean", "saved_var"], 9],
+    ["spatial = 0", { spatial: int(0) }, ["y"], 7],
+  ])("BatchNormalization with %s", (_, attributes, outputs, opset) => {
     const net = conv();
     net.randomBatchNorm("y", "c", 2);
-    net.nodes[1] = { ...net.nodes[1]!, attributes, outputs };
+    net.nodes[1] = { ...net.nodes[1]!, attributes, outputs, opset };
+    if (attributes["spatial"]) {
+      for (const name of net.nodes[1]!.inputs.slice(1)) net.constant(name, uniform(net.rng, [2, 4, 4], 0.5, 1.5));
+    }
     const graph = net.finish([3, 2, 4, 4], "y");
     expect(fold(graph).graph.nodes.map(({ op }) => op)).toEqual(["Conv", "BatchNormalization"]);
   });
 
   it("Dropout in training mode, by its input and by its old attribute; not in inference", () => {
-    const dropout = (mode: NamedArray | undefined, attributes: GraphNode["attributes"] = {}): string[] => {
+    const dropout = (mode: NamedArray | undefined, attributes: GraphNode["attributes"] = {}, opset = 13): string[] => {
       const net = conv();
       const inputs = ["c", "", net.constant("mode", mode)];
-      net.add("Dropout", "d", mode ? inputs : ["c"], attributes);
+      net.add("Dropout", "d", mode ? inputs : ["c"], attributes, opset);
       net.randomBatchNorm("y", "d", 2);
       const graph = net.finish([3, 2, 4, 4], "y");
       const ops = fold(graph).graph.nodes.map(({ op }) => op);
@@ -157,10 +160,10 @@ describe("what computes by the batch or at random stays", () => {
     };
     const on = (value: number): NamedArray => ({ dtype: "bool", shape: [], data: Uint8Array.of(value) });
     expect(dropout(on(1))).toEqual(["Conv", "Dropout", "BatchNormalization"]);
-    expect(dropout(undefined, { is_test: int(0) })).toEqual(["Conv", "Dropout", "BatchNormalization"]);
+    expect(dropout(undefined, { is_test: int(0) }, 6)).toEqual(["Conv", "Dropout", "BatchNormalization"]);
     expect(dropout(on(0))).toEqual(["Conv"]);
     expect(dropout(undefined)).toEqual(["Conv"]);
-    expect(dropout(undefined, { is_test: int(1) })).toEqual(["Conv"]);
+    expect(dropout(undefined, { is_test: int(1) }, 6)).toEqual(["Conv"]);
   });
 
   it("Dropout whose mode comes from the input is refused with the reason", () => {

@@ -123,10 +123,10 @@ describe("ONNX ↔ graph", () => {
     const model = unusualModel();
     const strings = { name: "x", type: { tensorType: { elemType: 8 } } };
     expect(() => fromOnnx({ ...model, graph: { ...model.graph!, input: [strings] } })).toThrow(FormatError);
-    expect(() => fromOnnx({ ...model, opsetImport: [{ version: 3 }] })).toThrow(/operator set 7 to 22/);
+    expect(() => fromOnnx({ ...model, opsetImport: [{ version: 0 }] })).toThrow(/operator set/);
   });
 
-  it("reads initializers that old files list as inputs, and writes out Softmax's old axis", () => {
+  it("reads initializers that old files list as inputs, and says which operator set nodes are of", () => {
     const net = new RandomNet(1);
     net.randomConv("c", "x", 2, 2, 1);
     net.add("Softmax", "y", ["c"]);
@@ -143,7 +143,7 @@ describe("ONNX ↔ graph", () => {
     };
     const { graph, envelope } = fromOnnx(old);
     expect(graph.inputs.map(({ name }) => name)).toEqual(["x"]);
-    expect(graph.nodes[1]!.attributes.axis).toEqual({ type: "int", value: 1 });
+    expect(graph.nodes[1]!.opset).toBe(9);
     expect(toOnnx(graph, envelope).irVersion).toBe(4);
   });
 

@@ -1,8 +1,8 @@
 import { UserError } from "../../core/errors.js";
-import { type ChannelStatistics, channelStatistics } from "../../graph/evaluate/channel-statistics.js";
-import { apply } from "../../graph/evaluate/evaluate.js";
 import { type Tensor64, tensor64, toTensor64 } from "../../graph/evaluate/tensor64.js";
 import type { Graph, GraphNode } from "../../graph/graph.js";
+import { apply } from "../../graph/operators/apply.js";
+import { type ChannelStatistics, channelStatistics } from "../../graph/operators/channel-statistics.js";
 import { inferenceMode, isBatchNorm } from "./blocks.js";
 
 /** A graph as it runs in training mode. */
@@ -27,7 +27,7 @@ export function runInTrainingMode(
 ): TrainingRun | undefined {
   const graph = inferenceMode(original);
   const values = new Map<string, Tensor64>([
-    [graph.inputs[0].name, tensor64(input.shape, Float64Array.from(input.data))],
+    [graph.inputs[0].name, tensor64(input.shape, Float64Array.from(input.data), graph.inputs[0].dtype)],
   ]);
   const statistics = new Map<string, ChannelStatistics>();
   let macs = 0;

@@ -1,6 +1,6 @@
 import { ShapeError, UserError } from "../../core/errors.js";
 import type { NamedArray } from "../../core/named-arrays.js";
-import { inferShapes } from "../../graph/analyze/analyze.js";
+import { type Analysis, analyze } from "../../graph/analyze/analyze.js";
 import { constantFolding } from "../../graph/constant-folding.js";
 import { eliminateDead, eliminateNoOps } from "../../graph/eliminate.js";
 import type { Dimension, Graph, GraphNode, ValueInfo } from "../../graph/graph.js";
@@ -14,6 +14,7 @@ export interface PreparedGraph {
   readonly outputs: readonly string[];
   /** Shapes of all values that can be told; values of unknown operators have none. */
   readonly shapes: ReadonlyMap<string, readonly number[]>;
+  readonly dtypes: Analysis["dtypes"];
   /** How often each value is read, by nodes and as an output. */
   readonly uses: ReadonlyMap<string, number>;
   readonly producer: ReadonlyMap<string, GraphNode>;
@@ -30,19 +31,22 @@ export function prepare(
     ...graph,
     inputs: graphInputs(graph).map((input) => bind(input, inputShapes[input.name]!)),
     outputs: outputs.map((name): ValueInfo => ({ name, dtype: "f32", shape: undefined })),
+    valueInfo: [],
   };
   const prepared = eliminateDead(eliminateNoOps(constantFolding(bound)));
   const uses = new Map<string, number>();
   for (const value of [...prepared.nodes.flatMap((node) => node.inputs), ...outputs]) {
     uses.set(value, (uses.get(value) ?? 0) + 1);
   }
+  const { shapes: inferred, dtypes } = analyze(prepared);
   const shapes = new Map<string, readonly number[]>();
-  for (const [name, { shape }] of inferShapes(prepared)) if (isStatic(shape)) shapes.set(name, shape);
+  for (const [name, shape] of inferred) if (isStatic(shape)) shapes.set(name, shape);
   return {
     nodes: prepared.nodes,
     constants: prepared.initializers,
     outputs,
     shapes,
+    dtypes,
     uses,
     producer: producersOf(prepared),
   };
@@ -64,7 +68,7 @@ function bind(input: ValueInfo, shape: readonly number[]): ValueInfo {
     declared === undefined ||
     (declared.length === shape.length &&
       declared.every((size, axis) => axis === 0 || typeof size === "string" || size === shape[axis]));
-  if (fits && shape.every((size) => Number.isInteger(size) && size > 0)) return { name, dtype: "f32", shape };
+  if (fits && shape.every((size) => Number.isInteger(size) && size > 0)) return { name, dtype, shape };
   throw new ShapeError({
     expected: `input "${name}" of shape [${declared?.join(", ") ?? "positive sizes"}]`,
     received: `[${shape.join(", ")}]`,

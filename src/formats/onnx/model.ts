@@ -5,7 +5,7 @@ import type { Schema } from "./schema.js";
 import { decodeMessage } from "./wire-read.js";
 import { encodeMessage, maxMessageBytes } from "./wire-write.js";
 
-/** Versions of ONNX's own operators that this package understands. */
+/** Versions of ONNX's own operators that nets of ours are written in. Any version is read: each operator says which of its own it understands. */
 export const supportedOpsets = { min: 7, max: 22 } as const;
 
 /**
@@ -65,17 +65,16 @@ export function decodeAttribute(bytes: Uint8Array): AttributeProto {
 
 /**
  * Version of ONNX's own operators in a model.
- * @throws FormatError when it is not one of {@link supportedOpsets}.
+ * @throws FormatError when nodes are of ONNX's own operators and the model does not say of which version.
  */
 export function opsetVersion(model: ModelProto): number {
   const own = model.opsetImport.find(({ domain = "" }) => domain === "" || domain === "ai.onnx");
-  const version = own?.version ?? 0;
-  if (version < supportedOpsets.min || version > supportedOpsets.max) {
-    throw new FormatError({
-      expected: `operator set ${supportedOpsets.min} to ${supportedOpsets.max}`,
-      received: own === undefined ? "none of ONNX's own" : String(version),
-      remedy: "convert the model with onnx.version_converter, or export it with opset_version=17",
-    });
-  }
-  return version;
+  if (own?.version !== undefined && own.version >= 1) return own.version;
+  const asked = model.graph?.node.some(({ domain = "" }) => domain === "" || domain === "ai.onnx");
+  if (own === undefined && !asked) return supportedOpsets.max;
+  throw new FormatError({
+    expected: "the version of ONNX's operator set (opset_import)",
+    received: own === undefined ? "none of ONNX's own" : String(own.version),
+    remedy: "export the model again, with opset_version=17",
+  });
 }

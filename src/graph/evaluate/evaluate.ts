@@ -1,23 +1,9 @@
 import { UserError } from "../../core/errors.js";
 import type { NamedArray } from "../../core/named-arrays.js";
-import type { Graph, GraphNode } from "../graph.js";
-import { convolutionOperators } from "./convolution.js";
-import { elementwiseOperators } from "./elementwise.js";
-import { layoutOperators } from "./layout.js";
-import { matrixOperators } from "./matrix.js";
-import type { Operators } from "./operator.js";
-import { reduceOperators } from "./reduce.js";
-import type { Tensor64 } from "./tensor64.js";
-import { toTensor64 } from "./tensor64.js";
-
-/** Every operator that the evaluator knows, by ONNX name. */
-export const operators: Operators = {
-  ...convolutionOperators,
-  ...elementwiseOperators,
-  ...layoutOperators,
-  ...matrixOperators,
-  ...reduceOperators,
-};
+import type { Graph, GraphNode, ValueInfo } from "../graph.js";
+import { apply } from "../operators/apply.js";
+import { hasSteps, roundedToType } from "../operators/steps.js";
+import { isInteger, type Tensor64, toTensor64 } from "./tensor64.js";
 
 /**
  * Runs a graph by the operators' definitions, in float64 and without any cleverness: the oracle that passes and engines are held against.
@@ -33,21 +19,24 @@ export function evaluate(
   wanted: readonly string[] = graph.outputs.map(({ name }) => name),
 ): Map<string, Tensor64> {
   const values = new Map<string, Tensor64>();
-  for (const { name } of graph.inputs) {
-    const value = inputs.get(name);
-    if (value) values.set(name, toTensor64(value));
-    else if (!graph.initializers.has(name)) {
-      throw new UserError({ expected: `a value for the graph's input "${name}"`, received: "none" });
+  for (const info of graph.inputs) {
+    const value = inputs.get(info.name);
+    if (value) values.set(info.name, asDeclared(value, info));
+    else if (!graph.initializers.has(info.name)) {
+      throw new UserError({ expected: `a value for the graph's input "${info.name}"`, received: "none" });
     }
   }
   const uses = useCounts(graph, wanted);
+  const rounds = hasSteps(graph.nodes);
   for (const node of graph.nodes) {
     const results = apply(
       node,
       node.inputs.map((input) => read(input, values, graph)),
     );
     node.outputs.forEach((output, i) => {
-      if (output !== "" && uses.has(output) && results[i]) values.set(output, results[i]);
+      if (output === "" || !uses.has(output)) return;
+      if (!results[i]) throw notGiven(node, output);
+      values.set(output, rounds ? roundedToType(results[i]) : results[i]);
     });
     for (const input of node.inputs) {
       const left = (uses.get(input) ?? 0) - 1;
@@ -58,29 +47,17 @@ export function evaluate(
   return new Map(wanted.map((name) => [name, found(name, read(name, values, graph))]));
 }
 
-/** One node's outputs. @throws UserError for an operator that the evaluator does not know. */
-export function apply(node: GraphNode, inputs: readonly (Tensor64 | undefined)[]): Tensor64[] {
-  const operator = node.domain === "" && Object.hasOwn(operators, node.op) ? operators[node.op] : undefined;
-  if (!operator) {
-    throw new UserError({
-      expected: "an operator that the reference evaluator knows",
-      received: `${node.domain && `${node.domain}.`}${node.op} ("${node.name}")`,
-    });
-  }
-  try {
-    return operator(inputs, node);
-  } catch (error) {
-    if (error instanceof UserError) throw error;
-    throw misfit(node, error);
-  }
+/** The numbers under the element type that the graph declares: callers give float32 for any floating-point input. */
+function asDeclared(value: NamedArray, { dtype }: ValueInfo): Tensor64 {
+  const given = toTensor64(value);
+  return isInteger(given.dtype) && !isInteger(dtype) ? given : { ...given, dtype };
 }
 
-/** Operators index by what a graph states; in one that makes no sense that fails anywhere. */
-export function misfit(node: GraphNode, cause: unknown): UserError {
-  return new UserError(
-    { expected: `inputs and attributes that fit ${node.op} "${node.name}"`, received: String(cause) },
-    { cause },
-  );
+function notGiven(node: GraphNode, output: string): UserError {
+  return new UserError({
+    expected: `output "${output}" of ${node.op} "${node.name}" to be one that the reference evaluator gives`,
+    received: `output ${node.outputs.indexOf(output)}, which it does not`,
+  });
 }
 
 function read(name: string, values: ReadonlyMap<string, Tensor64>, graph: Graph): Tensor64 | undefined {

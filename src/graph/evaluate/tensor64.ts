@@ -68,6 +68,35 @@ function toInt64(value: number): bigint {
   return value <= -(2 ** 63) ? -(2n ** 63n) : BigInt(Math.trunc(value));
 }
 
+/** Towards zero; not-a-number becomes 0. */
+export function wholeNumber(value: number): number {
+  return Number.isNaN(value) ? 0 : Math.trunc(value) + 0; // no negative zero
+}
+
+/** Bits of an integer type that arithmetic wraps around; 64 bits are beyond float64's integers and stay as they are. */
+const wrapping: Partial<Record<DType, { readonly bits: number; readonly signed: boolean }>> = {
+  i32: { bits: 32, signed: true },
+  i16: { bits: 16, signed: true },
+  i8: { bits: 8, signed: true },
+  u32: { bits: 32, signed: false },
+  u16: { bits: 16, signed: false },
+  u8: { bits: 8, signed: false },
+};
+
+/** The value with each number brought into its integer type's range, as two's complement does; floating-point values as they are. */
+export function wrapped(x: Tensor64): Tensor64 {
+  const type = wrapping[x.dtype];
+  if (!type) return x;
+  const span = 2 ** type.bits;
+  const low = type.signed ? -span / 2 : 0;
+  const fits = (v: number): boolean => v >= low && v < low + span;
+  if (x.data.every(fits)) return x;
+  return {
+    ...x,
+    data: x.data.map((v) => (fits(v) || !Number.isFinite(v) ? v : v - span * Math.floor((v - low) / span))),
+  };
+}
+
 export function isInteger(dtype: DType): boolean {
   return !["f64", "f32", "f16", "bf16"].includes(dtype);
 }

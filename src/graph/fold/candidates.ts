@@ -7,6 +7,7 @@ import { identityMap, isRefusal, settled } from "../../conv-algebra/linear-map.j
 import { negate, sum } from "../../conv-algebra/sum.js";
 import type { Analysis } from "../analyze/analyze.js";
 import type { Graph, GraphNode } from "../graph.js";
+import type { NodeContext } from "../operators/operator.js";
 import { producersOf } from "../validate.js";
 import type { JoiningNode, LinearNode, SplittingNode, UnaryNode, View } from "./linear/linear-node.js";
 import { axisOf } from "./linear/linear-node.js";
@@ -52,7 +53,7 @@ const mostCandidates = 8;
  * Linear-map propagation: walks the graph in order and gives each value its maps from the values it linearly depends on. Only
  * geometry and biases are computed; kernels are expressions until a region is chosen.
  */
-export function propagate(graph: Graph, analysis: Pick<Analysis, "shapes" | "dtypes">): Propagation {
+export function propagate(graph: Graph, analysis: Pick<Analysis, "shapes" | "dtypes" | "context">): Propagation {
   const walk = new Walk(graph, analysis);
   for (const node of graph.nodes) walk.visit(node);
   return walk;
@@ -66,13 +67,13 @@ class Walk implements Propagation {
   readonly order = new Map<string, number>();
   readonly facts: ValueFacts;
   readonly #graph: Graph;
-  readonly #analysis: Pick<Analysis, "shapes" | "dtypes">;
+  readonly #analysis: Pick<Analysis, "shapes" | "dtypes" | "context">;
   readonly #outputs: ReadonlySet<string>;
   readonly #producers: ReadonlyMap<string, GraphNode>;
   /** Positions of each value of unknown size, relative to the nearest value of unknown size before it. */
   readonly #areas = new Map<string, number>();
 
-  constructor(graph: Graph, analysis: Pick<Analysis, "shapes" | "dtypes">) {
+  constructor(graph: Graph, analysis: Pick<Analysis, "shapes" | "dtypes" | "context">) {
     this.#graph = graph;
     this.#analysis = analysis;
     this.facts = new ValueFacts(graph, analysis.shapes);
@@ -85,7 +86,9 @@ class Walk implements Propagation {
     for (const output of node.outputs) this.order.set(output, this.order.size);
     const constants = this.#graph.initializers;
     const { shapes, dtypes } = this.#analysis;
-    const linear = linearNode({ node, constants, shapes, dtypes, producers: this.#producers });
+    const contextOf = (other: GraphNode): NodeContext | undefined => this.#analysis.context(other);
+    const own = contextOf(node);
+    const linear = own && linearNode({ node, own, constants, shapes, dtypes, producers: this.#producers, contextOf });
     if (!linear) return;
     if ("refused" in linear) {
       this.#refuse(node, undefined, linear);

@@ -1,8 +1,9 @@
 import { affine } from "../../conv-algebra/affine.js";
 import type { Refusal } from "../../conv-algebra/linear-map.js";
 import { intsAttribute } from "../attributes.js";
-import { isTraining } from "../eliminate.js";
 import { isInteger } from "../evaluate/tensor64.js";
+import { dropoutPasses } from "../operators/dropout.js";
+import { permutation as permutationOf } from "../operators/transpose.js";
 import { affineNode, arithmetic, batchNormalization, scaling } from "./linear/affine-nodes.js";
 import { borderWrite, concatenatedBorder } from "./linear/border.js";
 import { concatenation, split } from "./linear/channel-nodes.js";
@@ -55,9 +56,9 @@ const makers: Readonly<Record<string, Maker>> = {
 
 /** In inference, nothing. */
 function dropout(context: Context): LinearNode | Refusal {
-  return isTraining(context.node, context.constants)
-    ? { refused: "Dropout in training mode is random: export the model in evaluation mode" }
-    : passing(context);
+  return dropoutPasses(context.own)
+    ? passing(context)
+    : { refused: "Dropout in training mode is random: export the model in evaluation mode" };
 }
 
 function passing({ node }: Context): LinearNode {
@@ -65,12 +66,12 @@ function passing({ node }: Context): LinearNode {
 }
 
 /** Another order of a value's axes; what gives it, and what comes behind, stays the same map. */
-function transpose({ node, shapes }: Context): LinearNode | undefined {
+function transpose({ node, own }: Context): LinearNode | undefined {
   const [input] = node.inputs;
-  const rank = shapes.get(input)?.length;
-  const permutation =
-    intsAttribute(node, "perm") ?? (rank === undefined ? undefined : [...Array(rank).keys()].reverse());
-  if (permutation?.[0] !== 0) return undefined;
+  const rank = own.shape(0)?.length ?? intsAttribute(node, "perm")?.length;
+  if (rank === undefined) return undefined;
+  const permutation = permutationOf(own, rank);
+  if (permutation[0] !== 0) return undefined;
   return {
     kind: "unary",
     input,

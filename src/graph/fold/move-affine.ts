@@ -127,7 +127,7 @@ class Mover {
   }
 
   #onChannels(concat: GraphNode, joined: string): boolean {
-    const axis = intAttribute(concat, "axis", 0);
+    const axis = intAttribute(concat, "axis", 1);
     const rank = this.#found.propagation.facts.rank(joined);
     return axis === 1 || (rank !== undefined && axisOf(axis, rank) === 1);
   }

@@ -3,6 +3,9 @@ import type { ConvGeometry } from "../../../core/conv-geometry.js";
 import { nearest, UserError } from "../../../core/errors.js";
 import { elementCount } from "../../../core/named-arrays.js";
 import type { GraphNode } from "../../../graph/graph.js";
+import { nodeContext } from "../../../graph/operators/node-context.js";
+import type { NodeContext } from "../../../graph/operators/operator.js";
+import { notUnderstood } from "../../../graph/operators/registry.js";
 import type { Constant } from "../constants.js";
 import type { PreparedGraph } from "../prepare.js";
 import { type Buffer, extents, layoutsCoincide, type Step, type Tensor } from "../step.js";
@@ -36,6 +39,13 @@ export class Lowering {
       expected: "shapes that follow from the input's",
       received: `"${value}", whose shape depends on what is computed`,
     });
+  }
+
+  /** A node as its operator sees it: which version it means, and what is known of its operands. @throws UserError for an operator that is not understood. */
+  context(node: GraphNode): NodeContext {
+    const context = nodeContext(node, this.graph);
+    if (context) return context;
+    throw new UserError(notUnderstood(node));
   }
 
   /** The value in whatever layout it has. */

@@ -1,9 +1,10 @@
 import { UserError } from "../../../core/errors.js";
 import { elementCount, toFloat64 } from "../../../core/named-arrays.js";
-import { attribute, floatAttribute, intAttribute, intsAttribute, stringAttribute } from "../../../graph/attributes.js";
-import { nearestSources } from "../../../graph/evaluate/resize.js";
+import { floatAttribute, intAttribute, intsAttribute, stringAttribute } from "../../../graph/attributes.js";
 import { normalAxis } from "../../../graph/evaluate/tensor64.js";
 import type { GraphNode } from "../../../graph/graph.js";
+import { outside } from "../../../graph/operators/axis-table.js";
+import { resizePlan } from "../../../graph/operators/resize.js";
 import { type Constant, plainConstant } from "../constants.js";
 import { extents, type Tensor } from "../step.js";
 import { memoryAxes } from "./axes.js";
@@ -99,7 +100,14 @@ export function lowerResize(lowering: Lowering, node: GraphNode): void {
   if (shape.length !== 4 || shape[0] !== tensor.shape[0] || shape[1] !== tensor.shape[1]) {
     throw lacking(node, "another height and width only", `[${tensor.shape.join(", ")}] → [${shape.join(", ")}]`);
   }
-  const [source_y, source_x] = sourcesOf(lowering, node, tensor.shape, shape);
+  const plan = resizePlan(lowering.context(node), tensor.shape);
+  if (!plan) throw lacking(node, "constant scales or sizes", "computed ones");
+  const sourcesOf = (axis: number): Constant => {
+    const table = plan.tables[axis]?.indices ?? Int32Array.from({ length: shape[axis]! }, (_, i) => i);
+    if (table.includes(outside)) throw lacking(node, "positions inside the input", "some outside (tf_crop_and_resize)");
+    return plainConstant(`${value} source${axis} ${tensor.shape} ${shape}`, table);
+  };
+  const [source_y, source_x] = [sourcesOf(2), sourcesOf(3)];
   const input = lowering.channelsLast(tensor);
   const output = lowering.create(value, shape);
   const [batch, channels, in_height, in_width] = input.shape as [number, number, number, number];
@@ -123,27 +131,6 @@ export function lowerResize(lowering: Lowering, node: GraphNode): void {
     ],
   });
   lowering.define(value, output);
-}
-
-/** Which input line and column each output line and column shows. */
-function sourcesOf(
-  lowering: Lowering,
-  node: GraphNode,
-  from: readonly number[],
-  to: readonly number[],
-): [Constant, Constant] {
-  const upsample = node.op === "Upsample";
-  const read = (index: number) => {
-    const constant = node.inputs[index] ? lowering.graph.constants.get(node.inputs[index]) : undefined;
-    return constant && constant.data.length > 0 ? [...toFloat64(constant)] : undefined;
-  };
-  const scales = upsample ? (read(1) ?? attribute(node, "scales", "floats")) : read(2);
-  const sizes = upsample ? undefined : read(3);
-  const tables = nearestSources(node, from, to, scales, sizes);
-  const [source_y, source_x] = tables
-    .slice(2)
-    .map((table, i) => plainConstant(`${node.outputs[0]} source${i} ${from} ${to}`, table)) as [Constant, Constant];
-  return [source_y, source_x];
 }
 
 /** Whole numbers of a constant input, or of the attribute that older opsets have in its place; undefined where they are computed. */

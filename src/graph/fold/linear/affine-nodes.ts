@@ -3,7 +3,8 @@ import { affine, applyAffine, batchNormAffine } from "../../../conv-algebra/affi
 import type { Refusal } from "../../../conv-algebra/linear-map.js";
 import type { NamedArray } from "../../../core/named-arrays.js";
 import { toFloat64 } from "../../../core/named-arrays.js";
-import { floatAttribute, intAttribute } from "../../attributes.js";
+import { floatAttribute } from "../../attributes.js";
+import { batchNormMode } from "../../operators/batch-normalization.js";
 import type { Context, LinearNode, UnaryNode, View } from "./linear-node.js";
 
 type MakeAffine = (channels: number, view: View) => Affine | Refusal | undefined;
@@ -23,15 +24,12 @@ export function affineNode(input: string, make: MakeAffine, channelsLast = false
   };
 }
 
-export function batchNormalization({ node, constants }: Context): LinearNode | Refusal {
-  if (intAttribute(node, "training_mode", 0) === 1 || node.outputs.slice(1).some((output) => output !== "")) {
+export function batchNormalization({ node, own, constants }: Context): LinearNode | Refusal {
+  const mode = batchNormMode(own);
+  if (mode === "training" || node.outputs.slice(1).some((output) => output !== "")) {
     return { refused: "BatchNormalization in training mode depends on the batch: export the model in evaluation mode" };
   }
-  if (intAttribute(node, "is_test", 1) === 0) {
-    return { refused: "BatchNormalization with is_test = 0 depends on the batch: export the model in evaluation mode" };
-  }
-  if (intAttribute(node, "spatial", 1) === 0)
-    return { refused: "BatchNormalization with spatial = 0 is not per channel" };
+  if (mode === "by-position") return { refused: "BatchNormalization with spatial = 0 is not per channel" };
   const [gamma, beta, mean, variance] = node.inputs.slice(1).map((name) => constants.get(name));
   if (!gamma || !beta || !mean || !variance) return { refused: "its scale, bias or statistics are not constants" };
   if (new Set([gamma, beta, mean, variance].map(({ data }) => data.length)).size > 1) {

@@ -3,10 +3,11 @@ import type { Refusal } from "../../../conv-algebra/linear-map.js";
 import { padOutput } from "../../../conv-algebra/pad.js";
 import type { NamedArray } from "../../../core/named-arrays.js";
 import { toFloat64 } from "../../../core/named-arrays.js";
-import { intAttribute, stringAttribute } from "../../attributes.js";
+import { intAttribute } from "../../attributes.js";
 import type { GraphNode } from "../../graph.js";
+import { padMode, padValue } from "../../operators/pad.js";
 import { axisOf, type Context, isPlain, type LinearNode } from "./linear-node.js";
-import { givenPads, padValue, spatialPads } from "./pad-nodes.js";
+import { spatialPads } from "./pad-nodes.js";
 
 /** Constants written over a value: for each element whether it is written, and what. */
 interface Written {
@@ -59,17 +60,13 @@ function borderOf(node: GraphNode, context: Context): Border | Refusal | undefin
 }
 
 /** A Pad node's border as it is at first. */
-function paddedBorder(node: GraphNode, context: Context): Border | Refusal | undefined {
-  const shape = context.shapes.get(node.outputs[0]);
-  const of = { ...context, node };
-  if (stringAttribute(node, "mode", "constant") !== "constant" || !shape?.every((size) => typeof size === "number")) {
-    return undefined;
-  }
+function paddedBorder(node: GraphNode, { shapes, contextOf }: Context): Border | Refusal | undefined {
+  const shape = shapes.get(node.outputs[0]);
+  const own = contextOf(node);
+  if (!own || padMode(own) !== "constant" || !shape?.every((size) => typeof size === "number")) return undefined;
   const count = shape.reduce((total, size) => total * size, 1);
-  const [given, value] = [givenPads(of), padValue(of)];
-  if ("refused" in given || value === undefined || count > mostElements) return undefined;
-  const pads = spatialPads(given, shape.length);
-  if ("refused" in pads || pads.some((p) => p < 0)) return undefined;
+  const [pads, value] = [spatialPads(own, shape.length), padValue(own)];
+  if ("refused" in pads || pads.some((p) => p < 0) || value === undefined || count > mostElements) return undefined;
   const written: Written = { shape, mask: new Uint8Array(count), values: new Float64Array(count) };
   forEachElement({ pads, written }, (at, outside) => {
     if (!outside) return;
@@ -196,7 +193,7 @@ export function concatenatedBorder({ node, constants, shapes }: Context): Linear
   const inner = node.inputs.filter((input) => !constants.has(input));
   const rank = constants.get(node.inputs.find((input) => constants.has(input)) ?? "")?.shape.length;
   if (inner.length !== 1 || rank === undefined || rank < 3) return undefined;
-  const axis = axisOf(intAttribute(node, "axis", 0), rank);
+  const axis = axisOf(intAttribute(node, "axis", 1), rank);
   const at = node.inputs.indexOf(inner[0]);
   const channels = constants.get(node.inputs[at === 0 ? 1 : 0])!.shape[1];
   const values = channelValues(

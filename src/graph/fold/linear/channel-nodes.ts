@@ -1,44 +1,36 @@
 import type { Refusal } from "../../../conv-algebra/linear-map.js";
-import { toFloat64 } from "../../../core/named-arrays.js";
-import { intAttribute, intsAttribute } from "../../attributes.js";
-import { splitSizes } from "../../evaluate/layout.js";
+import { ShapeError } from "../../../core/errors.js";
+import { intAttribute } from "../../attributes.js";
+import { splitSizes } from "../../operators/split.js";
 import { axisOf, type Context, type LinearNode } from "./linear-node.js";
 
 /** Concat on channels. */
 export function concatenation({ node }: Context): LinearNode {
-  const axis = intAttribute(node, "axis", 0);
-  return { kind: "concat", inputs: node.inputs, signs: node.inputs.map(() => 1), axis };
+  return { kind: "concat", inputs: node.inputs, signs: node.inputs.map(() => 1), axis: intAttribute(node, "axis", 1) };
 }
 
 export type ChannelRange = readonly [first: number, last: number];
 
 /** Split on channels. */
-export function split(context: Context): LinearNode | Refusal | undefined {
-  const { node } = context;
+export function split({ node, own, constants }: Context): LinearNode | Refusal | undefined {
   const [input] = node.inputs;
   const axis = intAttribute(node, "axis", 0);
-  const given = integers(context, 1, "split");
-  if (node.inputs[1] && !given) return { refused: "the sizes of its parts are not constants" };
+  if (node.inputs[1] && !constants.has(node.inputs[1])) return { refused: "the sizes of its parts are not constants" };
   return {
     kind: "split",
     input,
     ranges(channels, { rank, channelAxis }) {
       if (axisOf(axis, rank) !== channelAxis) return undefined;
-      const sizes = splitSizes(channels, given, node.outputs.length);
-      let last = 0;
-      const ranges = sizes.map((size): ChannelRange => {
-        last += size;
-        return [last - size, last];
-      });
-      if (last === channels && sizes.length >= node.outputs.length) return ranges;
-      return { refused: `its parts have ${last} channels, the value ${channels}` };
+      try {
+        let last = 0;
+        return splitSizes(own, channels)!.map((size): ChannelRange => {
+          last += size;
+          return [last - size, last];
+        });
+      } catch (error) {
+        if (error instanceof ShapeError) return { refused: `its parts do not make ${channels} channels` };
+        throw error;
+      }
     },
   };
-}
-
-/** Of a constant input, else of an attribute, as old operator sets have it; undefined where it is computed, or there is neither. */
-export function integers({ node, constants }: Context, input: number, name: string): readonly number[] | undefined {
-  if (!node.inputs[input]) return intsAttribute(node, name);
-  const constant = constants.get(node.inputs[input]);
-  return constant && Array.from(toFloat64(constant));
 }

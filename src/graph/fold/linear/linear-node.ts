@@ -1,6 +1,7 @@
 import type { LinearMap, Refusal } from "../../../conv-algebra/linear-map.js";
 import type { DType, NamedArray } from "../../../core/named-arrays.js";
 import type { Dimension, GraphNode } from "../../graph.js";
+import type { NodeContext } from "../../operators/operator.js";
 
 /** A node that is linear in its inputs, as what it does to the maps that give them. */
 export type LinearNode = UnaryNode | JoiningNode | SplittingNode;
@@ -56,12 +57,16 @@ export type Shapes = ReadonlyMap<string, readonly Dimension[]>;
 /** What a maker may look at. */
 export interface Context {
   readonly node: GraphNode;
+  /** The node by its operator's definition: version, operands' shapes and contents. */
+  readonly own: NodeContext;
   readonly constants: ReadonlyMap<string, NamedArray>;
   readonly shapes: Shapes;
   /** Element types of values, as far as they are known. */
   readonly dtypes: ReadonlyMap<string, DType>;
   /** The node that gives a value. */
   readonly producers: ReadonlyMap<string, GraphNode>;
+  /** Another node by its operator's definition; undefined for operators that are not understood. */
+  contextOf(node: GraphNode): NodeContext | undefined;
 }
 
 /** How one operator is linear; undefined where a node of it is not. */

@@ -5,8 +5,9 @@ import { convolutionMap } from "../../../conv-algebra/linear-map.js";
 import { averagePoolMap } from "../../../conv-algebra/pool.js";
 import { transposedConvolutionMap } from "../../../conv-algebra/transposed.js";
 import { toFloat64 } from "../../../core/named-arrays.js";
-import { intAttribute, intsAttribute } from "../../attributes.js";
+import { intAttribute, intsAttribute, stringAttribute } from "../../attributes.js";
 import type { Dimension, GraphNode } from "../../graph.js";
+import { transposedWindow } from "../../operators/conv.js";
 import { windowOf } from "../../window.js";
 import type { Context, LinearNode, UnaryNode } from "./linear-node.js";
 import { isPlain } from "./linear-node.js";
@@ -37,7 +38,7 @@ export function convolution({ node, constants, shapes }: Context): LinearNode | 
 }
 
 /** A transposed convolution with constant weights [in, out/groups, …kernel]. */
-export function transposedConvolution({ node, constants, shapes }: Context): LinearNode | Refusal {
+export function transposedConvolution({ node, own, constants, shapes }: Context): LinearNode | Refusal {
   const found = weightsOf(node, constants);
   if ("refused" in found) return found;
   const { weight, bias, groups, kernelSize } = found;
@@ -45,19 +46,19 @@ export function transposedConvolution({ node, constants, shapes }: Context): Lin
   const outChannels = groupChannels * groups;
   if (inChannels % groups !== 0) return { refused: `its ${groups} groups do not divide its channels` };
   if (bias && bias.length !== outChannels) return { refused: "its bias is not one for each channel" };
-  const { strides, dilations } = windowOf({ ...node, attributes: withoutAutoPad(node) }, kernelSize);
-  const outputPadding = intsAttribute(node, "output_padding") ?? kernelSize.map(() => 0);
-  const pads = transposedPads(node, { kernelSize, strides, dilations, outputPadding }, spatialSizes(node, shapes));
-  if (!pads) return unknownPads;
-  if (outputPadding.length !== kernelSize.length || outputPadding.some((p, axis) => p < 0 || p >= strides[axis])) {
-    return { refused: "its output padding is not less than its stride" };
-  }
+  const sizes = spatialSizes(node, shapes) ?? kernelSize.map(() => "?");
+  const sized = stringAttribute(node, "auto_pad", "NOTSET").startsWith("SAME") || node.attributes.output_shape;
+  if (sized && !sizes.every((size) => typeof size === "number")) return unknownPads;
+  // Else the pads are the same for any size.
+  const window = transposedWindow(own, kernelSize, sized ? (sizes as number[]) : kernelSize);
   const map = transposedConvolutionMap(toFloat64(weight), bias, {
-    ...{ inChannels, outChannels, groups, kernelSize, pads, outputPadding },
-    stride: strides,
-    dilation: dilations,
+    ...{ inChannels, outChannels, groups, kernelSize, pads: window.pads },
+    stride: window.strides,
+    dilation: window.dilations,
+    outputPadding: intsAttribute(node, "output_padding") ?? kernelSize.map(() => 0),
   });
-  return windowNode(node.inputs[0], map, (inChannels * groupChannels * product(kernelSize)) / product(strides));
+  const macs = (inChannels * groupChannels * product(kernelSize)) / product(window.strides);
+  return windowNode(node.inputs[0], map, macs);
 }
 
 interface Weights {
@@ -82,45 +83,6 @@ function weightsOf(node: GraphNode, constants: Context["constants"]): Weights | 
 
 const spatialSizes = ({ inputs }: GraphNode, shapes: Context["shapes"]): readonly Dimension[] | undefined =>
   shapes.get(inputs[0])?.slice(2);
-
-function withoutAutoPad({ attributes }: GraphNode): GraphNode["attributes"] {
-  const { auto_pad: _, pads: __, ...rest } = attributes;
-  return rest;
-}
-
-/**
- * Pads of a transposed convolution: as listed, or what `output_shape` or `auto_pad` leave out, of which the odd position is the last one's
- * (SAME_UPPER) or the first one's (ONNX, ConvTranspose). Undefined where they depend on a size that is not known.
- */
-function transposedPads(
-  node: GraphNode,
-  window: {
-    kernelSize: readonly number[];
-    strides: readonly number[];
-    dilations: readonly number[];
-    outputPadding: readonly number[];
-  },
-  sizes: readonly Dimension[] | undefined,
-): readonly number[] | undefined {
-  const { kernelSize, strides, dilations, outputPadding } = window;
-  const auto = node.attributes.auto_pad;
-  const mode = auto?.type === "string" ? auto.value : "NOTSET";
-  const wanted = intsAttribute(node, "output_shape")?.slice(-kernelSize.length);
-  if (!wanted && !mode.startsWith("SAME")) {
-    const listed = mode === "VALID" ? undefined : intsAttribute(node, "pads");
-    return listed ?? [...kernelSize, ...kernelSize].map(() => 0);
-  }
-  const totals = kernelSize.map((size, axis) => {
-    const from = sizes?.[axis];
-    if (typeof from !== "number") return Number.NaN;
-    const full = strides[axis] * (from - 1) + outputPadding[axis] + (size - 1) * dilations[axis] + 1;
-    return full - (wanted?.[axis] ?? from * strides[axis]);
-  });
-  if (!totals.every((total) => total >= 0)) return undefined;
-  const small = totals.map((total) => Math.floor(total / 2));
-  const large = totals.map((total) => Math.ceil(total / 2));
-  return mode === "SAME_UPPER" ? [...small, ...large] : [...large, ...small];
-}
 
 function windowNode(input: string, map: LinearMap, macs: number): UnaryNode {
   return {

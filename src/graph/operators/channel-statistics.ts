@@ -1,4 +1,4 @@
-import type { Tensor64 } from "./tensor64.js";
+import type { Tensor64 } from "../evaluate/tensor64.js";
 
 /** Mean and (biased) variance of each channel. */
 export interface ChannelStatistics {

@@ -1,0 +1,89 @@
+import type { DType } from "../../core/named-arrays.js";
+import { intAttribute, stringAttribute } from "../attributes.js";
+import { isInteger, type Tensor64, toNamedArray, toTensor64, wholeNumber } from "../evaluate/tensor64.js";
+import { mapped } from "./broadcast.js";
+import { type NodeContext, type Operator, refuse } from "./operator.js";
+import { all, signature } from "./signature.js";
+
+/** ONNX TensorProto.DataType codes that Cast may name. */
+const dtypes: Readonly<Record<number, DType>> = {
+  1: "f32",
+  2: "u8",
+  3: "i8",
+  4: "u16",
+  5: "i16",
+  6: "i32",
+  7: "i64",
+  9: "bool",
+  10: "f16",
+  11: "f64",
+  12: "u32",
+  13: "u64",
+  16: "bf16",
+};
+
+/** The element type that an integer attribute names, or undefined where we have none like it. */
+export function dtypeOfCode(code: number): DType | undefined {
+  return dtypes[code];
+}
+
+/** An element type's code in ONNX. */
+export function codeOfDtype(dtype: DType): number {
+  return Number(Object.keys(dtypes).find((code) => dtypes[Number(code)] === dtype));
+}
+
+/** Before version 6 the type was named by a string. */
+function targetOf(context: NodeContext): DType {
+  const { node, version } = context;
+  const code = intAttribute(node, "to", 0);
+  const names = new Map(
+    Object.entries({
+      FLOAT: 1,
+      UINT8: 2,
+      INT8: 3,
+      UINT16: 4,
+      INT16: 5,
+      INT32: 6,
+      INT64: 7,
+      BOOL: 9,
+      FLOAT16: 10,
+      DOUBLE: 11,
+    }),
+  );
+  const found = dtypeOfCode(version < 6 ? (names.get(stringAttribute(node, "to", "")) ?? 0) : code);
+  return found ?? refuse(context, "a numeric element type as to", `data type ${code}`);
+}
+
+/** To integers numbers lose their fraction (towards zero); to narrow floating-point types they are rounded. */
+function castTo(x: Tensor64, dtype: DType): Tensor64 {
+  if (dtype === "bool") return mapped(x, (v) => (v === 0 ? 0 : 1), dtype);
+  if (isInteger(dtype)) return mapped(x, (v) => wholeNumber(v), dtype);
+  if (dtype === "f64" || isInteger(x.dtype) || x.dtype === dtype) return mapped(x, (v) => v, dtype);
+  // Within float32 values are kept unrounded, as everywhere here; what a narrower type loses is the operator's meaning.
+  return dtype === "f32" ? mapped(x, (v) => v, dtype) : toTensor64(toNamedArray({ ...x, dtype }));
+}
+
+const castSignature = signature("input:T1 -> output:T2", { T1: all, T2: all });
+
+export const cast: Operator = {
+  name: "Cast",
+  versions: [1, 6, 9, 13, 19, 21, 23, 24, 25],
+  signature: () => castSignature,
+  infer: (context) => {
+    targetOf(context);
+    return [context.shape(0)];
+  },
+  dtypes: (context) => [targetOf(context)],
+  evaluate: (call) => [castTo(call.inputs[0]!, targetOf(call))],
+  contents: (context) => context.contents(0)?.map((x) => (typeof x === "number" ? Math.trunc(x) : x)),
+};
+
+const likeSignature = signature("input:T1 target_type:T2 -> output:T2", { T1: all, T2: all });
+
+export const castLike: Operator = {
+  name: "CastLike",
+  versions: [15, 19, 21, 23, 24, 25],
+  signature: () => likeSignature,
+  infer: (context) => [context.shape(0)],
+  evaluate: ({ inputs: [x, like] }) => [castTo(x!, like!.dtype)],
+};
