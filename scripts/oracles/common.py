@@ -137,3 +137,12 @@ class Fixtures:
         }
         sizes = ", ".join(f"{file} {(place / f'{file}.onnx').stat().st_size / 1000:.1f} kB" for file in files)
         print(f"{sizes}; outputs to {max(float(numpy.abs(numpy.asarray(v)).max()) for v in outputs.values()):.3g}")
+
+
+def deployed(module):
+    """Convolutions that a net keeps when every re-parameterizable block (`one_convolution`) has become one; those of an SE in it stay."""
+    if isinstance(module, (nn.Conv1d, nn.Conv2d, nn.Conv3d)):
+        return 1
+    if getattr(module, "one_convolution", False):
+        return 1 + (deployed(module.squeeze) if hasattr(module, "squeeze") else 0)
+    return sum(map(deployed, module.children()))

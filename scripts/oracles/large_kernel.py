@@ -33,6 +33,8 @@ dilations = {7: [(5, 1), (3, 2), (3, 3)], 9: [(5, 1), (5, 2), (3, 3), (3, 4)], 1
 class DilatedBranches(nn.Module):
     """A large depthwise kernel, and small ones with gaps that fit into it (UniRepLKNet, 3.2)."""
 
+    one_convolution = True
+
     def __init__(self, channels, kernel):
         super().__init__()
         self.branches = nn.ModuleList([conv_bn(channels, channels, kernel, groups=channels)] + [

@@ -18,12 +18,20 @@ import ecbsr
 import large_kernel
 import layouts
 import mobile
+import nets_classify
+import nets_dense
+import nets_exporters
+import nets_paddle
 import paddle
 import repmlp
 import repvgg
+import spellings
 import yolo
 
-kinds = {"blocks": [acb, dbb, ecbsr, large_kernel, layouts, mobile, paddle, repmlp, repvgg, yolo]}
+kinds = {
+    "blocks": [acb, dbb, ecbsr, large_kernel, layouts, mobile, paddle, repmlp, repvgg, spellings, yolo],
+    "nets": [nets_classify, nets_dense, nets_exporters, nets_paddle],
+}
 
 
 def main():

@@ -13,6 +13,8 @@ from repvgg import SqueezeExcite
 class MobileOne(nn.Module):
     """`branches` convolutions with BatchNorm, one 1x1 where the kernel is larger, BatchNorm alone where shapes allow (MobileOne, 3.2)."""
 
+    one_convolution = True
+
     def __init__(self, inputs, outputs, kernel=3, stride=1, groups=1, branches=4, scale=True, skip=True, squeeze=False, activation=None):
         super().__init__()
         self.convs = nn.ModuleList([conv_bn(inputs, outputs, kernel, stride, groups=groups) for _ in range(branches)])
@@ -79,6 +81,8 @@ class LayerScale(nn.Module):
 
 class RepMixer(nn.Module):
     """x + scale * (mixer(x) - norm(x)): folds into one depthwise convolution (FastViT, 3.2.1)."""
+
+    one_convolution = True
 
     def __init__(self, channels, kernel=3):
         super().__init__()
@@ -149,6 +153,8 @@ class AttentionBlock(nn.Module):
 class LargeKernel(nn.Module):
     """A large depthwise kernel and a small one, each with BatchNorm, summed (RepLKNet, FastViT's patch embedding)."""
 
+    one_convolution = True
+
     def __init__(self, inputs, outputs, large, small, stride=1, groups=None):
         super().__init__()
         self.large = conv_bn(inputs, outputs, large, stride, groups=groups or inputs)
@@ -160,6 +166,8 @@ class LargeKernel(nn.Module):
 
 class RepViTMixer(nn.Module):
     """3x3 depthwise with BatchNorm, bare 1x1 depthwise and the input, summed, then BatchNorm (RepViT, 3.3)."""
+
+    one_convolution = True
 
     def __init__(self, channels):
         super().__init__()

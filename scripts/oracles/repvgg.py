@@ -10,6 +10,8 @@ from common import conv_bn
 class RepVgg(nn.Module):
     """k x k and 1x1 with BatchNorm, and BatchNorm alone where the shapes allow."""
 
+    one_convolution = True
+
     def __init__(self, inputs, outputs, stride=1, groups=1, activation=None, eps=1e-5):
         super().__init__()
         self.dense = conv_bn(inputs, outputs, 3, stride, groups=groups, eps=eps)
@@ -34,6 +36,8 @@ class QaRepVggFirst(RepVgg):
 class QaRepVgg(nn.Module):
     """Version 2: the 1x1 and the identity bare, BatchNorm behind the sum. With `average`, YOLOv6's: an average pool beside them."""
 
+    one_convolution = True
+
     def __init__(self, inputs, outputs, stride=1, average=False):
         super().__init__()
         self.dense = conv_bn(inputs, outputs, 3, stride)
@@ -53,6 +57,8 @@ class QaRepVgg(nn.Module):
 
 class QaRepVggScaled(nn.Module):
     """YOLO-NAS's: the 1x1 has a bias and a learned factor."""
+
+    one_convolution = True
 
     def __init__(self, channels):
         super().__init__()

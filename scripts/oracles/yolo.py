@@ -29,6 +29,8 @@ class Neck6(nn.Module):
 class RepConvN(nn.Module):
     """YOLOv9's RepConv: no identity."""
 
+    one_convolution = True
+
     def __init__(self, inputs, outputs):
         super().__init__()
         self.dense, self.point = conv_bn(inputs, outputs, 3, eps=1e-3), conv_bn(inputs, outputs, 1, eps=1e-3)

@@ -11,7 +11,7 @@ import { fromOnnx } from "#repvgg/graph/from-onnx.js";
 import type { Graph } from "#repvgg/graph/graph.js";
 import { worstError } from "./support.js";
 
-// Written by the blocks' own authors' code under PyTorch; see tests/fixtures/oracles/README.md.
+// Written by the blocks' own authors' code under PyTorch, but for DBB's padding; see tests/fixtures/oracles/README.md.
 const folder = join(dirname(fileURLToPath(import.meta.url)), "..", "fixtures", "oracles");
 
 function load(name: string, io: string): { graph: Graph; inputs: Map<string, NamedArray>; expected: Float64Array } {

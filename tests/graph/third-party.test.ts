@@ -1,7 +1,9 @@
 import { AssertionError } from "node:assert";
 import { afterAll, describe, expect, it } from "vitest";
 import { foldNet } from "#repvgg/api/exchange/fold-net.js";
+import { foldVerified } from "#repvgg/api/exchange/fold-verified.node.js";
 import { loadNet } from "#repvgg/api/exchange/load-net.node.js";
+import type { Net } from "#repvgg/api/exchange/net.js";
 import type { Backend } from "#repvgg/backend/backend.js";
 import { createBackend } from "#repvgg/backend/select.node.js";
 import { UserError } from "#repvgg/core/errors.js";
@@ -25,8 +27,13 @@ afterAll(() => {
   wasm.dispose();
 });
 
-async function folded({ path }: Export) {
-  return foldNet(await loadNet(path)).net;
+const nets = new Map<string, Promise<Net>>();
+
+/** Folded once for all checks. */
+function folded({ name, path }: Export): Promise<Net> {
+  const net = nets.get(name) ?? loadNet(path).then((read) => foldNet(read).net);
+  nets.set(name, net);
+  return net;
 }
 
 const onEngine = (backend: Backend) => async (source: Export) =>
@@ -41,6 +48,7 @@ const checks: Record<Check, (source: Export) => Promise<void>> = {
   evaluator: async (source) => expectAsDefined(await loadNet(source.path), source),
   fold: async (source) => expectSavedToRun(await folded(source), source, tolerance(source)),
   count: async (source) => expectCounts(await folded(source), source),
+  proof: async ({ path }) => expect((await foldVerified(await loadNet(path))).verification.agree).toBe(true),
   native: onEngine(native),
   wasm: onEngine(wasm),
 };
@@ -51,7 +59,7 @@ const reasons = new Map(
   ),
 );
 
-describe.each(exports)("$name", (source) => {
+describe.each(exports)("$name", { timeout: 60_000 }, (source) => {
   it("is what ONNX Runtime computes from the file", async () => {
     await expectFromRuntime(source.path, source, tolerance(source));
   });
