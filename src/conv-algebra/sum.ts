@@ -27,10 +27,20 @@ export function sum(maps: readonly LinearMap[], sourceSize?: Sizes): LinearMap |
   };
 }
 
+/** factor·map. */
+export function scaledBy(map: LinearMap, factor: number): LinearMap {
+  if (factor === 1) return map;
+  return {
+    ...map,
+    kernel: scaledKernel(map.kernel, new Float64Array(map.outChannels).fill(factor)),
+    bias: map.bias.map((b) => factor * b),
+    biasScale: map.biasScale.map((b) => Math.abs(factor) * b),
+  };
+}
+
 /** −map. */
 export function negate(map: LinearMap): LinearMap {
-  const minus = new Float64Array(map.outChannels).fill(-1);
-  return { ...map, kernel: scaledKernel(map.kernel, minus), bias: map.bias.map((b) => -b) };
+  return scaledBy(map, -1);
 }
 
 /** a − b; see {@link sum}. */

@@ -1,10 +1,9 @@
-import { sliceChannels } from "../../conv-algebra/channels.js";
 import { concat } from "../../conv-algebra/concat.js";
 import { asOneConvolution } from "../../conv-algebra/form.js";
 import { macsPerPosition, product, spatialRank } from "../../conv-algebra/geometry.js";
 import type { LinearMap, Refusal } from "../../conv-algebra/linear-map.js";
 import { identityMap, isRefusal, settled } from "../../conv-algebra/linear-map.js";
-import { negate, sum } from "../../conv-algebra/sum.js";
+import { scaledBy, sum } from "../../conv-algebra/sum.js";
 import type { Analysis } from "../analyze/analyze.js";
 import type { Graph, GraphNode } from "../graph.js";
 import type { NodeContext } from "../operators/operator.js";
@@ -129,24 +128,23 @@ class Walk implements Propagation {
 
   #split(node: GraphNode, linear: SplittingNode): void {
     const inputs = [...(this.candidates.get(linear.input) ?? []), ...this.#identities(linear.input)];
-    const parts = inputs.flatMap((from) => {
-      const ranges = linear.ranges(from.map.outChannels, from);
-      return ranges ? [{ from, ranges }] : [];
+    const found = inputs.flatMap((from) => {
+      const parts = linear.parts(from.map, from);
+      if (!parts) return [];
+      if (isRefusal(parts)) this.#refuse(node, from.source, parts);
+      return isRefusal(parts) ? [] : [{ from, parts }];
     });
     this.macs.set(node, 0);
-    for (const { from, ranges } of parts) if (isRefusal(ranges)) this.#refuse(node, from.source, ranges);
     node.outputs.forEach((output, i) => {
-      const found = parts.flatMap(({ from, ranges }) => {
-        const [first, last] = isRefusal(ranges) ? [0, 0] : ranges[i];
-        if (output === "" || first >= last) return [];
-        // The other channels are other outputs' cost.
-        const share = (last - first) / from.map.outChannels;
-        const made = { ...from, map: sliceChannels(from.map, first, last) };
-        return [this.#candidate(output, made, share * cheapest(from), from.weighted)];
+      const ways = found.flatMap(({ from, parts }) => {
+        if (output === "" || parts[i].share <= 0) return [];
+        const { map, share } = parts[i];
+        // The rest is other outputs' cost.
+        return [this.#candidate(output, { ...from, map }, share * cheapest(from), from.weighted)];
       });
-      if (found.length === 0) return;
+      if (ways.length === 0) return;
       this.linear.set(node, linear);
-      this.candidates.set(output, this.#withParts(found));
+      this.candidates.set(output, this.#withParts(ways));
     });
   }
 
@@ -170,7 +168,7 @@ class Walk implements Propagation {
     }
     return joined.flatMap((view) => {
       const parts = options.map((list) => list.find((candidate) => sameView(candidate, view))!);
-      const maps = parts.map(({ map }, i) => (signs[i] < 0 ? negate(map) : map));
+      const maps = parts.map(({ map }, i) => scaledBy(map, signs[i]));
       const sizes = spatialRank(view.map) > 0 ? this.facts.spatialSizes(view.source) : undefined;
       const map = kind === "sum" ? sum(maps, sizes) : concat(maps, sizes);
       if (isRefusal(map)) {

@@ -8,6 +8,7 @@ import { affineNode, arithmetic, batchNormalization, scaling } from "./linear/af
 import { borderWrite, concatenatedBorder } from "./linear/border.js";
 import { concatenation, split } from "./linear/channel-nodes.js";
 import { gemm, matrixProduct } from "./linear/fully-connected.js";
+import { gather } from "./linear/gather.js";
 import type { Context, LinearNode, Maker } from "./linear/linear-node.js";
 import { pad } from "./linear/pad-nodes.js";
 import { slice } from "./linear/slice.js";
@@ -30,7 +31,7 @@ export function linearNode(context: Context): LinearNode | Refusal | undefined {
 }
 
 const makers: Readonly<Record<string, Maker>> = {
-  Add: (context) => arithmetic(context, [1, 1], (c) => ({ shift: c })),
+  Add: (context) => borderWrite(context) ?? arithmetic(context, [1, 1], (c) => ({ shift: c })),
   AveragePool: averagePool,
   BatchNormalization: batchNormalization,
   Concat: (context) => concatenatedBorder(context) ?? concatenation(context),
@@ -38,9 +39,11 @@ const makers: Readonly<Record<string, Maker>> = {
   ConvTranspose: transposedConvolution,
   Div: (context) => scaling(context, (c) => c.map((x) => 1 / x), false),
   Dropout: dropout,
+  Gather: gather,
   Gemm: gemm,
   Identity: passing,
   MatMul: matrixProduct,
+  Mean: ({ node: { inputs } }) => ({ kind: "sum", inputs, signs: inputs.map(() => 1 / inputs.length) }),
   Mul: (context) => scaling(context, (c) => c, true),
   Neg: ({ node }) =>
     affineNode(node.inputs[0], (channels) => affine(channels, { scale: new Float64Array(channels).fill(-1) }), true),

@@ -27,7 +27,7 @@ interface Border {
 const mostElements = 2 ** 24;
 
 /**
- * ScatterND or Where of constants at constant places: where they write over what a Pad before them put around its input, and the whole
+ * ScatterND, Where or Add of constants at constant places: where they write over what a Pad before them put around its input, and the whole
  * border has one value a channel then, they are that Pad with that value. So exporters write slice assignments (DBB's padding with the
  * value that BatchNorm gives to zeros: four assignments, one a side).
  */
@@ -49,7 +49,7 @@ export function borderWrite(context: Context): LinearNode | Refusal | undefined 
 function borderOf(node: GraphNode, context: Context): Border | Refusal | undefined {
   if (node.domain !== "") return undefined;
   if (node.op === "Pad") return paddedBorder(node, context);
-  const write = node.op === "ScatterND" ? scatter : node.op === "Where" ? choose : undefined;
+  const write = Object.hasOwn(writers, node.op) ? writers[node.op] : undefined;
   if (!write) return undefined;
   const over = write(node, context);
   if (!over) return undefined;
@@ -81,6 +81,26 @@ interface Write {
   readonly over: string;
   /** @returns false where the constants do not fit. */
   onto(written: Written): boolean;
+}
+
+/** Add of a constant of which all elements inside are zero. */
+function add({ inputs }: GraphNode, { constants }: Context): Write | undefined {
+  const constant = constants.get(inputs[1]) ?? constants.get(inputs[0]);
+  // One number a channel is added everywhere.
+  if (!constant || constant.shape.slice(-2).every((size) => size === 1)) return undefined;
+  return {
+    over: constants.has(inputs[1]) ? inputs[0] : inputs[1],
+    onto({ shape, mask, values }) {
+      if (!broadcastsTo(constant.shape, shape)) return false;
+      const numbers = broadcasting(constant, shape);
+      for (let at = 0; at < mask.length; at++) {
+        const number = numbers(at);
+        if (number !== 0) mask[at] = 1;
+        values[at] += number;
+      }
+      return true;
+    },
+  };
 }
 
 /** ScatterND with constant indices [..., k] and updates: whole slices behind the first k axes. */
@@ -149,6 +169,12 @@ function broadcasting(array: NamedArray, shape: readonly number[]): (at: number)
     return data[index];
   };
 }
+
+const writers: Readonly<Record<string, (node: GraphNode, context: Context) => Write | undefined>> = {
+  Add: add,
+  ScatterND: scatter,
+  Where: choose,
+};
 
 /** The one number a channel that the border has everywhere. */
 function uniformBorder(border: Border): Float64Array | Refusal {

@@ -25,7 +25,7 @@ export interface UnaryNode {
   after(map: LinearMap, view: View): LinearMap | Refusal | undefined;
   /** Per-channel affine: after any map it costs nothing and is always exact. */
   readonly free: boolean;
-  /** It has weights (or a window) of its own: what is linear around it goes into them. */
+  /** It has weights of its own: what is linear around it goes into them. */
   readonly weighted?: boolean;
   /** Its channels may lie on the last axis. */
   readonly channelsLast?: boolean;
@@ -38,18 +38,24 @@ export interface UnaryNode {
 export interface JoiningNode {
   readonly kind: "sum" | "concat";
   readonly inputs: readonly string[];
-  /** For sums: +1 or −1 of each input. */
+  /** For sums: what each input is multiplied by, +1 or −1; of a mean ±1/n. */
   readonly signs: readonly number[];
   /** For concatenations: the axis; negative from the end. */
   readonly axis?: number;
 }
 
-/** A node whose outputs are channels of its input. */
+/** A node whose outputs are parts of its input. */
 export interface SplittingNode {
   readonly kind: "split";
   readonly input: string;
-  /** The channels of each output, of a value with that many; undefined where it does not split the channels. */
-  ranges(channels: number, view: View): readonly (readonly [first: number, last: number])[] | Refusal | undefined;
+  /** Each output after a map, and its share of the value; undefined where it is not linear in a value seen so. */
+  parts(map: LinearMap, view: View): readonly Part[] | Refusal | undefined;
+}
+
+export interface Part {
+  readonly map: LinearMap;
+  /** From 0 to 1. */
+  readonly share: number;
 }
 
 export type Shapes = ReadonlyMap<string, readonly Dimension[]>;

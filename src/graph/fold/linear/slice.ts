@@ -3,8 +3,7 @@ import { everyAxis } from "../../../conv-algebra/geometry.js";
 import type { LinearMap, Refusal } from "../../../conv-algebra/linear-map.js";
 import { sliceOutput } from "../../../conv-algebra/pad.js";
 import { type SliceRange, sliceRange, sliceRanges } from "../../operators/slice.js";
-import type { ChannelRange } from "./channel-nodes.js";
-import { type Context, isPlain, type LinearNode, type View } from "./linear-node.js";
+import { type Context, isPlain, type LinearNode, type Part, type View } from "./linear-node.js";
 
 /** Slice of channels or positions: rows of the kernel, and negative padding with a stride. */
 export function slice(context: Context): LinearNode | Refusal | undefined {
@@ -18,7 +17,7 @@ export function slice(context: Context): LinearNode | Refusal | undefined {
   const known = shapes.get(input)?.length;
   // Values of unknown rank whose positions are cut tell so by the axis.
   if (cutsOf(known ?? 4).every(({ axis }) => axis === 1)) {
-    return { kind: "split", input, ranges: (channels, view) => cutChannels(cutsOf(view.rank), channels, view) };
+    return { kind: "split", input, parts: (map, view) => cutChannels(cutsOf(view.rank), map, view) };
   }
   return {
     kind: "unary",
@@ -28,11 +27,10 @@ export function slice(context: Context): LinearNode | Refusal | undefined {
     after(map, view) {
       if (!isPlain(view, map)) return undefined;
       const cuts = cutsOf(view.rank);
-      const channels = cutChannels(cuts, map.outChannels, view);
+      const channels = cutChannels(cuts, map, view);
       if ("refused" in channels) return channels;
-      const [[first, last]] = channels;
-      if (first >= last) return undefined;
-      return cutPositions(cuts, sliceChannels(map, first, last), view, shapes.get(input)?.slice(2) ?? []);
+      const [{ map: rows, share }] = channels;
+      return share > 0 ? cutPositions(cuts, rows, view, shapes.get(input)?.slice(2) ?? []) : undefined;
     },
   };
 }
@@ -40,18 +38,20 @@ export function slice(context: Context): LinearNode | Refusal | undefined {
 /** Ends from here on mean "to the end". */
 const toTheEnd = 2 ** 31 - 1;
 
-function cutChannels(cuts: readonly SliceRange[], channels: number, { channelAxis }: View): [ChannelRange] | Refusal {
-  let range: ChannelRange = [0, channels];
+function cutChannels(cuts: readonly SliceRange[], map: LinearMap, { channelAxis }: View): [Part] | Refusal {
+  let [first, last] = [0, map.outChannels];
   for (const { axis, start, end, step } of cuts) {
     if (axis !== channelAxis) continue;
     if (step !== 1) return { refused: `it takes channels in steps of ${step}` };
-    const taken = sliceRange(channels, start, end, 1);
-    range = [taken.start, taken.start + taken.count];
+    const taken = sliceRange(map.outChannels, start, end, 1);
+    [first, last] = [taken.start, taken.start + taken.count];
   }
-  return [range];
+  const share = Math.max(0, last - first) / map.outChannels;
+  return [{ map: share > 0 ? sliceChannels(map, first, last) : map, share }];
 }
 
-function cutPositions(
+/** A map's output without the positions that these cuts leave out; cuts of channels are passed over. */
+export function cutPositions(
   cuts: readonly SliceRange[],
   map: LinearMap,
   { rank }: View,

@@ -118,7 +118,6 @@ export function averagePool({ node, shapes }: Context): LinearNode | Refusal {
     kind: "unary",
     input: node.inputs[0],
     free: false,
-    weighted: true,
     macs: () => 0, // it only adds: alone it is cheaper than the convolution that it would become
     after: (map, view) => (isPlain(view, map) ? compose(averagePoolMap(map.outChannels, window), map) : undefined),
   };
