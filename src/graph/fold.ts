@@ -10,6 +10,7 @@ import { withMovedAffines } from "./fold/move-affine.js";
 import { regrouped, regroupings } from "./fold/regroup.js";
 import type { FoldReport } from "./fold/report.js";
 import { type Selection, selectRegions } from "./fold/select.js";
+import { withoutStackedSums } from "./fold/stacked-sums.js";
 import type { Graph } from "./graph.js";
 import type { Precision } from "./precision.js";
 import { castFloats } from "./precision.js";
@@ -52,7 +53,7 @@ export function fold(graph: Graph, options: FoldOptions = {}): { graph: Graph; r
 /** Everything of {@link fold} but the kernels. */
 export function planFold(graph: Graph, options: FoldOptions = {}): FoldPlan {
   validate(graph);
-  const simple = eliminateDead(eliminateNoOps(constantFolding(graph)));
+  const simple = eliminateDead(withoutStackedSums(eliminateNoOps(constantFolding(graph))));
   const found = findRegions(simple, options.maxCost ?? 1);
   const { selection, propagation, analysis } = found;
   const emitted = emit(found.graph, analysis, selection, propagation, options.precision);

@@ -1,4 +1,3 @@
-import type { Pads } from "../../../conv-algebra/geometry.js";
 import type { Refusal } from "../../../conv-algebra/linear-map.js";
 import { padOutput } from "../../../conv-algebra/pad.js";
 import type { NamedArray } from "../../../core/named-arrays.js";
@@ -8,20 +7,8 @@ import type { GraphNode } from "../../graph.js";
 import { padMode, padValue } from "../../operators/pad.js";
 import { axisOf, type Context, isPlain, type LinearNode } from "./linear-node.js";
 import { spatialPads } from "./pad-nodes.js";
-
-/** Constants written over a value: for each element whether it is written, and what. */
-interface Written {
-  readonly shape: readonly number[];
-  readonly mask: Uint8Array;
-  readonly values: Float64Array;
-}
-
-/** A Pad node and what was written over its output since. */
-interface Border {
-  readonly input: string;
-  readonly pads: Pads;
-  readonly written: Written;
-}
+import { pastedBorder } from "./pasted.js";
+import { type Border, forEachElement, uniformBorder, type Written } from "./written-border.js";
 
 /** Values of more elements than this are not looked at element by element. */
 const mostElements = 2 ** 24;
@@ -32,7 +19,7 @@ const mostElements = 2 ** 24;
  * value that BatchNorm gives to zeros: four assignments, one a side).
  */
 export function borderWrite(context: Context): LinearNode | Refusal | undefined {
-  const border = borderOf(context.node, context);
+  const border = pastedBorder(context) ?? borderOf(context.node, context);
   if (!border) return undefined;
   if ("refused" in border) return border;
   const values = uniformBorder(border);
@@ -175,44 +162,6 @@ const writers: Readonly<Record<string, (node: GraphNode, context: Context) => Wr
   ScatterND: scatter,
   Where: choose,
 };
-
-/** The one number a channel that the border has everywhere. */
-function uniformBorder(border: Border): Float64Array | Refusal {
-  const { shape, mask, values } = border.written;
-  const found = new Float64Array(shape[1]).fill(Number.NaN);
-  let reason: string | undefined;
-  forEachElement(border, (at, outside, channel) => {
-    if (!outside) {
-      if (mask[at]) reason ??= "it writes constants over positions that are not padding";
-      return;
-    }
-    if (Number.isNaN(found[channel])) found[channel] = values[at];
-    if (found[channel] !== values[at]) reason ??= "the border has more than one value a channel";
-  });
-  if (reason === undefined && found.some(Number.isNaN)) reason = "nothing is padded";
-  return reason === undefined ? found : { refused: reason };
-}
-
-/** Every element of a padded value, whether it lies in the border, and its channel. */
-function forEachElement(
-  { pads, written: { shape } }: Pick<Border, "pads" | "written">,
-  visit: (at: number, outside: boolean, channel: number) => void,
-): void {
-  const [batch, channels, ...sizes] = shape;
-  const count = sizes.reduce((total, size) => total * size, 1);
-  const outside = new Uint8Array(count);
-  for (let position = 0; position < count; position++) {
-    let rest = position;
-    for (let axis = sizes.length - 1; axis >= 0; axis--) {
-      const along = rest % sizes[axis];
-      if (along < pads[axis] || along >= sizes[axis] - pads[axis + sizes.length]) outside[position] = 1;
-      rest = Math.floor(rest / sizes[axis]);
-    }
-  }
-  for (let plane = 0, at = 0; plane < batch * channels; plane++) {
-    for (let position = 0; position < count; position++, at++) visit(at, outside[position] === 1, plane % channels);
-  }
-}
 
 /** Concat of a value and of constants before and behind it along positions, one number a channel: padding with them. */
 export function concatenatedBorder({ node, constants, shapes }: Context): LinearNode | undefined {
