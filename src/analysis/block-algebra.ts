@@ -136,6 +136,7 @@ function geometry({ inChannels, outChannels, groups, stride }: BlockLayout, size
     stride: [stride, stride],
     pads: [padding, padding, padding, padding],
     dilation: [1, 1],
+    upsampling: [1, 1],
   };
 }
 

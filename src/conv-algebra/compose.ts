@@ -1,5 +1,5 @@
 import type { MapGeometry } from "./geometry.js";
-import { describeKernel, gcd } from "./geometry.js";
+import { describeKernel, gcd, product } from "./geometry.js";
 import { composedKernel, IdentityKernel } from "./kernel.js";
 import type { LinearMap, Refusal } from "./linear-map.js";
 import { weightOf } from "./linear-map.js";
@@ -11,17 +11,24 @@ import { composedPads, paddingObstacle } from "./pad.js";
  *     W[o, i, t] = Σ_m Σ_{a·dₒ·sᵢ + b·dᵢ = t} Wₒ[o, m, a] · Wᵢ[m, i, b]        b[o] = bₒ[o] + Σ_{m, a} Wₒ[o, m, a] · bᵢ[m]
  *
  * with stride sₒ·sᵢ, pads pᵢ + sᵢ·pₒ and gcd(gₒ, gᵢ) groups (Diverse Branch Block, transform III). Taps keep the largest common step
- * as dilation. Exact only where the outer map's padding is what the inner map would give there ({@link paddingObstacle}); else refused.
+ * as dilation. Where the outer map spreads the inner one's output uₒ apart (a transposed convolution), dᵢ and pᵢ count uₒ-fold. Exact only where the outer map's padding is what the inner map would give there ({@link paddingObstacle}); else refused.
  */
 export function compose(outer: LinearMap, inner: LinearMap): LinearMap | Refusal {
+  if (outer.kernelSize.length !== inner.kernelSize.length) {
+    return {
+      refused: `a window of ${outer.kernelSize.length} spatial axes does not fit a value of ${inner.kernelSize.length}`,
+    };
+  }
   if (outer.inChannels !== inner.outChannels) {
     return { refused: `${inner.outChannels} channels do not fit a convolution of ${outer.inChannels}` };
   }
   const { firstChannel, sourceChannels } = inner;
-  if (inner.kernel instanceof IdentityKernel && inner.pads.every((p) => p === 0)) {
-    return { ...outer, firstChannel, sourceChannels };
-  }
-  const obstacle = paddingObstacle(inner, outer.pads, undefined);
+  if (isPlainIdentity(inner)) return { ...outer, firstChannel, sourceChannels };
+  const spread = transposedObstacle(outer, inner);
+  if (spread) return { refused: spread };
+  const rank = outer.upsampling.length;
+  const seen = outer.pads.map((p, side) => Math.floor(p / outer.upsampling[side % rank]));
+  const obstacle = paddingObstacle(inner, seen, undefined);
   if (obstacle) return { refused: `composing with a ${describeKernel(outer)} kernel: ${obstacle}` };
   const geometry = composedGeometry(outer, inner);
   const kernel = composedKernel(
@@ -32,12 +39,31 @@ export function compose(outer: LinearMap, inner: LinearMap): LinearMap | Refusal
   return { ...geometry, kernel, ...composedBias(outer, inner) };
 }
 
+/** A map that gives its source as it is, or some of its channels. */
+function isPlainIdentity({ kernel, pads, stride, upsampling, biasScale }: LinearMap): boolean {
+  const plain = pads.every((p) => p === 0) && [...stride, ...upsampling].every((step) => step === 1);
+  return kernel instanceof IdentityKernel && plain && biasScale.every((b) => b === 0);
+}
+
+/** Why a map before or after a transposed one does not become one with it; undefined where it may, or none is transposed. */
+function transposedObstacle(outer: LinearMap, inner: LinearMap): string | undefined {
+  const [outerSpreads, innerSpreads] = [outer, inner].map(({ upsampling }) => upsampling.some((u) => u > 1));
+  const strided = ({ stride }: LinearMap): boolean => stride.some((s) => s > 1);
+  if ((outerSpreads && strided(inner)) || (innerSpreads && strided(outer))) {
+    return "a strided and a transposed convolution are neither one nor the other";
+  }
+  if (outerSpreads && inner.biasScale.some((b) => b !== 0)) {
+    return "a bias comes before a transposed convolution, whose outputs get it from unequal numbers of taps";
+  }
+  return undefined;
+}
+
 function composedGeometry(outer: LinearMap, inner: LinearMap): MapGeometry {
-  const axes = ([0, 1] as const).map((axis) => {
-    const outerStep = outer.kernelSize[axis] > 1 ? outer.dilation[axis] * inner.stride[axis] : 0;
-    const innerStep = inner.kernelSize[axis] > 1 ? inner.dilation[axis] : 0;
+  const axes = outer.kernelSize.map((size, axis) => {
+    const outerStep = size > 1 ? outer.dilation[axis] * inner.stride[axis] : 0;
+    const innerStep = inner.kernelSize[axis] > 1 ? inner.dilation[axis] * outer.upsampling[axis] : 0;
     const step = gcd(outerStep, innerStep) || 1;
-    const span = (outer.kernelSize[axis] - 1) * outerStep + (inner.kernelSize[axis] - 1) * innerStep;
+    const span = (size - 1) * outerStep + (inner.kernelSize[axis] - 1) * innerStep;
     return { size: span / step + 1, step };
   });
   return {
@@ -46,17 +72,18 @@ function composedGeometry(outer: LinearMap, inner: LinearMap): MapGeometry {
     firstChannel: inner.firstChannel,
     sourceChannels: inner.sourceChannels,
     groups: gcd(outer.groups, inner.groups),
-    kernelSize: [axes[0].size, axes[1].size],
-    dilation: [axes[0].step, axes[1].step],
-    stride: [outer.stride[0] * inner.stride[0], outer.stride[1] * inner.stride[1]],
-    pads: composedPads(inner, outer.pads),
+    kernelSize: axes.map(({ size }) => size),
+    dilation: axes.map(({ step }) => step),
+    stride: outer.stride.map((s, axis) => s * inner.stride[axis]),
+    upsampling: outer.upsampling.map((u, axis) => u * inner.upsampling[axis]),
+    pads: composedPads(inner, outer.pads, outer.upsampling),
   };
 }
 
 function composedBias(outer: LinearMap, inner: LinearMap): Pick<LinearMap, "bias" | "biasScale"> {
   if (inner.biasScale.every((b) => b === 0)) return { bias: outer.bias, biasScale: outer.biasScale };
   const weight = weightOf(outer);
-  const taps = outer.kernelSize[0] * outer.kernelSize[1];
+  const taps = product(outer.kernelSize);
   const middle = outer.inChannels / outer.groups;
   const bias = outer.bias.slice();
   const biasScale = outer.biasScale.slice();

@@ -1,4 +1,4 @@
-import type { MapGeometry, Pair } from "./geometry.js";
+import type { MapGeometry, Sizes } from "./geometry.js";
 import { gcd } from "./geometry.js";
 import { stackedKernel } from "./kernel.js";
 import type { LinearMap, Refusal } from "./linear-map.js";
@@ -9,7 +9,7 @@ import { commonGeometry, partsIn } from "./sum.js";
  * transform IV). Where each part reads the channels behind those of the part before it, the kernel is as grouped as the parts
  * are: a split, a convolution of each part and a concatenation are a grouped convolution. Else it is dense.
  */
-export function concat(maps: readonly LinearMap[], sourceSize?: Pair): LinearMap | Refusal {
+export function concat(maps: readonly LinearMap[], sourceSize?: Sizes): LinearMap | Refusal {
   const outChannels = maps.reduce((total, map) => total + map.outChannels, 0);
   const common = commonGeometry(maps, sourceSize, outChannels);
   if ("refused" in common) return common;

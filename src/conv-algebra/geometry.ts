@@ -1,4 +1,4 @@
-/** A linear map but for its numbers. Pairs are (height, width). */
+/** A linear map but for its numbers. Sizes have one number for each spatial axis: (height, width) of a picture, none of features. */
 export interface MapGeometry {
   readonly outChannels: number;
   /** Channels that it reads: neighbours among the source's. */
@@ -7,35 +7,48 @@ export interface MapGeometry {
   readonly firstChannel: number;
   readonly sourceChannels: number;
   readonly groups: number;
-  readonly kernelSize: Pair;
-  readonly stride: Pair;
+  readonly kernelSize: Sizes;
+  readonly stride: Sizes;
   readonly pads: Pads;
-  readonly dilation: Pair;
+  readonly dilation: Sizes;
+  /** Zeros between the source's positions: they lie this far apart (1; a transposed convolution's stride), and its other sizes count in these steps. */
+  readonly upsampling: Sizes;
 }
 
+/** One number for each spatial axis. */
+export type Sizes = readonly number[];
+/** Sizes of a picture. */
 export type Pair = readonly [height: number, width: number];
-/** Zeros around the source: (top, left, bottom, right), ONNX's order. */
-export type Pads = readonly [top: number, left: number, bottom: number, right: number];
+/** Zeros around the source, in ONNX's order: before it along each axis, then behind it. Negative ones leave positions out. */
+export type Pads = readonly number[];
 
-export const noPads: Pads = [0, 0, 0, 0];
+/** Spatial axes: 2 of pictures, 1 of sequences, 3 of volumes, 0 of features. */
+export const spatialRank = (g: Pick<MapGeometry, "kernelSize">): number => g.kernelSize.length;
 
-/** Number of weights of a kernel with this geometry, [O, I/groups, kh, kw]. */
+/** The same number for each axis. */
+export const everyAxis = (rank: number, value: number): number[] => new Array<number>(rank).fill(value);
+
+export const product = (sizes: Sizes): number => sizes.reduce((total, size) => total * size, 1);
+
+/** Number of weights of a kernel with this geometry, [O, I/groups, …kernel]. */
 export function weightCount(g: MapGeometry): number {
-  return g.outChannels * (g.inChannels / g.groups) * g.kernelSize[0] * g.kernelSize[1];
+  return g.outChannels * (g.inChannels / g.groups) * product(g.kernelSize);
 }
 
-/** Multiply-accumulates for each output position: the number of weights. Times the output's area for an image. */
-export const macsPerPosition = weightCount;
+/** Multiply-accumulates for each output position, at the mean where the source has zeros in between. Times the output's area for an image. */
+export function macsPerPosition(g: MapGeometry): number {
+  return weightCount(g) / product(g.upsampling);
+}
 
-/** The extent of a kernel with its dilation, (k − 1)·d + 1, along an axis (0 height, 1 width). */
-export function extent(g: MapGeometry, axis: 0 | 1): number {
+/** The extent of a kernel with its dilation, (k − 1)·d + 1, along an axis. */
+export function extent(g: MapGeometry, axis: number): number {
   return (g.kernelSize[axis] - 1) * g.dilation[axis] + 1;
 }
 
 /** "3×3", for messages. */
 export function describeKernel(g: MapGeometry): string {
-  const dilated = g.dilation[0] > 1 || g.dilation[1] > 1 ? ` (dilation ${g.dilation.join("×")})` : "";
-  return `${g.kernelSize.join("×")}${dilated}`;
+  const dilated = g.dilation.some((d) => d > 1) ? ` (dilation ${g.dilation.join("×")})` : "";
+  return `${g.kernelSize.join("×") || "pointwise"}${dilated}`;
 }
 
 /** Greatest common divisor; gcd(0, n) = n. */

@@ -1,5 +1,5 @@
 import type { MapGeometry } from "./geometry.js";
-import { gcd, weightCount } from "./geometry.js";
+import { everyAxis, extent, gcd, product, weightCount } from "./geometry.js";
 import { arrayKernel } from "./kernel.js";
 import type { LinearMap } from "./linear-map.js";
 import { weightOf } from "./linear-map.js";
@@ -15,8 +15,8 @@ export function expandGroups(map: LinearMap, groups: number): LinearMap {
 
 /** A zero-inserted kernel: the same map with dilation 1. */
 export function denseKernel(map: LinearMap): LinearMap {
-  const size = map.kernelSize.map((k, axis) => (k - 1) * map.dilation[axis] + 1) as [number, number];
-  return { ...map, kernelSize: size, dilation: [1, 1] };
+  const size = map.kernelSize.map((_, axis) => extent(map, axis));
+  return { ...map, kernelSize: size, dilation: everyAxis(size.length, 1) };
 }
 
 /** The same map with as many groups as its zeros allow: a block-diagonal dense kernel becomes grouped again. */
@@ -33,7 +33,7 @@ export function compactGroups(map: LinearMap): LinearMap {
 
 /** First and last + 1 weight of output channel o that belongs to its block, when there are `groups` groups. */
 function block(g: MapGeometry, groups: number, o: number): [from: number, to: number] {
-  const taps = g.kernelSize[0] * g.kernelSize[1];
+  const taps = product(g.kernelSize);
   const channels = g.inChannels / g.groups;
   const small = g.inChannels / groups;
   const firstInput =

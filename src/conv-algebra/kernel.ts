@@ -1,5 +1,5 @@
-import type { MapGeometry, Pair } from "./geometry.js";
-import { weightCount } from "./geometry.js";
+import type { MapGeometry, Sizes } from "./geometry.js";
+import { product, weightCount } from "./geometry.js";
 
 /**
  * A kernel that knows how to add itself into a larger one. Kernels are expressions: branches write straight into the
@@ -15,14 +15,14 @@ export interface Kernel {
 
 /** Where a kernel adds itself. */
 export interface Placement {
-  /** [rows][at.inChannels / at.groups][kh][kw] */
+  /** [rows][at.inChannels / at.groups][…kernel] */
   readonly target: Float64Array;
   /** The output channels of `at` that the target holds; only they are written. */
   readonly rows: readonly [from: number, to: number];
   /** The target's geometry: its groups divide the kernel's own, its dilation divides the kernel's own taps and offsets. */
   readonly at: MapGeometry;
-  /** From the target's first tap to the kernel's, in source positions. */
-  readonly offset: Pair;
+  /** From the target's first tap to the kernel's, in source positions; none for 0 along every axis. */
+  readonly offset: Sizes;
   /** The output channel of `at` that is the kernel's output channel 0 (channel concatenation); negative where its first ones are left out. */
   readonly firstRow: number;
   /** The input channel of `at` that is the kernel's input channel 0; negative where its first ones, all zero in these rows, are left out. */
@@ -32,7 +32,7 @@ export interface Placement {
 }
 
 /** A kernel in a target of its own geometry. */
-export const atItsPlace = { offset: [0, 0], firstRow: 0, firstChannel: 0 } as const;
+export const atItsPlace = { offset: [], firstRow: 0, firstChannel: 0 } as const;
 
 const stored = { whole: false, depth: 0 } as const;
 
@@ -42,7 +42,7 @@ export interface Numbers {
   subarray(from: number, to: number): ArrayLike<number>;
 }
 
-/** A kernel that is stored: `weight` is [O, I/groups, kh, kw] with geometry `own`. */
+/** A kernel that is stored: `weight` is [O, I/groups, …kernel] with geometry `own`. */
 export function arrayKernel(weight: Numbers, own: MapGeometry): Kernel {
   return {
     ...stored,
@@ -50,7 +50,7 @@ export function arrayKernel(weight: Numbers, own: MapGeometry): Kernel {
       const place = rowPlacement(own, at, first, rows);
       const taps = tapPlacement(own, at, offset);
       const channels = own.inChannels / own.groups;
-      const atTaps = at.kernelSize[0] * at.kernelSize[1];
+      const atTaps = product(at.kernelSize);
       const contiguous = taps.length === atTaps;
       const row = channels * taps.length;
       if (place.from >= place.to) return;
@@ -93,7 +93,7 @@ function addSpread(
   }
 }
 
-/** The 1×1 identity. */
+/** The identity of each position. */
 export function identityKernel(channels: number): Kernel {
   return new IdentityKernel(channels);
 }
@@ -107,9 +107,9 @@ export class IdentityKernel implements Kernel {
     const { channels } = this;
     const own = { outChannels: channels, inChannels: channels, groups: channels };
     const place = rowPlacement(own, at, first, rows);
-    const atTaps = at.kernelSize[0] * at.kernelSize[1];
-    const centre = (offset[0] / at.dilation[0]) * at.kernelSize[1] + offset[1] / at.dilation[1];
-    for (let o = place.from; o < place.to; o++) target[place.start(o) * atTaps + centre] += factor ? factor[o] : 1;
+    const atTaps = product(at.kernelSize);
+    const tap = tapAt(at, offset);
+    for (let o = place.from; o < place.to; o++) target[place.start(o) * atTaps + tap] += factor ? factor[o] : 1;
   }
 }
 
@@ -129,7 +129,7 @@ export interface Part {
   readonly kernel: Kernel;
   readonly outChannels: number;
   /** From the common kernel's first tap to this one's, in source positions. */
-  readonly offset: Pair;
+  readonly offset: Sizes;
   /** From the common kernel's first input channel to this one's. */
   readonly channel: number;
 }
@@ -179,7 +179,7 @@ export function rowsKernel(of: Kernel, outChannels: number, [first, last]: Place
       const from = Math.max(rows[0], place.firstRow);
       const to = Math.min(rows[1], place.firstRow + last - first);
       if (from >= to) return;
-      const row = (at.inChannels / at.groups) * at.kernelSize[0] * at.kernelSize[1];
+      const row = (at.inChannels / at.groups) * product(at.kernelSize);
       const factors = factor && new Float64Array(outChannels);
       factors?.set(factor!, first);
       of.addTo({
@@ -199,8 +199,8 @@ function above(kernels: readonly Kernel[]): Pick<Kernel, "whole" | "depth"> {
   return { whole: kernels.some(({ whole }) => whole), depth: 1 + Math.max(...kernels.map(({ depth }) => depth)) };
 }
 
-function moved(a: Pair, b: Pair): Pair {
-  return [a[0] + b[0], a[1] + b[1]];
+function moved(a: Sizes, b: Sizes): Sizes {
+  return b.map((by, axis) => by + (a[axis] ?? 0));
 }
 
 /** The operands of {@link composedKernel}: numbers and geometry. */
@@ -221,14 +221,14 @@ export function composedKernel(outer: Operand, inner: Operand, own: MapGeometry)
       const [go, gi] = [outer.geometry, inner.geometry];
       const outerWeight = materialize(outer);
       const innerWeight = materialize(inner);
-      const outerTaps = go.kernelSize[0] * go.kernelSize[1];
-      const innerTaps = gi.kernelSize[0] * gi.kernelSize[1];
+      const outerTaps = product(go.kernelSize);
+      const innerTaps = product(gi.kernelSize);
       const middle = go.inChannels / go.groups;
       const innerChannels = gi.inChannels / gi.groups;
       const channels = own.inChannels / own.groups;
       const taps = composedTaps(go, gi, own, tapPlacement(own, at, offset));
       const place = rowPlacement(own, at, first, rows);
-      const atTaps = at.kernelSize[0] * at.kernelSize[1];
+      const atTaps = product(at.kernelSize);
       const row = new Float64Array(channels * innerTaps);
       for (let o = place.from; o < place.to; o++) {
         const firstMiddle = Math.floor(o / (go.outChannels / go.groups)) * middle;
@@ -258,31 +258,36 @@ function materialize({ kernel, geometry }: Operand): Float64Array {
 
 /** Target tap of each (outer tap, inner tap): [outer taps][inner taps]. */
 function composedTaps(outer: MapGeometry, inner: MapGeometry, own: MapGeometry, placed: Int32Array): Int32Array {
-  const along = (axis: 0 | 1, a: number, b: number): number =>
-    (a * outer.dilation[axis] * inner.stride[axis] + b * inner.dilation[axis]) / own.dilation[axis];
-  const taps: number[] = [];
-  for (let ay = 0; ay < outer.kernelSize[0]; ay++) {
-    for (let ax = 0; ax < outer.kernelSize[1]; ax++) {
-      for (let by = 0; by < inner.kernelSize[0]; by++) {
-        for (let bx = 0; bx < inner.kernelSize[1]; bx++) {
-          taps.push(placed[along(0, ay, by) * own.kernelSize[1] + along(1, ax, bx)]);
-        }
-      }
-    }
-  }
-  return Int32Array.from(taps);
+  const unit = tapSteps(own);
+  const outerSteps = unit.map((u, axis) => outer.dilation[axis] * inner.stride[axis] * u);
+  const innerSteps = unit.map((u, axis) => inner.dilation[axis] * outer.upsampling[axis] * u);
+  const sizes = [...outer.kernelSize, ...inner.kernelSize];
+  return lattice(sizes, [...outerSteps, ...innerSteps], 0).map((tap) => placed[tap]);
 }
 
 /** Target tap of each own tap: (offset + t·d) / dₐₜ. */
-function tapPlacement(own: MapGeometry, at: MapGeometry, offset: Pair): Int32Array {
-  const taps = new Int32Array(own.kernelSize[0] * own.kernelSize[1]);
-  for (let y = 0, t = 0; y < own.kernelSize[0]; y++) {
-    const row = (offset[0] + y * own.dilation[0]) / at.dilation[0];
-    for (let x = 0; x < own.kernelSize[1]; x++, t++) {
-      taps[t] = row * at.kernelSize[1] + (offset[1] + x * own.dilation[1]) / at.dilation[1];
-    }
-  }
-  return taps;
+function tapPlacement(own: MapGeometry, at: MapGeometry, offset: Sizes): Int32Array {
+  const steps = tapSteps(at).map((step, axis) => step * own.dilation[axis]);
+  return lattice(own.kernelSize, steps, tapAt(at, offset));
+}
+
+/** The tap that lies so many source positions from the first. */
+function tapAt(at: MapGeometry, offset: Sizes): number {
+  return tapSteps(at).reduce((tap, step, axis) => tap + step * (offset[axis] ?? 0), 0);
+}
+
+/** From one tap to that of the next source position along each axis (a fraction where the kernel is dilated). */
+function tapSteps({ kernelSize, dilation }: MapGeometry): number[] {
+  return kernelSize.map((_, axis) => product(kernelSize.slice(axis + 1)) / dilation[axis]);
+}
+
+/** first + Σ coordinate·step over all coordinates of a box, the last axis fastest. */
+function lattice(sizes: Sizes, steps: Sizes, first: number): Int32Array {
+  let points = [first];
+  sizes.forEach((size, axis) => {
+    points = points.flatMap((point) => Array.from({ length: size }, (_, t) => point + t * steps[axis]));
+  });
+  return Int32Array.from(points, Math.round);
 }
 
 /** The own output channels [from, to) that fall into the target's rows, and where the weights of each begin, in units of taps. */

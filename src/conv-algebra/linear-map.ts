@@ -1,15 +1,16 @@
 import type { MapGeometry } from "./geometry.js";
-import { noPads, weightCount } from "./geometry.js";
+import { everyAxis, weightCount } from "./geometry.js";
 import type { Kernel, Numbers } from "./kernel.js";
 import { arrayKernel, atItsPlace, identityKernel } from "./kernel.js";
 
 /**
- * An affine convolution from one source value x (NCHW, zero-padded) to one value y:
+ * An affine convolution from one source value x ([N, C, …positions], zero-padded) to one value y:
  *
  *     y[n, o, p] = bias[o] + Σ_{i, t} W[o, i, t] · x[n, i + group(o)·I/groups, p·stride − pads + t·dilation]
  *
  * Everything that folds is such a map: convolutions, BatchNorm in inference mode, constant scales and shifts, average pools,
- * the identity, and what sums and compositions make of them (Ding et al., RepVGG, arXiv:2101.03697, §3.3; Diverse Branch Block,
+ * the identity, and what sums and compositions make of them; and transposed convolutions, which are convolutions of a source with zeros
+ * between its positions; and, without any spatial axis, matrices (Ding et al., RepVGG, arXiv:2101.03697, §3.3; Diverse Branch Block,
  * arXiv:2103.13425, §3.2). Maps are immutable; everything is float64. The kernel is computed when it is asked for ({@link weightOf}).
  */
 export interface LinearMap extends MapGeometry {
@@ -32,14 +33,16 @@ export function isRefusal(result: object): result is Refusal {
   return "refused" in result;
 }
 
-/** A convolution as a map. `weight` is [O, I/groups, kh, kw], any precision; it is not copied, nor read before it is needed. */
+/** A convolution as a map. `weight` is [O, I/groups, …kernel], any precision; it is not copied, nor read before it is needed. */
 export function convolutionMap(
   weight: Numbers,
   bias: ArrayLike<number> | undefined,
   geometry: Partial<MapGeometry> & Pick<MapGeometry, "outChannels" | "inChannels" | "kernelSize">,
 ): LinearMap {
+  const rank = geometry.kernelSize.length;
   const full: MapGeometry = {
-    ...{ groups: 1, stride: [1, 1], pads: noPads, dilation: [1, 1] },
+    groups: 1,
+    ...plainWindow(rank),
     ...{ firstChannel: 0, sourceChannels: geometry.inChannels },
     ...geometry,
   };
@@ -47,7 +50,7 @@ export function convolutionMap(
   if (inChannels % groups !== 0 || outChannels % groups !== 0) {
     throw new RangeError(`${inChannels} → ${outChannels} channels do not divide by ${groups} groups`);
   }
-  if (weight.length !== (outChannels * inChannels * kernelSize[0] * kernelSize[1]) / groups) {
+  if (weight.length !== weightCount(full)) {
     throw new RangeError(
       `${weight.length} weights do not fill ${outChannels}×${inChannels / groups}×${kernelSize.join("×")}`,
     );
@@ -57,25 +60,29 @@ export function convolutionMap(
   return { ...full, kernel: arrayKernel(weight, full), bias: values, biasScale: values.map(Math.abs) };
 }
 
-/** y = x: a depthwise 1×1 map of ones (as a kernel, W[i, i mod C/g, centre] = 1; RepVGG §3.3). */
-export function identityMap(channels: number): LinearMap {
+/** A window that looks at each position by itself. */
+function plainWindow(rank: number): Pick<MapGeometry, "stride" | "pads" | "dilation" | "upsampling"> {
+  const ones = everyAxis(rank, 1);
+  return { stride: ones, pads: everyAxis(2 * rank, 0), dilation: ones, upsampling: ones };
+}
+
+/** y = x: a depthwise 1×1 map of ones (as a kernel, W[i, i mod C/g, centre] = 1; RepVGG §3.3). `rank`: spatial axes. */
+export function identityMap(channels: number, rank = 2): LinearMap {
   return {
     outChannels: channels,
     inChannels: channels,
     firstChannel: 0,
     sourceChannels: channels,
     groups: channels,
-    kernelSize: [1, 1],
-    stride: [1, 1],
-    pads: noPads,
-    dilation: [1, 1],
+    kernelSize: everyAxis(rank, 1),
+    ...plainWindow(rank),
     kernel: identityKernel(channels),
     bias: new Float64Array(channels),
     biasScale: new Float64Array(channels),
   };
 }
 
-/** The kernel's numbers, [O, I/groups, kh, kw], computed now and into a new array. */
+/** The kernel's numbers, [O, I/groups, …kernel], computed now and into a new array. */
 export function weightOf(map: LinearMap): Float64Array {
   const target = new Float64Array(weightCount(map));
   map.kernel.addTo({ target, at: map, rows: [0, map.outChannels], ...atItsPlace });
@@ -93,7 +100,7 @@ const blockWeights = 2 ** 16;
 /**
  * The kernel's numbers of the output channels [first, last) in another array type, each rounded once; by blocks of channels,
  * so that the float64 numbers of a large kernel never exist all at once.
- * @param target [last − first, I/groups, kh, kw]
+ * @param target [last − first, I/groups, …kernel]
  */
 export function writeWeight(
   map: LinearMap,

@@ -1,5 +1,6 @@
-import type { Pads } from "./geometry.js";
-import { describeKernel, extent } from "./geometry.js";
+import type { Pads, Sizes } from "./geometry.js";
+import { describeKernel, extent, gcd, spatialRank } from "./geometry.js";
+import { sumKernel } from "./kernel.js";
 import type { LinearMap, Refusal } from "./linear-map.js";
 
 /** A few float32 roundings: what is left when constants of a float32 file cancel. */
@@ -10,14 +11,15 @@ const roundingNoise = 2 ** -21;
  * where it is. Outside its output the map must give exactly the pad value: its window has to lie wholly in the zeros around the source
  * (so W·0 = 0), and its bias has to equal the value. At position −1 the window ends at −s − p + (k−1)d, which must be
  * negative; behind the last position it begins at least p − (k−1)d behind the source's end, which must not be negative.
+ * Negative pads leave out outputs, which is exact after any map.
  */
 export function paddingObstacle(map: LinearMap, pads: Pads, value: ArrayLike<number> | undefined): string | undefined {
-  if (pads.every((p) => p === 0)) return undefined;
-  if (pads.some((p) => p < 0)) return "negative padding (cropping) is not a convolution's";
-  for (const axis of [0, 1] as const) {
+  if (pads.every((p) => p <= 0)) return undefined;
+  const rank = spatialRank(map);
+  for (let axis = 0; axis < rank; axis++) {
     const reach = extent(map, axis) - 1;
     const before = pads[axis] > 0 && reach >= map.stride[axis] + map.pads[axis];
-    const behind = pads[axis + 2] > 0 && reach > map.pads[axis + 2];
+    const behind = pads[axis + rank] > 0 && reach > map.pads[axis + rank];
     if (before || behind) {
       return `the padded border is zero there, but the ${describeKernel(map)} kernel before it would see part of its input`;
     }
@@ -35,7 +37,7 @@ export function paddingObstacle(map: LinearMap, pads: Pads, value: ArrayLike<num
 
 /**
  * Pad ∘ map: the output of a map padded with `value` per channel (undefined: zeros). `pads` in output positions; each is stride source
- * positions. Exact by {@link paddingObstacle}'s rule: this is how DBB pads its 1×1 branch with its bias.
+ * positions; negative ones crop. Exact by {@link paddingObstacle}'s rule: this is how DBB pads its 1×1 branch with its bias.
  */
 export function padOutput(map: LinearMap, pads: Pads, value?: ArrayLike<number>): LinearMap | Refusal {
   const refused = paddingObstacle(map, pads, value);
@@ -43,9 +45,40 @@ export function padOutput(map: LinearMap, pads: Pads, value?: ArrayLike<number>)
   return { ...map, pads: composedPads(map, pads) };
 }
 
-/** Pads of an outer window in terms of the inner map's source: p = pᵢ + sᵢ·pₒ; sizes agree for every source size. */
-export function composedPads(inner: LinearMap, pads: Pads): Pads {
-  const [sh, sw] = inner.stride;
-  const [top, left, bottom, right] = inner.pads;
-  return [top + sh * pads[0], left + sw * pads[1], bottom + sh * pads[2], right + sw * pads[3]];
+/**
+ * Pads of an outer window in terms of the inner map's source: p = uₒ·pᵢ + sᵢ·pₒ, where uₒ is how far apart the outer window sees
+ * positions; sizes agree for every source size.
+ */
+export function composedPads(inner: LinearMap, pads: Pads, upsampling?: Sizes): Pads {
+  const rank = spatialRank(inner);
+  return inner.pads.map((own, side) => (upsampling?.[side % rank] ?? 1) * own + inner.stride[side % rank] * pads[side]);
+}
+
+/**
+ * What a slice of positions takes of a map's output: `pads` (none positive) leave out positions at both ends, then one in `steps` stays.
+ * Always exact for a map of a source without zeros in between.
+ */
+export function sliceOutput(map: LinearMap, pads: Pads, steps: Sizes): LinearMap | Refusal {
+  if (map.upsampling.some((u) => u > 1) && steps.some((step) => step > 1)) {
+    return { refused: "it takes positions of a transposed convolution in steps" };
+  }
+  return { ...map, pads: composedPads(map, pads), stride: map.stride.map((s, axis) => s * steps[axis]) };
+}
+
+/** The same map with so many taps of zero around its kernel, in source positions, and so much more padding. Exact for every source size. */
+export function withZeroFrame(map: LinearMap, frame: Pads): LinearMap {
+  if (frame.every((width) => width === 0)) return map;
+  const rank = spatialRank(map);
+  const dilation = map.dilation.map((d, axis) => {
+    const own = map.kernelSize[axis] > 1 ? d : 0;
+    return gcd(own, gcd(frame[axis], frame[axis + rank])) || 1;
+  });
+  const framed = {
+    ...map,
+    dilation,
+    kernelSize: dilation.map((d, axis) => (extent(map, axis) - 1 + frame[axis] + frame[axis + rank]) / d + 1),
+    pads: map.pads.map((p, side) => p + frame[side]),
+  };
+  const { kernel, outChannels } = map;
+  return { ...framed, kernel: sumKernel([{ kernel, outChannels, offset: frame.slice(0, rank), channel: 0 }]) };
 }

@@ -1,5 +1,5 @@
-import type { MapGeometry, Pads, Pair } from "./geometry.js";
-import { describeKernel, extent, gcd } from "./geometry.js";
+import type { MapGeometry, Sizes } from "./geometry.js";
+import { describeKernel, extent, gcd, spatialRank } from "./geometry.js";
 import type { Part } from "./kernel.js";
 import { scaledKernel, sumKernel } from "./kernel.js";
 import type { LinearMap, Refusal } from "./linear-map.js";
@@ -10,9 +10,9 @@ import type { LinearMap, Refusal } from "./linear-map.js";
  * lands in the centre of a 3×3. Groups become the greatest common divisor (a grouped kernel is a denser one with zeros), dilations the
  * largest step that meets all taps.
  *
- * @param sourceSize the source's (height, width) where it is known: then output sizes need to agree for it only, not for every size.
+ * @param sourceSize the source's spatial sizes where they are known: then output sizes need to agree for it only, not for every size.
  */
-export function sum(maps: readonly LinearMap[], sourceSize?: Pair): LinearMap | Refusal {
+export function sum(maps: readonly LinearMap[], sourceSize?: Sizes): LinearMap | Refusal {
   const geometry = commonGeometry(maps, sourceSize, maps[0].outChannels);
   if ("refused" in geometry) return geometry;
   const other = maps.find((map) => map.outChannels !== geometry.outChannels);
@@ -27,14 +27,24 @@ export function sum(maps: readonly LinearMap[], sourceSize?: Pair): LinearMap | 
   };
 }
 
+/** factor·map. */
+export function scaledBy(map: LinearMap, factor: number): LinearMap {
+  if (factor === 1) return map;
+  return {
+    ...map,
+    kernel: scaledKernel(map.kernel, new Float64Array(map.outChannels).fill(factor)),
+    bias: map.bias.map((b) => factor * b),
+    biasScale: map.biasScale.map((b) => Math.abs(factor) * b),
+  };
+}
+
 /** −map. */
 export function negate(map: LinearMap): LinearMap {
-  const minus = new Float64Array(map.outChannels).fill(-1);
-  return { ...map, kernel: scaledKernel(map.kernel, minus), bias: map.bias.map((b) => -b) };
+  return scaledBy(map, -1);
 }
 
 /** a − b; see {@link sum}. */
-export function difference(a: LinearMap, b: LinearMap, sourceSize?: Pair): LinearMap | Refusal {
+export function difference(a: LinearMap, b: LinearMap, sourceSize?: Sizes): LinearMap | Refusal {
   return sum([a, negate(b)], sourceSize);
 }
 
@@ -43,7 +53,7 @@ export function partsIn({ pads, firstChannel }: MapGeometry, maps: readonly Line
   return maps.map(({ kernel, outChannels, pads: own, firstChannel: channel }) => ({
     kernel,
     outChannels,
-    offset: [pads[0] - own[0], pads[1] - own[1]],
+    offset: own.slice(0, own.length / 2).map((before, axis) => pads[axis] - before),
     channel: channel - firstChannel,
   }));
 }
@@ -54,25 +64,30 @@ export function partsIn({ pads, firstChannel }: MapGeometry, maps: readonly Line
  */
 export function commonGeometry(
   maps: readonly LinearMap[],
-  sourceSize: Pair | undefined,
+  sourceSize: Sizes | undefined,
   outChannels: number,
 ): MapGeometry | Refusal {
   const [first] = maps;
   if (maps.some((map) => map.sourceChannels !== first.sourceChannels)) {
     return { refused: "branches read different channels" };
   }
-  const vertical = commonAxis(maps, 0, sourceSize);
-  const horizontal = commonAxis(maps, 1, sourceSize);
-  if ("refused" in vertical) return vertical;
-  if ("refused" in horizontal) return horizontal;
-  const pads: Pads = [vertical.before, horizontal.before, vertical.behind, horizontal.behind];
+  if (maps.some((map) => spatialRank(map) !== spatialRank(first))) {
+    return { refused: "branches have different numbers of spatial axes" };
+  }
+  const axes: CommonAxis[] = [];
+  for (const axis of first.kernelSize.keys()) {
+    const common = commonAxis(maps, axis, sourceSize?.[axis]);
+    if ("refused" in common) return common;
+    axes.push(common);
+  }
   return {
     outChannels,
     ...commonChannels(maps),
-    kernelSize: [vertical.size, horizontal.size],
+    kernelSize: axes.map(({ size }) => size),
     stride: first.stride,
-    pads,
-    dilation: [vertical.step, horizontal.step],
+    pads: [...axes.map(({ before }) => before), ...axes.map(({ behind }) => behind)],
+    dilation: axes.map(({ step }) => step),
+    upsampling: first.upsampling,
   };
 }
 
@@ -94,14 +109,18 @@ interface CommonAxis {
   readonly step: number;
 }
 
-function commonAxis(maps: readonly LinearMap[], axis: 0 | 1, sourceSize: Pair | undefined): CommonAxis | Refusal {
-  const stride = maps[0].stride[axis];
+function commonAxis(maps: readonly LinearMap[], axis: number, sourceSize: number | undefined): CommonAxis | Refusal {
+  const [{ stride: strides, upsampling: upsamplings, kernelSize }] = maps;
+  const [stride, upsampling] = [strides[axis], upsamplings[axis]];
+  if (maps.some((map) => map.upsampling[axis] !== upsampling)) {
+    return { refused: "branches spread their source over unequal numbers of positions" };
+  }
   const strided = maps.find((map) => map.stride[axis] !== stride);
   if (strided) return { refused: `branches have unequal strides, ${stride} and ${strided.stride[axis]}` };
-  // Output size = ⌊(source + growth) / stride⌋ + 1.
-  const growths = maps.map((map) => map.pads[axis] + map.pads[axis + 2] - extent(map, axis));
+  // Output size = ⌊((source − 1)·upsampling + 1 + growth) / stride⌋ + 1.
+  const growths = maps.map((map) => map.pads[axis] + map.pads[axis + kernelSize.length] - extent(map, axis));
   const growth = Math.max(...growths);
-  const size = sourceSize?.[axis];
+  const size = sourceSize === undefined ? undefined : (sourceSize - 1) * upsampling + 1;
   const odd = growths.findIndex((g) =>
     size === undefined ? g !== growth : Math.floor((size + g) / stride) !== Math.floor((size + growth) / stride),
   );

@@ -1,7 +1,7 @@
 import type { NamedArray } from "../core/named-arrays.js";
 import type { Analysis } from "./analyze/analyze.js";
 import { analyze } from "./analyze/analyze.js";
-import { int64, uniqueName } from "./build.js";
+import { int64, Names } from "./build.js";
 import { toNamedArray } from "./evaluate/tensor64.js";
 import type { Graph, GraphNode } from "./graph.js";
 import { readBySubgraphs } from "./subgraphs.js";
@@ -9,40 +9,58 @@ import { readBySubgraphs } from "./subgraphs.js";
 /**
  * Computes what does not depend on the input: nodes that read constants only become initializers (in float64, rounded once to their
  * own type), Shape chains over static sizes too. A Reshape whose target merely copies a dynamic size of its input ("batch") gets a
- * constant target, so that the chain that exporters leave before a classifier goes. A node of which one output has to keep its name (a
- * graph output) or is not computed stays, and with it all names that it defines.
+ * constant target, so that the chain that exporters leave before a classifier goes. Of a node that stays (one of its outputs
+ * is wanted by name, or not known) what is known is read under another name: every name is defined once.
  */
 export function constantFolding(graph: Graph): Graph {
   const analysis = analyze(graph);
-  const initializers = new Map(graph.initializers);
   const wanted = new Set([...graph.outputs.map(({ name }) => name), ...readBySubgraphs(graph).keys()]);
-  const nodes: GraphNode[] = [];
-  const kept = new Set<string>();
-  for (const node of graph.nodes) {
-    const written = node.outputs.filter((output) => output !== "");
-    if (written.every((output) => analysis.constants.has(output) && !wanted.has(output))) continue;
-    for (const output of written) kept.add(output);
-    nodes.push(node.op === "Reshape" && node.domain === "" ? withConstantTarget(node, analysis, initializers) : node);
-  }
-  for (const node of nodes) {
-    for (const input of node.inputs) {
-      if (input === "" || initializers.has(input) || kept.has(input)) continue;
-      const value = analysis.constants.get(input);
-      if (value) initializers.set(input, toNamedArray(value));
-    }
-  }
+  const goes = (output: string): boolean => output === "" || (analysis.constants.has(output) && !wanted.has(output));
+  const kept = graph.nodes.filter(({ outputs }) => !outputs.every(goes));
+
+  const initializers = new Map(graph.initializers);
+  const written = new Set(kept.flatMap(({ outputs }) => outputs));
+  const names = new Names([
+    ...graph.inputs.map(({ name }) => name),
+    ...graph.initializers.keys(),
+    ...graph.nodes.flatMap(({ outputs }) => outputs),
+  ]);
+  /** The name under which a computed value is read; its own, but where a node that stays writes it. */
+  const readAs = new Map<string, string>();
+  const read = (name: string): string => {
+    const known = readAs.get(name);
+    if (known !== undefined || name === "" || graph.initializers.has(name)) return known ?? name;
+    const value = analysis.constants.get(name);
+    const own = value && written.has(name) ? names.take(name) : name;
+    if (value) initializers.set(own, toNamedArray(value));
+    readAs.set(name, own);
+    return own;
+  };
+  const nodes = kept.map((node): GraphNode => {
+    const inputs = node.inputs.map(read);
+    const same = inputs.every((input, i) => input === node.inputs[i]);
+    const reading = same ? node : { ...node, inputs };
+    return node.op === "Reshape" && node.domain === ""
+      ? withConstantTarget(node, reading, analysis, initializers, names)
+      : reading;
+  });
   return { ...graph, nodes, initializers };
 }
 
-function withConstantTarget(node: GraphNode, analysis: Analysis, initializers: Map<string, NamedArray>): GraphNode {
-  const [input, target] = node.inputs;
-  if (initializers.has(target) || analysis.constants.has(target) || node.attributes.allowzero) return node;
+function withConstantTarget(
+  { inputs: [input, target], outputs, attributes }: GraphNode,
+  reading: GraphNode,
+  analysis: Analysis,
+  initializers: Map<string, NamedArray>,
+  names: Names,
+): GraphNode {
+  if (initializers.has(reading.inputs[1]) || attributes.allowzero) return reading;
   const shape = analysis.shapes.get(input);
   const wanted = analysis.contents.get(target);
-  if (!shape || !wanted?.some((size) => typeof size === "string")) return node;
+  if (!shape || !wanted?.some((size) => typeof size === "string")) return reading;
   const sizes = wanted.map((size, axis) => (typeof size === "string" && size === shape[axis] ? 0 : size));
-  if (sizes.some((size) => typeof size === "string")) return node;
-  const name = uniqueName(`${node.outputs[0]}.shape`, initializers);
+  if (sizes.some((size) => typeof size === "string")) return reading;
+  const name = names.take(`${outputs[0]}.shape`);
   initializers.set(name, int64(sizes as number[]));
-  return { ...node, inputs: [input, name] };
+  return { ...reading, inputs: [reading.inputs[0], name] };
 }

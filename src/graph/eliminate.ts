@@ -1,5 +1,6 @@
 import type { NamedArray } from "../core/named-arrays.js";
 import { toFloat64 } from "../core/named-arrays.js";
+import { type Analysis, analyze } from "./analyze/analyze.js";
 import { attribute } from "./attributes.js";
 import type { Graph, GraphNode } from "./graph.js";
 import { dropoutPasses } from "./operators/dropout.js";
@@ -20,16 +21,18 @@ export function eliminateDead(graph: Graph): Graph {
 }
 
 /**
- * Without nodes that do nothing in inference: Identity, Dropout, Cast to the type it has, Pad by nothing. Their readers read their input.
+ * Without nodes that do nothing in inference: Identity, Dropout, Cast to the type that a value has, Reshape and Expand to the shape that it
+ * has, Pad by nothing. Their readers read their input.
  * A node whose output is a graph output, or read inside control flow, stays, since that name has to be written.
  */
 export function eliminateNoOps(graph: Graph): Graph {
   const outputs = new Set([...graph.outputs.map(({ name }) => name), ...readBySubgraphs(graph).keys()]);
+  const analysis = analyze(graph);
   const renamed = new Map<string, string>();
   const nodes: GraphNode[] = [];
   for (const node of graph.nodes) {
     const inputs = node.inputs.map((input) => renamed.get(input) ?? input);
-    if (isNoOp(node, graph.initializers) && !node.outputs.some((output) => outputs.has(output))) {
+    if (isNoOp(node, graph.initializers, analysis) && !node.outputs.some((output) => outputs.has(output))) {
       renamed.set(node.outputs[0], inputs[0]);
     } else {
       nodes.push(inputs.some((input, i) => input !== node.inputs[i]) ? { ...node, inputs } : node);
@@ -39,11 +42,24 @@ export function eliminateNoOps(graph: Graph): Graph {
 }
 
 /** A node that gives its first input on, whatever that is. */
-export function isNoOp(node: GraphNode, constants: ReadonlyMap<string, NamedArray>): boolean {
+export function isNoOp(
+  node: GraphNode,
+  constants: ReadonlyMap<string, NamedArray>,
+  { shapes, dtypes }: Pick<Analysis, "shapes" | "dtypes">,
+): boolean {
   if (node.domain !== "" || node.outputs.slice(1).some((output) => output !== "")) return false;
   switch (node.op) {
     case "Identity":
       return true;
+    case "Cast": {
+      const [from, to] = [node.inputs[0], node.outputs[0]].map((name) => dtypes.get(name));
+      return from !== undefined && from === to;
+    }
+    case "Expand":
+    case "Reshape": {
+      const [from, to] = [node.inputs[0], node.outputs[0]].map((name) => shapes.get(name));
+      return from !== undefined && to !== undefined && JSON.stringify(from) === JSON.stringify(to);
+    }
     case "Dropout":
       return passesInInference(node, constants);
     case "Pad": {

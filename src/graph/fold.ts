@@ -6,11 +6,12 @@ import { type Propagation, propagate } from "./fold/candidates.js";
 import { Dataflow } from "./fold/dataflow.js";
 import type { FoldPlan } from "./fold/emit.js";
 import { emit } from "./fold/emit.js";
+import { withMovedAffines } from "./fold/move-affine.js";
 import { overflowObstacle } from "./fold/overflow.js";
 import { regrouped, regroupings } from "./fold/regroup.js";
-
 import type { FoldReport } from "./fold/report.js";
 import { type Region, type Selection, selectRegions } from "./fold/select.js";
+import { withoutStackedSums } from "./fold/stacked-sums.js";
 import type { Graph } from "./graph.js";
 import type { Precision } from "./precision.js";
 import { castFloats } from "./precision.js";
@@ -54,35 +55,49 @@ export function fold(graph: Graph, options: FoldOptions = {}): { graph: Graph; r
 /** Everything of {@link fold} but the kernels. */
 export function planFold(graph: Graph, options: FoldOptions = {}): FoldPlan {
   validate(graph);
-  const simple = eliminateDead(eliminateNoOps(constantFolding(graph)));
+  const simple = eliminateDead(withoutStackedSums(eliminateNoOps(constantFolding(graph))));
   const found = findRegions(simple, options);
-  const { selection, propagation, shapes } = found;
-  const emitted = emit(found.graph, shapes, selection, propagation, options.precision);
+  const { selection, propagation, analysis } = found;
+  const emitted = emit(found.graph, analysis, selection, propagation, options.precision);
   const regions = emitted.regions.map(({ names: _, weight: __, bias: ___, ...report }) => report);
   return { ...emitted, simplified: found.graph, report: { regions, refusals: selection.refusals } };
 }
 
 interface Found {
   readonly graph: Graph;
-  readonly shapes: Analysis["shapes"];
+  readonly analysis: Analysis;
   readonly flow: Dataflow;
   readonly propagation: Propagation;
   readonly selection: Selection;
 }
 
-/** The regions of a graph; of the graph with its sums bracketed anew where that makes larger regions. */
-function findRegions(graph: Graph, options: FoldOptions): Found {
+/** Chains of scales and shifts behind one Concat are not longer than this. */
+const mostMoves = 8;
+
+/** The regions of a graph; of the graph with its scales moved and its sums bracketed anew where that makes larger regions. */
+function findRegions(given: Graph, options: FoldOptions): Found {
   const { maxCost = 1 } = options;
-  const given = regionsOf(graph, options);
-  const changes = regroupings(graph, given.shapes, given.flow, { ...given, maxCost });
-  return changes.length > 0 ? regionsOf(regrouped(graph, changes), options) : given;
+  let found = regionsOf(given, options);
+  for (let moves = 0; moves < mostMoves; moves++) {
+    const moved = withMovedAffines(found);
+    if (!moved) break;
+    found = regionsOf(moved, options);
+  }
+  const { graph, analysis, flow } = found;
+  const changes = regroupings(graph, analysis.shapes, flow, { ...found, maxCost });
+  return changes.length > 0 ? regionsOf(regrouped(graph, changes), options) : found;
 }
 
 function regionsOf(graph: Graph, { maxCost = 1, precision }: FoldOptions): Found {
-  const { shapes } = analyze(graph);
+  const analysis = analyze(graph);
   const flow = new Dataflow(graph);
-  const propagation = propagate(graph, shapes);
-  const obstacleOf = (region: Region) => (precision ? undefined : overflowObstacle(region, graph));
-  const selection = selectRegions(graph, flow, propagation, maxCost, obstacleOf);
-  return { graph, shapes, flow, propagation, selection };
+  const propagation = propagate(graph, analysis);
+  const obstacleOf = (region: Region) => (precision ? undefined : overflowObstacle(region, graph, analysis.dtypes));
+  return {
+    graph,
+    analysis,
+    flow,
+    propagation,
+    selection: selectRegions(graph, flow, propagation, maxCost, obstacleOf),
+  };
 }

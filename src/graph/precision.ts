@@ -9,6 +9,9 @@ import { dtypeOfCode } from "./operators/cast.js";
 /** Floating-point types that a graph can be written in. */
 export type Precision = "f64" | "f32" | "f16";
 
+/** Floating-point types that a value can have. */
+export type FloatType = Precision | "bf16";
+
 const floats: ReadonlySet<DType> = new Set(["f64", "f32", "f16", "bf16"]);
 const codes: Readonly<Record<Precision, number>> = { f32: 1, f16: 10, f64: 11 };
 
@@ -16,12 +19,12 @@ const codes: Readonly<Record<Precision, number>> = { f32: 1, f16: 10, f64: 11 };
  * An array in another floating-point type, each element rounded once.
  * @throws UserError when a finite number becomes infinite (beyond 65504 for float16); `name` says which array.
  */
-export function roundTo(array: NamedArray, precision: Precision, name: string): NamedArray {
+export function roundTo(array: NamedArray, precision: FloatType, name: string): NamedArray {
   if (array.dtype === precision) return array;
   return convertedArray(array, precision, (part) => rounded(part, precision, name));
 }
 
-function rounded(array: NamedArray, precision: Precision, name: string): NamedArray["data"] {
+function rounded(array: NamedArray, precision: FloatType, name: string): NamedArray["data"] {
   const { shape, data } = toTensor64(array);
   const result = toNamedArray({ dtype: precision, shape, data });
   const back = toTensor64(result).data;

@@ -152,7 +152,11 @@ class Matching {
   /** The value behind nodes that do nothing. */
   #resolved(name: string): string {
     let value = name;
-    for (let node = this.#old.get(value); node && isNoOp(node, this.#known); node = this.#old.get(value)) {
+    for (
+      let node = this.#old.get(value);
+      node && isNoOp(node, this.#known, this.#constants.analysis);
+      node = this.#old.get(value)
+    ) {
       [value] = node.inputs;
     }
     return value;

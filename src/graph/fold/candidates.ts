@@ -1,20 +1,24 @@
-import { ofWholeSource, sliceChannels } from "../../conv-algebra/channels.js";
 import { concat } from "../../conv-algebra/concat.js";
-import type { Pair } from "../../conv-algebra/geometry.js";
-import { macsPerPosition } from "../../conv-algebra/geometry.js";
-import { expandGroups } from "../../conv-algebra/groups.js";
+import { asOneConvolution } from "../../conv-algebra/form.js";
+import { macsPerPosition, product, spatialRank } from "../../conv-algebra/geometry.js";
 import type { LinearMap, Refusal } from "../../conv-algebra/linear-map.js";
 import { identityMap, isRefusal, settled } from "../../conv-algebra/linear-map.js";
-import { negate, sum } from "../../conv-algebra/sum.js";
-import type { Dimension, Graph, GraphNode } from "../graph.js";
-import { consumersOf } from "../validate.js";
-import type { JoiningNode, LinearNode, SplittingNode, UnaryNode } from "./linear/linear-node.js";
+import { scaledBy, sum } from "../../conv-algebra/sum.js";
+import type { Analysis } from "../analyze/analyze.js";
+import type { Graph, GraphNode } from "../graph.js";
+import type { NodeContext } from "../operators/operator.js";
+import { producersOf } from "../validate.js";
+import type { JoiningNode, LinearNode, SplittingNode, UnaryNode, View } from "./linear/linear-node.js";
+import { axisOf } from "./linear/linear-node.js";
 import { linearNode } from "./linear-nodes.js";
+import { ValueFacts } from "./value-facts.js";
 
 /** One way to see a value: as a linear map of an earlier value, its source. */
-export interface Candidate {
+export interface Candidate extends View {
   readonly source: string;
   readonly map: LinearMap;
+  /** There is a window or a matrix among its nodes, not only scales, shifts and channels that are moved. */
+  readonly weighted: boolean;
   /** Positions of the value: of the image where its size is known, else for one of the nearest value before it of unknown size. */
   readonly area: number;
   /** Multiply-accumulates of the map as one convolution of the source. */
@@ -32,6 +36,7 @@ export interface Propagation {
   readonly refusals: ReadonlyMap<GraphNode, readonly NodeRefusal[]>;
   /** Place of each value in the graph's order. */
   readonly order: ReadonlyMap<string, number>;
+  readonly facts: ValueFacts;
 }
 
 /** Why a node could not be merged with what lies between it and `source`; without a source: with anything. */
@@ -43,15 +48,12 @@ export interface NodeRefusal {
 /** Regions are not followed over more sources than this: bounds the work on long linear chains. */
 const mostCandidates = 8;
 
-/** A graph that states more channels than this makes no sense. */
-const mostChannels = 2 ** 24;
-
 /**
  * Linear-map propagation: walks the graph in order and gives each value its maps from the values it linearly depends on. Only
  * geometry and biases are computed; kernels are expressions until a region is chosen.
  */
-export function propagate(graph: Graph, shapes: ReadonlyMap<string, readonly Dimension[]>): Propagation {
-  const walk = new Walk(graph, shapes);
+export function propagate(graph: Graph, analysis: Pick<Analysis, "shapes" | "dtypes" | "context">): Propagation {
+  const walk = new Walk(graph, analysis);
   for (const node of graph.nodes) walk.visit(node);
   return walk;
 }
@@ -62,30 +64,30 @@ class Walk implements Propagation {
   readonly macs = new Map<GraphNode, number>();
   readonly refusals = new Map<GraphNode, NodeRefusal[]>();
   readonly order = new Map<string, number>();
+  readonly facts: ValueFacts;
   readonly #graph: Graph;
-  readonly #shapes: ReadonlyMap<string, readonly Dimension[]>;
-  readonly #shared: ReadonlySet<string>;
-  /** Positions of each value: its static area, or relative to the nearest value of unknown size. */
+  readonly #analysis: Pick<Analysis, "shapes" | "dtypes" | "context">;
+  readonly #outputs: ReadonlySet<string>;
+  readonly #producers: ReadonlyMap<string, GraphNode>;
+  /** Positions of each value of unknown size, relative to the nearest value of unknown size before it. */
   readonly #areas = new Map<string, number>();
-  readonly #producers = new Map<string, GraphNode>();
 
-  constructor(graph: Graph, shapes: ReadonlyMap<string, readonly Dimension[]>) {
+  constructor(graph: Graph, analysis: Pick<Analysis, "shapes" | "dtypes" | "context">) {
     this.#graph = graph;
-    this.#shapes = shapes;
-    const consumers = consumersOf(graph);
-    this.#shared = new Set([
-      ...[...consumers].filter(([, nodes]) => nodes.length > 1).map(([name]) => name),
-      ...graph.outputs.map(({ name }) => name),
-    ]);
+    this.#analysis = analysis;
+    this.facts = new ValueFacts(graph, analysis.shapes);
+    this.#producers = producersOf(graph);
+    this.#outputs = new Set(graph.outputs.map(({ name }) => name));
     graph.inputs.forEach(({ name }, i) => void this.order.set(name, i - graph.inputs.length));
   }
 
   visit(node: GraphNode): void {
-    for (const output of node.outputs) {
-      this.order.set(output, this.order.size);
-      this.#producers.set(output, node);
-    }
-    const linear = linearNode(node, this.#graph, this.#shapes);
+    for (const output of node.outputs) this.order.set(output, this.order.size);
+    const constants = this.#graph.initializers;
+    const { shapes, dtypes } = this.#analysis;
+    const contextOf = (other: GraphNode): NodeContext | undefined => this.#analysis.context(other);
+    const own = contextOf(node);
+    const linear = own && linearNode({ node, own, constants, shapes, dtypes, producers: this.#producers, contextOf });
     if (!linear) return;
     if ("refused" in linear) {
       this.#refuse(node, undefined, linear);
@@ -103,77 +105,102 @@ class Walk implements Propagation {
   }
 
   #unary(node: GraphNode, linear: UnaryNode): Candidate[] {
-    const { input } = linear;
+    const { input, weighted = false } = linear;
     const known = this.candidates.get(input) ?? [];
     // An affine node never has a reason to begin a region at a value that only it reads.
-    const begins = !linear.free || known.length === 0 || this.#shared.has(input);
-    const inputs = [...known, ...(begins ? this.#identity(input, node) : [])];
-    return inputs.flatMap((from) => {
-      const map = linear.after(from.map);
+    const begins = !linear.free || known.length === 0 || this.facts.isRead(input, 2) || this.#outputs.has(input);
+    const after = (from: Candidate): Candidate[] => {
+      const map = linear.after(from.map, from);
+      if (!map) return [];
       if (isRefusal(map)) {
         this.#refuse(node, from.source, map);
         return [];
       }
-      const own = linear.macs(map.outChannels) * this.#area(node.outputs[0], from.source, map);
+      const made = { ...from, ...(linear.permutation && transposed(from, linear.permutation)), map };
+      const own = linear.macs(map.outChannels) * this.#area(node.outputs[0], made);
       this.macs.set(node, own);
-      return [this.#candidate(node.outputs[0], from.source, map, cheapest(from) + own)];
-    });
+      return [this.#candidate(node.outputs[0], made, cheapest(from) + own, from.weighted || weighted)];
+    };
+    const found = known.flatMap(after);
+    if (!begins && found.length > 0) return found;
+    return [...found, ...this.#identities(input, linear.channelsLast).flatMap(after)];
   }
 
   #split(node: GraphNode, linear: SplittingNode): void {
-    const inputs = [...(this.candidates.get(linear.input) ?? []), ...this.#identity(linear.input, node)];
-    const parts = inputs.map((from) => ({ from, ranges: linear.ranges(from.map.outChannels) }));
+    const inputs = [...(this.candidates.get(linear.input) ?? []), ...this.#identities(linear.input)];
+    const found = inputs.flatMap((from) => {
+      const parts = linear.parts(from.map, from);
+      if (!parts) return [];
+      if (isRefusal(parts)) this.#refuse(node, from.source, parts);
+      return isRefusal(parts) ? [] : [{ from, parts }];
+    });
     this.macs.set(node, 0);
-    for (const { from, ranges } of parts) if (isRefusal(ranges)) this.#refuse(node, from.source, ranges);
     node.outputs.forEach((output, i) => {
-      const found = parts.flatMap(({ from, ranges }) => {
-        const [first, last] = isRefusal(ranges) ? [0, 0] : ranges[i];
-        if (output === "" || first >= last) return [];
-        // The other channels are other outputs' cost.
-        const share = (last - first) / from.map.outChannels;
-        return [this.#candidate(output, from.source, sliceChannels(from.map, first, last), share * cheapest(from))];
+      const ways = found.flatMap(({ from, parts }) => {
+        if (output === "" || parts[i].share <= 0) return [];
+        const { map, share } = parts[i];
+        // The rest is other outputs' cost.
+        return [this.#candidate(output, { ...from, map }, share * cheapest(from), from.weighted)];
       });
-      if (found.length === 0) return;
+      if (ways.length === 0) return;
       this.linear.set(node, linear);
-      this.candidates.set(output, this.#withParts(found));
+      this.candidates.set(output, this.#withParts(ways));
     });
   }
 
-  #joining(node: GraphNode, { kind, inputs, signs }: JoiningNode): Candidate[] {
-    const options = inputs.map((input) => [...(this.candidates.get(input) ?? []), ...this.#identity(input, node)]);
-    const common = (options[0] ?? [])
-      .map(({ source }) => source)
-      .filter((source) => options.every((list) => list.some((candidate) => candidate.source === source)));
-    if (common.length === 0) {
-      if (kind === "sum") this.#refuse(node, undefined, { refused: this.#noCommonSource(inputs, options) });
-      return [];
+  #joining(node: GraphNode, { kind, inputs, signs, axis = 1 }: JoiningNode): Candidate[] {
+    const known = inputs.map((input) => [...(this.candidates.get(input) ?? []), ...this.#identities(input)]);
+    // A value that is a source of its sisters is a map of itself, whatever else is known of it.
+    const options = known.map((list, i) => [
+      ...list,
+      ...known.flat().flatMap((sister) => {
+        const itself = sister.source === inputs[i] && !sister.permutation ? this.#itself(inputs[i], sister) : undefined;
+        return itself && !list.some((each) => sameView(each, itself)) ? [itself] : [];
+      }),
+    ]);
+    const common = (options[0] ?? []).filter((each) =>
+      options.every((list) => list.some((other) => sameView(each, other))),
+    );
+    const joined =
+      kind === "sum" ? common : common.filter(({ rank, channelAxis }) => axisOf(axis, rank) === channelAxis);
+    if (common.length === 0 && kind === "sum") {
+      this.#refuse(node, undefined, { refused: this.#noCommonSource(inputs, options) });
     }
-    return common.flatMap((source) => {
-      const parts = options.map((list) => list.find((candidate) => candidate.source === source)!);
-      const maps = parts.map(({ map }, i) => (signs[i] < 0 ? negate(map) : map));
-      const map = kind === "sum" ? sum(maps, this.#size(source)) : concat(maps, this.#size(source));
+    return joined.flatMap((view) => {
+      const parts = options.map((list) => list.find((candidate) => sameView(candidate, view))!);
+      const maps = parts.map(({ map }, i) => scaledBy(map, signs[i]));
+      const sizes = spatialRank(view.map) > 0 ? this.facts.spatialSizes(view.source) : undefined;
+      const map = kind === "sum" ? sum(maps, sizes) : concat(maps, sizes);
       if (isRefusal(map)) {
-        this.#refuse(node, source, map);
+        this.#refuse(node, view.source, map);
         return [];
       }
-      const own = kind === "sum" ? map.outChannels * this.#area(node.outputs[0], source, map) * (inputs.length - 1) : 0;
+      const made = { ...view, map };
+      const own = kind === "sum" ? map.outChannels * this.#area(node.outputs[0], made) * (inputs.length - 1) : 0;
       this.macs.set(node, own);
+      const unfolded = parts.reduce((total, part) => total + cheapest(part), own);
       return [
         this.#candidate(
           node.outputs[0],
-          source,
-          map,
-          parts.reduce((total, part) => total + cheapest(part), own),
+          made,
+          unfolded,
+          parts.some(({ weighted }) => weighted),
         ),
       ];
     });
   }
 
-  #candidate(value: string, source: string, made: LinearMap, unfolded: number): Candidate {
-    // A fully connected layer has no groups.
-    const map = settled(this.#shapes.get(source)?.length === 2 ? expandGroups(made, 1) : made);
-    const area = this.#area(value, source, map);
-    return { source, map, area, folded: macsPerPosition(ofWholeSource(map)) * area, unfolded };
+  #candidate(
+    value: string,
+    made: View & Pick<Candidate, "source" | "map">,
+    unfolded: number,
+    weighted: boolean,
+  ): Candidate {
+    const map = settled(made.map);
+    const area = this.#area(value, { ...made, map });
+    const { source, rank, channelAxis, permutation } = made;
+    const folded = macsPerPosition(asOneNode(map)) * area;
+    return { source, map, rank, channelAxis, ...(permutation && { permutation }), weighted, area, folded, unfolded };
   }
 
   /** Compares each candidate also with two steps: source → nearer source → value. */
@@ -191,45 +218,35 @@ class Walk implements Propagation {
     });
   }
 
-  /** The value as the identity of itself, where its channels are known; a constant has no source. */
-  #identity(value: string, node: GraphNode): Candidate[] {
+  /** The value as the identity of itself, where its channels are known: on the second axis, on the last one too if wanted. A constant has no source. */
+  #identities(value: string, channelsLast = false): Candidate[] {
     if (this.#graph.initializers.has(value)) return [];
-    const shape = this.#shapes.get(value);
-    const convChannels = node.op === "Conv" ? this.#convChannels(node) : undefined;
-    const channels =
-      convChannels ??
-      (shape?.length === 4 || shape?.length === 2 ? shape[1] : this.candidates.get(value)?.[0].map.outChannels);
-    if (typeof channels !== "number" || !(channels >= 1 && channels <= mostChannels)) return [];
-    return [{ source: value, map: identityMap(channels), area: 0, folded: 0, unfolded: 0 }];
+    const own = this.candidates.get(value)?.find(({ permutation }) => !permutation);
+    const rank = this.facts.rank(value) ?? own?.rank;
+    if (rank === undefined) return [];
+    const axes = channelsLast && rank > 2 ? [1, rank - 1] : [1];
+    return axes.flatMap((axis) => {
+      const channels =
+        this.facts.channels(value, axis) ?? (own?.channelAxis === axis ? own.map.outChannels : undefined);
+      const axesOfPositions = axis === rank - 1 ? 0 : rank - 2;
+      return channels === undefined ? [] : [identityOf(value, channels, rank, axesOfPositions)];
+    });
   }
 
-  /** A convolution tells its input's channels, whatever the graph says of its shape. */
-  #convChannels(node: GraphNode): number | undefined {
-    const weight = this.#graph.initializers.get(node.inputs[1]);
-    const group = node.attributes.group;
-    return weight && weight.shape[1] * (group?.type === "int" ? group.value : 1);
+  /** The source of a candidate as the identity of itself. */
+  #itself(value: string, { map, rank }: Candidate): Candidate {
+    return identityOf(value, map.sourceChannels, rank, spatialRank(map));
   }
 
-  #area(value: string, source: string, map: LinearMap): number {
+  #area(value: string, { source, map, channelAxis }: View & Pick<Candidate, "source" | "map">): number {
+    const stated = this.facts.positions(value, channelAxis);
+    if (stated !== undefined) return stated;
     const known = this.#areas.get(value);
     if (known !== undefined) return known;
-    const [height, width] = this.#size(value) ?? [];
-    const strides = map.stride[0] * map.stride[1];
-    const area = height !== undefined && width !== undefined ? height * width : this.#sourceArea(source) / strides;
+    const before = this.facts.positions(source, spatialRank(map) > 0 ? 1 : channelAxis) ?? this.#areas.get(source) ?? 1;
+    const area = (before * product(map.upsampling)) / product(map.stride);
     this.#areas.set(value, area);
     return area;
-  }
-
-  #sourceArea(source: string): number {
-    const size = this.#size(source);
-    return size ? size[0] * size[1] : (this.#areas.get(source) ?? 1);
-  }
-
-  #size(value: string): Pair | undefined {
-    const shape = this.#shapes.get(value);
-    if (shape?.length === 2) return [1, 1];
-    const [height, width] = shape?.slice(2) ?? [];
-    return typeof height === "number" && typeof width === "number" ? [height, width] : undefined;
   }
 
   #refuse(node: GraphNode, source: string | undefined, { refused }: Refusal): void {
@@ -247,6 +264,35 @@ class Walk implements Propagation {
     });
     return `its inputs are not linear in one common value: ${parts.join("; ")}`;
   }
+}
+
+/** A map as the node that it becomes computes it: a matrix has no groups. */
+function asOneNode(map: LinearMap): LinearMap {
+  const whole = asOneConvolution(map);
+  return spatialRank(map) === 0 ? { ...whole, groups: 1 } : whole;
+}
+
+function identityOf(value: string, channels: number, rank: number, axes: number): Candidate {
+  const channelAxis = axes === 0 ? rank - 1 : 1;
+  const map = identityMap(channels, axes);
+  return { source: value, map, rank, channelAxis, weighted: false, area: 0, folded: 0, unfolded: 0 };
+}
+
+/** Whether two values that are maps of one source lie alike, so that they can be added. */
+function sameView(a: Candidate, b: Candidate): boolean {
+  return (
+    a.source === b.source &&
+    a.rank === b.rank &&
+    spatialRank(a.map) === spatialRank(b.map) &&
+    String(a.permutation) === String(b.permutation)
+  );
+}
+
+/** A view behind a Transpose. */
+function transposed({ rank, channelAxis, permutation }: View, order: readonly number[]): View {
+  const composed = order.map((axis) => permutation?.[axis] ?? axis);
+  const inOrder = composed.every((axis, i) => axis === i);
+  return { rank, channelAxis: order.indexOf(channelAxis), permutation: inOrder ? undefined : composed };
 }
 
 /** What a candidate costs at best. */

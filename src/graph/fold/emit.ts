@@ -1,19 +1,15 @@
-import { ofWholeSource } from "../../conv-algebra/channels.js";
-import type { MapGeometry } from "../../conv-algebra/geometry.js";
-import { macsPerPosition, weightCount } from "../../conv-algebra/geometry.js";
-import { compactGroups } from "../../conv-algebra/groups.js";
-import type { LinearMap } from "../../conv-algebra/linear-map.js";
-import { writeWeight } from "../../conv-algebra/linear-map.js";
-import { deferredArray } from "../../core/deferred-array.js";
-import type { NamedArray } from "../../core/named-arrays.js";
-import { storageConstructor } from "../../core/named-arrays.js";
-import { int, intAttribute, ints } from "../attributes.js";
-import { node as makeNode, Names } from "../build.js";
-import type { Dimension, Graph, GraphNode } from "../graph.js";
-import type { Precision } from "../precision.js";
+import { macsPerPosition } from "../../conv-algebra/geometry.js";
+import type { DType, NamedArray } from "../../core/named-arrays.js";
+import type { Analysis } from "../analyze/analyze.js";
+import { Names } from "../build.js";
+import { isInteger } from "../evaluate/tensor64.js";
+import type { Graph, GraphNode } from "../graph.js";
+import type { FloatType, Precision } from "../precision.js";
 import { roundTo } from "../precision.js";
 import { readBySubgraphs } from "../subgraphs.js";
 import type { Propagation } from "./candidates.js";
+import { naturalMap } from "./form.js";
+import { describeForm, regionNodes, weightArray } from "./region-nodes.js";
 import type { FoldReport, RegionReport } from "./report.js";
 import type { Region, Selection } from "./select.js";
 
@@ -29,7 +25,10 @@ export interface FoldPlan {
 
 export interface PlannedRegion extends RegionReport {
   readonly names: { readonly weight: string; readonly bias: string };
-  /** [O, I/groups, kh, kw], or [O, I] between fully connected layers; computed when asked for, in float64, and rounded once. */
+  /**
+   * As its operator stores it: [O, I/groups, …kernel] of Conv, [I, O/groups, …kernel] of ConvTranspose, [O, I] of Gemm, [I, O] of MatMul, one
+   * number a channel of Mul; computed when asked for, in float64, and rounded once.
+   */
   readonly weight: NamedArray;
   /** [O] */
   readonly bias: NamedArray;
@@ -38,7 +37,7 @@ export interface PlannedRegion extends RegionReport {
 /** The graph with each region's nodes replaced by its convolution, and the convolutions' kernels as deferred arrays. */
 export function emit(
   graph: Graph,
-  shapes: ReadonlyMap<string, readonly Dimension[]>,
+  { dtypes }: Pick<Analysis, "dtypes">,
   { regions, absorbed }: Selection,
   { macs }: Propagation,
   precision: Precision | undefined,
@@ -56,91 +55,48 @@ export function emit(
   const nodes = graph.nodes.flatMap((node) => {
     const region = regions.get(node);
     if (!region) return absorbed.has(node) ? [] : [node];
-    const { output, candidate } = region;
-    const conv = nodeNames.take(output);
+    const { output, candidate, form } = region;
     const names = { weight: valueNames.take(`${output}.weight`), bias: valueNames.take(`${output}.bias`) };
-    const flat = shapes.get(candidate.source)?.length === 2;
-    const geometry = naturalMap(region);
-    const type = precision ?? storedPrecision(region.nodes, graph);
+    const map = naturalMap(region.nodes, candidate, form);
+    const written = regionNodes({ ...region, map, names }, nodeNames, valueNames);
+    const type = precision ?? elementType(region, graph, dtypes);
+    const bias: NamedArray = { dtype: "f64", shape: written.biasShape, data: map.bias };
     planned.set(node, {
       nodes: region.nodes.map(({ name }) => name),
       source: candidate.source,
       output,
-      conv,
-      form: describe(geometry),
+      op: written.main.op,
+      conv: written.main.name,
+      form: describeForm(map, form),
       macsBefore: region.nodes.reduce((total, inside) => total + (macs.get(inside) ?? 0), 0),
-      macsAfter: candidate.area * macsPerPosition(geometry),
+      macsAfter: candidate.area * macsPerPosition(map),
       names,
-      weight: weightArray(geometry, flat, type, names.weight),
-      bias: roundTo({ dtype: "f64", shape: [geometry.outChannels], data: geometry.bias }, type, names.bias),
+      weight: roundTo(weightArray(map, written, type === "f32" ? "f32" : "f64"), type, names.weight),
+      bias: roundTo(bias, type, names.bias),
     });
-    const inputs = [candidate.source, names.weight, names.bias];
-    return [flat ? gemmNode(conv, inputs, output) : convNode(conv, inputs, output, geometry)];
+    return written.nodes;
   });
   return { graph: { ...graph, nodes, initializers }, regions: [...planned.values()] };
 }
 
 const isOutput = (graph: Graph, name: string): boolean => graph.outputs.some((output) => output.name === name);
 
+/** Operators whose constants, but for pads and the like, have the type of what they read. */
+const sameType = new Set(["Add", "Conv", "ConvTranspose", "Div", "Gemm", "MatMul", "Mul", "Sub"]);
+
 /**
- * A region's map in its natural form: the groups that one of its convolutions has. Where none has them (they come from reconciling
- * several), the kernel gets as many groups as its zeros allow.
+ * The floating-point type of the value that a region gives, which its constants must have: by the operators' signatures. BatchNormalization's
+ * parameters may have another one (since opset 15), and tell only where nothing else does.
  */
-export function naturalMap({ nodes, candidate }: Region): LinearMap {
-  const map = ofWholeSource(candidate.map);
-  const convolutions = nodes.filter(({ op }) => op === "Conv");
-  const natural =
-    convolutions.length === 0 || convolutions.some((node) => intAttribute(node, "group", 1) === map.groups);
-  return natural ? map : compactGroups(map);
-}
-
-/** The map's kernel as a deferred array; parts are computed by whole rows. */
-function weightArray(map: LinearMap, flat: boolean, type: Precision, name: string): NamedArray {
-  const shape = [map.outChannels, map.inChannels / map.groups, ...(flat ? [] : map.kernelSize)];
-  const row = weightCount(map) / map.outChannels;
-  const exact = type === "f32" ? "f32" : "f64";
-  const numbers = deferredArray(
-    exact,
-    shape,
-    (target, from) => {
-      const [first, last] = [Math.floor(from / row), Math.ceil((from + target.length) / row)];
-      const length = (last - first) * row;
-      const rows =
-        length === target.length ? (target as FloatStorage) : (new storageConstructor[exact](length) as FloatStorage);
-      writeWeight(map, rows, [first, last]);
-      if (rows !== target)
-        (target as FloatStorage).set(rows.subarray(from - first * row, from - first * row + target.length));
-    },
-    !map.kernel.whole,
-  );
-  return roundTo(numbers, type, name);
-}
-
-type FloatStorage = Float32Array | Float64Array;
-
-/** The floating-point type of the constants that a region reads; the widest where they differ. */
-export function storedPrecision(nodes: readonly GraphNode[], { initializers }: Graph): Precision {
-  const types = new Set(nodes.flatMap(({ inputs }) => inputs.map((input) => initializers.get(input)?.dtype)));
-  if (types.has("f64")) return "f64";
-  return types.has("f16") && !types.has("f32") ? "f16" : "f32";
-}
-
-function describe({ outChannels, inChannels, groups, kernelSize, stride, dilation }: MapGeometry): string {
-  const dilated = dilation.some((d) => d > 1) ? `, dilation ${dilation.join("×")}` : "";
-  return `${kernelSize.join("×")}, ${inChannels} → ${outChannels}, stride ${stride.join("×")}, groups ${groups}${dilated}`;
-}
-
-/** On [batch, features] a map is a fully connected layer. */
-function gemmNode(name: string, inputs: readonly string[], output: string): GraphNode {
-  return makeNode("Gemm", name, inputs, [output], { transB: int(1) });
-}
-
-function convNode(name: string, inputs: readonly string[], output: string, geometry: MapGeometry): GraphNode {
-  return makeNode("Conv", name, inputs, [output], {
-    dilations: ints(geometry.dilation),
-    group: int(geometry.groups),
-    kernel_shape: ints(geometry.kernelSize),
-    pads: ints(geometry.pads),
-    strides: ints(geometry.stride),
-  });
+export function elementType(
+  { nodes, output, candidate }: Region,
+  { initializers }: Graph,
+  dtypes: Analysis["dtypes"],
+): FloatType {
+  const constants = (ofType: boolean): (DType | undefined)[] =>
+    nodes
+      .filter(({ op }) => sameType.has(op) === ofType)
+      .flatMap(({ inputs }) => inputs.map((input) => initializers.get(input)?.dtype));
+  const known = [...constants(true), dtypes.get(output), dtypes.get(candidate.source), ...constants(false)];
+  return (known.find((dtype) => dtype !== undefined && !isInteger(dtype)) as FloatType | undefined) ?? "f32";
 }

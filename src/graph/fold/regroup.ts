@@ -1,12 +1,12 @@
-import { ofWholeSource } from "../../conv-algebra/channels.js";
-import type { Pair } from "../../conv-algebra/geometry.js";
-import { macsPerPosition } from "../../conv-algebra/geometry.js";
+import { asOneConvolution } from "../../conv-algebra/form.js";
+import type { Sizes } from "../../conv-algebra/geometry.js";
+import { macsPerPosition, spatialRank } from "../../conv-algebra/geometry.js";
 import type { LinearMap } from "../../conv-algebra/linear-map.js";
 import { identityMap, isRefusal } from "../../conv-algebra/linear-map.js";
 import { negate, sum } from "../../conv-algebra/sum.js";
 import { node as makeNode, Names } from "../build.js";
 import type { Dimension, Graph, GraphNode } from "../graph.js";
-import { cheapest, type Propagation } from "./candidates.js";
+import { type Candidate, cheapest, type Propagation } from "./candidates.js";
 import type { Dataflow } from "./dataflow.js";
 import { isPerChannel } from "./linear/affine-nodes.js";
 import type { Selection } from "./select.js";
@@ -37,14 +37,10 @@ export function regroupings(
       const constant = graph.initializers.get(value);
       return constant && isPerChannel(constant.shape, rank);
     });
-    const sources = new Set(
-      chain.terms.flatMap(({ value }) => (propagation.candidates.get(value) ?? []).map(({ source }) => source)),
-    );
+    const sources = new Set(chain.terms.flatMap(({ value }) => mapsOf(value, propagation).map(({ source }) => source)));
     const classes = [...sources].flatMap((source) => {
-      const [height, width] = shapes.get(source)?.slice(2) ?? [];
-      const size: Pair | undefined =
-        typeof height === "number" && typeof width === "number" ? [height, width] : undefined;
-      return classesOf(closedTerms(chain, source, propagation, flow), source, propagation, maxCost, size);
+      const terms = closedTerms(chain, source, propagation, flow);
+      return classesOf(terms, source, propagation, maxCost, propagation.facts.spatialSizes(source));
     });
     const groups = largestFirst(classes);
     if (groups.length === 0) return [];
@@ -55,10 +51,15 @@ export function regroupings(
   });
 }
 
+/** Candidates of a value that lies as its map gives it: with channels on the second axis. */
+function mapsOf(value: string, { candidates }: Propagation): readonly Candidate[] {
+  return (candidates.get(value) ?? []).filter(({ channelAxis, permutation }) => channelAxis === 1 && !permutation);
+}
+
 /** Terms with a map from a source (or the source itself) between which nothing else reads a value inside. */
-function closedTerms({ terms, nodes }: SumChain, source: string, { candidates }: Propagation, flow: Dataflow): Term[] {
+function closedTerms({ terms, nodes }: SumChain, source: string, propagation: Propagation, flow: Dataflow): Term[] {
   let open = terms
-    .filter(({ value }) => candidates.get(value)?.some((each) => each.source === source) && flow.onlyReader(value))
+    .filter(({ value }) => mapsOf(value, propagation).some((each) => each.source === source) && flow.onlyReader(value))
     .map((term) => ({ term, inside: flow.between(source, flow.producers.get(term.value)!) }));
   for (;;) {
     const union = new Set([...nodes, ...open.flatMap(({ inside }) => [...inside])]);
@@ -83,12 +84,12 @@ interface Class {
 function classesOf(
   terms: readonly Term[],
   source: string,
-  { candidates }: Propagation,
+  propagation: Propagation,
   maxCost: number,
-  size: Pair | undefined,
+  size: Sizes | undefined,
 ): Class[] {
   const found = terms.flatMap((term) => {
-    const candidate = candidates.get(term.value)?.find((each) => each.source === source);
+    const candidate = mapsOf(term.value, propagation).find((each) => each.source === source);
     return candidate ? [{ term, candidate }] : [];
   });
   const classes = found.map(({ term, candidate }): Class => {
@@ -96,7 +97,8 @@ function classesOf(
     return { terms: [term], map, cost: cheapest(candidate), area: candidate.area };
   });
   if (classes.length === 0) return [];
-  const identity = identityMap(found[0].candidate.map.sourceChannels);
+  const { map } = found[0].candidate;
+  const identity = identityMap(map.sourceChannels, spatialRank(map));
   for (const term of terms) {
     if (term.value !== source) continue;
     classes.push({ terms: [term], map: term.sign < 0 ? negate(identity) : identity, cost: 0, area: undefined });
@@ -114,12 +116,12 @@ function classesOf(
   return classes;
 }
 
-function mergedClass(a: Class, b: Class, maxCost: number, size: Pair | undefined): Class | undefined {
+function mergedClass(a: Class, b: Class, maxCost: number, size: Sizes | undefined): Class | undefined {
   const area = a.area ?? b.area;
   if (area === undefined) return undefined;
   const map = sum([a.map, b.map], size);
   if (isRefusal(map)) return undefined;
-  const folded = macsPerPosition(ofWholeSource(map)) * area;
+  const folded = macsPerPosition(asOneConvolution(map)) * area;
   const unfolded = a.cost + b.cost + map.outChannels * area;
   if (folded > maxCost * unfolded) return undefined;
   return { terms: [...a.terms, ...b.terms], map, cost: Math.min(folded, unfolded), area };

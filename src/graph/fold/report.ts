@@ -14,6 +14,8 @@ export interface RegionReport {
   readonly source: string;
   /** The value that it gives: its name before and after. */
   readonly output: string;
+  /** The new operator: Conv, ConvTranspose, Gemm, MatMul (with an Add behind it where there is a bias), or Mul and Add. */
+  readonly op: string;
   /** Name of the new convolution. */
   readonly conv: string;
   /** "3×3, 64 → 64, stride 1, groups 1" */
@@ -37,9 +39,9 @@ export interface RefusalReport {
 export function describeFold(report: FoldReport): string[] {
   return [
     `${report.nodesBefore} → ${report.nodesAfter} nodes, ${report.regions.length} regions folded`,
-    ...report.regions.map(({ nodes, conv, form, macsBefore, macsAfter }) => {
+    ...report.regions.map(({ nodes, op, conv, form, macsBefore, macsAfter }) => {
       const cost = `${macsBefore.toLocaleString("en")} → ${macsAfter.toLocaleString("en")} MACs`;
-      return `folded ${nodes.length} nodes into Conv "${conv}" (${form}; ${cost}): ${nodes.join(", ")}`;
+      return `folded ${nodes.length} nodes into ${op} "${conv}" (${form}; ${cost}): ${nodes.join(", ")}`;
     }),
     ...report.refusals.map(({ node, op, reason }) => `kept ${op} "${node}": ${reason}`),
   ];

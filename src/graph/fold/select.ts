@@ -1,11 +1,13 @@
 import type { Graph, GraphNode } from "../graph.js";
 import type { Candidate, Propagation } from "./candidates.js";
 import type { Dataflow } from "./dataflow.js";
+import { type Form, formOf, type WrittenForm } from "./form.js";
 import type { RefusalReport } from "./report.js";
 
-/** Linear nodes with one source and one visible output, to become one convolution. */
+/** Linear nodes with one source and one visible output, to become one convolution (or matrix, or scale and shift). */
 export interface Region {
   readonly candidate: Candidate;
+  readonly form: Form;
   readonly output: string;
   /** In graph order; the last gives the output. */
   readonly nodes: readonly GraphNode[];
@@ -55,27 +57,33 @@ export function selectRegions(
     if (others.length > 0) return undefined; // what a Split gives is several values
     for (const candidate of propagation.candidates.get(output) ?? []) {
       const inside = flow.between(candidate.source, node);
-      let reason = flow.leak(inside, output)?.reason ?? costObstacle(candidate);
-      if (!reason && inside.size > 1) {
+      const written = formOf(candidate);
+      let reason =
+        flow.leak(inside, output)?.reason ?? (inside.size > 1 ? costObstacle(candidate, written) : undefined);
+      if (!reason && written && inside.size > written.nodes) {
         const nodes = [...inside].sort((a, b) => position.get(a)! - position.get(b)!);
-        reason = obstacleOf({ candidate, output, nodes });
-        if (!reason) return { candidate, output, nodes };
+        const region: Region = { candidate, form: written.form, output, nodes };
+        reason = obstacleOf(region);
+        if (!reason) return region;
       }
       if (reason) rejected.set(node, [...(rejected.get(node) ?? []), { source: candidate.source, reason }]);
     }
     return undefined;
   }
 
-  function costObstacle(candidate: Candidate): string | undefined {
+  function costObstacle(candidate: Candidate, written: WrittenForm | undefined): string | undefined {
     if (candidate.folded > maxCost * candidate.unfolded) {
       const wanted = `one convolution from "${candidate.source}"`;
       if (candidate.unfolded === 0) return `${wanted} would need multiplications, which the nodes do without`;
       const ratio = (candidate.folded / candidate.unfolded).toPrecision(3);
       return `${wanted} would cost ${ratio} × the multiply-accumulates (more than ${maxCost})`;
     }
-    return undefined;
+    // Scales, shifts and moved positions go into a convolution; to become one they would have to be worth it.
+    return !candidate.weighted && written?.form !== "affine" && maxCost <= 1 ? aloneReason : undefined;
   }
 }
+
+const aloneReason = "there is no convolution that it could go into";
 
 /** One reason for each linear node that stands alone or begins a region after another linear node: the nearest that held. */
 function collectRefusals(
@@ -93,8 +101,9 @@ function collectRefusals(
       ...(region && region.nodes.at(-1) !== node ? [] : (rejected.get(node) ?? [])),
     ];
     const begin = region ? order.get(region.candidate.source)! : Number.POSITIVE_INFINITY;
-    const relevant = all.filter(({ source }) => source === undefined || order.get(source)! < begin);
-    const nearest = relevant.at(-1);
+    const relevant = all.filter(({ source }) => (source === undefined ? !region : order.get(source)! < begin));
+    const alone = region?.form === "affine" && region.nodes.at(-1) === node;
+    const nearest = relevant.at(-1) ?? (alone ? { reason: aloneReason } : undefined);
     return nearest ? [{ node: node.name, op: node.op, reason: nearest.reason }] : [];
   });
 }

@@ -1,48 +1,105 @@
 import { compose } from "../../../conv-algebra/compose.js";
-import type { Pads, Pair } from "../../../conv-algebra/geometry.js";
-import type { Refusal } from "../../../conv-algebra/linear-map.js";
+import { product } from "../../../conv-algebra/geometry.js";
+import type { LinearMap, Refusal } from "../../../conv-algebra/linear-map.js";
 import { convolutionMap } from "../../../conv-algebra/linear-map.js";
-import { padOutput } from "../../../conv-algebra/pad.js";
 import { averagePoolMap } from "../../../conv-algebra/pool.js";
-import { elementCount, toFloat64 } from "../../../core/named-arrays.js";
-import { attribute, intAttribute, intsAttribute, stringAttribute } from "../../attributes.js";
+import { transposedConvolutionMap } from "../../../conv-algebra/transposed.js";
+import { toFloat64 } from "../../../core/named-arrays.js";
+import { intAttribute, intsAttribute, stringAttribute } from "../../attributes.js";
+import type { Dimension, GraphNode } from "../../graph.js";
+import { transposedWindow } from "../../operators/conv.js";
 import { windowOf } from "../../window.js";
-import type { Context, LinearNode } from "./linear-node.js";
+import type { Context, LinearNode, UnaryNode } from "./linear-node.js";
+import { isPlain } from "./linear-node.js";
 import { numbersOf } from "./stored-numbers.js";
 
+const unknownPads = { refused: "its padding depends on an input size that is not known" };
+
+/** A convolution over any number of axes. */
 export function convolution({ node, constants, shapes }: Context): LinearNode | Refusal {
-  const [input, weightName, biasName] = node.inputs;
-  const weight = constants.get(weightName);
-  const bias = biasName ? constants.get(biasName) : undefined;
-  if (!weight || (biasName && !bias)) return { refused: "its weight is not a constant" };
-  if (weight.shape.length !== 4) return { refused: "only 2-D convolutions fold" };
-  const [outChannels, groupChannels, kh, kw] = weight.shape;
-  const groups = intAttribute(node, "group", 1);
-  if (groups < 1 || outChannels < 1 || groupChannels < 1 || outChannels % groups !== 0) {
-    return { refused: `its ${groups} groups do not divide its channels` };
-  }
-  if (bias && elementCount(bias.shape) !== outChannels) return { refused: "its bias is not one for each channel" };
-  const window = windowOf(node, [kh, kw], shapes.get(input)?.slice(2));
-  if (!window.pads) return { refused: "its auto_pad depends on an input size that is not known" };
-  const map = convolutionMap(numbersOf(weight), bias && toFloat64(bias), {
+  const found = weightsOf(node, constants);
+  if ("refused" in found) return found;
+  const { weight, bias, groups, kernelSize } = found;
+  const [outChannels, groupChannels] = weight.shape;
+  if (outChannels % groups !== 0) return { refused: `its ${groups} groups do not divide its channels` };
+  if (bias && bias.length !== outChannels) return { refused: "its bias is not one for each channel" };
+  const window = windowOf(node, kernelSize, spatialSizes(node, shapes));
+  if (!window.pads) return unknownPads;
+  const map = convolutionMap(numbersOf(weight), bias, {
     outChannels,
     inChannels: groupChannels * groups,
     groups,
-    kernelSize: [kh, kw],
-    stride: window.strides as unknown as Pair,
-    pads: window.pads as unknown as Pads,
-    dilation: window.dilations as unknown as Pair,
+    kernelSize,
+    stride: window.strides,
+    pads: window.pads,
+    dilation: window.dilations,
   });
-  const macs = outChannels * groupChannels * kh * kw;
-  return { kind: "unary", input, free: false, macs: () => macs, after: (inner) => compose(map, inner) };
+  return windowNode(node.inputs[0], map, outChannels * groupChannels * product(kernelSize));
+}
+
+/** A transposed convolution with constant weights [in, out/groups, …kernel]. */
+export function transposedConvolution({ node, own, constants, shapes }: Context): LinearNode | Refusal {
+  const found = weightsOf(node, constants);
+  if ("refused" in found) return found;
+  const { weight, bias, groups, kernelSize } = found;
+  const [inChannels, groupChannels] = weight.shape;
+  const outChannels = groupChannels * groups;
+  if (inChannels % groups !== 0) return { refused: `its ${groups} groups do not divide its channels` };
+  if (bias && bias.length !== outChannels) return { refused: "its bias is not one for each channel" };
+  const sizes = spatialSizes(node, shapes) ?? kernelSize.map(() => "?");
+  const sized = stringAttribute(node, "auto_pad", "NOTSET").startsWith("SAME") || node.attributes.output_shape;
+  if (sized && !sizes.every((size) => typeof size === "number")) return unknownPads;
+  // Else the pads are the same for any size.
+  const window = transposedWindow(own, kernelSize, sized ? (sizes as number[]) : kernelSize);
+  const map = transposedConvolutionMap(toFloat64(weight), bias, {
+    ...{ inChannels, outChannels, groups, kernelSize, pads: window.pads },
+    stride: window.strides,
+    dilation: window.dilations,
+    outputPadding: intsAttribute(node, "output_padding") ?? kernelSize.map(() => 0),
+  });
+  const macs = (inChannels * groupChannels * product(kernelSize)) / product(window.strides);
+  return windowNode(node.inputs[0], map, macs);
+}
+
+interface Weights {
+  readonly weight: NonNullable<ReturnType<Context["constants"]["get"]>>;
+  readonly bias: Float64Array | undefined;
+  readonly groups: number;
+  readonly kernelSize: readonly number[];
+}
+
+function weightsOf(node: GraphNode, constants: Context["constants"]): Weights | Refusal {
+  const [, weightName, biasName] = node.inputs;
+  const weight = constants.get(weightName);
+  const bias = biasName ? constants.get(biasName) : undefined;
+  if (!weight || (biasName && !bias)) return { refused: "its weight is not a constant" };
+  if (weight.shape.length < 3 || weight.shape.includes(0)) {
+    return { refused: `its weight of shape [${weight.shape.join(", ")}] is not a convolution's` };
+  }
+  const groups = intAttribute(node, "group", 1);
+  if (groups < 1) return { refused: `its ${groups} groups do not divide its channels` };
+  return { weight, bias: bias && toFloat64(bias), groups, kernelSize: weight.shape.slice(2) };
+}
+
+const spatialSizes = ({ inputs }: GraphNode, shapes: Context["shapes"]): readonly Dimension[] | undefined =>
+  shapes.get(inputs[0])?.slice(2);
+
+function windowNode(input: string, map: LinearMap, macs: number): UnaryNode {
+  return {
+    kind: "unary",
+    input,
+    free: false,
+    weighted: true,
+    macs: () => macs,
+    after: (inner, view) => (isPlain(view, inner) ? compose(map, inner) : undefined),
+  };
 }
 
 export function averagePool({ node, shapes }: Context): LinearNode | Refusal {
   const kernel = intsAttribute(node, "kernel_shape") ?? [];
-  if (kernel.length !== 2) return { refused: "only 2-D pools fold" };
-  const sizes = shapes.get(node.inputs[0])?.slice(2);
+  const sizes = spatialSizes(node, shapes);
   const { strides, dilations, pads, ceilMode } = windowOf(node, kernel, sizes);
-  if (!pads) return { refused: "its auto_pad depends on an input size that is not known" };
+  if (!pads) return unknownPads;
   if (pads.some((p) => p !== 0) && intAttribute(node, "count_include_pad", 0) === 0) {
     return { refused: "an average that leaves its padding out of the count is not a convolution at the border" };
   }
@@ -50,47 +107,18 @@ export function averagePool({ node, shapes }: Context): LinearNode | Refusal {
     const size = sizes?.[axis];
     if (strides[axis] === 1) return false;
     if (typeof size !== "number") return true;
-    return (size + pads[axis] + pads[axis + 2] - (kernel[axis] - 1) * dilations[axis] - 1) % strides[axis] !== 0;
+    const room = size + pads[axis] + pads[axis + kernel.length] - (kernel[axis] - 1) * dilations[axis] - 1;
+    return room % strides[axis] !== 0;
   };
-  if (ceilMode && (uneven(0) || uneven(1))) return { refused: "with ceil_mode its last windows may be incomplete" };
-  const window = {
-    kernelSize: kernel as unknown as Pair,
-    stride: strides as unknown as Pair,
-    pads: pads as unknown as Pads,
-    dilation: dilations as unknown as Pair,
-  };
+  if (ceilMode && kernel.some((_, axis) => uneven(axis))) {
+    return { refused: "with ceil_mode its last windows may be incomplete" };
+  }
+  const window = { kernelSize: kernel, stride: strides, pads, dilation: dilations };
   return {
     kind: "unary",
     input: node.inputs[0],
     free: false,
     macs: () => 0, // it only adds: alone it is cheaper than the convolution that it would become
-    after: (map) => compose(averagePoolMap(map.outChannels, window), map),
-  };
-}
-
-export function pad({ node, constants }: Context): LinearNode | Refusal {
-  const [input, padsName, valueName, axesName] = node.inputs;
-  const mode = stringAttribute(node, "mode", "constant");
-  if (mode !== "constant")
-    return { refused: `padding in mode "${mode}" repeats the input: a convolution pads with zeros` };
-  const given = padsName ? constants.get(padsName) && toFloat64(constants.get(padsName)!) : intsAttribute(node, "pads");
-  if (!given || axesName) return { refused: "its pads are not constants for all axes" };
-  if (given.length !== 8 || given[0] || given[1] || given[4] || given[5]) {
-    return { refused: "it pads other axes than height and width" };
-  }
-  const stored = valueName ? constants.get(valueName) : undefined;
-  if (valueName && !stored) return { refused: "its pad value is not a constant" };
-  const value = stored ? toFloat64(stored)[0] : (attribute(node, "value", "float") ?? 0);
-  return {
-    kind: "unary",
-    input,
-    free: false,
-    macs: () => 0,
-    after: (map) =>
-      padOutput(
-        map,
-        [given[2], given[3], given[6], given[7]],
-        value ? new Float64Array(map.outChannels).fill(value) : undefined,
-      ),
+    after: (map, view) => (isPlain(view, map) ? compose(averagePoolMap(map.outChannels, window), map) : undefined),
   };
 }
