@@ -55,6 +55,22 @@ export const poolingCases: readonly KernelCase[] = pools.flatMap((p): KernelCase
     ...{ pad_y: p.pads[0], pad_x: p.pads[1], dilation_y: p.dilation[0], dilation_x: p.dilation[1] },
   };
   const title = `[${p.batch}][${p.size}][${p.channels}] by ${p.kernel}`;
+  // The place of each value, in the order in which ONNX counts it.
+  const placed = (by_columns: number) => {
+    const [height, width] = p.size;
+    const values = new Map<number, number>();
+    const at = build(x.length, (i) => {
+      const [c, pixel] = [i % p.channels, Math.floor(i / p.channels) % (height * width)];
+      const n = Math.floor(i / p.channels / height / width);
+      const within = by_columns ? (pixel % width) * height + Math.floor(pixel / width) : pixel;
+      return (n * p.channels + c) * height * width + within;
+    });
+    for (const [i, index] of at.entries()) values.set(index, x[i]!);
+    // Of windows of indices, which are all different: the one whose value is the largest.
+    return pooled(p, Float32Array.from(at), (inside) =>
+      inside.reduce((best, index) => (values.get(index)! > values.get(best)! ? index : best)),
+    );
+  };
   const total = (inside: readonly number[]): number => inside.reduce((a, b) => a + b, 0);
   return [
     {
@@ -64,6 +80,31 @@ export const poolingCases: readonly KernelCase[] = pools.flatMap((p): KernelCase
       inputs: { x },
       outputs: { y: { before, after: pooled(p, x, (inside) => Math.max(...inside)), relative: 0, absolute: 0 } },
     },
+    ...flags.map(
+      (by_columns): KernelCase => ({
+        kernel: "max_pool_index_forward",
+        title: `${title}, by columns ${by_columns}`,
+        scalars: { ...window, by_columns },
+        inputs: { x },
+        outputs: { y: { before, after: placed(by_columns), relative: 0, absolute: 0 } },
+      }),
+    ),
+    ...[1, 2, 3, 7].map(
+      (power): KernelCase => ({
+        kernel: "lp_pool_forward",
+        title: `${title}, power ${power}`,
+        scalars: { ...window, power },
+        inputs: { x },
+        outputs: {
+          y: {
+            before,
+            after: pooled(p, x, (inside) => total(inside.map((v) => Math.abs(v) ** power)) ** (1 / power)),
+            relative: 1e-6,
+            absolute: 1e-6,
+          },
+        },
+      }),
+    ),
     ...flags.map(
       (include_pad): KernelCase => ({
         kernel: "average_pool_forward",
