@@ -1,16 +1,6 @@
 // Reading at computed places. An index that is none leaves NaN in its place and 1 in the status word; nothing outside x is read.
+#include "places.h"
 #include "tasks.h"
-
-// 0 … size − 1, or −1 for what is no index; negative ones count from the end.
-static int place_of(float index, int size) {
-  if (!(index >= (float)-size && index < (float)size)) return -1;
-  const int whole = (int)index;
-  return whole < 0 ? whole + size : whole;
-}
-// Several tasks may say so at once: they write the same.
-INLINE void report(uint32_t status) {
-  if (status) __atomic_store_n(I32(status), 0x3f800000, __ATOMIC_RELAXED); // 1.0f
-}
 
 int gather_forward_tasks(const gather_forward_args *args) { return row_tasks(args->outer * args->count, args->inner); }
 void gather_forward_task(const gather_forward_args *args, int task, int thread) {

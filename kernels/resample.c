@@ -1,4 +1,5 @@
 // One axis picked from, interpolated, padded, scattered into or summed along. x is [outer][axis][inner]; lanes run along inner.
+#include "places.h"
 #include "tasks.h"
 
 static void resample_row(const resample_axis_forward_args *args, const float *x, const float *index, const float *weight, float *y) {
@@ -33,30 +34,6 @@ void resample_axis_forward_task(const resample_axis_forward_args *args, int task
   }
 }
 
-// A whole number kept as a float, as an index below `size`; −1 for those outside and for what is no number.
-INLINE int index_of(float at, int size) {
-  if (at < 0) at += (float)size;
-  return at >= 0 && at < (float)size ? (int)at : -1;
-}
-
-int gather_elements_forward_tasks(const gather_elements_forward_args *args) {
-  return row_tasks(args->outer * args->to, args->inner);
-}
-void gather_elements_forward_task(const gather_elements_forward_args *args, int task, int thread) {
-  (void)thread;
-  const int inner = args->inner;
-  const span part = row_span(args->outer * args->to, inner, task);
-  for (int row = part.begin; row < part.end; row++) {
-    const float *x = F32(args->x) + (long)(row / args->to) * args->from * inner;
-    const float *index = F32(args->indices) + (long)row * inner;
-    float *y = F32(args->y) + (long)row * inner;
-    for (int i = 0; i < inner; i++) {
-      const int at = index_of(index[i], args->from);
-      y[i] = at < 0 ? __builtin_nanf("") : x[(long)at * inner + i];
-    }
-  }
-}
-
 static void scatter_row(const float *update, int n, int operation, float *y) {
   FOR_VECTORS(i, count, n, {
     const vf old = load_lanes(y + i, count), v = load_lanes(update + i, count);
@@ -81,7 +58,8 @@ void scatter_forward_task(const scatter_forward_args *args, int task, int thread
   const int n = (part.end - part.begin) * inner;
   FOR_VECTORS(i, count, n, store_lanes(y + i, load_lanes(x + i, count), count););
   for (int j = 0; j < args->count; j++) {
-    const int row = index_of(index[j], args->rows);
+    const int row = place_of(index[j], args->rows);
+    if (row < 0) report(args->status);
     if (row >= part.begin && row < part.end)
       scatter_row(F32(args->updates) + (long)j * inner, inner, args->operation, F32(args->y) + (long)row * inner);
   }

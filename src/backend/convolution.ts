@@ -26,12 +26,17 @@ export interface ConvBuffers {
   /** Forward: [N][OH][OW][O]. Backward-data: the gradient of the input, [N][H][W][I]. */
   readonly output: Pointer;
   readonly workspace: Pointer;
-  /** [outChannels]; forward only. */
+  /** One number for each channel of the output. */
   readonly bias?: Pointer;
-  /** max(0, ·) after bias (and after `accumulate`); forward only. */
+  /** max(0, ·) after bias (and after `accumulate`). */
   readonly relu?: boolean;
   /** Adds to what `output` holds instead of overwriting it. */
   readonly accumulate?: boolean;
+}
+
+/** Whether positions that no tap reaches change as well: they are overwritten, or bias or ReLU is theirs, too. */
+export function changesEverything(at: ConvBuffers): boolean {
+  return !at.accumulate || at.bias !== undefined || at.relu === true;
 }
 
 /** The gradient of a convolution's weights: no packing, result in HWIO. */

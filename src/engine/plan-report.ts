@@ -1,5 +1,5 @@
 import type { Backend } from "../backend/backend.js";
-import { planConvForward } from "../backend/conv/plan.js";
+import { planConvBackwardData, planConvForward } from "../backend/conv/plan.js";
 import type { ConvGeometry } from "../core/conv-geometry.js";
 import type { Graph } from "../graph/graph.js";
 import { buildPlan } from "./plan/plan.js";
@@ -20,5 +20,7 @@ export function planReport(
 ): PlanReport {
   const { inputShapes, backend, fuseBatchNorm } = options;
   const planConvolution = (geometry: ConvGeometry) => planConvForward(geometry, backend);
-  return buildPlan(graph, { inputShapes, features: [], fuseBatchNorm, planConvolution }).report;
+  const planTransposedConvolution = (geometry: ConvGeometry) => planConvBackwardData(geometry, backend);
+  const planOptions = { inputShapes, features: [], fuseBatchNorm, planConvolution, planTransposedConvolution };
+  return buildPlan(graph, planOptions).report;
 }

@@ -1,5 +1,5 @@
-import type { Backend } from "../backend/backend.js";
-import { planConvForward } from "../backend/conv/plan.js";
+import type { Backend, Pointer } from "../backend/backend.js";
+import { planConvBackwardData, planConvForward } from "../backend/conv/plan.js";
 import type { Tuning } from "../backend/conv/tuning.js";
 import type { ConvGeometry } from "../core/conv-geometry.js";
 import { ShapeError, UserError } from "../core/errors.js";
@@ -124,7 +124,9 @@ class GraphSession implements Session {
     const target = { lanes, panelColumns, microRows, threads, compactWeights, halfWeights };
     const planConvolution = (geometry: ConvGeometry) =>
       planConvForward(geometry, target, tuning?.algorithmOf(geometry, target, backend));
-    const build = (inputShapes: Shapes) => buildPlan(graph, { inputShapes, features, fuseBatchNorm, planConvolution });
+    const planTransposedConvolution = (geometry: ConvGeometry) => planConvBackwardData(geometry, target);
+    const planOptions = { features, fuseBatchNorm, planConvolution, planTransposedConvolution };
+    const build = (inputShapes: Shapes) => buildPlan(graph, { inputShapes, ...planOptions });
     this.#plans = new PlanCache(backend, new ConstantStore(backend), build, maxPlans);
     try {
       this.outputNames = this.#plans.get(this.#defaultShapes).plan.outputs.map((port) => port.name);
@@ -137,10 +139,7 @@ class GraphSession implements Session {
   run(input: SessionInput): SessionOutputs {
     const executable = this.#execute(input);
     return Object.fromEntries(
-      executable.plan.outputs.map((port) => [
-        port.name,
-        { shape: port.shape, data: this.#backend.f32(executable.arena + port.offset, port.words).slice() },
-      ]),
+      executable.plan.outputs.map((port) => [port.name, this.#read(executable.arena + port.offset, port)]),
     );
   }
 
@@ -149,6 +148,13 @@ class GraphSession implements Session {
     for (const port of executable.plan.outputs) {
       const target = outputs[port.name];
       if (target === undefined) continue;
+      if (port.counted) {
+        throw new UserError({
+          expected: "outputs of one size",
+          received: `"${port.name}", whose size depends on what is computed`,
+          remedy: "use run()",
+        });
+      }
       if (target.length !== port.words) {
         throw new ShapeError({
           expected: `an array of ${port.words} numbers for output "${port.name}" [${port.shape}]`,
@@ -202,6 +208,13 @@ class GraphSession implements Session {
     this.#write(executable, values);
     executable.run();
     return executable;
+  }
+
+  #read(at: Pointer, { shape, words, counted }: Port): SessionTensor {
+    if (!counted) return { shape, data: this.#backend.f32(at, words).slice() };
+    const [most, ...sizes] = shape as [number, ...number[]];
+    const count = this.#backend.f32(at + words, 1)[0]!;
+    return { shape: [count, ...sizes], data: this.#backend.f32(at, (words / most) * count).slice() };
   }
 
   #write(executable: Executable, values: ReadonlyMap<string, SessionTensor>): void {

@@ -138,13 +138,6 @@ describe("pools", () => {
       b.add("GlobalMaxPool", "most", ["x"]),
     ]);
   });
-
-  it("are images' alone", () => {
-    const build = (b: GraphBuilder) => [b.add("MaxPool", "pool", ["x"], { kernel_shape: ints([2]) })];
-    expect(() => createSession(graphOf([1, 2, 8], build), { backend, shape: [1, 2, 8] })).toThrow(
-      /images \[N, C, H, W\] in node "pool" \(MaxPool\), received \[1, 2, 8\]/,
-    );
-  });
 });
 
 describe("steps", () => {

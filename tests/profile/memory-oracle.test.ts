@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { planConvForward } from "#repvgg/backend/conv/plan.js";
+import { planConvBackwardData, planConvForward } from "#repvgg/backend/conv/plan.js";
 import { createBackend } from "#repvgg/backend/select.node.js";
 import { buildPlan, type Plan } from "#repvgg/engine/plan/plan.js";
 import type { Buffer } from "#repvgg/engine/plan/step.js";
@@ -69,6 +69,7 @@ describe("live bytes of a plan", () => {
         features: [],
         fuseBatchNorm,
         planConvolution: (geometry) => planConvForward(geometry, backend),
+        planTransposedConvolution: (geometry) => planConvBackwardData(geometry, backend),
       });
       for (const [index, { liveBytes, keptBytes }] of plan.report.steps.entries()) {
         expect({ index, live: liveBytes, kept: keptBytes }).toEqual({ index, ...naiveLiveBytes(plan, index) });

@@ -1,6 +1,6 @@
 import { type ConvGeometry, convOutHeight, convOutWidth } from "../../core/conv-geometry.js";
 import type { KernelCall } from "../backend.js";
-import type { ConvPlan, ConvWeightGradientPlan } from "../convolution.js";
+import { type ConvPlan, type ConvWeightGradientPlan, changesEverything } from "../convolution.js";
 import { type ConvTarget, checkScratch, tapWords } from "./target.js";
 import { backwardDataWindows, type ConvPhase, forwardWindow } from "./window.js";
 
@@ -39,7 +39,7 @@ function depthwisePlan(g: ConvGeometry, phases: readonly ConvPhase[], target: Co
         }),
     run: (at) =>
       parts
-        .filter(({ window }) => window.taps_y > 0 || !at.accumulate)
+        .filter(({ window }) => window.taps_y > 0 || changesEverything(at))
         .map(({ window, at: offset }): KernelCall => {
           const buffers = { x: at.input, packed: at.packed + offset, bias: at.bias ?? 0, y: at.output };
           const flags = { batch_inner: 0, relu: at.relu ? 1 : 0, accumulate: at.accumulate ? 1 : 0 };

@@ -1,6 +1,6 @@
 import type { ConvGeometry } from "../../core/conv-geometry.js";
 import type { KernelCall } from "../backend.js";
-import type { ConvBuffers, ConvPlan } from "../convolution.js";
+import { type ConvBuffers, type ConvPlan, changesEverything } from "../convolution.js";
 import {
   blockLength,
   type ConvTarget,
@@ -68,7 +68,7 @@ function igemmPlan(g: ConvGeometry, phases: readonly ConvPhase[], transposed: 0 
         })),
     run: (at: ConvBuffers): KernelCall[] =>
       parts
-        .filter(({ phase }) => phase.window.taps_y > 0 || !at.accumulate)
+        .filter(({ phase }) => phase.window.taps_y > 0 || changesEverything(at))
         .map(({ phase, shape, at: offset }) => ({
           kernel: "conv_igemm_forward",
           args: {

@@ -1,8 +1,9 @@
-import { float, floatAttribute } from "../../graph/attributes.js";
+import { float, floatAttribute, intAttribute } from "../../graph/attributes.js";
 import { isInteger } from "../../graph/evaluate/tensor64.js";
 import type { GraphNode } from "../../graph/graph.js";
-import { type Affine, affineOf, composeAffine, identityAffine, isIdentity } from "./affine.js";
+import { type Affine, affineOf, composeAffine, identityAffine, isIdentity, perChannel } from "./affine.js";
 import type { PreparedGraph } from "./prepare.js";
+import { fusedProduct } from "./products.js";
 import { extents } from "./step.js";
 
 /**
@@ -45,9 +46,16 @@ export function fuse(context: FusionContext): FusedOp[] {
   for (const node of context.graph.nodes.toReversed()) {
     if (absorbed.has(node)) continue;
     const sum = isStandard(node) && (node.op === "Relu" || isLinear(context, node));
-    ops.push(sum ? sumOf(context, node, absorbed) : { kind: "node", node: selfGated(context, node, absorbed) ?? node });
+    ops.push(sum ? sumOf(context, node, absorbed) : { kind: "node", node: fusedNode(context, node, absorbed) });
   }
   return ops.reverse();
+}
+
+/** The node itself, or one that does more at once; what it takes in is added to `absorbed`. */
+function fusedNode(context: FusionContext, node: GraphNode, absorbed: Set<GraphNode>): GraphNode {
+  if (!isStandard(node)) return node;
+  const giver = (value: string) => inner(context, value);
+  return selfGated(context, node, absorbed) ?? fusedProduct(context.graph, giver, node, absorbed) ?? node;
 }
 
 /** x · Sigmoid(x) as Swish (SiLU), x · HardSigmoid(x) as HardSwish: one pass instead of two. Takes in the gate that only this product reads. */
@@ -136,10 +144,25 @@ function affineStep(context: FusionContext, node: GraphNode): ReturnType<typeof 
   return step && sameShape(context.graph.shapes.get(step.input), shape) ? step : undefined;
 }
 
-/** Conv, and matrix products whose result is [rows, channels]: 1×1 convolutions of one position. */
+/** Conv and ConvTranspose with constant weights, and products of a matrix by a constant one: 1×1 convolutions of one position. */
 function isConvolution({ graph }: FusionContext, node: GraphNode): boolean {
-  if (node.op === "Conv" || node.op === "Gemm") return true;
-  return node.op === "MatMul" && graph.shapes.get(node.outputs[0]!)?.length === 2;
+  const isConstant = (input: number): boolean => graph.constants.has(node.inputs[input] ?? "");
+  if (isConstant(0) || !isConstant(1) || (node.inputs[2] && !isConstant(2))) return false;
+  const shape = graph.shapes.get(node.outputs[0]!);
+  switch (node.op) {
+    case "Conv":
+    case "ConvTranspose":
+      return true;
+    case "Gemm": {
+      const bias = graph.constants.get(node.inputs[2] ?? "");
+      if (intAttribute(node, "transA", 0) !== 0 || !shape) return false;
+      return bias === undefined || perChannel(bias, shape) !== undefined;
+    }
+    case "MatMul":
+      return shape?.length === 2 && graph.shapes.get(node.inputs[0]!)?.length === 2;
+    default:
+      return false;
+  }
 }
 
 /** Add or Sub of two computed values of one shape, Sum of any number of them. */

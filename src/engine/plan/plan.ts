@@ -1,6 +1,6 @@
 import type { ConvPlan } from "../../backend/convolution.js";
 import type { ConvGeometry } from "../../core/conv-geometry.js";
-import type { DType } from "../../core/named-arrays.js";
+import { type DType, elementCount } from "../../core/named-arrays.js";
 import type { Graph } from "../../graph/graph.js";
 import { type Lifetime, placeBuffers } from "./arena.js";
 import type { Constant } from "./constants.js";
@@ -20,6 +20,7 @@ export interface PlanOptions {
   /** Fold BatchNormalization and other constant per-channel affines into the convolution before them. */
   readonly fuseBatchNorm: boolean;
   readonly planConvolution: (geometry: ConvGeometry) => ConvPlan;
+  readonly planTransposedConvolution: (geometry: ConvGeometry) => ConvPlan;
 }
 
 /** A value that the caller writes or reads, row-major, at `offset` words in the arena. */
@@ -30,6 +31,8 @@ export interface Port {
   readonly shape: readonly number[];
   readonly words: number;
   readonly offset: number;
+  /** See {@link Tensor.counted}: the number is the word behind `words`. */
+  readonly counted?: true;
 }
 
 /** A step whose memory is placed: offsets in words in the arena. */
@@ -59,9 +62,9 @@ export interface Plan {
  * @throws UserError where the engine lacks an operator or a form of it; ShapeError where shapes do not fit.
  */
 export function buildPlan(graph: Graph, options: PlanOptions): Plan {
-  const { inputShapes, features, fuseBatchNorm, planConvolution } = options;
+  const { inputShapes, features, fuseBatchNorm, planConvolution, planTransposedConvolution } = options;
   const prepared = prepare(graph, inputShapes, features);
-  const lowering = new Lowering(prepared, planConvolution);
+  const lowering = new Lowering(prepared, planConvolution, planTransposedConvolution);
   const inputs = graphInputs(graph).map(({ name }): [string, Tensor] => [
     name,
     lowering.createRowMajor(name, inputShapes[name]!),
@@ -88,12 +91,13 @@ function place(
   const { offsets, words } = placeBuffers([...slots, ...workspaces, statuses]);
   const status = { offset: offsets[slots.length + steps.length]!, words: refusing.length };
   const offsetOf = (buffer: Buffer): number => offsets[slotOf.get(buffer)!]!;
-  const port = ([name, { shape, buffer }]: [string, Tensor]): Port => ({
+  const port = ([name, { shape, buffer, counted }]: [string, Tensor]): Port => ({
     name,
     dtype: dtypes.get(name) ?? "f32",
     shape,
-    words: buffer.words,
+    words: elementCount(shape),
     offset: offsetOf(buffer),
+    ...(counted && { counted }),
   });
   const constants = [...new Map(steps.flatMap((step) => step.constants.map((c) => [c.key, c] as const))).values()];
   const ports = { inputs: inputs.map(port), outputs: outputs.map(port) };

@@ -18,6 +18,8 @@ export interface Tensor {
   readonly shape: readonly number[];
   readonly layout: "channels-last" | "row-major";
   readonly buffer: Buffer;
+  /** How many of its first axis there are depends on the data, `shape` having the most: the number stands behind the elements. */
+  readonly counted?: true;
 }
 
 /** Where a step finds its memory, once everything is placed. */

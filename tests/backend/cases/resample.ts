@@ -48,28 +48,6 @@ const axisCases = forms.flatMap(([outer, from, to, inner]) =>
   }),
 );
 
-const gatherCases = forms.map(([outer, from, to, inner]): KernelCase => {
-  const x = random(1, outer * from * inner);
-  const indices = whole(2, outer * to * inner, from).map((index, i) => (i % 3 === 0 ? index - from : index));
-  return {
-    kernel: "gather_elements_forward",
-    title: `[${outer}][${from} → ${to}][${inner}]`,
-    scalars: { outer, from, to, inner },
-    inputs: { x, indices },
-    outputs: {
-      y: {
-        before: random(3, indices.length),
-        after: build(indices.length, (at) => {
-          const [i, o] = [at % inner, Math.floor(at / inner / to)];
-          const index = indices[at]! < 0 ? indices[at]! + from : indices[at]!;
-          return x[(o * from + index) * inner + i]!;
-        }),
-        ...exact,
-      },
-    },
-  };
-});
-
 const reductions: readonly ((old: number, value: number) => number)[] = [
   (_, value) => value,
   (old, value) => Math.fround(old + value),
@@ -102,7 +80,10 @@ const scatterCases = [
       title: `${count} of [${rows}][${inner}], operation ${operation}`,
       scalars: { rows: rows!, inner: inner!, count: count!, operation },
       inputs: { x, indices, updates },
-      outputs: { y: { before: random(4, x.length), after, ...exact } },
+      outputs: {
+        y: { before: random(4, x.length), after, ...exact },
+        status: { before: new Float32Array(1), after: [count! > 8 ? 1 : 0], ...exact },
+      },
     };
   }),
 );
@@ -136,4 +117,4 @@ const sumCases = [
   ),
 );
 
-export const resampleCases: readonly KernelCase[] = [...axisCases, ...gatherCases, ...scatterCases, ...sumCases];
+export const resampleCases: readonly KernelCase[] = [...axisCases, ...scatterCases, ...sumCases];

@@ -30,6 +30,8 @@ export class Lowering {
   constructor(
     readonly graph: PreparedGraph,
     readonly planConvolution: (geometry: ConvGeometry) => ConvPlan,
+    /** Of a transposed convolution, by the convolution whose gradient of the input it is. */
+    readonly planTransposedConvolution: (geometry: ConvGeometry) => ConvPlan,
   ) {}
 
   shapeOf(value: string): readonly number[] {
@@ -51,6 +53,13 @@ export class Lowering {
   /** The value in whatever layout it has. A constant is copied beside the computed ones: for operators that seldom have one. */
   tensor(value: string, reader: GraphNode): Tensor {
     const tensor = this.#tensors.get(value) ?? this.#copyOfConstant(value);
+    if (tensor?.counted) {
+      throw new UserError({
+        expected: `an operand of node "${reader.name}" (${reader.op}) whose shape follows from the input's`,
+        received: `"${value}", whose size depends on what is computed`,
+        remedy: `make "${value}" an output of the net and go on from there in your own code`,
+      });
+    }
     if (tensor) return tensor;
     throw new UserError({
       expected: `a computed value as operand of node "${reader.name}" (${reader.op})`,

@@ -6,16 +6,20 @@ import { UserError } from "../../../core/errors.js";
 import { elementCount, type NamedArray, toFloat32 } from "../../../core/named-arrays.js";
 import { floatAttribute, intAttribute } from "../../../graph/attributes.js";
 import type { GraphNode } from "../../../graph/graph.js";
+import { type TransposedWindow, transposedWindow } from "../../../graph/operators/conv.js";
 import { windowOf } from "../../../graph/window.js";
-import { type Affine, perChannel } from "../affine.js";
+import { type Affine, identityAffine, perChannel } from "../affine.js";
 import { type Constant, type Packing, plainConstant } from "../constants.js";
 import type { Term } from "../fusion.js";
 import type { Tensor } from "../step.js";
 import type { Lowering } from "./context.js";
+import { lacking } from "./lacking.js";
 
-/** A Conv, Gemm or MatMul node as one convolution with constant weights. */
+/** A Conv, ConvTranspose, Gemm or MatMul node as one convolution with constant weights. */
 interface Convolution {
+  /** Of a transposed one: of the convolution that takes its result to its input, whose gradient it is. */
   readonly geometry: ConvGeometry;
+  readonly transposed?: true;
   readonly weight: NamedArray;
   /** [o][i][y][x], or [y][x][i][o] as the kernels want it. */
   readonly layout: "oihw" | "hwio";
@@ -33,10 +37,52 @@ export function lowerConvolution(
 ): Tensor {
   const { node, affine } = term;
   const value = node.outputs[0]!;
-  const convolution = node.op === "Conv" ? fromConv(lowering, node) : fromMatrixProduct(lowering, node);
-  const { geometry } = convolution;
   const input = lowering.channelsLast(lowering.tensor(node.inputs[0]!, node));
-  const plan = lowering.planConvolution(geometry);
+  const output = lowering.create(value, lowering.shapeOf(value));
+  return emitConvolution(lowering, {
+    node,
+    convolution: convolutionOf(lowering, node),
+    input,
+    output,
+    affine,
+    base,
+    relu,
+  });
+}
+
+/** A MatMul of a computed value by one constant matrix, and a constant addend (input 2): every row is a position. */
+export function lowerLinear(lowering: Lowering, node: GraphNode): Tensor {
+  const value = node.outputs[0]!;
+  const input = lowering.rowMajor(lowering.tensor(node.inputs[0]!, node));
+  const weight = constantOperand(lowering, node, 1);
+  const [inChannels, outChannels] = weight.shape.slice(-2) as [number, number];
+  const bias = node.inputs[2] ? constantOperand(lowering, node, 2) : undefined;
+  const batch = input.buffer.words / inChannels;
+  const convolution: Convolution = {
+    geometry: convGeometry({ batch, height: 1, width: 1, inChannels, outChannels, kernel: 1 }),
+    ...{ weight, layout: "hwio", factor: 1, bias: bias && Float64Array.from(toFloat32(bias)) },
+  };
+  const output = lowering.createRowMajor(value, lowering.shapeOf(value));
+  const parts = { node, convolution, input, output, affine: identityAffine, base: undefined, relu: false };
+  return emitConvolution(lowering, parts);
+}
+
+function emitConvolution(
+  lowering: Lowering,
+  parts: {
+    readonly node: GraphNode;
+    readonly convolution: Convolution;
+    readonly input: Tensor;
+    readonly output: Tensor;
+    readonly affine: Affine;
+    readonly base: Tensor | undefined;
+    readonly relu: boolean;
+  },
+): Tensor {
+  const { node, convolution, input, output, affine, base, relu } = parts;
+  const value = node.outputs[0]!;
+  const { geometry, transposed } = convolution;
+  const plan = transposed ? lowering.planTransposedConvolution(geometry) : lowering.planConvolution(geometry);
   const weight: Constant = {
     // The pack calls say all about the packed layout: plans for other sizes share the weights where these are the same.
     key: `${value} weight ${JSON.stringify(plan.pack(1, 2))}`,
@@ -48,16 +94,15 @@ export function lowerConvolution(
     },
     packing: packingOf(convolution, plan),
   };
-  const shift = foldedBias(convolution.bias, affine, geometry.outChannels);
+  const shift = foldedBias(convolution.bias, affine, outChannelsOf(convolution));
   const bias = shift && plainConstant(`${value} bias`, shift);
-  const output = lowering.create(value, lowering.shapeOf(value));
   const folded = affine.scale !== undefined || affine.shift !== undefined;
   return lowering.emit({
     name: node.name,
     op: [node.op, folded && "Affine", base && "Add", relu && "Relu"].filter(Boolean).join("+"),
     algorithm: plan.algorithm,
     macs: convMacs(geometry),
-    convolution: geometry,
+    ...(!transposed && { convolution: geometry }),
     reads: base ? [input, base] : [input],
     output,
     ...(base && { accumulate: base }),
@@ -76,17 +121,18 @@ export function lowerConvolution(
   });
 }
 
-function fromConv(lowering: Lowering, node: GraphNode): Convolution {
+function convolutionOf(lowering: Lowering, node: GraphNode): Convolution {
+  if (node.op !== "Conv" && node.op !== "ConvTranspose") return fromMatrixProduct(lowering, node);
   const weight = constantOperand(lowering, node, 1);
   const bias = node.inputs[2] ? constantOperand(lowering, node, 2) : undefined;
-  const geometry = convGeometryOf(node, lowering.shapeOf(node.inputs[0]!), weight.shape);
-  return {
-    geometry,
-    weight,
-    layout: "oihw",
-    factor: 1,
-    bias: bias && Float64Array.from(toFloat32(bias)),
-  };
+  const common = { weight, layout: "oihw", factor: 1, bias: bias && Float64Array.from(toFloat32(bias)) } as const;
+  const input = lowering.shapeOf(node.inputs[0]!);
+  if (node.op === "Conv") return { ...common, geometry: convGeometryOf(node, input, weight.shape) };
+  return { ...common, geometry: transposedGeometryOf(lowering, node, input, weight.shape), transposed: true };
+}
+
+function outChannelsOf({ geometry, transposed }: Convolution): number {
+  return transposed ? geometry.inChannels : geometry.outChannels;
 }
 
 function fromMatrixProduct(lowering: Lowering, node: GraphNode): Convolution {
@@ -109,30 +155,84 @@ function fromMatrixProduct(lowering: Lowering, node: GraphNode): Convolution {
   };
 }
 
-function convGeometryOf(node: GraphNode, input: readonly number[], weight: readonly number[]): ConvGeometry {
-  if (input.length !== 4) throw lacking(node, "images [N, C, H, W]", `[${input}]`);
-  const [batch, inChannels, height, width] = input as [number, number, number, number];
-  const { kernel, strides, dilations, pads } = windowOf(node, weight.slice(2), [height, width]);
-  const [padTop, padLeft, padBottom, padRight] = pads as [number, number, number, number];
+/** Images, or signals as images of height 1. @throws UserError for volumes */
+export function convGeometryOf(node: GraphNode, input: readonly number[], weight: readonly number[]): ConvGeometry {
+  const [batch, inChannels, ...sizes] = input as [number, number, ...number[]];
+  const { kernel, strides, dilations, pads } = windowOf(node, weight.slice(2), sizes);
+  const window = { kernel, strides, dilations, pads: pads! };
   const geometry: ConvGeometry = {
-    ...{ batch, height, width, inChannels, outChannels: weight[0]! },
-    ...{ kernelHeight: kernel[0]!, kernelWidth: kernel[1]! },
-    ...{ strideHeight: strides[0]!, strideWidth: strides[1]! },
-    ...{ padTop, padLeft, padBottom, padRight },
-    ...{ dilationHeight: dilations[0]!, dilationWidth: dilations[1]! },
-    groups: intAttribute(node, "group", 1),
+    ...{ batch, inChannels, outChannels: weight[0]!, groups: intAttribute(node, "group", 1) },
+    ...spatialGeometry(node, sizes, window),
   };
   checkConvGeometry(geometry);
   return geometry;
 }
 
+/** The convolution whose input is the result: its gradient is the transposed one. */
+export function transposedGeometryOf(
+  lowering: Lowering,
+  node: GraphNode,
+  input: readonly number[],
+  weight: readonly number[],
+): ConvGeometry {
+  const { groups, output, ...window } = transposedWindow(lowering.context(node), weight.slice(2), input.slice(2));
+  const { kernel, strides, dilations, pads } = window;
+  const rank = kernel.length;
+  // The last window has to end with the result, however much output_padding lies behind it.
+  const ends = kernel.map((size, axis) => {
+    const reach = strides[axis]! * (input[axis + 2]! - 1) + (size - 1) * dilations[axis]! + 1;
+    return reach - output[axis]! - pads[axis]!;
+  });
+  const geometry: ConvGeometry = {
+    ...{ batch: input[0]!, inChannels: weight[1]! * groups, outChannels: weight[0]!, groups },
+    ...spatialGeometry(node, output, { ...window, pads: [...pads.slice(0, rank), ...ends] }),
+  };
+  checkConvGeometry(geometry);
+  return geometry;
+}
+
+type Spatial = Omit<ConvGeometry, "batch" | "inChannels" | "outChannels" | "groups">;
+
+function spatialGeometry(
+  node: GraphNode,
+  sizes: readonly number[],
+  window: Pick<TransposedWindow, "kernel" | "strides" | "dilations" | "pads">,
+): Spatial {
+  if (sizes.length > 2) throw lacking(node, "signals or images, of one or two spatial axes", `${sizes.length}`);
+  const two = (values: readonly number[], missing: number) =>
+    (values.length === 1 ? [missing, values[0]] : values) as [number, number];
+  const rank = sizes.length;
+  const [height, width] = two(sizes, 1);
+  const [kernelHeight, kernelWidth] = two(window.kernel, 1);
+  const [strideHeight, strideWidth] = two(window.strides, 1);
+  const [dilationHeight, dilationWidth] = two(window.dilations, 1);
+  const [padTop, padLeft] = two(window.pads.slice(0, rank), 0);
+  const [padBottom, padRight] = two(window.pads.slice(rank), 0);
+  return {
+    ...{ height, width, kernelHeight, kernelWidth, strideHeight, strideWidth, dilationHeight, dilationWidth },
+    ...{ padTop, padLeft, padBottom, padRight },
+  };
+}
+
 /** The weight times the factors of its outputs, made in float64 and rounded once. */
 function writeScaledWeight(convolution: Convolution, { scale }: Affine, target: Float32Array): void {
-  const { geometry, weight, layout, factor } = convolution;
+  const { geometry, weight, layout, transposed, factor } = convolution;
   writeFloat32(weight, target);
   if (!scale && factor === 1) return;
-  const outputs = geometry.outChannels;
+  const outputs = outChannelsOf(convolution);
   const factors = Float64Array.from({ length: outputs }, (_, o) => factor * (scale ? scale[o]! : 1));
+  if (transposed) {
+    // [i][outputs of its group][y][x]
+    const ownOutputs = outputs / geometry.groups;
+    const groupInputs = geometry.outChannels / geometry.groups;
+    const taps = geometry.kernelHeight * geometry.kernelWidth;
+    for (let at = 0; at < target.length; at++) {
+      const pair = Math.floor(at / taps);
+      const group = Math.floor(pair / ownOutputs / groupInputs);
+      target[at] = target[at]! * factors[group * ownOutputs + (pair % ownOutputs)]!;
+    }
+    return;
+  }
   const run = layout === "oihw" ? target.length / outputs : 1; // elements of one output side by side
   for (let at = 0, o = 0; at < target.length; o = (o + 1) % outputs) {
     const by = factors[o]!;
@@ -156,7 +256,14 @@ function checkLargest(node: GraphNode, weights: Float32Array, limit: number | un
  * Turns weights to HWIO, then packs them. Fresh memory costs more than the work in it: where they are turned twice, they pass
  * through their final place if it is large enough (float16 ones need half).
  */
-function packingOf({ geometry: g, weight, layout }: Convolution, plan: ConvPlan): Packing {
+export function packingOf(
+  {
+    geometry: g,
+    weight,
+    layout,
+  }: Pick<Convolution, "geometry" | "layout"> & { readonly weight: { readonly shape: readonly number[] } },
+  plan: ConvPlan,
+): Packing {
   const count = elementCount(weight.shape);
   if (layout === "hwio") return { roomWords: count, calls: plan.pack };
   const [inputs, taps] = [g.inChannels / g.groups, g.kernelHeight * g.kernelWidth];
@@ -199,8 +306,4 @@ function constantOperand(lowering: Lowering, node: GraphNode, index: number): Na
   const constant = lowering.graph.constants.get(name);
   if (constant) return constant;
   throw lacking(node, index === 1 ? "constant weights" : "a constant bias", `"${name}", which is computed`);
-}
-
-function lacking(node: GraphNode, expected: string, received: string): UserError {
-  return new UserError({ expected: `${expected} in node "${node.name}" (${node.op})`, received });
 }

@@ -135,3 +135,21 @@ export function repeated(
 export function repeatedTensor(lowering: Lowering, node: GraphNode, x: Tensor, shape: readonly number[]): Tensor {
   return repeated(lowering, node, { shape: x.shape, source: x }, shape, x.layout).source as Tensor;
 }
+
+/** Input number `input` of a node, in the order of its own shape. */
+export function rowMajorOperand(lowering: Lowering, node: GraphNode, input: number): Operand {
+  const name = node.inputs[input]!;
+  const rank = (lowering.graph.constants.get(name)?.shape ?? lowering.shapeOf(name)).length;
+  return operandOf(lowering, node, name, rank, false);
+}
+
+/** What a step says that it reads, of operands of either kind. */
+export function operandsOfStep(operands: readonly Operand[]): {
+  readonly reads: readonly Tensor[];
+  readonly constants: readonly Constant[];
+} {
+  return {
+    reads: operands.flatMap(({ source }) => ("buffer" in source ? [source] : [])),
+    constants: operands.flatMap(({ source }) => ("buffer" in source ? [] : [source])),
+  };
+}

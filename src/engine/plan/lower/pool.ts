@@ -1,8 +1,10 @@
-import { UserError } from "../../../core/errors.js";
+import type { KernelCall, Pointer } from "../../../backend/backend.js";
+import { elementCount } from "../../../core/named-arrays.js";
 import { intAttribute, intsAttribute } from "../../../graph/attributes.js";
 import type { GraphNode } from "../../../graph/graph.js";
+import { refuse } from "../../../graph/operators/operator.js";
 import { windowOf } from "../../../graph/window.js";
-import { extents } from "../step.js";
+import { extents, type Tensor } from "../step.js";
 import type { Lowering } from "./context.js";
 
 export function lowerGlobalAveragePool(lowering: Lowering, node: GraphNode): void {
@@ -24,35 +26,14 @@ export function lowerGlobalAveragePool(lowering: Lowering, node: GraphNode): voi
   lowering.define(node.outputs[0]!, output);
 }
 
-/** MaxPool and AveragePool of images, with any window. */
-export function lowerPool(lowering: Lowering, node: GraphNode): void {
-  const shape = imageShape(lowering, node);
-  const { kernel, strides, dilations, pads } = windowOf(
-    node,
-    intsAttribute(node, "kernel_shape") ?? [],
-    shape.slice(2),
-  );
-  const [kernel_height, kernel_width] = kernel as [number, number];
-  const [stride_y, stride_x] = strides as [number, number];
-  const [dilation_y, dilation_x] = dilations as [number, number];
-  const [pad_y, pad_x, pad_bottom, pad_right] = pads as [number, number, number, number];
-  const window = { kernel_height, kernel_width, stride_y, stride_x, pad_y, pad_x, dilation_y, dilation_x };
-  const include_pad = intAttribute(node, "count_include_pad", 0);
-  emitPool(lowering, node, window, node.op === "MaxPool" ? undefined : { pad_bottom, pad_right, include_pad });
-}
-
-export function lowerGlobalMaxPool(lowering: Lowering, node: GraphNode): void {
-  const [, , height, width] = imageShape(lowering, node);
-  const none = { pad_y: 0, pad_x: 0, dilation_y: 1, dilation_x: 1 };
-  emitPool(
-    lowering,
-    node,
-    { kernel_height: height, kernel_width: width, stride_y: 1, stride_x: 1, ...none },
-    undefined,
-  );
-}
-
-interface PoolWindow {
+/** A window over two axes of [batch][in_height][in_width][channels], as the kernels count it. */
+interface Pass {
+  readonly batch: number;
+  readonly in_height: number;
+  readonly in_width: number;
+  readonly channels: number;
+  readonly out_height: number;
+  readonly out_width: number;
   readonly kernel_height: number;
   readonly kernel_width: number;
   readonly stride_y: number;
@@ -63,39 +44,158 @@ interface PoolWindow {
   readonly dilation_x: number;
 }
 
-/** @param average what an average needs besides; a maximum where it is undefined */
-function emitPool(
+/** What is in a window behind the input, which only averages ask for. */
+interface Behind {
+  readonly pad_bottom: number;
+  readonly pad_right: number;
+}
+
+type PoolCall = (x: Pointer, y: Pointer, pass: Pass, behind: Behind) => KernelCall;
+
+const pools: Readonly<Record<string, (node: GraphNode) => PoolCall>> = {
+  MaxPool: () => (x, y, pass) => ({ kernel: "max_pool_forward", args: { x, y, ...pass } }),
+  AveragePool: (node) => {
+    const include_pad = intAttribute(node, "count_include_pad", 0);
+    return (x, y, pass, behind) => ({
+      kernel: "average_pool_forward",
+      args: { x, y, ...pass, ...behind, include_pad },
+    });
+  },
+  LpPool: (node) => {
+    const power = intAttribute(node, "p", 2);
+    return (x, y, pass) => ({ kernel: "lp_pool_forward", args: { x, y, ...pass, power } });
+  },
+};
+
+/** MaxPool (with its places), AveragePool and LpPool over one to three axes, with any window. */
+export function lowerPool(lowering: Lowering, node: GraphNode): void {
+  const input = lowering.channelsLast(lowering.tensor(node.inputs[0]!, node));
+  const spatial = input.shape.slice(2);
+  const kernel = intsAttribute(node, "kernel_shape") ?? [];
+  const { strides, dilations, pads } = windowOf(node, kernel, spatial);
+  const window = kernel.map((size, axis): AxisWindow => {
+    const [pad, end] = [pads![axis]!, pads![axis + kernel.length]!];
+    return { kernel: size, stride: strides[axis]!, dilation: dilations[axis]!, pad, end };
+  });
+  const call = poolCall(lowering, node);
+  const outputs = lowering.shapeOf(node.outputs[0]!).slice(2);
+  const passes = passesOf(input.shape, outputs, window);
+  if (node.outputs[1] && lowering.graph.uses.has(node.outputs[1])) lowerPlaces(lowering, node, input, passes);
+  lowering.define(node.outputs[0]!, emitPasses(lowering, node, input, passes, call));
+}
+
+/** GlobalMaxPool and GlobalLpPool: all positions are one window. */
+export function lowerGlobalPool(lowering: Lowering, node: GraphNode): void {
+  const input = lowering.channelsLast(lowering.tensor(node.inputs[0]!, node));
+  const positions = elementCount(input.shape.slice(2));
+  const all: AxisWindow = { kernel: positions, stride: 1, dilation: 1, pad: 0, end: 0 };
+  const passes = passesOf([...input.shape.slice(0, 2), positions], [1], [all]);
+  const call = poolCall(lowering, { ...node, op: node.op.replace("Global", "") });
+  lowering.define(node.outputs[0]!, emitPasses(lowering, node, input, passes, call));
+}
+
+function poolCall(lowering: Lowering, node: GraphNode): PoolCall {
+  const power = intAttribute(node, "p", 2);
+  if (node.op === "LpPool" && !(power >= 1 && power <= 64)) {
+    refuse(lowering.context(node), "a norm p from 1 to 64", String(power));
+  }
+  return pools[node.op]!(node);
+}
+
+interface AxisWindow {
+  readonly kernel: number;
+  readonly stride: number;
+  readonly dilation: number;
+  readonly pad: number;
+  readonly end: number;
+}
+
+const whole: AxisWindow = { kernel: 1, stride: 1, dilation: 1, pad: 0, end: 0 };
+
+type PoolPass = Pass & Behind & { readonly outShape: readonly number[] };
+
+/** One axis is an image of height 1. Of three, the last two go first, then the first: maxima, means and norms of boxes are those of their slices'. */
+function passesOf(
+  shape: readonly number[],
+  outputs: readonly number[],
+  window: readonly AxisWindow[],
+): readonly PoolPass[] {
+  const [batch, channels, ...sizes] = shape as [number, number, ...number[]];
+  const pass = (
+    n: number,
+    input: readonly number[],
+    output: readonly number[],
+    [y, x]: readonly AxisWindow[],
+    out: readonly number[],
+  ): PoolPass => ({
+    ...{ batch: n, in_height: input[0]!, in_width: input[1]!, channels, out_height: output[0]!, out_width: output[1]! },
+    ...{ kernel_height: y!.kernel, kernel_width: x!.kernel, stride_y: y!.stride, stride_x: x!.stride },
+    ...{ pad_y: y!.pad, pad_x: x!.pad, dilation_y: y!.dilation, dilation_x: x!.dilation },
+    ...{ pad_bottom: y!.end, pad_right: x!.end, outShape: [batch, channels, ...out] },
+  });
+  if (sizes.length === 1) return [pass(batch, [1, ...sizes], [1, ...outputs], [whole, ...window], outputs)];
+  if (sizes.length === 2) return [pass(batch, sizes, outputs, window, outputs)];
+  const [depth, ...image] = sizes as [number, ...number[]];
+  const [outDepth, ...outImage] = outputs as [number, ...number[]];
+  const area = elementCount(outImage);
+  return [
+    pass(batch * depth, image, outImage, window.slice(1), [depth, ...outImage]),
+    pass(batch, [depth, area], [outDepth, area], [window[0]!, whole], outputs),
+  ];
+}
+
+function emitPasses(
   lowering: Lowering,
   node: GraphNode,
-  window: PoolWindow,
-  average: { readonly pad_bottom: number; readonly pad_right: number; readonly include_pad: number } | undefined,
-): void {
-  const value = node.outputs[0]!;
-  const input = lowering.channelsLast(lowering.tensor(node.inputs[0]!, node));
-  const output = lowering.create(value, lowering.shapeOf(value));
-  const [batch, channels, in_height, in_width] = imageShape(lowering, node);
-  const [out_height, out_width] = output.shape.slice(2) as [number, number];
-  const sizes = { batch, in_height, in_width, channels, out_height, out_width, ...window };
+  input: Tensor,
+  passes: readonly PoolPass[],
+  call: PoolCall,
+): Tensor {
+  return passes.reduce((from, { outShape, pad_bottom, pad_right, ...pass }, i) => {
+    const shape = i === passes.length - 1 ? lowering.shapeOf(node.outputs[0]!) : outShape;
+    const output = lowering.create(node.outputs[0]!, shape);
+    return lowering.emit({
+      name: node.name,
+      op: node.op,
+      algorithm: call(0, 0, pass, { pad_bottom, pad_right }).kernel.replace("_forward", ""),
+      reads: [from],
+      output,
+      calls: (at) => [call(at.of(from.buffer), at.of(output.buffer), pass, { pad_bottom, pad_right })],
+    });
+  }, input);
+}
+
+/** Whole numbers that a float32 holds. */
+const mostCounted = 2 ** 24;
+
+/** MaxPool's second output: where in the flattened input each maximum stands. */
+function lowerPlaces(lowering: Lowering, node: GraphNode, input: Tensor, passes: readonly PoolPass[]): void {
+  const value = node.outputs[1]!;
+  if (passes.length > 1) refuse(lowering.context(node), "Indices of one or two axes", `${passes.length + 1} axes`);
+  if (input.buffer.words > mostCounted) {
+    refuse(
+      lowering.context(node),
+      `Indices up to ${mostCounted}, as float32 holds them`,
+      `${input.buffer.words} elements`,
+    );
+  }
+  const { outShape, pad_bottom: _bottom, pad_right: _right, ...pass } = passes[0]!;
+  const output = lowering.create(value, outShape);
   lowering.emit({
     name: node.name,
     op: node.op,
-    algorithm: average ? "average_pool" : "max_pool",
+    algorithm: "max_pool_index",
     reads: [input],
     output,
-    calls: (at) => {
-      const args = { x: at.of(input.buffer), y: at.of(output.buffer), ...sizes };
-      if (average) return [{ kernel: "average_pool_forward", args: { ...args, ...average } }];
-      return [{ kernel: "max_pool_forward", args }];
-    },
+    calls: (at) => [
+      {
+        kernel: "max_pool_index_forward",
+        args: {
+          ...{ x: at.of(input.buffer), y: at.of(output.buffer), ...pass },
+          by_columns: intAttribute(node, "storage_order", 0),
+        },
+      },
+    ],
   });
   lowering.define(value, output);
-}
-
-function imageShape(lowering: Lowering, node: GraphNode): readonly [number, number, number, number] {
-  const shape = lowering.shapeOf(node.inputs[0]!);
-  if (shape.length === 4) return shape as [number, number, number, number];
-  throw new UserError({
-    expected: `images [N, C, H, W] in node "${node.name}" (${node.op})`,
-    received: `[${shape.join(", ")}]`,
-  });
 }

@@ -2,12 +2,16 @@ import { UserError } from "../../../core/errors.js";
 import type { GraphNode } from "../../../graph/graph.js";
 import type { FusedOp } from "../fusion.js";
 import { binaryLowerings } from "./binary.js";
+import { lowerComputedConvolution } from "./computed-convolution.js";
 import { lowerConcat } from "./concat.js";
 import type { Lowering } from "./context.js";
 import { lowerDepthToSpace, lowerSpaceToDepth } from "./depth.js";
 import { elementwiseLowerings } from "./elementwise.js";
 import { lowerGather, lowerGatherElements } from "./gather.js";
+import { lowerGridSample } from "./grid-sample.js";
 import { lacking } from "./lacking.js";
+import { lowerGemm, lowerMatMul } from "./matmul.js";
+import { lowerNonMaxSuppression } from "./non-max-suppression.js";
 import {
   lowerGroupNormalization,
   lowerInstanceNormalization,
@@ -16,10 +20,13 @@ import {
   lowerLpNormalization,
   lowerMeanVarianceNormalization,
 } from "./normalize.js";
-import { lowerPad, lowerResize } from "./places.js";
-import { lowerGlobalAveragePool, lowerGlobalMaxPool, lowerPool } from "./pool.js";
+import { lowerPad } from "./pad.js";
+import { lowerGlobalAveragePool, lowerGlobalPool, lowerPool } from "./pool.js";
 import { lowerArgExtreme, reduceLowerings } from "./reduce.js";
 import { lowerExpand, lowerTile } from "./repeat.js";
+import { lowerResize } from "./resize.js";
+import { lowerGatherND, lowerScatterElements, lowerScatterND } from "./scatter.js";
+import { lowerCumSum, lowerTopK } from "./select.js";
 import { lowerIdentity, lowerReshape } from "./shape.js";
 import { lowerSlice, lowerSplit } from "./slice.js";
 import { lowerSoftmax } from "./softmax.js";
@@ -40,14 +47,21 @@ const lowerings: Readonly<Record<string, (lowering: Lowering, node: GraphNode) =
   Cast: lowerCast,
   CastLike: lowerCast,
   Concat: lowerConcat,
+  Conv: lowerComputedConvolution,
+  ConvTranspose: lowerComputedConvolution,
+  CumSum: lowerCumSum,
   DepthToSpace: lowerDepthToSpace,
   Dropout: lowerIdentity,
   Expand: lowerExpand,
   Flatten: lowerReshape,
   Gather: lowerGather,
   GatherElements: lowerGatherElements,
+  GatherND: lowerGatherND,
+  Gemm: lowerGemm,
   GlobalAveragePool: lowerGlobalAveragePool,
-  GlobalMaxPool: lowerGlobalMaxPool,
+  GlobalLpPool: lowerGlobalPool,
+  GlobalMaxPool: lowerGlobalPool,
+  GridSample: lowerGridSample,
   GroupNormalization: lowerGroupNormalization,
   Identity: lowerIdentity,
   InstanceNormalization: lowerInstanceNormalization,
@@ -55,25 +69,32 @@ const lowerings: Readonly<Record<string, (lowering: Lowering, node: GraphNode) =
   LayerNormalization: lowerLayerNormalization,
   LogSoftmax: lowerSoftmax,
   LpNormalization: lowerLpNormalization,
+  LpPool: lowerPool,
+  MatMul: lowerMatMul,
   MaxPool: lowerPool,
   MeanVarianceNormalization: lowerMeanVarianceNormalization,
+  NonMaxSuppression: lowerNonMaxSuppression,
   Pad: lowerPad,
   RMSNormalization: lowerLayerNormalization,
   Reshape: lowerReshape,
   Resize: lowerResize,
+  Scatter: lowerScatterElements,
+  ScatterElements: lowerScatterElements,
+  ScatterND: lowerScatterND,
   Slice: lowerSlice,
   Softmax: lowerSoftmax,
   SpaceToDepth: lowerSpaceToDepth,
   Split: lowerSplit,
   Squeeze: lowerReshape,
   Tile: lowerTile,
+  TopK: lowerTopK,
   Transpose: lowerTranspose,
   Unsqueeze: lowerReshape,
   Upsample: lowerResize,
   Where: lowerWhere,
 };
 
-const fusedOperators = ["BatchNormalization", "Conv", "Gemm", "MatMul", "Relu"];
+const fusedOperators = ["BatchNormalization", "Relu"];
 
 /** @throws UserError naming the node and its operator where the engine lacks it. */
 export function lower(lowering: Lowering, op: FusedOp): void {

@@ -3,12 +3,13 @@ import { isInteger } from "../../../graph/evaluate/tensor64.js";
 import type { GraphNode } from "../../../graph/graph.js";
 import type { Addresses, Step, Tensor } from "../step.js";
 import type { Lowering } from "./context.js";
+import { lacking } from "./lacking.js";
 
 /** Whole numbers are float32 words: exact below this. */
 const limit = 2 ** 24;
 
 /** Operators whose integer result may be larger than their operands. */
-const growing = new Set("Add,Mul,Pow,ReduceL1,ReduceProd,ReduceSum,ReduceSumSquare,Sub,Sum".split(","));
+const growing = new Set("Add,CumSum,Mul,Pow,ReduceL1,ReduceProd,ReduceSum,ReduceSumSquare,Sub,Sum".split(","));
 
 /** Whether a node's result is of whole numbers that may leave what float32 holds exactly. */
 export function mayGrow(lowering: Lowering, node: GraphNode): boolean {
@@ -33,4 +34,10 @@ export function wholeCheck(
       },
     ],
   };
+}
+
+/** @throws UserError for a node of whole numbers whose result goes by way of others: those are not looked at. */
+export function refuseWhole(lowering: Lowering, node: GraphNode, input: number): void {
+  const dtype = lowering.graph.dtypes.get(node.inputs[input]!) ?? "f32";
+  if (isInteger(dtype)) throw lacking(node, "floating-point numbers", dtype);
 }
