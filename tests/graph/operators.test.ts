@@ -6,9 +6,9 @@ import { writeOnnx } from "#repvgg/formats/onnx/model.js";
 import { inferShapes } from "#repvgg/graph/analyze/analyze.js";
 import { float, floats, int, ints, string } from "#repvgg/graph/attributes.js";
 import { int64, node, valueInfo } from "#repvgg/graph/build.js";
-import { erf } from "#repvgg/graph/operators/erf.js";
 import { evaluate } from "#repvgg/graph/evaluate/evaluate.js";
 import type { AttributeValue, Graph } from "#repvgg/graph/graph.js";
+import { erf } from "#repvgg/graph/operators/erf.js";
 import { defaultEnvelope, toOnnx } from "#repvgg/graph/to-onnx.js";
 import { normal, uniform, worstError } from "./support.js";
 

@@ -64,7 +64,8 @@ export function blockView(original: Graph): BlockView {
   const following: string[][] = [];
   for (const node of plan.graph.nodes) {
     const [name, source] = [node.outputs[0], node.inputs[0]];
-    const planned = regions.get(name);
+    const region = regions.get(name);
+    const planned = region && isComparable(node, region.weight.shape.length) ? region : undefined;
     const own = planned ? planned.nodes.map((inside) => nodes.get(inside)!) : [node];
     const kernel = (): Kernel | undefined => {
       if (!planned) return kernelOfNode(node, graph.initializers, shapes.get(source));
@@ -80,17 +81,21 @@ export function blockView(original: Graph): BlockView {
       following.at(-1)?.push(node.op);
       continue;
     }
-    const region = regionGraph(graph, own, source, name, shapes.get(source));
-    blocks.push({ name, source, geometry, region, kernel: () => kernel()! });
+    const nodesOfBlock = regionGraph(graph, own, source, name, shapes.get(source));
+    blocks.push({ name, source, geometry, region: nodesOfBlock, kernel: () => kernel()! });
     following.push([]);
   }
   return { graph, blocks, following };
 }
 
 function isLayer(node: GraphNode, graph: Graph): boolean {
-  if (node.domain !== "" || !["Conv", "Gemm", "MatMul"].includes(node.op)) return false;
   const rank = graph.initializers.get(node.inputs[1])?.shape.length;
-  return rank === (node.op === "Conv" ? 4 : 2) && (!node.inputs[2] || graph.initializers.has(node.inputs[2]));
+  return isComparable(node, rank) && (!node.inputs[2] || graph.initializers.has(node.inputs[2]));
+}
+
+/** Whether a node with a weight of that rank is a convolution over pictures, or a matrix. */
+function isComparable({ op, domain }: GraphNode, rank: number | undefined): boolean {
+  return domain === "" && (op === "Conv" ? rank === 4 : (op === "Gemm" || op === "MatMul") && rank === 2);
 }
 
 function regionGraph(
@@ -131,6 +136,7 @@ export function foldRegion(region: Graph): Kernel | undefined {
   const [planned, ...others] = plan.regions;
   if (!planned || others.length > 0 || plan.graph.nodes.length !== 1) return undefined;
   const [node] = plan.graph.nodes;
+  if (!isComparable(node, planned.weight.shape.length)) return undefined;
   const numbers = new Map([
     [node.inputs[1], inMemory(planned.weight)],
     [node.inputs[2], planned.bias],
