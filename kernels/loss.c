@@ -68,3 +68,17 @@ void softmax_forward_task(const softmax_forward_args *args, int task, int thread
     FOR_VECTORS(i, count, classes, store_lanes(y + i, load_lanes(y + i, count) * normalise, count););
   }
 }
+
+int log_softmax_forward_tasks(const log_softmax_forward_args *args) { return row_tasks(args->rows, 8 * args->classes); }
+void log_softmax_forward_task(const log_softmax_forward_args *args, int task, int thread) {
+  (void)thread;
+  const int classes = args->classes;
+  const span part = row_span(args->rows, 8 * classes, task);
+  for (int row = part.begin; row < part.end; row++) {
+    const float *x = F32(args->x) + (size_t)row * classes;
+    float *y = F32(args->y) + (size_t)row * classes;
+    const float max = row_max(x, classes), sum = exp_row(x, max, 0, classes);
+    const vf shift = splat(max), log_sum = splat(log_positive(sum));
+    FOR_VECTORS(i, count, classes, store_lanes(y + i, load_lanes(x + i, count) - shift - log_sum, count););
+  }
+}

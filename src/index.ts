@@ -27,7 +27,7 @@ export { type EvaluateOptions, type Evaluation, evaluate } from "./api/evaluate.
 export { withFeatures } from "./api/exchange/backbone.js";
 export { extractFeatures, type FeatureOptions } from "./api/exchange/extract-features.node.js";
 export { type FoldNetOptions, foldNet } from "./api/exchange/fold-net.js";
-export { foldVerified, type VerifiedFoldOptions } from "./api/exchange/fold-verified.node.js";
+export { type FoldVerification, foldVerified, type VerifiedFoldOptions } from "./api/exchange/fold-verified.node.js";
 export { loadNet } from "./api/exchange/load-net.node.js";
 export { type FileFormat, type Net, type NetSource, netOf } from "./api/exchange/net.js";
 export { saveNet } from "./api/exchange/save-net.node.js";
@@ -69,6 +69,7 @@ export {
 } from "./api/train.node.js";
 export {
   type Difference,
+  type OutputVerification,
   type ValueDifference,
   type Verification,
   type VerifyModelsOptions,

@@ -26,10 +26,11 @@ import paddle
 import repmlp
 import repvgg
 import spellings
+import traps
 import yolo
 
 kinds = {
-    "blocks": [acb, dbb, ecbsr, large_kernel, layouts, mobile, paddle, repmlp, repvgg, spellings, yolo],
+    "blocks": [acb, dbb, ecbsr, large_kernel, layouts, mobile, paddle, repmlp, repvgg, spellings, traps, yolo],
     "nets": [nets_classify, nets_dense, nets_exporters, nets_paddle],
 }
 

@@ -5,7 +5,7 @@ import { convolutionMap, identityMap, isRefusal, type LinearMap } from "../conv-
 import { sum } from "../conv-algebra/sum.js";
 import { UserError } from "../core/errors.js";
 import { toFloat64 } from "../core/named-arrays.js";
-import { batchNormEpsilon } from "../nn/architecture.js";
+import { epsilonOf } from "../nn/architecture.js";
 import { type BlockLayout, blockLayouts } from "../nn/layout.js";
 import type { Model } from "../nn/model.js";
 
@@ -65,7 +65,7 @@ export function blockAlgebra(model: Model, path: string, options: BlockAlgebraOp
   const inChannels = range(options.inChannels, layout.inChannels / layout.groups, "input");
   const view = (map: LinearMap, kernelSize: number): KernelView =>
     kernelView(map, layout, kernelSize, outChannels, inChannels);
-  if (model.form === "plain") {
+  if (model.form === "plain" || layout.folded) {
     const folded = convolution(model, layout, `${path}.rbr_reparam`, 3);
     return { path, outChannels, inChannels, branches: [], sum: view(folded, 3) };
   }
@@ -146,7 +146,7 @@ function batchNorm(model: Model, name: string) {
     beta: numbers(model, `${name}.bias`),
     mean: numbers(model, `${name}.running_mean`),
     variance: numbers(model, `${name}.running_var`),
-    epsilon: batchNormEpsilon,
+    epsilon: epsilonOf(model.architecture, name),
   });
 }
 

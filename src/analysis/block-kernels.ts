@@ -70,7 +70,7 @@ function shapes({ architecture }: Model): unknown {
 }
 
 function tellingBlocks({ architecture }: Model): readonly string[] {
-  const layouts = blockLayouts(architecture);
+  const layouts = blockLayouts(architecture).filter(({ folded }) => !folded);
   const stages = [...new Set(layouts.map(({ stage }) => stage))];
   return stages.map((stage) => {
     const own = layouts.filter((layout) => layout.stage === stage);

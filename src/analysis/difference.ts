@@ -8,12 +8,15 @@ export interface Difference {
   readonly relative: number;
   /** Numbers that are NaN or infinite on one side, or differently on both; they are in none of the figures above. */
   readonly nonFinite: number;
+  /** Numbers that are the same NaN or infinity on both sides: no difference, and no proof of anything. */
+  readonly sameNonFinite: number;
 }
 
 /** Gathers a {@link Difference} over any number of arrays. */
 export class DifferenceMeter {
   #count = 0;
   #nonFinite = 0;
+  #sameNonFinite = 0;
   #max = 0;
   #sum = 0;
   #scale = 0;
@@ -29,13 +32,20 @@ export class DifferenceMeter {
         if (difference > this.#max) this.#max = difference;
         this.#scale = Math.max(this.#scale, Math.abs(a));
         if (difference > max) max = difference;
-      } else if (!Object.is(a, b)) {
+      } else if (Object.is(a, b)) {
+        this.#sameNonFinite++;
+      } else {
         this.#nonFinite++;
         max = Number.POSITIVE_INFINITY;
       }
     }
     this.#count += reference.length;
     return max;
+  }
+
+  /** max |reference| */
+  get scale(): number {
+    return this.#scale;
   }
 
   get result(): Difference {
@@ -45,6 +55,7 @@ export class DifferenceMeter {
       meanAbsolute: this.#count > 0 ? this.#sum / this.#count : 0,
       relative: this.#scale > 0 ? this.#max / this.#scale : this.#max,
       nonFinite: this.#nonFinite,
+      sameNonFinite: this.#sameNonFinite,
     };
   }
 }

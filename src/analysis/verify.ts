@@ -1,9 +1,19 @@
-import { ShapeError } from "../core/errors.js";
 import { createSession, type Session, type SessionOptions, type SessionTensor } from "../engine/session.js";
 import type { Graph } from "../graph/graph.js";
+import { GroupMeter } from "./comparison/group-meter.js";
+import {
+  type ComparedOutput,
+  checkShapes,
+  OutputComparison,
+  type OutputVerification,
+} from "./comparison/output-comparison.js";
+import { noiseDraws, noiseOf, withNoise } from "./comparison/rounding-noise.js";
 import { pairValues, type ValuePair } from "./diagnosis/blocks.js";
 import { type Difference, DifferenceMeter } from "./difference.js";
+import { computedFromInputs } from "./from-inputs.js";
 import { referenceSession } from "./reference-session.js";
+
+export type { OutputVerification, Verdict } from "./comparison/output-comparison.js";
 
 export interface VerifyOptions {
   /** Kernels to run on. Without one the naive float64 evaluator runs, slowly; it has operators that the engine lacks. */
@@ -15,16 +25,34 @@ export interface VerifyOptions {
    * instead, and the reference's outputs.
    */
   readonly oneAtATime?: boolean;
-  /** Relative error from which two values count as parted (default 1e-4). */
+  /**
+   * Relative error from which two values count as parted. Default {@link thresholds} of the precision, and what the reference's own
+   * rounding explains is excused; a threshold that is given is taken at its word.
+   */
   readonly threshold?: number;
+  /** The precision in which the candidate's weights are stored (default f32): how far rounding may move the outputs. */
+  readonly precision?: "f32" | "f16";
+  /** Further inputs, tried as long as an output has not been reached: it was the same on all inputs, or finite on none. */
+  readonly further?: readonly InputBatch[];
   /** Inner values to compare one by one, by name in both graphs (default: {@link pairValues}). */
   readonly values?: readonly string[];
   /** Samples of the first batch on which they are compared (default 4): all values are kept in memory at once. */
   readonly valueSamples?: number;
 }
 
+/** Relative error from which outputs count as different, by the type in which the candidate's weights are stored: float16 has 11 bits. */
+export const thresholds = { f32: 1e-4, f16: 1e-2 } as const;
+
 /** A batch: one value where the graphs have one input, else values by input name. */
 export type VerifyInput = SessionTensor | Readonly<Record<string, SessionTensor>>;
+
+/** A batch of one kind of inputs: errors are judged kind by kind, so that large inputs do not hide what small ones show. */
+export class InputBatch {
+  constructor(
+    readonly kind: string,
+    readonly input: VerifyInput,
+  ) {}
+}
 
 /** The error of one inner value. */
 export interface ValueDifference extends Difference {
@@ -37,13 +65,20 @@ export interface ValueDifference extends Difference {
 export interface Verification {
   /** Images compared. */
   readonly samples: number;
-  /** Over all outputs and samples. */
+  /** Over all outputs and samples; `relative` is that of the worst output, by the scale of its worst channel. */
   readonly outputs: Difference;
+  /** Each output by itself. */
+  readonly byOutput: readonly OutputVerification[];
   /** Of the first output: samples whose largest logit is another. */
   readonly top1Disagreements: number;
   /** The sample with the largest absolute difference, counted over all batches; undefined where there is no difference. */
   readonly worstSample: { readonly index: number; readonly maxAbsolute: number } | undefined;
-  /** Outputs agree within the threshold, and all numbers are finite on both sides or on neither. */
+  /**
+   * `same`: every output is. `different`: one is. `unproven`: none is, but of some the comparison says nothing (not finite, constant,
+   * ill-conditioned).
+   */
+  readonly verdict: "same" | "different" | "unproven";
+  /** The verdict is `same`. */
   readonly agree: boolean;
   /** Inner values that both graphs compute, in the reference's order, on the first samples. */
   readonly values: readonly ValueDifference[];
@@ -60,45 +95,102 @@ export interface Verification {
 export async function verifyModels(
   reference: Graph,
   candidate: Graph,
-  inputs: Iterable<VerifyInput> | AsyncIterable<VerifyInput>,
+  inputs: Iterable<VerifyInput | InputBatch> | AsyncIterable<VerifyInput | InputBatch>,
   options: VerifyOptions,
 ): Promise<Verification> {
-  const { threshold = 1e-4 } = options;
-  const outputs = new OutputComparison();
-  let first: VerifyInput | undefined;
-  if (options.oneAtATime) {
-    const kept: VerifyInput[] = [];
-    for await (const input of inputs) kept.push(input);
-    [first] = kept;
-    const run = (graph: Graph): SessionTensor[][] => {
-      const session = open(graph, [], options);
-      try {
-        return kept.map((input) => ordered(session, session.run(input)));
-      } finally {
-        session.dispose();
-      }
-    };
-    const expected = run(reference);
-    run(candidate).forEach((received, i) => void outputs.push(expected[i]!, received));
-  } else {
-    await withSessions(reference, candidate, options, { reference: [], candidate: [] }, async (a, b) => {
-      for await (const input of inputs) {
-        first ??= input;
-        outputs.push(ordered(a, a.run(input)), ordered(b, b.run(input)));
-      }
+  const { precision = "f32", threshold = thresholds[precision], further = [] } = options;
+  const compared = comparedOutputs(reference, candidate);
+  const outputs = new OutputComparison(compared);
+  /** The first batch of each kind. */
+  const firsts = new Map<string, InputBatch>();
+  const compare = (batches: Parameters<typeof verifyModels>[2]): Promise<void> =>
+    runBoth(reference, candidate, batches, options, ({ kind, input }, expected, received) => {
+      if (!firsts.has(kind)) firsts.set(kind, new InputBatch(kind, input));
+      outputs.push(kind, expected, received);
     });
+  await compare(inputs);
+  if (further.length > 0 && outputs.unreached) await compare(further);
+
+  let noise: OutputComparison | undefined;
+  if (options.threshold === undefined && outputs.exceeds(threshold)) {
+    noise = new OutputComparison(compared);
+    for (let draw = 0; draw < 2 * noiseDraws; draw++) {
+      await runBoth(
+        reference,
+        withNoise(reference, noiseOf[precision], draw >> 1, draw % 2 === 0 ? 1 : -1),
+        firsts.values(),
+        options,
+        ({ kind }, expected, moved) => noise!.push(kind, expected, moved),
+      );
+    }
   }
+  const byOutput = outputs.judge(threshold, noise);
+  const verdicts = new Set(byOutput.map(({ verdict }) => verdict));
+  const verdict = verdicts.has("different")
+    ? "different"
+    : verdicts.size === 1 && verdicts.has("same")
+      ? "same"
+      : "unproven";
+
   const pairs =
     options.values?.map((name) => ({ reference: name, candidate: name })) ?? pairValues(reference, candidate);
+  const [first] = firsts.values();
   const values =
-    first === undefined || pairs.length === 0 ? [] : await compareValues(reference, candidate, first, pairs, options);
-  const result = outputs.result;
+    first === undefined || pairs.length === 0
+      ? []
+      : await compareValues(reference, candidate, first.input, pairs, options);
   return {
-    ...result,
-    agree: result.outputs.relative <= threshold && result.outputs.nonFinite === 0,
+    samples: outputs.samples,
+    outputs: outputs.overall(byOutput),
+    byOutput,
+    top1Disagreements: outputs.top1Disagreements,
+    worstSample: outputs.worstSample,
+    verdict,
+    agree: verdict === "same",
     values,
     firstParted: values.find((value) => value.parted)?.name,
   };
+}
+
+function comparedOutputs(reference: Graph, candidate: Graph): ComparedOutput[] {
+  const reached = computedFromInputs(reference);
+  return reference.outputs.map(({ name }, i) => {
+    return { name, candidateName: candidate.outputs[i]?.name ?? name, fromInputs: reached.has(name) };
+  });
+}
+
+type Compared = (batch: InputBatch, reference: SessionTensor[], candidate: SessionTensor[]) => void;
+
+async function runBoth(
+  reference: Graph,
+  candidate: Graph,
+  inputs: Parameters<typeof verifyModels>[2],
+  options: VerifyOptions,
+  compared: Compared,
+): Promise<void> {
+  const labelled = (input: VerifyInput | InputBatch): InputBatch =>
+    input instanceof InputBatch ? input : new InputBatch("", input);
+  if (!options.oneAtATime) {
+    await withSessions(reference, candidate, options, { reference: [], candidate: [] }, async (a, b) => {
+      for await (const each of inputs) {
+        const batch = labelled(each);
+        compared(batch, ordered(a, a.run(batch.input)), ordered(b, b.run(batch.input)));
+      }
+    });
+    return;
+  }
+  const kept: InputBatch[] = [];
+  for await (const input of inputs) kept.push(labelled(input));
+  const run = (graph: Graph): SessionTensor[][] => {
+    const session = open(graph, [], options);
+    try {
+      return kept.map(({ input }) => ordered(session, session.run(input)));
+    } finally {
+      session.dispose();
+    }
+  };
+  const expected = run(reference);
+  run(candidate).forEach((received, i) => void compared(kept[i]!, expected[i]!, received));
 }
 
 function compareValues(
@@ -108,7 +200,7 @@ function compareValues(
   pairs: readonly ValuePair[],
   options: VerifyOptions,
 ): Promise<ValueDifference[]> {
-  const { threshold = 1e-4, valueSamples = 4 } = options;
+  const { threshold = thresholds[options.precision ?? "f32"], valueSamples = 4 } = options;
   const samples = firstSamples(input, valueSamples);
   const features = {
     reference: pairs.map((pair) => pair.reference),
@@ -124,9 +216,22 @@ function compareValues(
       const meter = new DifferenceMeter();
       meter.push(own.data, other.data);
       const { result } = meter;
-      return { name, candidateName, ...result, parted: result.relative > threshold || result.nonFinite > 0 };
+      const parted = result.relative > threshold || result.nonFinite > 0 || hasPartedGroup(own, other, threshold);
+      return { name, candidateName, ...result, parted };
     });
   });
+}
+
+/** Errors of a channel below this share of the whole value are taken for rounding noise, which is not measured inside. */
+const noiseInside = 2 ** -18;
+
+/** Some channel is apart by its own scale. */
+function hasPartedGroup(reference: SessionTensor, candidate: SessionTensor, threshold: number): boolean {
+  const meter = new GroupMeter(reference.shape);
+  meter.push(reference.shape, reference.data, candidate.data);
+  const groups = [...meter.groups()];
+  const whole = groups.reduce((most, { scale }) => Math.max(most, scale), 0);
+  return groups.some(({ error, scale }) => error > threshold * scale && error > noiseInside * whole);
 }
 
 type Runnable = Pick<Session, "outputNames" | "run" | "dispose">;
@@ -177,62 +282,4 @@ function isTensor(input: VerifyInput): input is SessionTensor {
 
 function ordered(session: Runnable, outputs: Readonly<Record<string, SessionTensor>>): SessionTensor[] {
   return session.outputNames.map((name) => outputs[name]!);
-}
-
-/** Compares outputs by position: folding and exporting may rename them. */
-class OutputComparison {
-  readonly #meter = new DifferenceMeter();
-  #samples = 0;
-  #top1Disagreements = 0;
-  #worst: { index: number; maxAbsolute: number } | undefined;
-
-  push(reference: readonly SessionTensor[], candidate: readonly SessionTensor[]): void {
-    if (reference.length !== candidate.length) {
-      throw new ShapeError({ expected: `${reference.length} outputs`, received: `${candidate.length}` });
-    }
-    const samples = reference[0]!.shape[0] ?? 1;
-    reference.forEach((output, index) => {
-      const other = candidate[index]!;
-      checkShapes(`output ${index}`, output.shape, other.shape);
-      const rows = output.shape[0] === samples ? samples : 1; // a detector's boxes are not samples
-      for (let sample = 0; sample < rows; sample++) {
-        const [a, b] = [row(output, sample, rows), row(other, sample, rows)];
-        this.#difference(this.#samples + sample, this.#meter.push(a, b));
-        if (index === 0 && argmax(a) !== argmax(b)) this.#top1Disagreements++;
-      }
-    });
-    this.#samples += samples;
-  }
-
-  #difference(index: number, maxAbsolute: number): void {
-    if (maxAbsolute > (this.#worst?.maxAbsolute ?? 0)) this.#worst = { index, maxAbsolute };
-  }
-
-  get result(): Pick<Verification, "samples" | "outputs" | "top1Disagreements" | "worstSample"> {
-    return {
-      samples: this.#samples,
-      outputs: this.#meter.result,
-      top1Disagreements: this.#top1Disagreements,
-      worstSample: this.#worst,
-    };
-  }
-}
-
-function row({ data }: SessionTensor, index: number, rows: number): Float32Array {
-  const width = data.length / rows;
-  return data.subarray(index * width, (index + 1) * width);
-}
-
-function argmax(values: Float32Array): number {
-  let best = 0;
-  for (let i = 1; i < values.length; i++) if (values[i]! > values[best]!) best = i;
-  return best;
-}
-
-function checkShapes(what: string, reference: readonly number[], candidate: readonly number[]): void {
-  if (`${reference}` === `${candidate}`) return;
-  throw new ShapeError({
-    expected: `${what} of shape [${reference}], as the reference has it`,
-    received: `[${candidate}]`,
-  });
 }

@@ -12,7 +12,7 @@ import { graphInput } from "./input.js";
 import { spreadOver } from "./spread-over.js";
 
 export type { Difference } from "../analysis/difference.js";
-export type { ValueDifference, Verification } from "../analysis/verify.js";
+export type { OutputVerification, ValueDifference, Verdict, Verification } from "../analysis/verify.js";
 
 export interface VerifyModelsOptions extends CompareOptions, ComputeOptions, OpenOptions {
   /**

@@ -2,11 +2,12 @@ import { basename } from "node:path";
 import { Command } from "commander";
 import { testSet } from "../api/datasets.node.js";
 import { evaluate } from "../api/evaluate.node.js";
-import { loadModel } from "../api/model-files.node.js";
 import { evaluationReport } from "../api/reports/evaluation-page.js";
 import { mistakePictures } from "../api/reports/mistake-pictures.node.js";
+import { epsilonOf, epsilonOption } from "./exchange-options.js";
 import { percent, plural } from "./format.js";
 import { htmlOption, writeReport } from "./html.js";
+import { readModel } from "./net-facts.js";
 import { type ComputeOptions, strictOption, withComputeOptions } from "./options.js";
 import { askedPreprocessing, type PreprocessingOptions, withPreprocessingOptions } from "./preprocessing-options.js";
 import { Terminal } from "./terminal.js";
@@ -14,6 +15,7 @@ import { Terminal } from "./terminal.js";
 interface Options extends ComputeOptions, PreprocessingOptions {
   readonly strict?: boolean;
   readonly html?: string;
+  readonly batchNormEpsilon?: number;
 }
 
 export function evalCommand(): Command {
@@ -26,6 +28,8 @@ export function evalCommand(): Command {
         .argument("<data>", 'folder (its test split where it has one), "fashion-mnist" or "fashion-mnist-subset"')
         .optionsGroup("Data:")
         .addOption(strictOption())
+        .optionsGroup("Source:")
+        .addOption(epsilonOption())
         .optionsGroup("Report:")
         .addOption(htmlOption()),
     ),
@@ -34,7 +38,7 @@ export function evalCommand(): Command {
 
 async function run(path: string, data: string, options: Options): Promise<void> {
   const terminal = new Terminal(options);
-  const model = await loadModel(path);
+  const { model, source } = await readModel(path, epsilonOf(options), terminal);
   const preprocessing = askedPreprocessing(options);
   const dataset = await testSet(data, options);
   const result = await evaluate(model, dataset, {
@@ -52,7 +56,7 @@ async function run(path: string, data: string, options: Options): Promise<void> 
     const pictures = await mistakePictures(dataset, result.mistakes);
     await writeReport(options.html, evaluationReport(about, result, pictures, [`repvgg eval ${path} ${data}`]));
   }
-  terminal.result({ ...result, ...(options.html !== undefined && { html: options.html }) }, () =>
+  terminal.result({ ...result, source, ...(options.html !== undefined && { html: options.html }) }, () =>
     [
       terminal.table(
         ["class", "recall", "most often taken for"],

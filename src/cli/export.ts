@@ -1,10 +1,13 @@
 import { Command, Option } from "commander";
+import { describeStatistics } from "../analysis/diagnosis/statistics.js";
 import { withFeatures } from "../api/exchange/backbone.js";
+import { lostInContainer } from "../api/exchange/encode-net.js";
 import { foldVerified } from "../api/exchange/fold-verified.node.js";
 import { loadNet } from "../api/exchange/load-net.node.js";
 import type { Net } from "../api/exchange/net.js";
 import { netParameters } from "../api/exchange/net-parameters.js";
 import { outputFormat, type SaveOptions, saveNet } from "../api/exchange/save-net.node.js";
+import { netWarnings } from "../api/net-warnings.js";
 import { UserError } from "../core/errors.js";
 import { parseScheme, type Scheme, schemes } from "../formats/names/schemes.js";
 import type { Form } from "../nn/architecture.js";
@@ -54,8 +57,12 @@ async function run(path: string, options: Options): Promise<void> {
   const whole = await inForm(loaded, path, options);
   const net = backbone ? withoutModel(whole, options) : whole;
   await saveNet(net, options.output, saveOptions(options, scheme));
+  const warnings = [...describeStatistics(netWarnings(net)), ...lostInContainer(net, format)];
+  for (const line of warnings) terminal.say(`! ${line}`);
   const facts = {
     output: options.output,
+    source: loaded.source,
+    warnings,
     form: net.source.form ?? null,
     nodes: net.graph.nodes.length,
     parameters: netParameters(net),
@@ -79,9 +86,9 @@ async function inForm(net: Net, path: string, { form, ...options }: Options): Pr
 }
 
 /** The net as a graph that returns inner values. */
-function withoutModel({ graph, model, envelope, source }: Net, { features, head }: Options): Net {
+function withoutModel({ graph, model, envelope, source, rest }: Net, { features, head }: Options): Net {
   const names = features ?? [lastStage(graph, model !== undefined)];
-  return { graph: withFeatures(graph, names, { head }), source, ...(envelope && { envelope }) };
+  return { graph: withFeatures(graph, names, { head }), source, ...(envelope && { envelope }), ...(rest && { rest }) };
 }
 
 function lastStage(graph: Net["graph"], known: boolean): string {

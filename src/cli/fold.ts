@@ -1,11 +1,13 @@
 import { Command, Option } from "commander";
-import { checkStatistics, describeStatistics } from "../analysis/diagnosis/statistics.js";
+import { describeStatistics } from "../analysis/diagnosis/statistics.js";
+import { lostInContainer } from "../api/exchange/encode-net.js";
 import { foldNet } from "../api/exchange/fold-net.js";
-import { foldVerified } from "../api/exchange/fold-verified.node.js";
+import { type FoldVerification, foldVerified } from "../api/exchange/fold-verified.node.js";
 import { withNet } from "../api/exchange/load-net.node.js";
 import { type Net, netOf } from "../api/exchange/net.js";
 import { netParameters } from "../api/exchange/net-parameters.js";
 import { outputFormat, saveNet } from "../api/exchange/save-net.node.js";
+import { netWarnings } from "../api/net-warnings.js";
 import { type RecalibrationEffect, recalibrate, recalibrationEffect } from "../api/recalibrate.node.js";
 import { UserError } from "../core/errors.js";
 import { describeFold, type FoldReport } from "../graph/fold/report.js";
@@ -44,7 +46,7 @@ export function foldCommand(): Command {
           ).argParser(number(0)),
         )
         .option("--report", "list every region that folded, and every node that did not, with the reason")
-        .option("--no-verify", "do not compare both forms on random inputs")
+        .option("--no-verify", "do not prove that the outputs stay the same")
         .option(
           "--recalibrate <data>",
           "first re-estimate the BatchNorm statistics over these (training) pictures; says what it does to the accuracy on their test split",
@@ -66,7 +68,7 @@ async function foldTo(path: string, loaded: Net, options: Options, terminal: Ter
     options.recalibrate === undefined
       ? { net: loaded, effect: undefined }
       : await recalibrated(loaded, options.recalibrate, options, terminal);
-  const warnings = net.model ? describeStatistics(checkStatistics(net.model)) : [];
+  const warnings = describeStatistics(netWarnings(net));
   for (const line of warnings) terminal.say(`! ${line}`);
   const worthChecking = options.verify && net.source.form !== "plain";
   const { maxCost, precision } = options;
@@ -76,10 +78,22 @@ async function foldTo(path: string, loaded: Net, options: Options, terminal: Ter
   const { net: folded, report, verification } = result;
   if (report.regions.length === 0) terminal.say(`${path} has nothing to fold; it is copied.`);
   await saveNet(folded, options.output, precision === undefined ? {} : { precision });
+  for (const line of lostInContainer(folded, outputFormat(options.output))) {
+    warnings.push(line);
+    terminal.say(`! ${line}`);
+  }
   const nodes = { before: net.graph.nodes.length, after: folded.graph.nodes.length };
   const parameters = { before: netParameters(net), after: netParameters(folded) };
   const recalibratedOn = net.model?.metadata.provenance["recalibratedOn"] ?? null;
-  const facts = { output: options.output, nodes, parameters, recalibratedOn, recalibration: effect ?? null, warnings };
+  const facts = {
+    output: options.output,
+    source: loaded.source,
+    nodes,
+    parameters,
+    recalibratedOn,
+    recalibration: effect ?? null,
+    warnings,
+  };
   terminal.result({ ...facts, report, verification }, () => {
     const lines = [
       `${options.output}: ${nodes.before} nodes became ${nodes.after}, ${wholeCount(parameters.before)} parameters became ${wholeCount(parameters.after)}`,
@@ -91,13 +105,33 @@ async function foldTo(path: string, loaded: Net, options: Options, terminal: Ter
         : "";
       lines.push(`BatchNorm statistics of ${recalibratedOn}${change}`);
     }
-    if (verification) {
-      lines.push(
-        `same outputs on ${plural(verification.samples, "random input")}: max |Δ| ${shortNumber(verification.outputs.maxAbsolute)}, relative ${shortNumber(verification.outputs.relative)}`,
-      );
-    }
+    if (verification) lines.push(...proofLines(verification, options.precision));
     return lines.join("\n");
   });
+}
+
+/** What was run, what was proven by its parts, and what the run does not prove. */
+function proofLines(verification: FoldVerification, precision: "f32" | "f16" | undefined): string[] {
+  const { samples, outputs, regions, changed, notRun, remarks } = verification;
+  const halves = precision === "f16" || regions.some(({ storedAs }) => storedAs === "f16");
+  const tolerance = halves ? " (float16 weights: up to 0.01 counts as the same)" : "";
+  const largest = regions.reduce((most, { ofBound }) => Math.max(most, ofBound), 0);
+  const rest =
+    changed === undefined ? "everything else is unchanged" : `the rest is compared by its outputs alone (${changed})`;
+  return [
+    ...(notRun === undefined && remarks.length === 0
+      ? [
+          `same outputs on ${plural(samples, "random input")}: max |Δ| ${shortNumber(outputs.maxAbsolute)}, relative ${shortNumber(outputs.relative)}${tolerance}`,
+        ]
+      : []),
+    ...(regions.length > 0
+      ? [
+          `proven region by region in float64: ${plural(regions.length, "region")}, differences at most ${shortNumber(largest)} of what rounding the weights explains; ${rest}`,
+        ]
+      : []),
+    ...remarks.map((remark) => `! run as a whole on ${plural(samples, "random input")}: ${remark}`),
+    ...(notRun === undefined ? [] : [`not run as a whole: ${notRun}`]),
+  ];
 }
 
 function summary({ regions, refusals }: FoldReport): string {
@@ -127,5 +161,5 @@ async function recalibrated(
   const model = await recalibrate(net.model, data, { ...options, onImages: terminal.counting("recalibrate", "img") });
   const counting = { ...options, onImages: terminal.counting("eval", "img") };
   const effect = await recalibrationEffect(net.model, model, data, counting);
-  return { net: { ...netOf(model), source: net.source }, effect };
+  return { net: { ...net, ...netOf(model), source: net.source }, effect };
 }

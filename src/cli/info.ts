@@ -2,13 +2,16 @@ import { existsSync } from "node:fs";
 import { availableParallelism, cpus, totalmem } from "node:os";
 import { Command } from "commander";
 import { counts } from "../analysis/counts.js";
-import { checkStatistics, describeStatistics } from "../analysis/diagnosis/statistics.js";
+import { describeStatistics } from "../analysis/diagnosis/statistics.js";
 import { usingBackend } from "../api/backend.node.js";
+import { type FileContents, inspectFile } from "../api/exchange/inspect.node.js";
 import { loadNet } from "../api/exchange/load-net.node.js";
 import type { Net } from "../api/exchange/net.js";
 import { signature } from "../api/exchange/net-inputs.js";
 import { netParameters } from "../api/exchange/net-parameters.js";
+import { netWarnings } from "../api/net-warnings.js";
 import { nativeAbsence } from "../backend/native/native-backend.js";
+import { UserError } from "../core/errors.js";
 import { describeBlock } from "../nn/blocks/describe.js";
 import { blockDefinition, blockKinds } from "../nn/blocks/registry.js";
 import { architecture } from "../nn/build-architecture.js";
@@ -44,7 +47,8 @@ async function run(what: string | undefined, options: Options): Promise<void> {
   if (options.system) return system(terminal);
   if (what === undefined) return zoo(terminal);
   if (!existsSync(what) && !/[./\\]/.test(what)) return variant(terminal, what);
-  const net = await loadNet(what, options);
+  const net = await loadNet(what, options).catch((error: unknown) => foreignFile(terminal, what, error));
+  if (!net) return;
   if (net.model) modelFile(terminal, what, net, net.model);
   else graphFile(terminal, what, net);
 }
@@ -122,7 +126,7 @@ function modelFile(terminal: Terminal, path: string, net: Net, model: Model): vo
   const { preprocessing } = metadata;
   const macs = counts(architecture, preprocessing.size).macs[form];
   const parameters = netParameters(net);
-  const warnings = checkStatistics(model);
+  const warnings = netWarnings(net);
   terminal.result({ file: path, form, architecture, parameters, macs, ...metadata, source: net.source, warnings }, () =>
     [
       describeSource(path, net),
@@ -143,14 +147,49 @@ function graphFile(terminal: Terminal, path: string, net: Net): void {
   for (const { op } of graph.nodes) operators[op] = (operators[op] ?? 0) + 1;
   const parameters = netParameters(net);
   const { inputs, outputs, nodes } = graph;
-  terminal.result({ file: path, source, parameters, inputs, outputs, nodes: nodes.length, operators }, () => {
+  const warnings = netWarnings(net);
+  terminal.result({ file: path, source, parameters, inputs, outputs, nodes: nodes.length, operators, warnings }, () => {
     const inOrder = Object.entries(operators).sort(([, a], [, b]) => b - a);
     return [
       describeSource(path, net),
       `${plural(nodes.length, "node")}, ${wholeCount(parameters)} parameters and other constants`,
       signature(graph),
       inOrder.map(([op, count]) => `${count} ${op}`).join(", "),
+      ...describeStatistics(warnings).map((line) => `! ${line}`),
     ].join("\n");
+  });
+}
+
+/** Tensors that are named one by one. */
+const shownTensors = 8;
+
+/**
+ * What is in a file of weights that are no net of ours, and why they are not.
+ * @throws the error, where the file cannot be read at all.
+ */
+async function foreignFile(terminal: Terminal, path: string, error: unknown): Promise<undefined> {
+  if (!(error instanceof UserError)) throw error;
+  const contents = await inspectFile(path).catch(() => undefined);
+  if (!contents) throw error;
+  const reason = error.message;
+  terminal.result({ file: path, source: null, ...contents, reason }, () =>
+    [...describeContents(path, contents), `no net that this package reads by its weights: ${reason}`].join("\n"),
+  );
+}
+
+function describeContents(path: string, { format, weights }: FileContents): string[] {
+  const title = `${path}: ${format === "torch" ? "PyTorch checkpoint" : "safetensors"}`;
+  if (weights.length === 0) return [`${title} without tensors by name`];
+  return weights.flatMap(({ path: place, module, numbers, tensors }) => {
+    const types = [...new Set(tensors.map(({ type }) => type))].join(", ");
+    const where = place === "" ? "" : `, under ${place}`;
+    const names = tensors.slice(0, shownTensors).map(({ name, shape }) => `  ${name} [${shape.join(", ")}]`);
+    const more = tensors.length > shownTensors ? [`  and ${tensors.length - shownTensors} more`] : [];
+    return [
+      `${title}${where}${module ? `, a module ${module}` : ""}: ${plural(tensors.length, "tensor")}, ${wholeCount(numbers)} numbers (${types})`,
+      ...names,
+      ...more,
+    ];
   });
 }
 

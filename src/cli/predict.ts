@@ -1,9 +1,10 @@
 import { Command } from "commander";
-import { loadModel } from "../api/model-files.node.js";
 import { predictAll } from "../api/predict.node.js";
 import { UserError } from "../core/errors.js";
+import { epsilonOf, epsilonOption } from "./exchange-options.js";
 import { type Explained, explainPictures } from "./explained-pictures.js";
 import { percent } from "./format.js";
+import { readModel } from "./net-facts.js";
 import { type ComputeOptions, wholeNumber, withComputeOptions } from "./options.js";
 import { Terminal } from "./terminal.js";
 
@@ -12,6 +13,7 @@ interface Options extends ComputeOptions {
   readonly explain?: true | string;
   readonly class?: string;
   readonly stage?: number;
+  readonly batchNormEpsilon?: number;
 }
 
 const examples = `
@@ -39,7 +41,9 @@ export function predictCommand(): Command {
         "--stage <n>",
         "with --explain: the stage that is looked at (default: the last; earlier: finer)",
         wholeNumber(0),
-      ),
+      )
+      .optionsGroup("Source:")
+      .addOption(epsilonOption()),
   ).action(run);
 }
 
@@ -48,7 +52,7 @@ async function run(path: string, files: readonly string[], options: Options): Pr
   if (options.explain === undefined && (options.class !== undefined || options.stage !== undefined)) {
     throw new UserError({ expected: "--explain with --class and --stage", received: "no --explain" });
   }
-  const model = await loadModel(path);
+  const { model, source } = await readModel(path, epsilonOf(options), terminal);
   const predictions = await predictAll(model, files, options);
   const explained =
     options.explain === undefined ? undefined : await explainPictures(model, files, options.explain, options);
@@ -57,7 +61,7 @@ async function run(path: string, files: readonly string[], options: Options): Pr
     predictions: predictions[i]!,
     ...(explained && { explained: explained[i]! }),
   }));
-  terminal.result({ model: path, pictures }, () =>
+  terminal.result({ model: path, source, pictures }, () =>
     pictures
       .map(({ file, predictions, explained }) =>
         [file, ...predictions.map(bar), ...(explained ? [where(explained)] : [])].join("\n"),

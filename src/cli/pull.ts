@@ -4,6 +4,7 @@ import { outputFormat } from "../api/exchange/save-net.node.js";
 import { pull } from "../api/hub/pull.node.js";
 import { saveModel } from "../api/model-files.node.js";
 import type { Model } from "../nn/model.js";
+import { epsilonOption } from "./exchange-options.js";
 import { wholeCount } from "./format.js";
 import { interruptedCode, interruptible } from "./interrupt.js";
 import { withOutputOptions } from "./options.js";
@@ -13,6 +14,7 @@ interface Options extends OutputOptions {
   readonly output?: string;
   readonly revision?: string;
   readonly offline?: boolean;
+  readonly batchNormEpsilon?: number;
 }
 
 export function pullCommand(): Command {
@@ -29,6 +31,7 @@ export function pullCommand(): Command {
         "where the model goes: .safetensors, .pth or .onnx (default: its name with .safetensors)",
       )
       .option("--revision <name>", "branch, tag or commit (default: main)")
+      .addOption(epsilonOption())
       .option("--offline", "use what is in the cache, ask nobody"),
   ).action(run);
 }

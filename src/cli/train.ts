@@ -3,15 +3,16 @@ import { basename, join, resolve } from "node:path";
 import { Command, Option } from "commander";
 import { trainAndTest } from "../api/datasets.node.js";
 import { freshModel } from "../api/fresh-model.node.js";
-import { loadModel } from "../api/model-files.node.js";
 import { checkNewRun, resume, type TrainOptions, type TrainResult, train } from "../api/train.node.js";
 import { UserError } from "../core/errors.js";
 import type { BlockKind } from "../nn/architecture.js";
 import { blockKinds } from "../nn/blocks/registry.js";
 import type { RepvggOptions } from "../nn/repvgg.js";
 import type { EpochRecord } from "../train/history.js";
+import { epsilonOption } from "./exchange-options.js";
 import { percent, plural, wholeCount } from "./format.js";
 import { interruptedCode, interruptible } from "./interrupt.js";
+import { readModel } from "./net-facts.js";
 import { type ComputeOptions, number, wholeNumber, withComputeOptions } from "./options.js";
 import { Terminal } from "./terminal.js";
 import { givenOptions, type NetOptions, netSettings, withNetOptions, withTrainingOptions } from "./training-options.js";
@@ -28,6 +29,7 @@ type TrainingOptions = Omit<TrainOptions, "backend" | "signal" | "onStep" | "onE
 
 interface Options extends ComputeOptions, FreshNetOptions, TrainingOptions {
   readonly from?: string;
+  readonly batchNormEpsilon?: number;
   readonly resume?: string;
 }
 
@@ -69,7 +71,8 @@ export function trainCommand(): Command {
     .addOption(new Option("--block <kind>", "what a block is in training form (default: repvgg)").choices(blockKinds))
     .option("--no-pointwise", "leave out the 1×1 branches")
     .option("--no-identity", "leave out the identity branches")
-    .addOption(new Option("--from <file>", "begin with this model file instead of a fresh net").conflicts(netFlags));
+    .addOption(new Option("--from <file>", "begin with this model file instead of a fresh net").conflicts(netFlags))
+    .addOption(epsilonOption());
   const training = withTrainingOptions(net)
     .optionsGroup("Training:")
     .option("--custom-l2", "decay the equivalent kernels instead of the branches'")
@@ -109,11 +112,13 @@ async function begin(
     });
   }
   const { model: name, depths, widths, strides, groups, block, pointwise, identity, size, ...others } = options;
-  const { from, resume: _, json, quiet, ...training } = others;
+  const { from, batchNormEpsilon, resume: _, json, quiet, ...training } = others;
   const out = options.out ?? `runs/${basename(resolve(data))}-${from ? "finetuned" : name.toLowerCase()}`;
   checkNewRun(out);
   const sets = await trainAndTest(data, { ...options, ...callbacks });
-  const model = from ? await loadModel(from) : await freshModel(name, sets.train, netOptions(options));
+  const model = from
+    ? (await readModel(from, batchNormEpsilon === undefined ? {} : { batchNormEpsilon }, terminal)).model
+    : await freshModel(name, sets.train, netOptions(options));
   terminal.say(
     `RepVGG ${model.architecture.name} on ${sets.train.name}: ${plural(sets.train.length, "picture")} to train on, ${wholeCount(sets.test.length)} to test on; run folder ${out}`,
   );

@@ -1,5 +1,6 @@
 import { Command } from "commander";
 import { blockKernels } from "../analysis/block-kernels.js";
+import { describeOutput } from "../analysis/comparison/describe-output.js";
 import { type DiagnosisContext, diagnose } from "../analysis/diagnosis/diagnose.js";
 import { describeFindings, type Finding } from "../analysis/diagnosis/finding.js";
 import { preprocessingFinding } from "../analysis/diagnosis/structure.js";
@@ -13,6 +14,7 @@ import { verifyReport } from "../report/pages/verify-page.js";
 import { type SourceOptions, withSourceOptions } from "./exchange-options.js";
 import { plural, shortNumber } from "./format.js";
 import { htmlOption, writeReport } from "./html.js";
+import { describeSource } from "./net-facts.js";
 import { type ComputeOptions, number, strictOption, wholeNumber, withComputeOptions } from "./options.js";
 import { Terminal } from "./terminal.js";
 
@@ -38,7 +40,11 @@ export function verifyCommand(): Command {
         .addOption(strictOption())
         .option("--images <n>", "how many to compare on (default: all pictures, or 64 random inputs)", wholeNumber(1))
         .option("--seed <n>", "of the random inputs (default: 0)", wholeNumber(0))
-        .option("--threshold <x>", "relative error from which outputs count as different (default: 1e-4)", number(0))
+        .option(
+          "--threshold <x>",
+          "relative error, of each output and channel, from which outputs count as different (default: 1e-4, and no more than the reference's own rounding)",
+          number(0),
+        )
         .optionsGroup("Output:")
         .addOption(htmlOption()),
     ),
@@ -51,10 +57,11 @@ async function run(referencePath: string, candidatePath: string | undefined, opt
   const { key: _, ...keyless } = options; // one checkpoint may keep its weights elsewhere than the other
   const candidate =
     candidatePath === undefined ? ownFold(reference, referencePath) : await loadNet(candidatePath, keyless);
+  sayAssumptions(terminal, [referencePath, reference], [candidatePath ?? referencePath, candidate]);
   const result = await compared(reference, candidate, options, terminal);
-  const { samples, outputs, top1Disagreements, agree, values, firstParted } = result;
+  const { samples, outputs, byOutput, top1Disagreements, verdict, agree, values, firstParted } = result;
   const known = knownModels(reference, candidate);
-  const findings = agree ? remarks(known) : diagnose(reference.graph, candidate.graph, result, known);
+  const findings = verdict === "different" ? diagnose(reference.graph, candidate.graph, result, known) : remarks(known);
   const { html, threshold = 1e-4, data } = options;
   if (html !== undefined) {
     const report = verifyReport(
@@ -69,6 +76,7 @@ async function run(referencePath: string, candidatePath: string | undefined, opt
   }
   terminal.result(
     {
+      sources: { reference: reference.source, candidate: candidate.source },
       ...result,
       findings,
       worstSample: result.worstSample ?? null,
@@ -84,18 +92,48 @@ async function run(referencePath: string, candidatePath: string | undefined, opt
             ...[maxAbsolute, meanAbsolute, relative].map(shortNumber),
           ]),
         ),
+        ...(byOutput.length > 1 || !agree
+          ? [
+              terminal.table(
+                ["output", "max |Δ|", "relative", "channel", "verdict"],
+                byOutput.map(({ name, maxAbsolute, relative, worst, verdict }) => [
+                  name,
+                  ...[maxAbsolute, relative].map(shortNumber),
+                  worst ? `${worst.index}` : "",
+                  verdict,
+                ]),
+              ),
+            ]
+          : []),
         `${plural(samples, data === undefined ? "random input" : "picture")}: max |Δlogit| ${shortNumber(outputs.maxAbsolute)}, relative ${shortNumber(outputs.relative)}, top-1 differs on ${top1Disagreements}`,
-        ...describeFindings(findings).map((line) => `${agree ? "!" : "✗"} ${line}`),
+        ...describeFindings(findings).map((line) => `${verdict === "different" ? "✗" : "!"} ${line}`),
       ].join("\n"),
   );
   if (agree) return;
+  const bad = byOutput.filter((output) => output.verdict === (verdict === "different" ? "different" : output.verdict));
+  const received = bad.flatMap((output) => describeOutput(output) ?? []).join("; ");
+  if (verdict === "unproven") {
+    throw new VerificationError({
+      expected: "outputs whose comparison proves something",
+      received,
+      remedy: data === undefined ? "compare on real pictures (--data)" : "compare on other pictures",
+    });
+  }
   throw new VerificationError({
     expected: `outputs within ${threshold} of the reference`,
-    received: outputs.nonFinite
-      ? `${outputs.nonFinite} outputs that are not finite numbers`
-      : `a relative error of ${shortNumber(outputs.relative)}`,
+    received,
     remedy: firstParted ? `they part first at ${firstParted}` : "they part at the outputs only",
   });
+}
+
+/** What was assumed of weights by name decides what is compared. */
+function sayAssumptions(terminal: Terminal, ...nets: readonly (readonly [path: string, net: Net])[]): void {
+  const said = new Set<string>();
+  for (const [path, net] of nets) {
+    if (said.has(path) || net.source.scheme === undefined || net.source.notes.length === 0) continue;
+    said.add(path);
+    terminal.say(describeSource(path, net));
+  }
 }
 
 /** Nets that cannot be compared have findings too, and no numbers. */
@@ -107,6 +145,8 @@ async function compared(reference: Net, candidate: Net, options: Options, termin
       const nothing = {
         samples: 0,
         outputs: null,
+        byOutput: [],
+        verdict: "different",
         top1Disagreements: 0,
         worstSample: null,
         values: [],

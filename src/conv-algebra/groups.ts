@@ -1,5 +1,5 @@
 import type { MapGeometry } from "./geometry.js";
-import { everyAxis, extent, gcd, product } from "./geometry.js";
+import { everyAxis, extent, gcd, product, weightCount } from "./geometry.js";
 import { arrayKernel } from "./kernel.js";
 import type { LinearMap } from "./linear-map.js";
 import { weightOf } from "./linear-map.js";
@@ -54,8 +54,7 @@ function isBlockDiagonal(g: MapGeometry, weight: Float64Array, groups: number): 
 }
 
 function diagonalBlocks(g: MapGeometry, weight: Float64Array, groups: number): Float64Array {
-  const size = (weight.length / groups) * g.groups;
-  const result = new Float64Array(size);
+  const result = new Float64Array(weightCount({ ...g, groups }));
   for (let o = 0; o < g.outChannels; o++) {
     const [from, to] = block(g, groups, o);
     result.set(weight.subarray(from, to), o * (to - from));

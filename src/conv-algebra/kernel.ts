@@ -184,7 +184,7 @@ export function rowsKernel(of: Kernel, outChannels: number, [first, last]: Place
       factors?.set(factor!, first);
       of.addTo({
         ...place,
-        target: target.subarray((from - rows[0]) * row, (to - rows[0]) * row),
+        target: target.subarray((from - rows[0]) * row), // as far as its end: only the rows [from, to) are written
         at,
         rows: [from, to],
         firstRow: place.firstRow - first,

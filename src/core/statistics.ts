@@ -1,3 +1,13 @@
+/** The smallest and the largest of any number of numbers (a spread argument list is bounded by the stack). [∞, −∞] for none. */
+export function extremes(values: Iterable<number>): [smallest: number, largest: number] {
+  let [smallest, largest] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
+  for (const value of values) {
+    smallest = Math.min(smallest, value);
+    largest = Math.max(largest, value);
+  }
+  return [smallest, largest];
+}
+
 /** The p-quantile (0 … 1) of numbers in any order, interpolated between neighbours. NaN for none. */
 export function quantile(values: readonly number[], p: number): number {
   const sorted = values.toSorted((a, b) => a - b);

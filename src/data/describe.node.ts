@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { extremes } from "../core/statistics.js";
 import type { Dataset, Image } from "./dataset.js";
 import type { DatasetDescription, Lookalike, SplitsDescription } from "./description.js";
 import { type Fingerprint, fingerprint } from "./fingerprint.js";
@@ -94,12 +95,13 @@ async function survey(dataset: Dataset, onProgress: (done: number) => void): Pro
     counts[label]!++;
     labelsOf.set(hash, (labelsOf.get(hash) ?? new Set()).add(label));
   });
+  const [fewest, most] = extremes(counts);
   const description = {
     name: dataset.name,
     pictures,
     channels: dataset.channels,
     classes: dataset.classNames.map((name, label) => ({ name, pictures: counts[label]! })),
-    imbalance: Math.max(...counts) / Math.max(1, Math.min(...counts)),
+    imbalance: most / Math.max(1, fewest),
     sizes: [...sizes.values()].sort((a, b) => b.pictures - a.pictures || a.width - b.width || a.height - b.height),
     duplicates: pictures - labelsOf.size,
     contradictions: [...labelsOf.values()].filter((labels) => labels.size > 1).length,

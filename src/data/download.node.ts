@@ -68,7 +68,7 @@ async function download(
       received += chunk.length;
       if (received > file.bytes) break;
       hash.update(chunk);
-      await target.write(chunk);
+      await target.appendFile(chunk); // all of it: write() may take only a part
       onProgress?.(received, file.bytes);
     }
     await target.sync();

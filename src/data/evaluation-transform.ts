@@ -13,7 +13,7 @@ export type Framing = Pick<Preprocessing, "size" | "channels" | "cropRatio">;
  */
 export function frameForEvaluation(image: Image, framing: Framing): Image {
   const [height, width] = framing.size;
-  // The tolerance keeps 27 / 0.9 at 30 where the division gives a hair less.
+  // The tolerance keeps 14 of 25 (a ratio of 14 / 25) at 25, where the division gives a hair less.
   const coverHeight = Math.floor(height / framing.cropRatio + 1e-9);
   const coverWidth = Math.floor(width / framing.cropRatio + 1e-9);
   const source = toChannels(image, framing.channels);

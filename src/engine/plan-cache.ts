@@ -1,4 +1,5 @@
 import type { Backend, KernelCall, Pointer, Program } from "../backend/backend.js";
+import { UserError } from "../core/errors.js";
 import type { ConstantStore } from "./constant-store.js";
 import type { PlacedStep, Plan } from "./plan/plan.js";
 
@@ -8,6 +9,7 @@ type Shapes = Readonly<Record<string, readonly number[]>>;
 export interface Executable {
   readonly plan: Plan;
   readonly arena: Pointer;
+  /** @throws UserError where a step met numbers that it gives no right result for (an index outside). */
   run(): void;
   /** One program a step, for the caller to run in order and to dispose. */
   compileSteps(): Program[];
@@ -64,12 +66,18 @@ export class PlanCache {
   #compile(plan: Plan): NonNullable<Entry["executable"]> {
     const arena = this.#arenaFor(plan.arenaWords);
     const calls = plan.steps.map((placed) => this.#calls(placed, arena));
-    const program = this.backend.compile(calls.flat());
+    const status = arena + plan.status.offset;
+    const { words } = plan.status;
+    const clear: KernelCall = { kernel: "fill", args: { y: status, n: words, value: 0 } };
+    const program = this.backend.compile([...(words > 0 ? [clear] : []), ...calls.flat()]);
     return {
       plan,
       arena,
       program,
-      run: () => program.run(),
+      run: () => {
+        program.run();
+        if (words > 0) checkStatus(plan, this.backend.f32(status, words));
+      },
       compileSteps: () => calls.map((stepCalls) => this.backend.compile(stepCalls)),
     };
   }
@@ -87,12 +95,20 @@ export class PlanCache {
     return this.#arena.pointer;
   }
 
-  #calls({ step, offsetOf, workspaceOffset }: PlacedStep, arena: Pointer): readonly KernelCall[] {
+  #calls({ step, offsetOf, workspaceOffset, statusOffset }: PlacedStep, arena: Pointer): readonly KernelCall[] {
     return step.calls({
       of: (buffer) => arena + offsetOf(buffer),
       constant: (constant) => this.store.pointer(constant),
       workspace: step.workspaceWords > 0 ? arena + workspaceOffset : 0,
+      status: statusOffset === undefined ? 0 : arena + statusOffset,
     });
+  }
+}
+
+/** @throws UserError for the first step that has refused its operands. */
+function checkStatus({ steps, status }: Plan, words: Float32Array): void {
+  for (const { step, statusOffset } of steps) {
+    if (statusOffset !== undefined && words[statusOffset - status.offset] !== 0) throw new UserError(step.refusal!);
   }
 }
 

@@ -5,15 +5,16 @@ import type { ConvGeometry } from "../core/conv-geometry.js";
 import { ShapeError, UserError } from "../core/errors.js";
 import { elementCount } from "../core/named-arrays.js";
 import { quantile } from "../core/statistics.js";
+import { isInteger } from "../graph/evaluate/tensor64.js";
 import type { Graph, ValueInfo } from "../graph/graph.js";
 import { validate } from "../graph/validate.js";
 import { ConstantStore } from "./constant-store.js";
-import { buildPlan } from "./plan/plan.js";
+import { buildPlan, type Port } from "./plan/plan.js";
 import { graphInputs } from "./plan/prepare.js";
 import type { PlanReport, StepReport } from "./plan/report.js";
 import { type Executable, PlanCache } from "./plan-cache.js";
 
-/** Values as the graph has them: row-major, images NCHW, float32. */
+/** Values as the graph has them: row-major, images NCHW, float32 whatever their type there (whole numbers up to 2^24; true is 1). */
 export interface SessionTensor {
   readonly shape: readonly number[];
   readonly data: Float32Array;
@@ -205,6 +206,7 @@ class GraphSession implements Session {
 
   #write(executable: Executable, values: ReadonlyMap<string, SessionTensor>): void {
     for (const port of executable.plan.inputs) {
+      if (isInteger(port.dtype)) checkWhole(port, values.get(port.name)!.data);
       this.#backend.f32(executable.arena + port.offset, port.words).set(values.get(port.name)!.data);
     }
   }
@@ -247,6 +249,15 @@ class GraphSession implements Session {
   #checkAlive(): void {
     if (this.#disposed) throw new Error("the session has been disposed");
   }
+}
+
+/** Inputs of whole numbers and of truth values are given as float32, which holds the former up to 2^24. */
+function checkWhole({ name, dtype }: Port, data: Float32Array): void {
+  const [low, high] = dtype === "bool" ? [0, 1] : [-(2 ** 24), 2 ** 24];
+  const wrong = data.find((value) => !(Number.isInteger(value) && value >= low && value <= high));
+  if (wrong === undefined) return;
+  const expected = dtype === "bool" ? "0 or 1" : "whole numbers up to 2^24";
+  throw new UserError({ expected: `${expected} for input "${name}" (${dtype})`, received: String(wrong) });
 }
 
 function isTensor(input: SessionInput): input is SessionTensor {

@@ -12,11 +12,20 @@ export function engineSupports(
   inputShapes: Readonly<Record<string, readonly number[]>>,
   backend: Backend,
 ): boolean {
+  return engineObstacle(graph, inputShapes, backend) === undefined;
+}
+
+/** Why the engine cannot run a graph; undefined where it can. See {@link engineSupports}. */
+export function engineObstacle(
+  graph: Graph,
+  inputShapes: Readonly<Record<string, readonly number[]>>,
+  backend: Backend,
+): UserError | undefined {
   try {
     planReport(graph, { inputShapes, backend, fuseBatchNorm: false });
-    return true;
+    return undefined;
   } catch (error) {
-    if (error instanceof UserError) return false;
+    if (error instanceof UserError) return error;
     throw error;
   }
 }

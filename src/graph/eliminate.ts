@@ -41,7 +41,8 @@ export function eliminateNoOps(graph: Graph): Graph {
   return renamed.size === 0 ? graph : { ...graph, nodes };
 }
 
-function isNoOp(
+/** A node that gives its first input on, whatever that is. */
+export function isNoOp(
   node: GraphNode,
   constants: ReadonlyMap<string, NamedArray>,
   { shapes, dtypes }: Pick<Analysis, "shapes" | "dtypes">,

@@ -7,9 +7,10 @@ import { Dataflow } from "./fold/dataflow.js";
 import type { FoldPlan } from "./fold/emit.js";
 import { emit } from "./fold/emit.js";
 import { withMovedAffines } from "./fold/move-affine.js";
+import { overflowObstacle } from "./fold/overflow.js";
 import { regrouped, regroupings } from "./fold/regroup.js";
 import type { FoldReport } from "./fold/report.js";
-import { type Selection, selectRegions } from "./fold/select.js";
+import { type Region, type Selection, selectRegions } from "./fold/select.js";
 import { withoutStackedSums } from "./fold/stacked-sums.js";
 import type { Graph } from "./graph.js";
 import type { Precision } from "./precision.js";
@@ -36,7 +37,7 @@ export interface FoldOptions {
  *
  * @throws UserError when the graph is not valid, or a number does not fit the wanted precision.
  */
-export function fold(graph: Graph, options: FoldOptions = {}): { graph: Graph; report: FoldReport } {
+export function fold(graph: Graph, options: FoldOptions = {}): { graph: Graph; report: FoldReport; plan: FoldPlan } {
   const plan = planFold(graph, options);
   const initializers = new Map(plan.graph.initializers);
   for (const { names, weight, bias } of plan.regions) {
@@ -47,6 +48,7 @@ export function fold(graph: Graph, options: FoldOptions = {}): { graph: Graph; r
   return {
     graph: options.precision ? castFloats(folded, options.precision) : folded,
     report: { ...plan.report, nodesBefore: graph.nodes.length, nodesAfter: folded.nodes.length },
+    plan,
   };
 }
 
@@ -54,7 +56,7 @@ export function fold(graph: Graph, options: FoldOptions = {}): { graph: Graph; r
 export function planFold(graph: Graph, options: FoldOptions = {}): FoldPlan {
   validate(graph);
   const simple = eliminateDead(withoutStackedSums(eliminateNoOps(constantFolding(graph))));
-  const found = findRegions(simple, options.maxCost ?? 1);
+  const found = findRegions(simple, options);
   const { selection, propagation, analysis } = found;
   const emitted = emit(found.graph, analysis, selection, propagation, options.precision);
   const regions = emitted.regions.map(({ names: _, weight: __, bias: ___, ...report }) => report);
@@ -73,21 +75,29 @@ interface Found {
 const mostMoves = 8;
 
 /** The regions of a graph; of the graph with its scales moved and its sums bracketed anew where that makes larger regions. */
-function findRegions(given: Graph, maxCost: number): Found {
-  let found = regionsOf(given, maxCost);
+function findRegions(given: Graph, options: FoldOptions): Found {
+  const { maxCost = 1 } = options;
+  let found = regionsOf(given, options);
   for (let moves = 0; moves < mostMoves; moves++) {
     const moved = withMovedAffines(found);
     if (!moved) break;
-    found = regionsOf(moved, maxCost);
+    found = regionsOf(moved, options);
   }
   const { graph, analysis, flow } = found;
   const changes = regroupings(graph, analysis.shapes, flow, { ...found, maxCost });
-  return changes.length > 0 ? regionsOf(regrouped(graph, changes), maxCost) : found;
+  return changes.length > 0 ? regionsOf(regrouped(graph, changes), options) : found;
 }
 
-function regionsOf(graph: Graph, maxCost: number): Found {
+function regionsOf(graph: Graph, { maxCost = 1, precision }: FoldOptions): Found {
   const analysis = analyze(graph);
   const flow = new Dataflow(graph);
   const propagation = propagate(graph, analysis);
-  return { graph, analysis, flow, propagation, selection: selectRegions(graph, flow, propagation, maxCost) };
+  const obstacleOf = (region: Region) => (precision ? undefined : overflowObstacle(region, graph, analysis.dtypes));
+  return {
+    graph,
+    analysis,
+    flow,
+    propagation,
+    selection: selectRegions(graph, flow, propagation, maxCost, obstacleOf),
+  };
 }

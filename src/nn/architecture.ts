@@ -16,13 +16,34 @@ export interface Architecture {
   readonly block: BlockSpec;
   /** Squeeze-and-excitation on each block's output (before or after ReLU), squeezed to outputChannels / ratio. */
   readonly squeezeExcite: { readonly position: "before-relu" | "after-relu"; readonly ratio: number } | null;
+  /** Layers, counted from 0 at stage 0, that differ from what the rest says, as in pruned or half-folded nets. Absent: none. */
+  readonly layers?: Readonly<Record<number, LayerException>>;
+  /**
+   * ε of the BatchNorms: one number for all, or one by path (`stage1.0.rbr_dense.bn`), where those that are not named have
+   * {@link batchNormEpsilon}. Absent: {@link batchNormEpsilon} for all.
+   */
+  readonly batchNormEpsilon?: number | Readonly<Record<string, number>>;
 }
 
-/** Kinds of training-form blocks, each in a file of blocks/: RepVGG's own, and the variants of the paper's table 7. */
+/** What a layer has that the others have not. */
+export interface LayerException {
+  /** Output channels, where they are not those of the stage. */
+  readonly width?: number;
+  /** Whether the 1×1 branch is there, where that is not as `block` says. */
+  readonly pointwise?: boolean;
+  /** Whether the identity branch is there, where that is not as `block` and the shapes say: false only. */
+  readonly identity?: false;
+  /** The layer is plain also in the net's training form: one 3×3 convolution with bias. */
+  readonly folded?: true;
+}
+
+/** Kinds of training-form blocks, each in a file of blocks/: RepVGG's own, the variants of the paper's table 7, QARepVGG's. */
 export type BlockKind =
   | "repvgg"
   | "identity-without-bn"
   | "post-addition-bn"
+  | "qarepvgg"
+  | "qarepvgg-v1"
   | "relu-in-branches"
   | "dirac"
   | "trivial"
@@ -43,5 +64,11 @@ export interface BlockSpec {
 /** `train`: with branches and BatchNorm; `plain` (the paper's "deploy"): one 3×3 convolution with bias a block. */
 export type Form = "train" | "plain";
 
-/** ε of every BatchNorm: PyTorch's default, which the authors keep. */
+/** ε of a BatchNorm where nothing else is said: PyTorch's default, which the authors keep. */
 export const batchNormEpsilon = 1e-5;
+
+/** ε of the BatchNorm at a path. */
+export function epsilonOf({ batchNormEpsilon: stated }: Pick<Architecture, "batchNormEpsilon">, path: string): number {
+  if (typeof stated === "number") return stated;
+  return stated && Object.hasOwn(stated, path) ? stated[path]! : batchNormEpsilon;
+}

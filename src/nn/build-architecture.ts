@@ -1,6 +1,7 @@
 import { nearest, UserError } from "../core/errors.js";
 import type { Architecture, BlockKind, BlockSpec } from "./architecture.js";
 import { blockDefinition, blockKinds, isBlockKind } from "./blocks/registry.js";
+import { blockLayouts } from "./layout.js";
 import { multipliedWidths, type Variant, type VariantName, variantNames, variants } from "./zoo.js";
 
 /** What can be said about a net; everything is optional beside a name, `depths` and a width are needed without one. */
@@ -28,6 +29,10 @@ export interface ArchitectureSpec {
   /** Branches beside the 3×3 one, where the kind of blocks has them. Default: both. Both false is the paper's plain ablation. */
   readonly branches?: { readonly pointwise?: boolean; readonly identity?: boolean };
   readonly squeezeExcite?: Architecture["squeezeExcite"];
+  /** Layers that differ from the rest, counted from 0 at stage 0. */
+  readonly layers?: Architecture["layers"];
+  /** ε of the BatchNorms, for all or by path. Default: 1e-5. */
+  readonly batchNormEpsilon?: Architecture["batchNormEpsilon"];
 }
 
 const specKeys = [
@@ -43,6 +48,8 @@ const specKeys = [
   "block",
   "branches",
   "squeezeExcite",
+  "layers",
+  "batchNormEpsilon",
 ];
 
 /**
@@ -99,13 +106,17 @@ function build(
     classes: spec.classes ?? variant?.classes ?? 1000,
     block: blockSpec(spec.block ?? "repvgg", spec.branches),
     squeezeExcite: spec.squeezeExcite !== undefined ? spec.squeezeExcite : (variant?.squeezeExcite ?? null),
+    ...(spec.layers !== undefined && { layers: spec.layers }),
+    ...(spec.batchNormEpsilon !== undefined && { batchNormEpsilon: spec.batchNormEpsilon }),
   };
   checkArchitecture(result);
   return result;
 }
 
 function nameFor(variantName: VariantName | undefined, spec: ArchitectureSpec): string {
-  const structural = Object.keys(spec).some((key) => !["name", "classes", "inputChannels"].includes(key));
+  const structural = Object.keys(spec).some(
+    (key) => !["name", "classes", "inputChannels", "batchNormEpsilon"].includes(key),
+  );
   return variantName && !structural ? variantName : "custom";
 }
 
@@ -192,21 +203,21 @@ export function checkArchitecture(a: Architecture): void {
   if (a.family === "repvggplus" && (stages !== 4 || a.depths[2]! < 2)) {
     wrong("depths", "four stages with at least 2 blocks in the third (RepVGGplus cuts it in two)", a.depths);
   }
+  checkExceptions(a);
   checkGroups(a);
   checkSqueezeExcite(a);
+  checkEpsilon(a);
 }
 
 function checkGroups(a: Architecture): void {
   if (a.groups === null || typeof a.groups !== "object") wrong("groups", "numbers by layer, as { 2: 4 }", a.groups);
   const layers = sum(a.depths);
-  const channels = a.depths.flatMap((depth, s) =>
-    Array.from({ length: depth }, (_, i) => [a.widths[i === 0 ? s : s + 1]!, a.widths[s + 1]!] as const),
-  );
+  const blocks = blockLayouts({ ...a, groups: {}, squeezeExcite: null });
   for (const [key, groups] of Object.entries(a.groups)) {
     const layer = Number(key);
     if (!Number.isInteger(layer) || layer < 1 || layer > layers) wrong("groups", `layers from 1 to ${layers}`, key);
     checkCount(`groups of layer ${layer}`, groups, 65_536);
-    const [inChannels, outChannels] = channels[layer - 1]!;
+    const { inChannels, outChannels } = blocks[layer]!;
     if (inChannels % groups || outChannels % groups) {
       wrong(
         `groups of layer ${layer}`,
@@ -224,9 +235,39 @@ function checkSqueezeExcite(a: Architecture): void {
   if (position !== "before-relu" && position !== "after-relu") {
     wrong("squeezeExcite.position", "before-relu or after-relu", position);
   }
-  const narrowest = Math.min(...a.widths);
+  const narrowest = Math.min(...a.widths, ...Object.values(a.layers ?? {}).map(({ width }) => width ?? 65_536));
   checkCount("squeezeExcite.ratio", ratio, 65_536);
   if (ratio > narrowest) wrong("squeezeExcite.ratio", `at most the narrowest width, ${narrowest}`, ratio);
+}
+
+function checkExceptions(a: Architecture): void {
+  const { layers = {} } = a;
+  if (layers === null || typeof layers !== "object")
+    wrong("layers", "exceptions by layer, as { 3: { width: 7 } }", layers);
+  const last = sum(a.depths);
+  for (const [key, exception] of Object.entries(layers)) {
+    const layer = Number(key);
+    const field = `layers[${key}]`;
+    if (!Number.isInteger(layer) || layer < 0 || layer > last) wrong("layers", `layers from 0 to ${last}`, key);
+    if (exception === null || typeof exception !== "object") wrong(field, "an exception, as { width: 7 }", exception);
+    const { width, pointwise, identity, folded, ...others } = exception;
+    for (const other of Object.keys(others)) wrong(field, "width, pointwise, identity and folded only", other);
+    if (width !== undefined) checkCount(`${field}.width`, width, 65_536);
+    if (identity !== undefined && identity !== false) wrong(`${field}.identity`, "false, where it is said", identity);
+    if (folded !== undefined && folded !== true) wrong(`${field}.folded`, "true, where it is said", folded);
+    if (pointwise !== undefined) checkBlock({ ...a.block, pointwise });
+    if (identity === false) checkBlock({ ...a.block, identity });
+  }
+}
+
+function checkEpsilon({ batchNormEpsilon: stated }: Architecture): void {
+  if (stated === undefined || isEpsilon(stated)) return;
+  const valid = stated !== null && typeof stated === "object" && Object.values(stated).every(isEpsilon);
+  if (!valid) wrong("batchNormEpsilon", "a number ≥ 0, or one by path of a BatchNorm", stated);
+}
+
+function isEpsilon(value: unknown): boolean {
+  return typeof value === "number" && Number.isFinite(value) && value >= 0;
 }
 
 function checkList(field: string, list: readonly number[], length: number | undefined, limit: number): void {

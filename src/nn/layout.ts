@@ -15,6 +15,8 @@ export interface BlockLayout {
   readonly pointwise: boolean;
   /** The identity branch exists. */
   readonly identity: boolean;
+  /** Plain also in training form. */
+  readonly folded: boolean;
   readonly squeezeExcite: SqueezeExciteLayout | null;
 }
 
@@ -37,7 +39,7 @@ export interface AuxHeadLayout {
 
 /** The blocks of a net in the order in which they run. */
 export function blockLayouts(architecture: Architecture): BlockLayout[] {
-  const { depths, widths, strides, groups, inputChannels, block, squeezeExcite } = architecture;
+  const { depths, widths, strides, groups, inputChannels, block, squeezeExcite, layers } = architecture;
   const layouts: BlockLayout[] = [];
   const plus = architecture.family === "repvggplus";
   let inChannels = inputChannels;
@@ -45,9 +47,11 @@ export function blockLayouts(architecture: Architecture): BlockLayout[] {
     const depth = stage === 0 ? 1 : depths[stage - 1]!;
     for (let index = 0; index < depth; index++) {
       const path = stage === 0 ? "stage0" : plus ? plusPath(stage, index, depth) : `stage${stage}.${index}`;
-      const outChannels = widths[stage]!;
-      const stride = index === 0 ? strides[stage]! : 1;
       const layer = layouts.length; // stage 0 is layer 0
+      const exception = layers?.[layer];
+      const folded = exception?.folded ?? false;
+      const outChannels = exception?.width ?? widths[stage]!;
+      const stride = index === 0 ? strides[stage]! : 1;
       layouts.push({
         path,
         stage,
@@ -56,8 +60,9 @@ export function blockLayouts(architecture: Architecture): BlockLayout[] {
         outChannels,
         stride,
         groups: groups[layer] ?? 1,
-        pointwise: block.pointwise,
-        identity: block.identity && stride === 1 && inChannels === outChannels,
+        pointwise: !folded && (exception?.pointwise ?? block.pointwise),
+        identity: !folded && (exception?.identity ?? block.identity) && stride === 1 && inChannels === outChannels,
+        folded,
         squeezeExcite: squeezeExcite && {
           path: `${path}.${squeezeExcite.position === "after-relu" ? "post_se" : "se"}`,
           position: squeezeExcite.position,
@@ -81,15 +86,17 @@ function plusPath(stage: number, index: number, depth: number): string {
 /** The auxiliary heads of the training form; none outside RepVGGplus. */
 export function auxHeadLayouts(architecture: Architecture): AuxHeadLayout[] {
   if (architecture.family !== "repvggplus") return [];
-  const { depths, widths } = architecture;
+  const { depths } = architecture;
+  const channels = new Map(blockLayouts(architecture).map(({ path, outChannels }) => [path, outChannels]));
+  const head = (path: string, after: string): AuxHeadLayout => ({ path, after, channels: channels.get(after)! });
   return [
-    { path: "stage1_aux", after: plusPath(1, depths[0]! - 1, depths[0]!), channels: widths[1]! },
-    { path: "stage2_aux", after: plusPath(2, depths[1]! - 1, depths[1]!), channels: widths[2]! },
-    { path: "stage3_first_aux", after: plusPath(3, Math.floor(depths[2]! / 2) - 1, depths[2]!), channels: widths[3]! },
+    head("stage1_aux", plusPath(1, depths[0]! - 1, depths[0]!)),
+    head("stage2_aux", plusPath(2, depths[1]! - 1, depths[1]!)),
+    head("stage3_first_aux", plusPath(3, Math.floor(depths[2]! / 2) - 1, depths[2]!)),
   ];
 }
 
 /** Channels that the classifier reads. */
 export function featureChannels(architecture: Architecture): number {
-  return architecture.widths.at(-1)!;
+  return blockLayouts(architecture).at(-1)!.outChannels;
 }

@@ -3,7 +3,7 @@ import { ShapeError, UserError } from "../core/errors.js";
 import type { NamedArrays } from "../core/named-arrays.js";
 import type { Tape } from "../tensor/tape.js";
 import type { Tensor } from "../tensor/tensor.js";
-import type { Architecture, Form } from "./architecture.js";
+import { type Architecture, epsilonOf, type Form } from "./architecture.js";
 import type { Block, ForwardOptions } from "./blocks/block.js";
 import { BranchBlock } from "./blocks/branch-block.js";
 import { AuxHead, Classifier } from "./blocks/heads.js";
@@ -52,11 +52,12 @@ export class Network {
     const { architecture, form, state } = model;
     this.architecture = architecture;
     this.form = form;
-    const weights = new Weights(backend, stateSchema(architecture, form), state, momentum);
+    const epsilon = (path: string): number => epsilonOf(architecture, path);
+    const weights = new Weights(backend, stateSchema(architecture, form), state, { momentum, epsilon });
     this.#weights = weights;
     const definition = blockDefinition(architecture.block.kind);
     this.blocks = blockLayouts(architecture).map((layout) =>
-      form === "train" ? definition.create(weights, layout) : new PlainBlock(weights, layout),
+      form === "train" && !layout.folded ? definition.create(weights, layout) : new PlainBlock(weights, layout),
     );
     this.#auxHeads = new Map(
       form === "train"

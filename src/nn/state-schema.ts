@@ -14,7 +14,8 @@ export function stateSchema(architecture: Architecture, form: Form): StateSchema
       builder.conv(`${squeezeExcite.path}.down`, squeezed, channels, [1, 1], true);
       builder.conv(`${squeezeExcite.path}.up`, channels, squeezed, [1, 1], true);
     }
-    if (form === "plain") builder.conv(`${path}.rbr_reparam`, outChannels, inChannels / groups, [3, 3], true);
+    if (form === "plain" || layout.folded)
+      builder.conv(`${path}.rbr_reparam`, outChannels, inChannels / groups, [3, 3], true);
     else definition.addState(builder, layout);
   }
   builder.linear("linear", architecture.classes, featureChannels(architecture));

@@ -2,7 +2,6 @@ import { UserError } from "../core/errors.js";
 import type { NamedArray, NamedArrays } from "../core/named-arrays.js";
 import { toFloat64 } from "../core/named-arrays.js";
 import type { AttributeValue, GraphNode } from "../graph/graph.js";
-import { batchNormEpsilon } from "./architecture.js";
 
 /** Adds a summand's nodes when it is asked for. @param name of the value that they give; default: their own. @returns that name */
 export type Summand = (name?: string) => string;
@@ -25,9 +24,12 @@ export class NetGraphBuilder {
   readonly nodes: GraphNode[] = [];
   readonly initializers = new Map<string, NamedArray>();
   readonly #state: NamedArrays;
+  readonly #epsilon: (path: string) => number;
 
-  constructor(state: NamedArrays) {
+  /** @param epsilon of the BatchNorm at a path */
+  constructor(state: NamedArrays, epsilon: (path: string) => number) {
     this.#state = state;
+    this.#epsilon = epsilon;
   }
 
   node(
@@ -84,7 +86,7 @@ export class NetGraphBuilder {
       "BatchNormalization",
       path,
       [input, ...constants],
-      { epsilon: { type: "float", value: batchNormEpsilon } },
+      { epsilon: { type: "float", value: this.#epsilon(path) } },
       output,
     );
   }

@@ -1,6 +1,6 @@
 import type { NamedArrays } from "../core/named-arrays.js";
 import type { Graph, ValueInfo } from "../graph/graph.js";
-import type { Architecture, Form } from "./architecture.js";
+import { type Architecture, epsilonOf, type Form } from "./architecture.js";
 import { blockDefinition } from "./blocks/registry.js";
 import { type BlockLayout, blockLayouts, type SqueezeExciteLayout } from "./layout.js";
 import { int, NetGraphBuilder } from "./to-graph-builder.js";
@@ -20,19 +20,22 @@ export interface GraphSource {
  * weights (dirac, trivial) are `<block>.conv.kernel`. A block's pre-activation value is
  * `<block>.rbr_reparam` in both forms, a stage's output `stage0`, `stage1`, …. Auxiliary heads are left out.
  * @param options.features also return every stage's output, after `logits`.
+ * @param options.head with the classifier (default true); without it, the net returns the output of its last stage.
  */
-export function toGraph(source: GraphSource, options: { readonly features?: boolean } = {}): Graph {
+export function toGraph(
+  source: GraphSource,
+  { features = false, head = true }: { readonly features?: boolean; readonly head?: boolean } = {},
+): Graph {
   const { architecture } = source;
-  const builder = new NetGraphBuilder(source.state);
+  const builder = new NetGraphBuilder(source.state, (path) => epsilonOf(architecture, path));
   let x = "input";
-  const outputs: ValueInfo[] = [{ name: "logits", dtype: "f32", shape: ["batch", architecture.classes] }];
-  for (const layout of blockLayouts(architecture)) {
+  const outputs: ValueInfo[] = head ? [{ name: "logits", dtype: "f32", shape: ["batch", architecture.classes] }] : [];
+  const layouts = blockLayouts(architecture);
+  for (const layout of layouts) {
     x = addBlock(builder, layout, source, x);
-    if (options.features && layout.lastOfStage) outputs.push(featureInfo(x, layout));
+    if (layout.lastOfStage && (features || (!head && layout === layouts.at(-1)))) outputs.push(featureInfo(x, layout));
   }
-  x = builder.node("GlobalAveragePool", "gap", [x]);
-  x = builder.node("Flatten", "flatten", [x], { axis: int(1) });
-  builder.node("Gemm", "linear", [x, ...builder.constants("linear", ["weight", "bias"])], { transB: int(1) }, "logits");
+  if (head) addClassifier(builder, x);
   return {
     name: architecture.name,
     inputs: [{ name: "input", dtype: "f32", shape: ["batch", architecture.inputChannels, "height", "width"] }],
@@ -40,6 +43,12 @@ export function toGraph(source: GraphSource, options: { readonly features?: bool
     nodes: builder.nodes,
     initializers: builder.initializers,
   };
+}
+
+function addClassifier(builder: NetGraphBuilder, input: string): void {
+  const pooled = builder.node("GlobalAveragePool", "gap", [input]);
+  const x = builder.node("Flatten", "flatten", [pooled], { axis: int(1) });
+  builder.node("Gemm", "linear", [x, ...builder.constants("linear", ["weight", "bias"])], { transB: int(1) }, "logits");
 }
 
 function featureInfo(name: string, layout: BlockLayout): ValueInfo {
@@ -50,7 +59,7 @@ function addBlock(builder: NetGraphBuilder, layout: BlockLayout, source: GraphSo
   const { path, stride, groups, squeezeExcite } = layout;
   const output = layout.lastOfStage ? `stage${layout.stage}` : path;
   let x = `${path}.rbr_reparam`;
-  if (source.form === "plain") builder.conv(x, input, { kernel: [3, 3], stride, groups, bias: true });
+  if (source.form === "plain" || layout.folded) builder.conv(x, input, { kernel: [3, 3], stride, groups, bias: true });
   else blockDefinition(source.architecture.block.kind).addNodes(builder, layout, input, x);
   if (squeezeExcite?.position === "before-relu") x = addSqueezeExcite(builder, squeezeExcite, x, squeezeExcite.path);
   if (squeezeExcite?.position !== "after-relu") return builder.node("Relu", `${path}.nonlinearity`, [x], {}, output);

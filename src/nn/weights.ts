@@ -3,7 +3,6 @@ import type { NamedArray, NamedArrays } from "../core/named-arrays.js";
 import { toFloat32 } from "../core/named-arrays.js";
 import type { BatchNormState } from "../tensor/ops/batch-norm-state.js";
 import { NamedTensor, Parameter } from "../tensor/tensor.js";
-import { batchNormEpsilon } from "./architecture.js";
 import { conformState } from "./check-state.js";
 import type { StateSchema } from "./schema-builder.js";
 import { fromChannelsLast, toChannelsLast } from "./weight-layout.js";
@@ -31,6 +30,12 @@ export interface BatchNormLayer extends BatchNormState {
   momentum: BatchNormMomentum;
 }
 
+export interface BatchNormOptions {
+  readonly momentum: BatchNormMomentum;
+  /** ε by path. */
+  readonly epsilon: (path: string) => number;
+}
+
 /**
  * A state in kernel memory: parameters, BN statistics and counters by official name, convolutions as HWIO. It owns the
  * memory and converts layouts when state enters or leaves; blocks hold references.
@@ -41,7 +46,7 @@ export class Weights {
   readonly #norms = new Map<string, BatchNormLayer>();
 
   /** @throws UserError when the state does not fit the schema. */
-  constructor(backend: Backend, schema: StateSchema, state: NamedArrays, momentum: BatchNormMomentum) {
+  constructor(backend: Backend, schema: StateSchema, state: NamedArrays, { momentum, epsilon }: BatchNormOptions) {
     this.#schema = schema;
     for (const entry of schema.values()) {
       if (entry.kind === "bn-count") continue;
@@ -58,7 +63,7 @@ export class Weights {
         runningMean: this.#tensors.get(`${path}.running_mean`)!,
         runningVariance: this.#tensors.get(`${path}.running_var`)!,
         momentum,
-        eps: batchNormEpsilon,
+        eps: epsilon(path),
         observed: { batches: 0, samples: 0 },
       });
     }

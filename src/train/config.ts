@@ -6,7 +6,7 @@ export interface TrainConfig {
   readonly epochs: number;
   /** Pictures of one optimizer step. */
   readonly batchSize: number;
-  /** The batch is computed in this many equal parts whose gradients are summed (BatchNorm sees the parts). */
+  /** The batch is computed in this many equal parts whose gradients are averaged (BatchNorm sees the parts). */
   readonly accumulate: number;
   readonly optimizer: "sgd" | "adamw";
   /** Learning rate after warm-up; falls to 0 along half a cosine. */

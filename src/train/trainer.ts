@@ -2,11 +2,12 @@ import type { Backend } from "../backend/backend.js";
 import type { Batch } from "../data/dataset.js";
 import type { Model } from "../nn/model.js";
 import { createNetwork, type Network } from "../nn/network.js";
+import { scale } from "../tensor/ops/scale.js";
 import { Tape } from "../tensor/tape.js";
 import type { Checkpoint } from "./checkpoint.js";
 import type { TrainConfig } from "./config.js";
 import { DivergenceError } from "./divergence.js";
-import { batchLoss, inputTensor } from "./loss.js";
+import { type BatchPlace, batchLoss, inputTensor } from "./loss.js";
 import { ClassificationMetrics } from "./metrics.js";
 import { Optimizer } from "./optimizer.js";
 import { WeightAverage } from "./weight-average.js";
@@ -65,7 +66,10 @@ export class Trainer {
     };
     clearGradients();
     try {
-      for (const [index, part] of parts(batch, accumulate).entries()) loss += this.#backward(part, epoch, step, index);
+      for (const [index, part] of parts(batch, accumulate).entries()) {
+        const weight = (part.size * accumulate) / batch.size; // 1 where parts are equal
+        loss += this.#backward(part, { epoch, step, part: index }, weight);
+      }
     } finally {
       this.#tape.reset();
     }
@@ -146,10 +150,11 @@ export class Trainer {
     this.#network.dispose();
   }
 
-  #backward(part: Batch, epoch: number, step: number, index: number): number {
+  /** Adds the gradients of `weight` times a part's loss to the parameters'. @returns that product */
+  #backward(part: Batch, place: BatchPlace, weight: number): number {
     const { preprocessing } = this.#model.metadata;
-    const place = { epoch, step, part: index };
-    const loss = batchLoss(this.#tape, this.#network, part, preprocessing, this.#config, place);
+    const partLoss = batchLoss(this.#tape, this.#network, part, preprocessing, this.#config, place);
+    const loss = scale(this.#tape, partLoss, weight);
     const value = loss.toArray()[0]!;
     if (Number.isFinite(value)) this.#tape.backward(loss);
     this.#tape.reset();
@@ -173,7 +178,7 @@ function isBranchKernel(name: string): boolean {
   return name.includes("rbr_dense") || name.includes("rbr_1x1");
 }
 
-/** A batch in equal parts, without copies; the last step of an epoch may leave smaller ones. */
+/** A batch in `count` equal parts, without copies; a batch that does not divide leaves a smaller last one, or fewer. */
 function parts(batch: Batch, count: number): Batch[] {
   if (count === 1) return [batch];
   const size = Math.ceil(batch.size / count);

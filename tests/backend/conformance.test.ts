@@ -5,14 +5,19 @@ import type { Backend } from "#repvgg/backend/backend.js";
 import { kernelEncodings } from "#repvgg/backend/kernels.generated.js";
 import { backendKinds, backends } from "./backends.js";
 import { batchNormCases } from "./cases/batch-norm.js";
-import { broadcastCases } from "./cases/broadcast.js";
+import { broadcastCases, selectCases } from "./cases/broadcast.js";
 import { channelCases } from "./cases/channel.js";
 import { elementwiseCases } from "./cases/elementwise.js";
+import { gatherCases, rangeCases } from "./cases/gather.js";
 import { layoutCases } from "./cases/layout.js";
 import { lossCases } from "./cases/loss.js";
+import { normalizeCases } from "./cases/normalize.js";
 import { optimizerCases } from "./cases/optimizer.js";
 import { placeCases } from "./cases/places.js";
 import { poolingCases } from "./cases/pooling.js";
+import { reduceCases } from "./cases/reduce.js";
+import { stridedCases } from "./cases/strided.js";
+import { unaryCases } from "./cases/unary.js";
 import { bytesOf, difference, runCase } from "./run-case.js";
 
 const cases = [
@@ -24,6 +29,13 @@ const cases = [
   ...placeCases,
   ...batchNormCases,
   ...lossCases,
+  ...unaryCases,
+  ...selectCases,
+  ...stridedCases,
+  ...gatherCases,
+  ...rangeCases,
+  ...reduceCases,
+  ...normalizeCases,
   ...optimizerCases,
 ];
 const kernels = [...new Set(cases.map((c) => c.kernel))];

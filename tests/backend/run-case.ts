@@ -24,7 +24,7 @@ export function runCase(backend: Backend, kernelCase: KernelCase): Map<string, F
       .u8(block + guard, contents.byteLength)
       .set(new Uint8Array(contents.buffer, contents.byteOffset, contents.byteLength));
     placed.set(name, { block, words });
-    args[name] = block + guard;
+    args[name] = block + guard + (kernelCase.offsets?.[name] ?? 0);
   }
   backend.run([{ kernel: kernelCase.kernel, args } as unknown as KernelCall]);
   const results = new Map<string, Float32Array>();
@@ -47,8 +47,9 @@ export function difference(actual: Float32Array, expected: ExpectedOutput): stri
   if (actual.length !== expected.after.length) return `${actual.length} elements instead of ${expected.after.length}`;
   for (let i = 0; i < actual.length; i++) {
     const wanted = expected.after[i]!;
+    if (Object.is(actual[i], wanted)) continue;
     const allowed = expected.relative * Math.abs(wanted) + expected.absolute * (expected.scale?.[i] ?? 1);
-    if (!(Math.abs(actual[i]! - wanted) <= allowed)) {
+    if (!(Number.isFinite(wanted) && Math.abs(actual[i]! - wanted) <= allowed)) {
       return `element ${i} of ${actual.length}: ${actual[i]} instead of ${wanted} ± ${allowed}`;
     }
   }

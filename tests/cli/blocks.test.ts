@@ -28,9 +28,14 @@ describe("train --block", () => {
   });
 
   it("keeps such nets out of files of weights alone", async () => {
-    expect(await repvgg(["export", model, "-o", join(folder, "a.pth"), "--form", "train"])).toEqual(
+    // ACB's names tell what they are; a dirac block's do not.
+    expect((await repvgg(["export", model, "-o", join(folder, "a.pth")])).code).toBe(0);
+    expect((await loadModel(join(folder, "a.pth"))).architecture.block.kind).toBe("acb");
+    expect((await train("dirac", "dirac")).code).toBe(0);
+    const other = join(folder, "dirac", "model.safetensors");
+    expect(await repvgg(["export", other, "-o", join(folder, "d.pth"), "--form", "train"])).toEqual(
       oneLine(
-        "expected RepVGG blocks, for a file of weights by name alone, received blocks of kind acb in training form: fold the net first, or write a model file (.safetensors under its own names) or .onnx",
+        "expected RepVGG blocks, for a file of weights by name alone, received blocks of kind dirac in training form: fold the net first, or write a model file (.safetensors under its own names) or .onnx",
       ),
     );
   });

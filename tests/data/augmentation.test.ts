@@ -1,17 +1,35 @@
 import { describe, expect, test } from "vitest";
 import { UserError } from "#repvgg/core/errors.js";
 import { Rng, rngFor } from "#repvgg/core/rng.js";
+import { affine, rotation } from "#repvgg/data/augmentation/affine.js";
 import { augment } from "#repvgg/data/augmentation/augment.js";
+import {
+  adjustBrightness,
+  adjustContrast,
+  adjustHue,
+  adjustSaturation,
+  adjustSharpness,
+  autoContrast,
+  equalize,
+  jitterColors,
+  solarize,
+} from "#repvgg/data/augmentation/color.js";
 import {
   type AugmentationConfig,
   type AugmentationPreset,
   augmentationPreset,
   augmentationPresets,
   checkAugmentation,
+  type PadAndCrop,
+  randomErasing,
 } from "#repvgg/data/augmentation/config.js";
 import { padAndCrop, randomResizedCropRegion } from "#repvgg/data/augmentation/crops.js";
 import { randAugment, randAugmentOperations } from "#repvgg/data/augmentation/rand-augment.js";
 import { eraseRandomly } from "#repvgg/data/augmentation/random-erasing.js";
+import type { Image } from "#repvgg/data/dataset.js";
+import { frameForEvaluation } from "#repvgg/data/evaluation-transform.js";
+import { flipHorizontal, toChannels } from "#repvgg/data/image.js";
+import { resize } from "#repvgg/data/resize.js";
 import { uniform, wavesAndNoise } from "./pictures.js";
 
 const imagenet = { kind: "random-resized", scale: [0.08, 1], ratio: [3 / 4, 4 / 3] } as const;
@@ -46,6 +64,101 @@ describe("RandomResizedCrop", () => {
     const config = { kind: "random-resized", scale: [0.9, 1], ratio: [3 / 4, 4 / 3] } as const;
     expect(randomResizedCropRegion(10, 100, config, new Rng(1))).toEqual({ top: 0, left: 43, height: 10, width: 13 });
     expect(randomResizedCropRegion(100, 9, config, new Rng(1))).toEqual({ top: 44, left: 0, height: 12, width: 9 });
+  });
+});
+
+/** How often each value occurs, of `draws` drawn ones. */
+function frequencies(draws: readonly number[]): Map<number, number> {
+  const counts = new Map<number, number>();
+  for (const value of draws) counts.set(value, (counts.get(value) ?? 0) + 1);
+  return counts;
+}
+
+/** Every value of 0 … last occurs, about equally often, and no other. */
+function expectUniform(draws: readonly number[], last: number): void {
+  const counts = frequencies(draws);
+  const wanted = draws.length / (last + 1);
+  expect([...counts.keys()].sort((a, b) => a - b)).toEqual(Array.from({ length: last + 1 }, (_, i) => i));
+  for (const count of counts.values()) expect(Math.abs(count - wanted)).toBeLessThan(5 * Math.sqrt(wanted));
+}
+
+describe("random rectangles", () => {
+  test("of a crop lie at every place that they fit into, the last row and column included", () => {
+    const config = { kind: "random-resized", scale: [0.25, 0.25], ratio: [1, 1] } as const;
+    const rng = new Rng(5);
+    const regions = Array.from({ length: 3000 }, () => randomResizedCropRegion(8, 8, config, rng));
+    expect(new Set(regions.map(({ height, width }) => `${height}×${width}`))).toEqual(new Set(["4×4"]));
+    expectUniform(
+      regions.map(({ top }) => top),
+      4,
+    );
+    expectUniform(
+      regions.map(({ left }) => left),
+      4,
+    );
+  });
+
+  test("of a crop may be the whole picture, whatever its sides", () => {
+    const whole = { kind: "random-resized", scale: [1, 1], ratio: [1.5, 1.5] } as const;
+    expect(randomResizedCropRegion(20, 30, whole, new Rng(1))).toEqual({ top: 0, left: 0, height: 20, width: 30 });
+    const tall = { kind: "random-resized", scale: [0.5, 0.5], ratio: [0.5, 0.5] } as const;
+    expect(randomResizedCropRegion(20, 20, tall, new Rng(1))).toMatchObject({ height: 20, width: 10 });
+    const wide = { kind: "random-resized", scale: [0.5, 0.5], ratio: [2, 2] } as const;
+    expect(randomResizedCropRegion(20, 20, wide, new Rng(1))).toMatchObject({ height: 10, width: 20 });
+    expect(randomResizedCropRegion(1, 1, imagenet, new Rng(1))).toEqual({ top: 0, left: 0, height: 1, width: 1 });
+  });
+
+  test("of a crop that cannot fit keep the nearest aspect that is allowed, at least one pixel", () => {
+    const square = { kind: "random-resized", scale: [1, 1], ratio: [1, 1] } as const;
+    expect(randomResizedCropRegion(10, 31, square, new Rng(1))).toEqual({ top: 0, left: 10, height: 10, width: 10 });
+    expect(randomResizedCropRegion(31, 10, square, new Rng(1))).toEqual({ top: 10, left: 0, height: 10, width: 10 });
+    const narrow = { kind: "random-resized", scale: [1, 1], ratio: [0.01, 0.01] } as const;
+    expect(randomResizedCropRegion(20, 30, narrow, new Rng(1))).toEqual({ top: 0, left: 14, height: 20, width: 1 });
+    const flat = { kind: "random-resized", scale: [1, 1], ratio: [100, 100] } as const;
+    expect(randomResizedCropRegion(30, 20, flat, new Rng(1))).toEqual({ top: 14, left: 0, height: 1, width: 20 });
+  });
+
+  test("that are erased lie at every place, are of their range's sizes, and hold one value or noise", () => {
+    const rng = new Rng(6);
+    const config = { probability: 1, scale: [0.25, 0.25], ratio: [1, 1], fill: 7 } as const;
+    const [tops, lefts]: number[][] = [[], []];
+    for (let i = 0; i < 2000; i++) {
+      const { data } = eraseRandomly(uniform(8, 8, 3, 200), config, rng);
+      const erased = [...data.keys()].filter((at) => data[at] !== 200);
+      const [top, left] = [Math.floor(erased[0]! / 24), Math.floor((erased[0]! % 24) / 3)];
+      const wanted = [...data.keys()].filter((at) => {
+        const [y, x] = [Math.floor(at / 24), Math.floor((at % 24) / 3)];
+        return y >= top && y < top + 4 && x >= left && x < left + 4;
+      });
+      expect(erased).toEqual(wanted);
+      expect(erased.every((at) => data[at] === 7)).toBe(true);
+      tops!.push(top);
+      lefts!.push(left);
+    }
+    expectUniform(tops!, 4);
+    expectUniform(lefts!, 4);
+    // A rectangle as high or as wide as the picture is drawn again; where none is smaller, nothing is erased.
+    for (const ratio of [
+      [4, 4],
+      [0.25, 0.25],
+    ] as const) {
+      const image = uniform(8, 8, 1, 200);
+      expect(eraseRandomly(image, { ...config, scale: [0.25, 0.25], ratio }, new Rng(1))).toBe(image);
+      const thin = eraseRandomly(image, { ...config, scale: [1 / 16, 1 / 16], ratio }, new Rng(1)).data;
+      expect(thin.filter((value) => value === 7).length).toBe(4);
+      const rows = new Set([...thin.keys()].filter((at) => thin[at] === 7).map((at) => at >> 3));
+      expect(rows.size).toBe(ratio[0] > 1 ? 4 : 1);
+    }
+    const image = uniform(8, 8, 1, 200);
+    for (let i = 0; i < 50; i++) expect(eraseRandomly(image, { ...config, probability: 0 }, rng)).toBe(image);
+    const pixel = uniform(1, 1, 1, 200);
+    expect(eraseRandomly(pixel, { ...config, scale: [0.9, 1] }, rng)).toBe(pixel);
+    const noise = eraseRandomly(uniform(64, 64, 3, 0), { ...config, fill: "noise" }, new Rng(2)).data;
+    const inside = noise.filter((value) => value > 0);
+    expect(inside.length).toBeGreaterThan(32 * 32 * 3 * 0.98);
+    expect(inside.length).toBeLessThanOrEqual(32 * 32 * 3);
+    expect(inside.reduce((sum, value) => sum + value, 0) / inside.length).toBeGreaterThan(120);
+    expect(inside.reduce((sum, value) => sum + value, 0) / inside.length).toBeLessThan(136);
   });
 });
 
@@ -200,6 +313,171 @@ describe("augment", () => {
     );
   });
 
+  const square = { size: [6, 6] as const, channels: 3 as const, cropRatio: 1 };
+
+  test("a picture is mirrored with the probability that is asked for", () => {
+    const image = wavesAndNoise(6, 6, 3, 3);
+    const mirrored = (flip: number): number =>
+      Array.from({ length: 1000 }, (_, i) => augment(image, { flip }, square, rngFor(2, i))).filter((result) => {
+        const kind = [image, flipHorizontal(image)].findIndex(({ data }) => data.join() === result.data.join());
+        expect(kind).toBeGreaterThanOrEqual(0);
+        return kind === 1;
+      }).length;
+    expect([mirrored(0), mirrored(1)]).toEqual([0, 1000]);
+    expect(Math.abs(mirrored(0.25) - 250)).toBeLessThan(60);
+    expect(augment(image, {}, square, new Rng(1))).toEqual(image);
+  });
+
+  test("each step happens where it is asked for, in the order of the fields, with the numbers that come next", () => {
+    const image = wavesAndNoise(9, 7, 3, 4);
+    const { crop, randAugment: operations, colorJitter, erasing } = everything;
+    const naive = (config: AugmentationConfig, rng: Rng) => {
+      let result = toChannels(image, 3);
+      if (config.crop?.kind === "random-resized") {
+        const { top, left, height, width } = randomResizedCropRegion(7, 9, config.crop, rng);
+        const data = Uint8Array.from({ length: height * width * 3 }, (_, i) => {
+          const [y, x] = [Math.floor(i / 3 / width), Math.floor(i / 3) % width];
+          return result.data[((top + y) * 9 + left + x) * 3 + (i % 3)]!;
+        });
+        result = resize({ ...result, height, width, data }, 6, 6);
+      } else result = frameForEvaluation(result, square);
+      if (config.crop?.kind === "pad") {
+        const [top, left] = [rng.int(2 * config.crop.padding + 1), rng.int(2 * config.crop.padding + 1)];
+        result = padAndCrop(result, config.crop.padding, config.crop.fill, top, left);
+      }
+      if (config.flip && rng.next() < config.flip) result = flipHorizontal(result);
+      if (config.randAugment) result = randAugment(result, config.randAugment, rng);
+      if (config.colorJitter) result = jitterColors(result, config.colorJitter, rng);
+      return config.erasing ? eraseRandomly(result, config.erasing, rng) : result;
+    };
+    const configs: AugmentationConfig[] = [
+      ...([{}, { crop }, { randAugment: operations }, { colorJitter }, { erasing }] as AugmentationConfig[]),
+      everything,
+      { crop: { kind: "pad", padding: 2, fill: "reflect" } },
+      { crop: { kind: "pad", padding: 1, fill: "zero" }, flip: 0.5 },
+      { flip: 0.5, erasing: { ...erasing!, probability: 1 } },
+    ];
+    for (const config of configs) {
+      for (let seed = 0; seed < 30; seed++)
+        expect(augment(image, config, square, rngFor(seed))).toEqual(naive(config, rngFor(seed)));
+    }
+  });
+
+  test("colours are jittered within their ranges, each by itself, in every order", () => {
+    const grey = uniform(2, 2, 3, 100);
+    const brightness = Array.from({ length: 500 }, (_, seed) => {
+      const amounts = { brightness: 0.4, contrast: 0, saturation: 0, hue: 0 };
+      return jitterColors(grey, amounts, new Rng(seed)).data[0]!;
+    });
+    expect(Math.min(...brightness)).toBeGreaterThanOrEqual(60);
+    expect(Math.min(...brightness)).toBeLessThan(62);
+    expect(Math.max(...brightness)).toBeLessThanOrEqual(140);
+    expect(Math.max(...brightness)).toBeGreaterThan(137);
+    const strong = Array.from({ length: 500 }, (_, seed) => {
+      const amounts = { brightness: 3, contrast: 0, saturation: 0, hue: 0 };
+      return jitterColors(grey, amounts, new Rng(seed)).data[0]!;
+    });
+    expect(strong.filter((value) => value === 0).length).toBeLessThan(20); // factors begin at 0, not below it
+    // Each amount alone is its own adjustment, by the factor that its generator gives.
+    const image = wavesAndNoise(6, 6, 3, 1);
+    const alone = { brightness: 0, contrast: 0, saturation: 0, hue: 0 };
+    const drawn = (seed: number): Rng => {
+      const rng = new Rng(seed);
+      rng.shuffle([0, 1, 2, 3]);
+      return rng;
+    };
+    for (let seed = 0; seed < 20; seed++) {
+      const factor = drawn(seed).uniform(0.7, 1.3);
+      const by = (amounts: object) => jitterColors(image, { ...alone, ...amounts }, new Rng(seed));
+      expect(by({ brightness: 0.3 })).toEqual(adjustBrightness(image, factor));
+      expect(by({ contrast: 0.3 })).toEqual(adjustContrast(image, factor));
+      expect(by({ saturation: 0.3 })).toEqual(adjustSaturation(image, factor));
+      expect(by({ hue: 0.3 })).toEqual(adjustHue(image, drawn(seed).uniform(-0.3, 0.3)));
+      expect(by({})).toEqual(image);
+      // All of them, in the order that the generator shuffles.
+      const rng = new Rng(seed);
+      let wanted: Image = image;
+      for (const step of rng.shuffle([0, 1, 2, 3])) {
+        if (step === 3) wanted = adjustHue(wanted, rng.uniform(-0.1, 0.1));
+        else wanted = [adjustBrightness, adjustContrast, adjustSaturation][step]!(wanted, rng.uniform(0.6, 1.4));
+      }
+      expect(jitterColors(image, everything.colorJitter!, new Rng(seed))).toEqual(wanted);
+    }
+  });
+
+  test("a turn of the hue leaves grey as it is, turns pure colours around the circle, and keeps the brightest value", () => {
+    const rgb = (...data: number[]): Image => ({
+      width: data.length / 3,
+      height: 1,
+      channels: 3,
+      data: Uint8Array.from(data),
+    });
+    const greys = rgb(0, 0, 0, 7, 7, 7, 255, 255, 255, 254, 255, 255);
+    expect([...adjustHue(greys, 0.3).data.subarray(0, 9)]).toEqual([0, 0, 0, 7, 7, 7, 255, 255, 255]);
+    expect([...adjustHue(rgb(200, 0, 0), 1 / 3).data]).toEqual([0, 200, 0]);
+    expect([...adjustHue(rgb(0, 200, 0), 1 / 3).data]).toEqual([0, 0, 200]);
+    expect([...adjustHue(rgb(0, 0, 200), 1 / 3).data]).toEqual([200, 0, 0]);
+    const image = wavesAndNoise(20, 20, 3, 2);
+    for (const turn of [-0.5, -0.2, 0.1, 0.5]) {
+      const { data } = adjustHue(image, turn);
+      for (let i = 0; i < data.length; i += 3)
+        expect(Math.max(...data.subarray(i, i + 3))).toBe(Math.max(...image.data.subarray(i, i + 3)));
+    }
+    const grey = wavesAndNoise(5, 5, 1, 2);
+    expect(adjustHue(grey, 0.3)).toBe(grey);
+    expect(adjustSaturation(grey, 0.3)).toBe(grey);
+  });
+
+  test("RandAugment applies as many operations as asked for, at the magnitude, with random signs", () => {
+    const image = wavesAndNoise(8, 8, 3, 6);
+    for (let seed = 0; seed < 200; seed++) {
+      for (const [operations, magnitude] of [
+        [0, 9],
+        [1, 15],
+        [3, 30],
+      ] as const) {
+        const rng = new Rng(seed);
+        let wanted: Image = image;
+        for (let i = 0; i < operations; i++) {
+          const { signed, apply } = randAugmentOperations[rng.int(14)]!;
+          const sign = signed && rng.next() < 0.5 ? -1 : 1;
+          wanted = apply(wanted, magnitude / 30, sign);
+        }
+        expect(randAugment(image, { operations, magnitude }, new Rng(seed))).toEqual(wanted);
+      }
+    }
+  });
+
+  test("RandAugment's operations have torchvision's strengths", () => {
+    const image = wavesAndNoise(31, 17, 3, 8);
+    const named = (name: string) => randAugmentOperations.find((operation) => operation.name === name)!.apply;
+    for (const strength of [0, 0.1, 1 / 3, 0.5, 1]) {
+      for (const sign of [-1, 1]) {
+        const factor = 1 + 0.9 * strength * sign;
+        expect(named("Brightness")(image, strength, sign)).toEqual(adjustBrightness(image, factor));
+        expect(named("Color")(image, strength, sign)).toEqual(adjustSaturation(image, factor));
+        expect(named("Contrast")(image, strength, sign)).toEqual(adjustContrast(image, factor));
+        expect(named("Sharpness")(image, strength, sign)).toEqual(adjustSharpness(image, factor));
+        expect(named("ShearX")(image, strength, sign)).toEqual(affine(image, [1, 0.3 * strength * sign, 0, 0, 1, 0]));
+        expect(named("ShearY")(image, strength, sign)).toEqual(affine(image, [1, 0, 0, 0.3 * strength * sign, 1, 0]));
+        const right = Math.trunc((150 / 331) * 31 * strength * sign);
+        const down = Math.trunc((150 / 331) * 17 * strength * sign);
+        expect(named("TranslateX")(image, strength, sign)).toEqual(affine(image, [1, 0, -right, 0, 1, 0]));
+        expect(named("TranslateY")(image, strength, sign)).toEqual(affine(image, [1, 0, 0, 0, 1, -down]));
+        expect(named("Rotate")(image, strength, sign)).toEqual(affine(image, rotation(image, 30 * strength * sign)));
+      }
+      expect(named("Solarize")(image, strength, 1)).toEqual(solarize(image, 255 - 255 * strength));
+    }
+    // torch: 8 − round(linspace(0, 30, 31) / (30 / 4)), halves to even: 3.75 is 0.5, 11.25 is 1.5, 18.75 is 2.5.
+    const bits = Array.from({ length: 31 }, (_, magnitude) => {
+      const data = named("Posterize")(uniform(1, 1, 1, 255), magnitude / 30, 1).data[0]!;
+      return data.toString(2).replaceAll("0", "").length;
+    });
+    expect(bits.join("")).toBe("8888777777776666666555555554444");
+    expect(named("AutoContrast")(image, 1, 1)).toEqual(autoContrast(image));
+    expect(named("Equalize")(image, 1, 1)).toEqual(equalize(image));
+  });
+
   test("shifts are uniform", () => {
     const image = { width: 9, height: 9, channels: 1 as const, data: new Uint8Array(81) };
     image.data[40] = 255;
@@ -211,6 +489,100 @@ describe("augment", () => {
     }
     expect([...counts.keys()].sort((a, b) => a - b)).toEqual([30, 31, 32, 39, 40, 41, 48, 49, 50]);
     for (const count of counts.values()) expect(Math.abs(count - 500)).toBeLessThan(100);
+  });
+
+  /** A field with each value, and whether it is taken. */
+  const numbers: [string, (value: unknown) => object, unknown[], unknown[]][] = [
+    ["flip", (flip) => ({ flip }), [0, 0.3, 1], [-0.01, 1.01, Number.NaN, "1"]],
+    ["crop.padding", (padding) => ({ crop: { kind: "pad", padding, fill: "zero" } }), [0, 1, 4096], [-1, 4097, 0.5]],
+    ["crop.fill", (fill) => ({ crop: { kind: "pad", padding: 1, fill } }), ["zero", "reflect"], ["edge", undefined]],
+    ["crop.kind", (kind) => ({ crop: { ...imagenet, kind } }), ["random-resized"], ["five", "", undefined]],
+    ...(["scale", "ratio"] as const).map((field): (typeof numbers)[number] => [
+      `crop.${field}`,
+      (value) => ({ crop: { ...imagenet, [field]: value } }),
+      field === "scale"
+        ? [
+            [0.001, 1],
+            [1, 1],
+          ]
+        : [
+            [0.001, 1000],
+            [2, 2],
+          ],
+      [
+        [0, 1],
+        [-1, 1],
+        [1, 0.5],
+        [Number.NaN, 1],
+        [1, Number.POSITIVE_INFINITY],
+        0.5,
+        undefined,
+        field === "scale" ? [0.5, 1.01] : [1],
+      ],
+    ]),
+    ...(["operations", "magnitude"] as const).map((field): (typeof numbers)[number] => [
+      `randAugment.${field}`,
+      (value) => ({ randAugment: { operations: 2, magnitude: 9, [field]: value } }),
+      field === "operations" ? [0, 100] : [0, 30],
+      [-1, 0.5, field === "operations" ? 101 : 31, undefined],
+    ]),
+    ...(["brightness", "contrast", "saturation", "hue"] as const).map((field): (typeof numbers)[number] => [
+      `colorJitter.${field}`,
+      (value) => ({ colorJitter: { brightness: 0, contrast: 0, saturation: 0, hue: 0, [field]: value } }),
+      field === "hue" ? [0, 0.5] : [0, 100],
+      [-0.01, field === "hue" ? 0.51 : 100.01, Number.NaN],
+    ]),
+    ...(["probability", "scale", "ratio", "fill"] as const).map((field): (typeof numbers)[number] => [
+      `erasing.${field}`,
+      (value) => ({ erasing: { probability: 1, scale: [0.1, 0.2], ratio: [1, 1], fill: 0, [field]: value } }),
+      { probability: [0, 1], scale: [[0.01, 1]], ratio: [[0.1, 7]], fill: [0, 255, "noise"] }[field],
+      {
+        ...{
+          probability: [-0.1, 1.1],
+          scale: [
+            [0, 1],
+            [0.5, 1.1],
+          ],
+          ratio: [
+            [0, 1],
+            [2, 1],
+          ],
+        },
+        fill: [-1, 256, 0.5, "nois"],
+      }[field],
+    ]),
+  ];
+
+  test.each(numbers)("%s has its range, and no more", (field, config, taken, refused) => {
+    for (const value of taken) expect(() => checkAugmentation(config(value))).not.toThrow();
+    for (const value of refused) {
+      expect(() => checkAugmentation(config(value)), JSON.stringify(value)).toThrow(UserError);
+      expect(() => checkAugmentation(config(value))).toThrow(`augmentation's ${field} as `);
+    }
+  });
+
+  test("ranges are told with their limits", () => {
+    expect(() => checkAugmentation({ crop: { ...imagenet, scale: [0, 2] } })).toThrow(
+      "augmentation's crop.scale as [low, high] with 0 < low ≤ high ≤ 1, received [0,2]",
+    );
+    expect(() => checkAugmentation({ crop: { ...imagenet, ratio: [0, 2] } })).toThrow(
+      /crop\.ratio as \[low, high\] with 0 < low ≤ high, received \[0,2\]$/,
+    );
+    expect(() => checkAugmentation({ crop: {} } as unknown as AugmentationConfig)).toThrow(
+      /crop\.kind .* received nothing/,
+    );
+  });
+
+  test("presets follow the smaller side, by at least one pixel; erasing has torchvision's ranges", () => {
+    const padding = (size: readonly [number, number]) =>
+      (augmentationPreset("small-images", size).crop as PadAndCrop).padding;
+    expect([padding([40, 64]), padding([64, 40]), padding([7, 7]), padding([15, 99]), padding([16, 16])]).toEqual([
+      5, 5, 1, 1, 2,
+    ]);
+    expect(augmentationPreset("none", [8, 8])).toEqual({});
+    expect(augmentationPreset("flip", [8, 8])).toEqual({ flip: 0.5 });
+    expect(randomErasing(0.25)).toEqual({ probability: 0.25, scale: [0.02, 0.33], ratio: [0.3, 3.3], fill: "noise" });
+    expect(augmentationPresets).toEqual(["none", "flip", "small-images", "small-photographs", "imagenet"]);
   });
 
   test.each([

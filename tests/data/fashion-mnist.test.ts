@@ -1,10 +1,11 @@
 import { createHash } from "node:crypto";
 import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { type FileHandle, open } from "node:fs/promises";
 import { createServer, type RequestListener } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
-import { describe, expect, onTestFinished, test } from "vitest";
+import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { UserError } from "#repvgg/core/errors.js";
 import { ensureDownloaded, type KnownFile } from "#repvgg/data/download.node.js";
 import {
@@ -73,7 +74,56 @@ describe("download", () => {
     expect(readdirSync(cache).sort()).toEqual(["i.gz", "l.gz"]);
   });
 
+  test("progress is told as bytes come, and all of them are written though a write takes only a part", async () => {
+    const bytes = Buffer.from(Array.from({ length: 300 }, (_, i) => i % 251));
+    const url = await serve((_request, response) => {
+      response.write(bytes.subarray(0, 100));
+      setTimeout(() => response.end(bytes.subarray(100)), 20);
+    });
+    const folder = temporaryFolder();
+    const probe = await open(join(folder, "probe"), "w");
+    await probe.close();
+    const handles: FileHandle = Object.getPrototypeOf(probe);
+    const sync = vi.spyOn(handles, "sync");
+    onTestFinished(() => void vi.restoreAllMocks());
+    const told: [number, number][] = [];
+    const path = join(folder, "deep", "file");
+    await ensureDownloaded(known(url, bytes), path, { onProgress: (done, total) => told.push([done, total]) });
+    expect(readFileSync(path).equals(bytes)).toBe(true);
+    expect(told.at(-1)).toEqual([300, 300]);
+    expect(told.map(([done]) => done)).toEqual([...told.map(([done]) => done)].sort((a, b) => a - b));
+    expect(sync).toHaveBeenCalledTimes(1);
+    // What is there is looked at and not got again.
+    await ensureDownloaded({ ...known("http://127.0.0.1:9", bytes) }, path);
+  });
+
+  test("a caller can stop a download; nothing is left behind", async () => {
+    const stop = new AbortController();
+    const url = await serve((_request, response) => {
+      response.write(images.subarray(0, 5));
+      stop.abort();
+    });
+    const folder = temporaryFolder();
+    const download = ensureDownloaded(known(url, images), join(folder, "x.gz"), { signal: stop.signal });
+    await expect(download).rejects.toThrow();
+    expect(readdirSync(folder)).toEqual([]);
+    const aborted = ensureDownloaded(known(url, images), join(folder, "x.gz"), { signal: AbortSignal.abort() });
+    await expect(aborted).rejects.toThrow(/abort/i);
+    await expect(aborted).rejects.not.toThrow(UserError);
+  });
+
+  test("a place that cannot be written is told", async () => {
+    const url = await serve((_request, response) => response.end(images));
+    const folder = temporaryFolder({ file: "x" });
+    const download = ensureDownloaded(known(url, images), join(folder, "file", "x.gz"));
+    await expect(download).rejects.toThrow(UserError);
+    await expect(download).rejects.toThrow(
+      /expected to write .*x\.gz, received E\w+.*: free space or choose another cache/,
+    );
+  });
+
   test.each<[string, RequestListener, RegExp]>([
+    ["one byte more", (_request, response) => response.end(Buffer.concat([images, Buffer.of(0)])), /received more/],
     ["another file", (_request, response) => response.end(images.map((byte) => byte ^ 1)), /a file with SHA-256/],
     ["more bytes", (_request, response) => response.end(Buffer.concat([images, images])), /received more/],
     ["fewer bytes", (_request, response) => response.end(images.subarray(1)), /bytes from .*received \d+: try again/],

@@ -1,9 +1,13 @@
 import { execFileSync } from "node:child_process";
 import { join } from "node:path";
-import { describe, expect, onTestFinished, test } from "vitest";
+import { Worker } from "node:worker_threads";
+import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { FormatError, UserError } from "#repvgg/core/errors.js";
+import { rngFor } from "#repvgg/core/rng.js";
+import { augment } from "#repvgg/data/augmentation/augment.js";
 import { augmentationPreset } from "#repvgg/data/augmentation/config.js";
 import type { Batch, Dataset, SkippedFile } from "#repvgg/data/dataset.js";
+import { evalTransform } from "#repvgg/data/evaluation-transform.js";
 import { createInThreadLoader, type Loader } from "#repvgg/data/loader.js";
 import { createLoader, type ThreadedLoaderOptions } from "#repvgg/data/loader.node.js";
 import { decodeIntoMemory } from "#repvgg/data/memory-dataset.js";
@@ -80,6 +84,63 @@ describe("batches", () => {
     const [a] = await collect(createInThreadLoader(dataset, training).epoch(0));
     const [b] = await collect(createInThreadLoader(dataset, { ...training, seed: 6 }).epoch(0));
     expect(a!.indices).not.toEqual(b!.indices);
+  });
+
+  test("a picture is varied anew in each epoch, with each seed, and unlike its neighbours", async () => {
+    // All pictures are the same one, so that only their variations tell them apart.
+    const dataset = memoryPictures(1, { size: 24 }).select(new Array(12).fill(0));
+    const all = { ...training, shuffle: false, batchSize: 12 };
+    const seen = new Set<string>();
+    for (const seed of [5, 6]) {
+      const loader = createInThreadLoader(dataset, { ...all, seed });
+      for (const epoch of [0, 1, 2]) {
+        const [{ images, indices }] = (await collect(loader.epoch(epoch))) as [Batch];
+        for (let i = 0; i < 12; i++) {
+          const picture = images.slice((i * images.length) / 12, ((i + 1) * images.length) / 12);
+          const framing = { size: [16, 12], channels: 3, cropRatio: 1 } as const;
+          const rng = rngFor(seed, "augment", epoch, indices[i]!);
+          expect(picture).toEqual(augment(dataset.read(0), training.augmentation!, framing, rng).data);
+          seen.add(Buffer.from(picture).toString("base64"));
+        }
+      }
+    }
+    expect(seen.size).toBe(2 * 3 * 12);
+  });
+
+  test("without augmentation pictures are framed as for evaluation, by the crop ratio", async () => {
+    const dataset = memoryPictures(3, { size: 20 });
+    for (const cropRatio of [undefined, 0.5]) {
+      const options = { batchSize: 3, size: [8, 10] as const, channels: 3 as const, seed: 1 };
+      const [batch] = await collect(
+        createInThreadLoader(dataset, { ...options, ...(cropRatio && { cropRatio }) }).epoch(2),
+      );
+      const wanted = [0, 1, 2].flatMap((i) => [
+        ...evalTransform(dataset.read(i), { size: [8, 10], channels: 3, cropRatio: cropRatio ?? 1 }),
+      ]);
+      expect([...batch!.images]).toEqual(wanted);
+    }
+  });
+
+  test("shuffling and the last batch follow from the augmentation, or are as they are asked for", async () => {
+    const dataset = memoryPictures(10);
+    const orders = async (options: Partial<ThreadedLoaderOptions>) => {
+      const { augmentation: _, ...plain } = training;
+      const batches = await collect(createInThreadLoader(dataset, { ...plain, ...options }).epoch(0));
+      const indices = batches.flatMap((batch) => [...batch.indices]);
+      return {
+        sizes: batches.map(({ size }) => size),
+        sorted: indices.join() === [...indices].sort((a, b) => a - b).join(),
+      };
+    };
+    const augmentation = {};
+    expect(await orders({})).toEqual({ sizes: [4, 4, 2], sorted: true });
+    expect(await orders({ augmentation })).toEqual({ sizes: [4, 4], sorted: false });
+    expect(await orders({ shuffle: true })).toEqual({ sizes: [4, 4], sorted: false });
+    expect(await orders({ dropLast: true })).toEqual({ sizes: [4, 4], sorted: true });
+    expect(await orders({ augmentation, shuffle: false })).toEqual({ sizes: [4, 4, 2], sorted: true });
+    expect(await orders({ augmentation, dropLast: false })).toEqual({ sizes: [4, 4, 2], sorted: false });
+    expect(await orders({ batchSize: 5 })).toEqual({ sizes: [5, 5], sorted: true });
+    expect(await orders({ batchSize: 12 })).toEqual({ sizes: [10], sorted: true });
   });
 
   test("the variation of a picture depends on the epoch and its index, not on its place", async () => {
@@ -178,6 +239,72 @@ describe("broken pictures", () => {
 });
 
 describe("workers", () => {
+  /** The threads that a loader's tests wait for, and how many batches came from them. */
+  function watchedWorkers(): { readonly workers: Set<Worker>; batches(): number; cancels(): number } {
+    const workers = new Set<Worker>();
+    const [emit, post] = [Worker.prototype.emit, Worker.prototype.postMessage];
+    let [batches, cancels] = [0, 0];
+    vi.spyOn(Worker.prototype, "emit").mockImplementation(function (this: Worker, ...args: Parameters<Worker["emit"]>) {
+      if (args[0] === "message") batches++;
+      return emit.apply(this, args);
+    } as Worker["emit"]);
+    vi.spyOn(Worker.prototype, "postMessage").mockImplementation(function (this: Worker, value: unknown) {
+      workers.add(this);
+      if ((value as { kind: string }).kind === "cancel") cancels++;
+      return post.call(this, value);
+    });
+    onTestFinished(() => void vi.restoreAllMocks());
+    return { workers, batches: () => batches, cancels: () => cancels };
+  }
+
+  test("do not make batches that nobody wants any more", async () => {
+    const watched = watchedWorkers();
+    const dataset = memoryPictures(400, { size: 32 });
+    const loader = loaderOf(dataset, { ...training, batchSize: 8, workers: 1, prefetch: 200 });
+    for await (const batch of loader.epoch(0)) {
+      expect(batch.size).toBe(8);
+      break;
+    }
+    const wanted = await collect(createInThreadLoader(dataset, { ...training, batchSize: 8 }).epoch(7));
+    const got: Batch[] = [];
+    for await (const batch of loader.epoch(7)) {
+      got.push(batch);
+      if (got.length === 2) break;
+    }
+    expect(got).toEqual(wanted.slice(0, 2));
+    expect(watched.cancels()).toBe(1);
+    expect(watched.batches()).toBeLessThan(200); // all of the first epoch's, and only then one of the other, would be more
+  });
+
+  test("of an unshuffled epoch make nothing beyond its end; of a shuffled one the next epoch's beginning", async () => {
+    const watched = watchedWorkers();
+    const dataset = memoryPictures(12);
+    const evaluation = { batchSize: 4, size: [12, 12], channels: 1, seed: 0, workers: 1 } as const;
+    expect(await collect(loaderOf(dataset, evaluation).epoch(0))).toHaveLength(3);
+    expect(watched.batches()).toBe(3);
+    const shuffled = loaderOf(dataset, { ...evaluation, shuffle: true, prefetch: 5 });
+    const before = watched.batches();
+    await collect(shuffled.epoch(0));
+    await expect.poll(() => watched.batches() - before).toBe(3 + 4);
+    const second = await collect(shuffled.epoch(1));
+    expect(watched.cancels()).toBe(0);
+    expect(second).toEqual(await collect(createInThreadLoader(dataset, { ...evaluation, shuffle: true }).epoch(1)));
+  });
+
+  test.each<[string, (worker: Worker) => void, RegExp]>([
+    ["ends", (worker) => void worker.terminate(), /a loader's worker ended with code \d/],
+    ["fails", (worker) => void worker.emit("error", new Error("out of memory")), /out of memory/],
+  ])("that %s is told to who waits for its batch, and from then on", async (_, happens, message) => {
+    const { workers } = watchedWorkers();
+    const loader = loaderOf(memoryPictures(2000, { size: 32 }), { ...training, batchSize: 1000, workers: 1 });
+    const waiting = collect(loader.epoch(0));
+    waiting.catch(() => undefined);
+    await expect.poll(() => workers.size).toBe(1);
+    happens([...workers][0]!);
+    await expect(waiting).rejects.toThrow(message);
+    await expect(collect(loader.epoch(1))).rejects.toThrow(message);
+  });
+
   test("a disposed loader says so, and disposing twice is harmless", async () => {
     const loader = createLoader(memoryPictures(20), { ...training, workers: 1 });
     await collect(loader.epoch(0));

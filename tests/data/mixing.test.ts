@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { rngFor } from "#repvgg/core/rng.js";
 import { cutRegions, drawMixing, softTargets } from "#repvgg/data/augmentation/mixing.js";
 
 const batch = { size: 8, height: 12, width: 10, channels: 1 };
@@ -40,6 +41,57 @@ describe("mixing", () => {
         if (value !== (inside ? mixing.partner[picture] : picture)) throw new Error(`pixel ${i} of step ${step}`);
       });
     }
+  });
+
+  test("is drawn as the papers say it, of each axis by its own size", () => {
+    for (const [mixup, cutmix] of [
+      [0.4, 0],
+      [0, 0.7],
+      [0.4, 0.7],
+    ] as const) {
+      for (const shape of [batch, { size: 3, height: 5, width: 31 }]) {
+        for (let step = 0; step < 60; step++) {
+          const rng = rngFor(9, "mixing", 2, step);
+          const cut = cutmix > 0 && (mixup === 0 || rng.next() < 0.5);
+          const alpha = cut ? cutmix : mixup;
+          const drawn = rng.beta(alpha, alpha);
+          const partner = rng.shuffle(Int32Array.from({ length: shape.size }, (_, i) => i));
+          const mixing = drawMixing({ mixup, cutmix }, 9, 2, step, shape)!;
+          expect(mixing.partner).toEqual(partner);
+          if (!cut) {
+            expect(mixing).toEqual({ kind: "mixup", lambda: drawn, partner, region: undefined });
+            continue;
+          }
+          const [y, x] = [rng.int(shape.height), rng.int(shape.width)];
+          const reach = Math.sqrt(1 - drawn) / 2;
+          const along = (centre: number, size: number): [number, number] => {
+            const half = Math.trunc(reach * size);
+            return [Math.max(0, centre - half), Math.min(size, centre + half)];
+          };
+          const [[top, bottom], [left, right]] = [along(y, shape.height), along(x, shape.width)];
+          expect(mixing.kind).toBe("cutmix");
+          expect(mixing.region).toEqual({ top, left, height: bottom - top, width: right - left });
+          const area = (bottom - top) * (right - left);
+          expect(mixing.lambda).toBeCloseTo(1 - area / (shape.height * shape.width), 12);
+        }
+      }
+    }
+  });
+
+  test("pixels of pictures with channels are cut whole; without a rectangle nothing happens", () => {
+    const shape = { size: 2, height: 3, width: 4, channels: 3 };
+    const mixing = { kind: "cutmix", lambda: 0.5, partner: Int32Array.of(1, 0) } as const;
+    const pixels = Float32Array.from({ length: 72 }, (_, i) => i);
+    const region = { top: 1, left: 2, height: 2, width: 1 };
+    const before = pixels.slice();
+    expect(cutRegions(pixels, shape, { ...mixing, region })).toBe(pixels);
+    pixels.forEach((value, i) => {
+      const [picture, y, x] = [Math.floor(i / 36), Math.floor(i / 12) % 3, Math.floor(i / 3) % 4];
+      expect(value).toBe(y >= 1 && x === 2 ? before[(1 - picture) * 36 + (i % 36)] : before[i]);
+    });
+    const kept = before.slice();
+    expect(cutRegions(kept, shape, { ...mixing, kind: "mixup", region: undefined })).toBe(kept);
+    expect(kept).toEqual(before);
   });
 
   test("with both, each is drawn about half of the time", () => {

@@ -1,5 +1,6 @@
 import sharp, { type Sharp } from "sharp";
 import { beforeAll, describe, expect, it } from "vitest";
+import { rngFor } from "#repvgg/core/rng.js";
 import type { Dataset, Image } from "#repvgg/data/dataset.js";
 import { decodeImage } from "#repvgg/data/decode.node.js";
 import { fingerprint, likeness, normalized } from "#repvgg/data/fingerprint.js";
@@ -88,6 +89,71 @@ describe("nearDuplicates", () => {
     const close = (pairs: readonly NearPair[]) =>
       pairs.map(({ likeness: value, ...places }) => ({ ...places, likeness: expect.closeTo(value, 9) }));
     expect(nearDuplicates(pictures)).toEqual(close(expected));
+  });
+
+  /** A thumbnail of waves of which the first `changed` values differ; the hash is given. */
+  const made = (kind: number, changed: number, hash: readonly [number, number], label: number): Candidate => {
+    const rng = rngFor(3, kind);
+    const thumbnail = Uint8Array.from({ length: 256 }, () => 60 + rng.int(120));
+    for (let i = 0; i < changed; i++) thumbnail[i] = 255 - thumbnail[i]!;
+    return { fingerprint: { thumbnail, hash }, label };
+  };
+
+  it("asks of a pair across classes that it is close by the looks of both, in either order", () => {
+    // Class 1 holds many looks, class 0 hardly different ones: what is alike in the one is not in the other.
+    const many = Array.from({ length: 20 }, (_, i) => made(100 + i, 0, [i << 8, i << 20], 1));
+    const alike = Array.from({ length: 20 }, (_, i) => made(1, i, [0x0f0f0f0f, -(i + 1) << 9], 0));
+    const apart = (kind: number): number =>
+      1 - likeness(made(kind, 0, [0, 0], 0).fingerprint.thumbnail, made(kind, 1, [0, 0], 0).fingerprint.thumbnail);
+    const kinds = Array.from({ length: 400 }, (_, i) => 500 + i).filter((k) => apart(k) > 0.004 && apart(k) < 0.007);
+    const [across, inside] = kinds as [number, number];
+    const pair = [made(across, 0, [1, 2], 0), made(across, 1, [1, 2], 1)];
+    const within = [made(inside, 0, [-1, 7], 1), made(inside, 1, [-1, 7], 1)];
+    // A class of two pictures that are alike: they are as near as its pictures are on average, and so no copies.
+    const two = [made(kinds[2]!, 0, [77, 7], 2), made(kinds[2]!, 1, [77, 7], 2)];
+    for (const order of [pair, pair.toReversed()]) {
+      const pictures = [...order, ...within, ...many, ...alike, ...two];
+      const expected = naive(pictures);
+      const found = nearDuplicates(pictures);
+      expect(found.map(({ first, second }) => [first, second])).toEqual(
+        expected.map(({ first, second }) => [first, second]),
+      );
+      expect(found.some(({ first, second }) => first === 2 && second === 3)).toBe(true);
+      expect(found.some(({ first, second }) => first === 0 && second === 1)).toBe(false);
+    }
+  });
+
+  it("finds a pair whose hashes differ in any 4 of their 64 bits, and none whose do in 5", () => {
+    const others = Array.from({ length: 30 }, (_, i) => {
+      const rng = rngFor(9, i);
+      return made(200 + i, 0, [rng.nextUint32() | 0, rng.nextUint32() | 0], 0);
+    });
+    const flipped = ([low, high]: readonly [number, number], bits: readonly number[]): [number, number] => {
+      const words: [number, number] = [low, high];
+      for (const bit of bits) words[bit >> 5]! ^= 1 << (bit & 31);
+      return words;
+    };
+    for (let seed = 0; seed < 60; seed++) {
+      const rng = rngFor(10, seed);
+      const bits = rng.shuffle(Array.from({ length: 64 }, (_, i) => i));
+      const hash: [number, number] = [rng.nextUint32() | 0, rng.nextUint32() | 0];
+      const pictures = (count: number) => [
+        made(60, 0, hash, 0),
+        ...others,
+        made(60, 1, flipped(hash, bits.slice(0, count)), 0),
+      ];
+      for (const count of [0, 1, 4]) {
+        expect(nearDuplicates(pictures(count)).map(({ first, second }) => [first, second])).toEqual([[0, 31]]);
+      }
+      expect(nearDuplicates(pictures(5))).toEqual([]);
+    }
+  });
+
+  it("looks in a crowded bucket at the 100 that follow in the order of the hashes", () => {
+    // All share all bands but one bit of rank, so that the order is known; each looks like the one that is 100 after it.
+    const crowd = (apart: number): Candidate[] => Array.from({ length: 140 }, (_, i) => made(i % apart, 0, [0, 0], 0));
+    expect(nearDuplicates(crowd(100)).length).toBe(40);
+    expect(nearDuplicates(crowd(101)).length).toBe(0);
   });
 
   it("takes pictures of one grey for nothing, and needs no pictures", () => {

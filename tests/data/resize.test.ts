@@ -1,7 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import type { Image } from "#repvgg/data/dataset.js";
 import { evalTransform, frameForEvaluation } from "#repvgg/data/evaluation-transform.js";
-import { centreCrop, crop, flipHorizontal, toChannels } from "#repvgg/data/image.js";
+import { centreCrop, crop, enlarge, flipHorizontal, toChannels } from "#repvgg/data/image.js";
 import { resize } from "#repvgg/data/resize.js";
 import { uniform, wavesAndNoise } from "./pictures.js";
 
@@ -58,6 +59,43 @@ describe("evaluation transform", () => {
     );
   });
 
+  test.each([
+    // picture (height × width), net's input, crop ratio, the resized picture
+    ["a square", [50, 50], [20, 20], 1, [20, 20]],
+    ["a wide picture", [50, 100], [20, 20], 1, [20, 40]],
+    ["a tall picture", [100, 50], [20, 20], 1, [40, 20]],
+    ["a wide picture for a wide net", [50, 100], [20, 30], 1, [20, 40]],
+    ["a wide picture for a wider net", [50, 100], [10, 30], 1, [15, 30]],
+    ["a tall picture for a wide net", [100, 50], [20, 30], 1, [60, 30]],
+    ["a tall picture for a tall net", [100, 50], [30, 12], 1, [30, 15]],
+    ["sides that do not divide, rounded down", [37, 53], [20, 20], 1, [20, 28]],
+    ["a part of the size", [60, 90], [21, 21], 0.875, [24, 36]],
+    ["14 of 25, which a division makes 24.99…", [60, 60], [14, 14], 14 / 25, [25, 25]],
+    ["the height so", [50, 100], [14, 10], 14 / 25, [25, 50]],
+    ["the width so", [100, 50], [10, 14], 14 / 25, [50, 25]],
+    ["27 of 30", [60, 120], [27, 18], 0.9, [30, 60]],
+    ["a picture of the very size", [30, 30], [27, 27], 0.9, [30, 30]],
+    ["one that is only as wide", [70, 30], [27, 27], 0.9, [70, 30]],
+    ["one that grows", [5, 9], [20, 20], 1, [20, 36]],
+  ] as const)("of %s is a crop from the middle of the covering resize", (_, [h, w], size, cropRatio, [toH, toW]) => {
+    const image = wavesAndNoise(w, h, 3, 6);
+    const framed = frameForEvaluation(image, { size, channels: 3, cropRatio });
+    expect(framed).toEqual(centreCrop(resize(image, toH, toW), size[0], size[1]));
+    const grey = frameForEvaluation(image, { size, channels: 1, cropRatio });
+    expect(grey).toEqual(centreCrop(resize(toChannels(image, 1), toH, toW), size[0], size[1]));
+  });
+
+  test("crops from the middle, halves to even", () => {
+    const column = (height: number): Image => ({
+      ...{ width: 1, height, channels: 1 },
+      data: Uint8Array.from({ length: height }, (_, i) => i),
+    });
+    const first = (height: number, kept: number): number => centreCrop(column(height), kept, 1).data[0]!;
+    expect([first(7, 7), first(7, 5), first(8, 5), first(9, 4), first(10, 3), first(9, 2)]).toEqual([0, 1, 2, 2, 4, 4]);
+    const wider = centreCrop({ width: 4, height: 1, channels: 1, data: Uint8Array.of(1, 2, 3, 4) }, 1, 7);
+    expect([...wider.data]).toEqual([0, 1, 2, 3, 4, 0, 0]);
+  });
+
   test("leaves no black border: the resized picture covers the net's input", () => {
     fc.assert(
       fc.property(side, side, fc.constantFrom(1, 0.875), (w, h, cropRatio) => {
@@ -88,6 +126,19 @@ describe("pictures", () => {
     expect([...crop(image, { top: -1, left: 1, height: 3, width: 2 }).data]).toEqual([0, 0, 2, 0, 4, 0]);
     expect([...centreCrop(image, 4, 4).data]).toEqual([0, 0, 0, 0, 0, 1, 2, 0, 0, 3, 4, 0, 0, 0, 0, 0]);
     expect([...crop(image, { top: 5, left: 5, height: 1, width: 2 }).data]).toEqual([0, 0]);
+  });
+
+  test("enlarging makes squares of the pixels", () => {
+    const image = { width: 2, height: 2, channels: 3 as const, data: Uint8Array.from({ length: 12 }, (_, i) => i) };
+    expect(enlarge(image, 1)).toBe(image);
+    const { width, height, channels, data } = enlarge(image, 3);
+    expect([width, height, channels]).toEqual([6, 6, 3]);
+    for (let y = 0; y < 6; y++) {
+      for (let x = 0; x < 6; x++) {
+        const from = (Math.floor(y / 3) * 2 + Math.floor(x / 3)) * 3;
+        expect([...data.subarray((y * 6 + x) * 3, (y * 6 + x) * 3 + 3)]).toEqual([from, from + 1, from + 2]);
+      }
+    }
   });
 
   test("flipping twice is the picture", () => {

@@ -49,7 +49,11 @@ describe("a net", () => {
     const file = join(folder, `${scheme}.pth`);
     await writeTorchFile(file, fromOfficial(smallMobileOne(), scheme));
     const net = await loadNet(file);
-    expect(net.source).toMatchObject({ format: "torch", scheme, form: "train", notes: [] });
+    expect(net.source).toMatchObject({ format: "torch", scheme, form: "train" });
+    expect(net.source.notes).toEqual([
+      expect.stringMatching(/BatchNorm's ε: assumed 1e-5/),
+      expect.stringMatching(/^weights do not show strides: assumed 2, /),
+    ]);
     const { net: folded, verification } = await foldVerified(net);
     expect(verification.agree).toBe(true);
     // Seven blocks, two convolutions in each of two squeeze-and-excitations.
@@ -80,7 +84,7 @@ describe("a net", () => {
     expect(arrays.get(`${block}.weight`)!.shape).toEqual([8, 1, 3, 3]);
     expect(arrays.size).toBe(7 * 2 + 2 * 4 + 2);
     const back = await loadNet(plain);
-    expect(back.source).toMatchObject({ scheme, form: "plain", notes: [] });
+    expect(back.source).toMatchObject({ scheme, form: "plain", notes: [expect.stringMatching(/do not show strides/)] });
     expect(relativeError(outputOf(back.graph, input), expected)).toBeLessThanOrEqual(1e-5);
 
     const onnx = join(folder, `${scheme}.onnx`);

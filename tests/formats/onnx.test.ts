@@ -388,7 +388,7 @@ describe("bytes that are no model", () => {
   });
 
   test.each<[string, Uint8Array, RegExp]>([
-    ["nothing", new Uint8Array(0), /a graph/],
+    ["nothing", new Uint8Array(0), /an ONNX model, received an empty file/],
     ["text", new TextEncoder().encode("<!DOCTYPE html><html>"), /ONNX|wire type/],
     ["a .pth", oracle("tiny-half.pth"), /expected/],
     ["a graph without operator set", Uint8Array.of(0x3a, 0), /operator set/],

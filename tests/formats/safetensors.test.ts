@@ -126,7 +126,8 @@ describe("round trip", () => {
 
 describe("broken files give a FormatError that says what is wrong", () => {
   const cases: [string, Uint8Array, RegExp][] = [
-    ["empty file", new Uint8Array(0), /8 bytes of header length.*0 bytes/],
+    ["empty file", new Uint8Array(0), /received an empty file: .*fetch the file again/],
+    ["seven bytes", Uint8Array.of(1, 2, 3, 4, 5, 6, 7), /8 bytes of header length.*7 bytes/],
     ["a claim of 2^60 bytes", Uint8Array.of(0, 0, 0, 0, 0, 0, 0, 0x10, 0x7b, 0x7d), /1152921504606846976/],
     ["truncated header", fileWith("{}").subarray(0, 9), /cut short/],
     ["not an object", fileWith("[]"), /begins with \{/],

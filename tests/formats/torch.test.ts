@@ -108,6 +108,67 @@ describe("files that PyTorch wrote", () => {
   });
 });
 
+describe("numbers of a pickle", () => {
+  const read = (bytes: number[]) => readTorch(pth(bytes));
+
+  test.each<[string, number[], number | bigint]>([
+    ["BININT, signed", [0x4a, 0xfe, 0xff, 0xff, 0xff], -2],
+    ["BININT, the largest", [0x4a, 0xff, 0xff, 0xff, 0x7f], 2 ** 31 - 1],
+    ["BININT1, unsigned", [0x4b, 0xff], 255],
+    ["BININT2, unsigned, little-endian", [0x4d, 0x02, 0xff], 0xff02],
+    ["LONG1 of no bytes", [0x8a, 0], 0],
+    ["LONG1, negative", [0x8a, 1, 0xff], -1],
+    ["LONG1, positive with a high byte of 0", [0x8a, 2, 0xff, 0], 255],
+    ["LONG1, negative of several bytes", [0x8a, 5, 0, 0, 0, 0, 0x80], -(2 ** 39)],
+    ["LONG1, the largest number", [0x8a, 7, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x1f], 2 ** 53 - 1],
+    ["LONG1, beyond numbers", [0x8a, 7, 0, 0, 0, 0, 0, 0, 0x20], 2n ** 53n],
+    ["LONG1, beyond numbers and negative", [0x8a, 9, 0, 0, 0, 0, 0, 0, 0, 0, 0xff], -(2n ** 64n)],
+    ["LONG4, negative", [0x8b, 2, 0, 0, 0, 0xfe, 0xff], -2],
+    ["BINFLOAT, big-endian", [0x47, 0xc0, 0x0a, 0, 0, 0, 0, 0, 0], -3.25],
+  ])("%s", (_, bytes, value) => {
+    expect(read(bytes)).toBe(value);
+  });
+
+  test("integers are limited, also those of LONG4", () => {
+    expect(read([0x8b, 0, 1, 0, 0, ...new Array(256).fill(0)])).toBe(0);
+    expect(() => read([0x8b, 1, 1, 0, 0, ...new Array(257).fill(0)])).toThrow(/at most 256 bytes, received 257/);
+  });
+});
+
+describe("strided tensors", () => {
+  const storages = { "0": new Uint8Array(Float32Array.from({ length: 24 }, (_, i) => i).buffer) };
+  const read = (offset: number, shape: number[], strides: number[]): NamedArray =>
+    findStateDict(
+      readTorch(pth(pk.dict(["w", pk.tensor(pk.storage("FloatStorage", "0", 24), offset, shape, strides)]), storages)),
+    ).arrays.get("w")!;
+
+  test.each([
+    ["dense", 0, [2, 3], [3, 1], [0, 1, 2, 3, 4, 5]],
+    ["dense with axes of size 1 whose strides mean nothing", 4, [1, 2, 1, 3], [99, 3, 77, 1], [4, 5, 6, 7, 8, 9]],
+    ["transposed", 0, [3, 2], [1, 3], [0, 3, 1, 4, 2, 5]],
+    ["every second", 1, [3], [2], [1, 3, 5]],
+    ["one number many times", 7, [2, 2], [0, 0], [7, 7, 7, 7]],
+    ["overlapping windows", 2, [2, 3], [1, 1], [2, 3, 4, 3, 4, 5]],
+    ["to the last element", 23, [1], [5], [23]],
+    ["a scalar", 5, [], [], [5]],
+    ["empty", 24, [0, 3], [3, 1], []],
+  ])("%s", (_, offset, shape, strides, values) => {
+    expect(plain(read(offset, shape, strides))).toEqual({ dtype: "f32", shape, values });
+  });
+
+  test("are views of the file where they are dense, whatever the strides of axes of size 1", () => {
+    const { data } = read(4, [1, 2, 1, 3], [99, 3, 77, 1]);
+    expect(data.buffer.byteLength).toBeGreaterThanOrEqual(24 * 4);
+    expect(read(0, [3, 2], [1, 3]).data.buffer.byteLength).toBe(24);
+  });
+
+  test("that reach beyond their storage are refused", () => {
+    expect(() => read(23, [2], [1])).toThrow(/within its 24 elements.*strides \[1\] from element 23/);
+    expect(() => read(0, [3, 9], [9, 1])).toThrow(/within its 24 elements/);
+    expect(() => read(25, [], [])).toThrow(/within its 24 elements/);
+  });
+});
+
 describe("finding the weights", () => {
   const tensor = pk.tensor(pk.storage("FloatStorage", "0", 4), 0, [4], [1]);
   const storages = { "0": new Uint8Array(16) };
@@ -124,6 +185,101 @@ describe("finding the weights", () => {
   test("a prefix that only some names have stays", () => {
     const file = pth(pk.dict(["module.a.b", tensor], ["c.d", tensor]), storages);
     expect([...findStateDict(readTorch(file)).arrays.keys()]).toEqual(["module.a.b", "c.d"]);
+  });
+
+  test("a few tensors beside a wrapped net are not it", () => {
+    const net = pk.dict(["a.weight", tensor], ["b.weight", tensor]);
+    const read = (path?: string) =>
+      findStateDict(
+        readTorch(pth(pk.dict(["loss_weight", tensor], ["model", net]), storages)),
+        path === undefined ? {} : { path },
+      );
+    expect(read()).toMatchObject({ chosen: "model", alternatives: [""] });
+    expect([...read("").arrays.keys()]).toEqual(["loss_weight"]);
+    // As many as the net has: the top is a state dict with a module of that name.
+    const top = pth(pk.dict(["c", tensor], ["d", tensor], ["model", net]), storages);
+    expect(findStateDict(readTorch(top))).toMatchObject({ chosen: "", alternatives: ["model"], skipped: ["model"] });
+  });
+
+  test("usual keys come in their order, averages last; what an optimizer keeps must be asked for", () => {
+    const w = (name: string) => pk.dict([name, tensor]);
+    const file = pth(
+      pk.dict(
+        ["ema", w("e.w")],
+        ["my_net", w("n.w")],
+        ["optimizer", pk.dict(["exp_avg", w("o.w")])],
+        ["state_dict", w("s.w")],
+        ["model", w("m.w")],
+      ),
+      storages,
+    );
+    const read = (path?: string) => findStateDict(readTorch(file), path === undefined ? {} : { path });
+    expect(read()).toMatchObject({ chosen: "model", alternatives: ["state_dict", "ema", "my_net"] });
+    expect([...read("my_net").arrays.keys()]).toEqual(["n.w"]);
+    expect([...read("optimizer.exp_avg").arrays.keys()]).toEqual(["o.w"]);
+    const only = pth(
+      pk.dict(["epoch", pk.int(3)], ["optimizer_state", w("o.w")], ["a", pk.dict(["b", w("n.w")])]),
+      storages,
+    );
+    expect(findStateDict(readTorch(only))).toMatchObject({ chosen: "a.b", alternatives: [] });
+    const none = pth(pk.dict(["optimizer", w("o.w")]), storages);
+    expect(() => findStateDict(readTorch(none))).toThrow(/a state dict: .*with the keys "optimizer"/);
+  });
+
+  test("in a list, and by the beginning of names", () => {
+    const list = [...pk.emptyList, ...pk.int(1), 0x61, ...pk.dict(["x.w", tensor]), 0x61]; // APPEND
+    expect(findStateDict(readTorch(pth(list, storages)))).toMatchObject({ chosen: "1" });
+    const parts = pth(
+      pk.dict(["net", pk.dict(["gen.a.w", tensor], ["gen.module.w", tensor], ["dis.a.w", tensor])]),
+      storages,
+    );
+    const read = (path: string) => findStateDict(readTorch(parts), { path });
+    expect([...read("net.gen").arrays.keys()]).toEqual(["a.w", "module.w"]);
+    expect([...read("net.gen.").arrays.keys()]).toEqual(["a.w", "module.w"]);
+    expect([...read("net.gen.module").arrays.keys()]).toEqual(["w"]);
+    expect(() => read("net.ge")).toThrow(/one of the weights in the file: "net", received "net\.ge"/);
+    expect(() => read("gen")).toThrow(/received "gen"/);
+  });
+
+  test("two places that nobody prefers are named", () => {
+    const file = pth(pk.dict(["a", pk.dict(["w.x", tensor])], ["b", pk.dict(["w.x", tensor])]), storages);
+    expect(() => findStateDict(readTorch(file))).toThrow(/weights under "a", "b": choose one with --key \(key\): a/);
+  });
+
+  test("what is shared without end ends", () => {
+    // Each dictionary holds the one before it twice: 2^200 ways to the tensor.
+    let bytes = [...pk.dict(["w.x", tensor]), 0x71, 0];
+    for (let i = 1; i < 200; i++) {
+      bytes = [
+        ...pk.emptyDict,
+        ...pk.text("p"),
+        ...bytes,
+        ...pk.setItem,
+        ...pk.text("q"),
+        0x68,
+        i - 1,
+        ...pk.setItem,
+        0x71,
+        i,
+      ];
+    }
+    expect(() => findStateDict(readTorch(pth(bytes, storages)))).toThrow(/a state dict/); // deeper than anybody nests
+    bytes = [...pk.dict(["w.x", tensor]), 0x71, 0];
+    for (let i = 1; i < 30; i++) {
+      bytes = [
+        ...pk.emptyDict,
+        ...pk.text("p"),
+        ...bytes,
+        ...pk.setItem,
+        ...pk.text("q"),
+        0x68,
+        i - 1,
+        ...pk.setItem,
+        0x71,
+        i,
+      ];
+    }
+    expect(findStateDict(readTorch(pth(bytes, storages))).chosen).toBe(new Array(29).fill("p").join("."));
   });
 
   test("entries that are no tensors are named", () => {

@@ -1,3 +1,4 @@
+import { proveFold } from "#repvgg/analysis/proof/prove-fold.js";
 import { f32, type NamedArray } from "#repvgg/core/named-arrays.js";
 import { Rng } from "#repvgg/core/rng.js";
 import { GraphBuilder, valueInfo } from "#repvgg/graph/build.js";
@@ -128,7 +129,10 @@ export function foldAndCompare(graph: Graph, shape: readonly number[], options: 
     );
   };
   const exactError = errorOf(fold(graph, { ...options, precision: "f64" }).graph);
-  const { graph: folded, report } = fold(graph, options);
+  const { graph: folded, report, plan } = fold(graph, options);
+  // Every fold that is right by its outputs is proven by its regions too.
+  const { proven, regions, changed } = proveFold(graph, plan, folded);
+  if (!proven) throw new Error(`not proven: ${changed ?? JSON.stringify(regions.find((region) => !region.proven))}`);
   for (const { macsBefore, macsAfter, conv } of report.regions) {
     if (macsAfter > (options.maxCost ?? 1) * macsBefore * (1 + 1e-9)) {
       throw new Error(`"${conv}" takes ${macsAfter} multiply-accumulates instead of ${macsBefore}`);

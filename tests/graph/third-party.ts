@@ -70,7 +70,10 @@ function expectOutputs(outputs: NamedArrays, resultOf: (name: string) => Result 
   }
 }
 
-/** By the operators' definitions, in float64: what is stored was computed in float64 too, from the float32 weights before export. */
+/**
+ * By the operators' definitions, in float64: what is stored was computed in float64 too, so that only the rounding of weights to float32 is left,
+ * by the exporter or by the fold.
+ */
 export function expectAsDefined(net: Net, { inputs, outputs }: Export): void {
   const results = evaluate(net.graph, inputs);
   expectOutputs(outputs, (name) => results.get(name), 2e-6);

@@ -54,6 +54,7 @@ describe("pull", () => {
     });
     expect(remarks).toEqual([
       "weights do not show strides: assumed 2, 2, 2, 2, 2 (first block of each stage)",
+      "the weights do not say BatchNorm's ε: assumed 1e-5, PyTorch's default; --bn-eps says another (nets from TensorFlow and YOLO have 0.001)",
       "no class names are known: classes are numbers",
     ]);
     const file = join(testFolder(), "model.safetensors");

@@ -1,7 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { UserError } from "#repvgg/core/errors.js";
+import { epsilonOf } from "#repvgg/nn/architecture.js";
 import { architecture, checkArchitecture } from "#repvgg/nn/build-architecture.js";
-import { auxHeadLayouts, blockLayouts } from "#repvgg/nn/layout.js";
+import { auxHeadLayouts, blockLayouts, featureChannels } from "#repvgg/nn/layout.js";
 import { variantNames } from "#repvgg/nn/zoo.js";
 
 describe("architecture by name", () => {
@@ -108,6 +109,21 @@ describe("custom architectures", () => {
     ["squeezeExcite", undefined],
     ["family", "vgg"],
     ["depths", [1_000, 10_000, 1, 1]],
+    ["layers", 3],
+    ["layers", { 3: { width: 0 } }],
+    ["layers", { 3: { width: 1.5 } }],
+    ["layers", { 3: { identity: true } }],
+    ["layers", { 3: { folded: false } }],
+    ["layers", { 3: { pointwise: "no" } }],
+    ["layers", { 3: { stride: 2 } }],
+    ["layers", { 3: null }],
+    ["layers", { 22: { width: 3 } }],
+    ["layers", { "-1": { width: 3 } }],
+    ["layers", { 1.5: { width: 3 } }],
+    ["batchNormEpsilon", -1e-5],
+    ["batchNormEpsilon", "1e-5"],
+    ["batchNormEpsilon", null],
+    ["batchNormEpsilon", { "stage0.rbr_dense.bn": -1 }],
   ])("refuses stored JSON whose %s is %j", (field, value) => {
     expect(() => checkArchitecture({ ...architecture("A0"), [field]: value } as never)).toThrow(UserError);
   });
@@ -121,6 +137,64 @@ describe("layout", () => {
     expect(blockLayouts(architecture("A0", { branches: { identity: false } })).some((layout) => layout.identity)).toBe(
       false,
     );
+  });
+
+  it("has exceptions by layer: widths, branches, folded blocks", () => {
+    const layers = {
+      0: { width: 7 },
+      2: { pointwise: false },
+      4: { identity: false, width: 96 },
+      6: { folded: true },
+    } as const;
+    const net = architecture("A0", { layers, widths: [48, 48, 96, 192, 128] });
+    const layouts = blockLayouts(net);
+    const usual = blockLayouts(architecture("A0", { widths: [48, 48, 96, 192, 128] }));
+    const changes = layouts.flatMap((layout, i) =>
+      Object.entries(layout).flatMap(([key, value]) =>
+        value === usual[i]![key as keyof typeof layout] ? [] : [`${layout.path}.${key} ${value}`],
+      ),
+    );
+    expect(changes).toEqual([
+      "stage0.outChannels 7",
+      "stage1.0.inChannels 7",
+      "stage1.1.pointwise false",
+      "stage2.1.identity false",
+      "stage2.3.pointwise false",
+      "stage2.3.identity false",
+      "stage2.3.folded true",
+    ]);
+    expect(featureChannels(architecture("A0", { layers: { 21: { width: 100 } } }))).toBe(100);
+  });
+
+  it("checks groups against the widths that layers have", () => {
+    const odd = { layers: { 3: { width: 94 } } };
+    expect(() => architecture("A0", { groups: { 3: 4 }, ...odd })).toThrow(
+      /groups of layer 3: a divisor of its 48 input and 94 output/,
+    );
+    expect(() => architecture("A0", { groups: { 4: 4 }, ...odd })).toThrow(
+      /groups of layer 4: a divisor of its 94 input and 96 output/,
+    );
+    expect(() => architecture("A0", { groups: { 5: 4 }, ...odd })).not.toThrow();
+    const squeezeExcite = { position: "before-relu", ratio: 16 } as const;
+    expect(() => architecture("A0", { squeezeExcite, layers: { 3: { width: 15 } } })).toThrow(
+      /at most the narrowest width, 15/,
+    );
+  });
+
+  it("has branches as exceptions only where the kind of blocks lets them be", () => {
+    const acb = { depths: [2], widths: [4, 4], block: "acb" } as const;
+    expect(() => architecture({ ...acb, layers: { 1: { pointwise: true } } })).toThrow(/block\.pointwise: false/);
+    expect(() => architecture({ ...acb, layers: { 1: { folded: true, width: 3 } } })).not.toThrow();
+    const always = { ...acb, block: "identity-without-bn" } as const;
+    expect(() => architecture({ ...always, layers: { 1: { identity: false } } })).toThrow(/block\.identity: true/);
+  });
+
+  it("states ε for all BatchNorms, by path, or not at all", () => {
+    const of = (batchNormEpsilon?: number | Record<string, number>) => (path: string) =>
+      epsilonOf(batchNormEpsilon === undefined ? {} : { batchNormEpsilon }, path);
+    expect([of()("a"), of(0)("a"), of(0.1)("a")]).toEqual([1e-5, 0, 0.1]);
+    expect([of({ a: 0.2 })("a"), of({ a: 0.2 })("b"), of({})("toString")]).toEqual([0.2, 1e-5, 1e-5]);
+    expect(architecture("A0", { batchNormEpsilon: 1e-3 })).toMatchObject({ name: "A0", batchNormEpsilon: 1e-3 });
   });
 
   it("gives RepVGGplus its own names, the third stage cut in two", () => {

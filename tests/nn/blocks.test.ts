@@ -15,6 +15,7 @@ import { type RepvggOptions, repvgg } from "#repvgg/nn/repvgg.js";
 import { stateSchema } from "#repvgg/nn/state-schema.js";
 import { toGraph } from "#repvgg/nn/to-graph.js";
 import { toChannelsLast } from "#repvgg/nn/weight-layout.js";
+import { softmaxCrossEntropy } from "#repvgg/tensor/ops/softmax-cross-entropy.js";
 import { Tape } from "#repvgg/tensor/tape.js";
 import * as naive from "../tensor/naive.js";
 import { expectRelative } from "./oracles.js";
@@ -25,6 +26,14 @@ afterAll(() => backend.dispose());
 /** Stage 0 changes channels, stage1.0 has an identity, stage2.0 stride and channels, stage2.1 an identity. */
 const base = { depths: [1, 2], widths: [4, 4, 8], strides: [1, 1, 2], classes: 3, inputChannels: 3 as const };
 const foldable = blockKinds.filter((kind) => blockDefinition(kind).unfoldable === undefined);
+
+/** A number of its own for every BatchNorm of such a net, each far from the default. */
+function ownEpsilons(kind: BlockKind): Record<string, number> {
+  const norms = [...stateSchema(architecture({ ...base, block: kind }), "train").values()].filter(
+    ({ kind: part }) => part === "bn-var",
+  );
+  return Object.fromEntries(norms.map(({ name }, i) => [name.slice(0, -".running_var".length), 0.1 * (i + 1)]));
+}
 
 /** A net whose BatchNorm statistics and factors are anything but the initial ones. */
 function randomNet(kind: BlockKind, more: RepvggOptions = {}) {
@@ -52,6 +61,7 @@ interface Place {
   readonly state: NamedArrays;
   readonly layout: BlockLayout;
   readonly training: boolean;
+  readonly epsilons: Readonly<Record<string, number>>;
 }
 
 /** [O,I,kh,kw] as [kh,kw,I,O] */
@@ -64,10 +74,10 @@ function kernelOf(state: NamedArrays, name: string) {
 
 const vector = (state: NamedArrays, name: string): Float64Array => Float64Array.from(toFloat64(state.get(name)!));
 
-function normalize(x: Float64Array, { state, training }: Place, path: string): Float64Array {
+function normalize(x: Float64Array, { state, training, epsilons }: Place, path: string): Float64Array {
   const [gamma, beta] = [vector(state, `${path}.weight`), vector(state, `${path}.bias`)];
   const running = { mean: vector(state, `${path}.running_mean`), variance: vector(state, `${path}.running_var`) };
-  return naive.batchNorm(x, { gamma, beta, eps: 1e-5, ...(!training && { running }) });
+  return naive.batchNorm(x, { gamma, beta, eps: epsilons[path] ?? 1e-5, ...(!training && { running }) });
 }
 
 type Kernel = ReturnType<typeof kernelOf>;
@@ -119,6 +129,15 @@ const compositions: Record<BlockKind, (x: Float64Array, shape: readonly number[]
     const kernel = plusDirac(kernelOf(at.state, `${path}.conv.weight`), () => 1);
     return normalize(convolve(x, shape, kernel, at), at, `${path}.bn`);
   },
+  qarepvgg: (x, shape, at) => {
+    const { path, identity } = at.layout;
+    const dense = convolve(x, shape, kernelOf(at.state, `${path}.rbr_dense.conv.weight`), at);
+    const pointwise = convolve(x, shape, kernelOf(at.state, `${path}.rbr_1x1.weight`), at);
+    const sum = naive.add(normalize(dense, at, `${path}.rbr_dense.bn`), pointwise, ...(identity ? [x] : []));
+    return normalize(sum, at, `${path}.bn`);
+  },
+  "qarepvgg-v1": (x, shape, at) =>
+    normalize(naive.add(...normalizedBranches(x, shape, at)), at, `${at.layout.path}.bn`),
   acb: (x, shape, at) => {
     const { path } = at.layout;
     const branches = ["square", "ver", "hor"].map((name) =>
@@ -150,8 +169,10 @@ describe.each(blockKinds)("blocks of kind %s", (kind) => {
   it.each([
     ["one group", {}],
     ["two groups", { groups: 2 }],
-  ])("are what their naive composition is, in training and in inference: %s", (_, more) => {
+    ["an ε of its own for each BatchNorm", { batchNormEpsilon: ownEpsilons(kind) }],
+  ])("are what their naive composition is, in training and in inference: %s", (_, more: RepvggOptions) => {
     const model = randomNet(kind, more);
+    const epsilons = (more.batchNormEpsilon ?? {}) as Record<string, number>;
     const layouts = blockLayouts(model.architecture);
     for (const training of [true, false]) {
       const network = createNetwork(backend, model);
@@ -162,7 +183,7 @@ describe.each(blockKinds)("blocks of kind %s", (kind) => {
         const shape = x.shape;
         x = block.forward(tape, x, { training });
         expected = naive.relu(
-          compositions[kind](expected, shape, { state: model.state, layout: layouts[i]!, training }),
+          compositions[kind](expected, shape, { state: model.state, layout: layouts[i]!, training, epsilons }),
         );
         expectRelative(x.toArray(), expected, 1e-5, `${layouts[i]!.path}, training ${training}`);
       });
@@ -172,7 +193,10 @@ describe.each(blockKinds)("blocks of kind %s", (kind) => {
   });
 
   it("give the same logits on the tape and as a graph, and once more out of a model file", () => {
-    const model = randomNet(kind, { squeezeExcite: { position: "before-relu", ratio: 2 } });
+    const model = randomNet(kind, {
+      squeezeExcite: { position: "before-relu", ratio: 2 },
+      batchNormEpsilon: ownEpsilons(kind),
+    });
     const network = createNetwork(backend, model);
     const tape = new Tape(backend);
     const x = tape.constant([batch, side, side, 3], picture);
@@ -189,7 +213,8 @@ describe.each(blockKinds)("blocks of kind %s", (kind) => {
     const { architecture: net, state } = randomNet(kind);
     expect([...state.keys()]).toEqual([...stateSchema(net, "train").keys()]);
     const decayed = [...stateSchema(net, "train").values()].filter(({ decay }) => decay).map(({ name }) => name);
-    for (const name of decayed) expect(name).toMatch(/conv\.weight$|rbr_identity\.weight$|^linear\.weight$/);
+    for (const name of decayed)
+      expect(name).toMatch(/conv\.weight$|rbr_1x1\.weight$|rbr_identity\.weight$|^linear\.weight$/);
   });
 });
 
@@ -198,6 +223,7 @@ describe.each(foldable)("fold of %s", (kind) => {
     ["one group", {}],
     ["two groups", { groups: 2 }],
     ["SE after ReLU", { squeezeExcite: { position: "after-relu" as const, ratio: 2 } }],
+    ["an ε of its own for each BatchNorm", { batchNormEpsilon: ownEpsilons(kind) }],
   ])("leaves one convolution a block, with the same outputs: %s", (_, more) => {
     const model = randomNet(kind, more);
     const plain = fold(model);
@@ -210,6 +236,47 @@ describe.each(foldable)("fold of %s", (kind) => {
     const input = new Map([["input", nchw()]]);
     const before = evaluate(toGraph(model), input).get("logits")!.data;
     expectRelative(evaluate(toGraph(plain), input).get("logits")!.data, before, 1e-4);
+  });
+});
+
+describe("nets whose layers differ", () => {
+  const layers = { 1: { width: 5, pointwise: false }, 2: { width: 5, folded: true }, 3: { identity: false } } as const;
+  const model = randomNet("repvgg", {
+    depths: [2, 1],
+    strides: [1, 1, 1],
+    layers,
+    batchNormEpsilon: ownEpsilons("repvgg"),
+  });
+
+  it("compute the same on the tape, as a graph and folded, and train", () => {
+    expect([...model.state.keys()].filter((name) => name.startsWith("stage1.1"))).toEqual([
+      "stage1.1.rbr_reparam.weight",
+      "stage1.1.rbr_reparam.bias",
+    ]);
+    const network = createNetwork(backend, model);
+    const tape = new Tape(backend);
+    const x = tape.constant([batch, side, side, 3], picture);
+    const { logits } = network.forward(tape, x, { training: false });
+    const input = new Map([["input", nchw()]]);
+    expectRelative(evaluate(toGraph(model), input).get("logits")!.data, logits.toArray(), 1e-5);
+    const plain = fold(model);
+    expect([...plain.state.keys()]).toEqual([...stateSchema(model.architecture, "plain").keys()]);
+    expectRelative(evaluate(toGraph(plain), input).get("logits")!.data, logits.toArray(), 1e-4);
+    tape.reset();
+    const again = network.forward(tape, tape.constant([batch, side, side, 3], picture), { training: true });
+    const targets = tape.constant(
+      [batch, 3],
+      Float32Array.from({ length: 3 * batch }, (_, i) => (i % 4 === 0 ? 1 : 0)),
+    );
+    tape.backward(softmaxCrossEntropy(tape, again.logits, targets));
+    for (const { name, tensor } of network.parameters()) {
+      expect(
+        tensor.gradientToArray()!.some((value) => value !== 0),
+        name,
+      ).toBe(true);
+    }
+    tape.dispose();
+    network.dispose();
   });
 });
 

@@ -29,6 +29,13 @@ describe.each([
   ["identity only", architecture({ ...small, branches: { pointwise: false } })],
   ["groups", architecture({ ...small, groups: 4 })],
   ["SE before ReLU", architecture({ ...small, squeezeExcite: { position: "before-relu", ratio: 4 } })],
+  [
+    "exceptions",
+    architecture({
+      ...small,
+      layers: { 1: { width: 6 }, 2: { pointwise: false }, 6: { folded: true }, 4: { identity: false } },
+    }),
+  ],
   ["RepVGGplus", architecture({ ...small, family: "repvggplus", squeezeExcite: { position: "after-relu", ratio: 4 } })],
 ])("graph of %s", (_, net) => {
   for (const form of ["train", "plain"] as const) {

@@ -59,7 +59,7 @@ export const reports: Readonly<Record<string, () => Promise<Report>>> = {
     });
   },
   async "verify, failed"() {
-    const difference = { count: 10, maxAbsolute: 1, meanAbsolute: 0.5, relative: 0.25, nonFinite: 2 };
+    const difference = { count: 10, maxAbsolute: 1, meanAbsolute: 0.5, relative: 0.25, nonFinite: 2, sameNonFinite: 0 };
     const values = [
       { ...difference, name: hostile, candidateName: "x", parted: true },
       {
@@ -78,6 +78,13 @@ export const reports: Readonly<Record<string, () => Promise<Report>>> = {
       result: {
         samples: 1,
         outputs: difference,
+        byOutput: [
+          {
+            ...{ ...difference, name: hostile, candidateName: "x", verdict: "different", worst: { axis: 1, index: 3 } },
+            ...{ largest: 4, channels: 10, constantChannels: 0 },
+          },
+        ],
+        verdict: "different",
         top1Disagreements: 1,
         worstSample: { index: 0, maxAbsolute: 1 },
         agree: false,

@@ -1,8 +1,9 @@
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from "vitest";
 import type { Backend } from "#repvgg/backend/backend.js";
 import { createBackend } from "#repvgg/backend/select.node.js";
 import type { NamedArrays } from "#repvgg/core/named-arrays.js";
-import { createInThreadLoader } from "#repvgg/data/loader.js";
+import type { Batch } from "#repvgg/data/dataset.js";
+import { createInThreadLoader, type Loader } from "#repvgg/data/loader.js";
 import { openTrainAndTest } from "#repvgg/data/open-dataset.node.js";
 import { readSafetensors } from "#repvgg/formats/safetensors/read.js";
 import { writeSafetensors } from "#repvgg/formats/safetensors/write.js";
@@ -13,8 +14,11 @@ import { decodeCheckpoint, encodeCheckpoint } from "#repvgg/train/checkpoint.js"
 import { type TrainConfig, trainConfig } from "#repvgg/train/config.js";
 import type { HistoryRecord } from "#repvgg/train/history.js";
 import { type TrainLoopOptions, trainLoop } from "#repvgg/train/loop.js";
+import { learningRate } from "#repvgg/train/schedule.js";
+import { Trainer } from "#repvgg/train/trainer.js";
 
 const size = [28, 28] as const;
+const batches = { size, channels: 1, seed: 3 } as const;
 let sets: Awaited<ReturnType<typeof openTrainAndTest>>;
 const backends = new Map<number, Backend>();
 
@@ -51,7 +55,7 @@ function config(overrides: Partial<TrainConfig> = {}): TrainConfig {
 }
 
 async function run(threads: number, c: TrainConfig, options: Partial<TrainLoopOptions> = {}, net: Model = model) {
-  const common = { size, channels: 1 as const, seed: c.seed };
+  const common = { ...batches, seed: c.seed };
   const trainLoader = createInThreadLoader(sets.train, {
     ...common,
     batchSize: c.batchSize,
@@ -112,6 +116,21 @@ describe("trainLoop", () => {
     });
   }
 
+  it("is its trainer's steps, each told its place in the run, with the schedule's rate", async () => {
+    const c = config({ optimizer: "adamw", learningRate: 0.002, ema: 0.95, mixup: 0.2, cutmix: 1, accumulate: 2 });
+    const loader = createInThreadLoader(sets.train, { ...batches, batchSize: 32, augmentation: c.augmentation });
+    const trainer = new Trainer(backends.get(1)!, model, c);
+    const schedule = { base: 0.002, final: 0, warmupSteps: 5, totalSteps: 20 };
+    for (let epoch = 0, step = 0; epoch < 2; epoch++) {
+      for await (const batch of loader.epoch(epoch)) {
+        trainer.step(batch, learningRate(schedule, step), epoch, step);
+        step++;
+      }
+    }
+    expect(bits((await run(1, c)).model.state)).toEqual(bits(trainer.model().state));
+    trainer.dispose();
+  });
+
   it("stops at a signal with a checkpoint that goes on to the same end", async () => {
     const c = config();
     const stop = new AbortController();
@@ -154,5 +173,182 @@ describe("trainLoop", () => {
     const plain = await run(1, config({ epochs: 1 }));
     const averaged = await run(1, config({ epochs: 1, ema: 0.999 }));
     expect(bits(averaged.model.state)).not.toEqual(bits(plain.model.state));
+  });
+
+  it("records every few steps and each epoch, with the mean loss, the rate of that step and what the evaluation found", async () => {
+    const c = config({ epochs: 3, warmupEpochs: 0.5 });
+    const records: HistoryRecord[] = [];
+    const losses: number[] = [];
+    const whole = await run(1, c, {
+      recordEvery: 4,
+      onRecord: (record) => records.push(record),
+      onStep: (position, loss) => {
+        losses.push(loss);
+        expect(position.step).toBe(losses.length);
+        expect(position.stepInEpoch).toBe(((losses.length - 1) % 10) + 1);
+      },
+    });
+    const rate = (step: number): number => learningRate({ base: 0.05, final: 0, warmupSteps: 5, totalSteps: 30 }, step);
+    const steps = records.filter((record) => record.kind === "step");
+    expect(steps).toEqual(
+      [4, 8, 12, 16, 20, 24, 28].map((step) => ({
+        ...{ kind: "step", step, epoch: Math.floor((step - 1) / 10) },
+        ...{ loss: losses[step - 1], learningRate: rate(step - 1) },
+      })),
+    );
+    const epochs = records.filter((record) => record.kind === "epoch");
+    expect(epochs.map(({ step, epoch, learningRate: at }) => [step, epoch, at])).toEqual(
+      [1, 2, 3].map((epoch) => [10 * epoch, epoch, rate(10 * epoch - 1)]),
+    );
+    for (const { epoch, trainLoss } of epochs) {
+      const own = losses.slice(10 * (epoch - 1), 10 * epoch);
+      expect(trainLoss).toBeCloseTo(own.reduce((sum, loss) => sum + loss, 0) / 10, 12);
+    }
+    const { metrics } = whole;
+    const { testLoss, testTop1, testTop5 } = epochs.at(-1)!;
+    expect([testLoss, testTop1, testTop5]).toEqual([metrics!.loss, metrics!.top1, metrics!.top5]);
+    expect(metrics!.count).toBe(100);
+    expect(whole.position).toEqual({ step: 30, epoch: 3, stepInEpoch: 0, lossSum: 0, best: expect.anything() });
+    expect(whole.interrupted).toBe(false);
+  });
+
+  it("resumed in the middle of an epoch, records what the run without a stop does", async () => {
+    const c = config();
+    const [records, rest]: HistoryRecord[][] = [[], []];
+    const checkpoints: Checkpoint[] = [];
+    await run(1, c, {
+      recordEvery: 3,
+      checkpointSeconds: 0,
+      onRecord: (record) => records!.push(record),
+      onCheckpoint: async (checkpoint) => void checkpoints.push(throughFile(checkpoint)),
+    });
+    await run(1, c, { recordEvery: 3, resume: checkpoints[6]!, onRecord: (record) => rest!.push(record) });
+    expect(rest).toEqual(records!.filter(({ step }) => step > 7));
+    // Every step, and once more after each evaluation.
+    expect(checkpoints.map(({ position: { step, epoch, stepInEpoch } }) => [step, epoch, stepInEpoch])).toEqual(
+      [0, 1].flatMap((epoch) => [
+        ...Array.from({ length: 10 }, (_, i) => [10 * epoch + i + 1, epoch, i + 1]),
+        [10 * (epoch + 1), epoch + 1, 0],
+      ]),
+    );
+  });
+
+  it("writes a checkpoint inside an epoch only after the time that was asked for, and one at each epoch's end", async () => {
+    const steps: number[] = [];
+    const options = { onCheckpoint: async ({ position }: Checkpoint) => void steps.push(position.step) };
+    let now = 0;
+    const clock = vi.spyOn(performance, "now").mockImplementation(() => now);
+    onTestFinished(() => clock.mockRestore());
+    const checkpointsAt = async (secondsOfStep: number, more: Partial<TrainLoopOptions> = {}): Promise<number[]> => {
+      steps.length = 0;
+      const onStep = () => {
+        now += 1000 * secondsOfStep;
+      };
+      await run(1, config(), { ...options, onStep, ...more });
+      return [...steps];
+    };
+    expect(await checkpointsAt(30.2)).toEqual([2, 4, 6, 8, 10, 10, 12, 14, 16, 18, 20, 20]);
+    expect(await checkpointsAt(29.8)).toEqual([3, 6, 9, 10, 13, 16, 19, 20]);
+    expect(await checkpointsAt(30.2, { checkpointSeconds: 1000 })).toEqual([10, 20]);
+    expect(await checkpointsAt(1.5, { checkpointSeconds: 1.5 })).toEqual([2, 4, 6, 8, 10, 10, 12, 14, 16, 18, 20, 20]);
+  });
+
+  it("records every tenth step where nothing else is asked for", async () => {
+    const steps: number[] = [];
+    await run(1, config(), { onRecord: ({ kind, step }) => kind === "step" && steps.push(step) });
+    expect(steps).toEqual([10, 20]);
+  });
+
+  /** A net that answers "0" to everything, and for each epoch the share of test pictures of which that is true. */
+  async function accuracies(shares: readonly number[], options: Partial<TrainLoopOptions> = {}) {
+    const c = config({ epochs: shares.length });
+    const relabelled = (loader: Loader, label: (place: number, evaluation: number) => number): Loader => {
+      let evaluation = 0;
+      async function* epoch(number: number, fromStep?: number): AsyncGenerator<Batch> {
+        const at = evaluation++;
+        let place = 0;
+        for await (const batch of loader.epoch(number, fromStep))
+          yield { ...batch, labels: batch.labels.map(() => label(place++, at)) };
+      }
+      return { ...loader, epoch };
+    };
+    const ten = sets.test.select(Array.from({ length: 10 }, (_, i) => i));
+    const events: string[] = [];
+    const best: [number, number][] = [];
+    const result = await trainLoop({
+      ...{ backend: backends.get(1)!, model, config: c },
+      trainLoader: relabelled(createInThreadLoader(sets.train, { ...batches, batchSize: 160, shuffle: true }), () => 0),
+      testLoader: relabelled(createInThreadLoader(ten, { ...batches, batchSize: 10 }), (place, at) =>
+        place < 10 * shares[at]! ? 0 : 9,
+      ),
+      recordEvery: 1000,
+      onRecord: (record) => events.push(record.kind),
+      onBest: async (made, record) => {
+        events.push("best");
+        best.push([record.epoch, record.testTop1]);
+        expect(made.state.size).toBe(model.state.size);
+      },
+      onCheckpoint: async () => void events.push("checkpoint"),
+      ...options,
+    });
+    return { result, events, best };
+  }
+
+  it("tells of an epoch that is better than all before it, not of an equal or a worse one", async () => {
+    const { result, best } = await accuracies([0.5, 0.2, 0.5, 0.4, 0.8, 0.7, 0.8]);
+    expect(best).toEqual([
+      [1, 0.5],
+      [5, 0.8],
+    ]);
+    expect(result.position.best).toEqual({ epoch: 5, top1: 0.8 });
+  });
+
+  it("takes the first epoch for the best so far, be it never right", async () => {
+    const { best } = await accuracies([0, 0]);
+    expect(best).toEqual([[1, 0]]);
+  });
+
+  it("writes record and best net before the checkpoint that says that they are written", async () => {
+    const { events } = await accuracies([0.5, 0.5, 0.6]);
+    expect(events).toEqual([
+      ...["epoch", "best", "checkpoint"],
+      ...["epoch", "checkpoint"],
+      ...["epoch", "best", "checkpoint"],
+    ]);
+  });
+
+  it("the best net is the one that was evaluated: the average where that is on", async () => {
+    const seen: string[] = [];
+    const c = config({ epochs: 1, ema: 0.9 });
+    const { model: last } = await run(1, c, {
+      onBest: async (made) => void seen.push(JSON.stringify(bits(made.state))),
+    });
+    expect(seen).toEqual([JSON.stringify(bits(last.state))]);
+  });
+
+  it("a stop before the first step's end still takes that step; one that comes too late does not interrupt", async () => {
+    const early = await run(1, config(), { signal: AbortSignal.abort() });
+    expect([early.interrupted, early.position.step, early.metrics]).toEqual([true, 1, undefined]);
+    const second = new AbortController();
+    const later = await run(1, config(), {
+      signal: second.signal,
+      onStep: ({ step }) => step === 12 && second.abort(),
+    });
+    expect([later.interrupted, later.position.step, later.metrics?.count]).toEqual([true, 12, 100]);
+    expect(bits(later.model.state)).not.toEqual(bits(early.model.state));
+  });
+
+  it("begins from the model's own weights, and from a checkpoint's where there is one", async () => {
+    const c = config({ epochs: 1 });
+    let last: Checkpoint | undefined;
+    const whole = await run(1, c, {
+      onCheckpoint: async (checkpoint) => {
+        last = throughFile(checkpoint);
+      },
+    });
+    const after = await run(1, c, { resume: last! });
+    expect(bits(after.model.state)).toEqual(bits(whole.model.state));
+    expect([after.metrics, after.position]).toEqual([undefined, whole.position]);
+    expect(after.model.metadata).toEqual(model.metadata);
   });
 });

@@ -35,3 +35,37 @@ it("keeps the mistakes of which the net was surest, with the pictures' indices",
   expect([truth, predicted, probability + truthProbability]).toEqual([0, 1, expect.closeTo(1, 12)]);
   expect(probability).toBeCloseTo(1 / (1 + Math.exp(-expected[0]!.logit)), 12);
 });
+
+it("of equal logits the first classes come first, for top-5 too", () => {
+  for (let label = 0; label < 7; label++) {
+    const metrics = new ClassificationMetrics(7);
+    metrics.add([1, 1, 1, 1, 1, 1, 1], label);
+    expect([metrics.top1, metrics.top5]).toEqual([label === 0 ? 1 : 0, label < 5 ? 1 : 0]);
+    expect(metrics.loss).toBeCloseTo(Math.log(7), 12);
+  }
+});
+
+it("is not harmed by large logits, and counts the picture by its place where no index is given", () => {
+  const metrics = new ClassificationMetrics(3);
+  metrics.add([1e4, 0, -1e4], 0);
+  metrics.add([-1e4, -1e4 - 1, -1e4 - 2], 1);
+  metrics.add([5, 4, 1], 2);
+  expect(metrics.loss).toBeCloseTo(
+    (0 + 1 + 4 + Math.log(1 + Math.exp(-1) + Math.exp(-2)) + Math.log(1 + Math.exp(-1) + Math.exp(-4))) / 3,
+    9,
+  );
+  expect(metrics.mistakes.map(({ index, truth, predicted }) => [index, truth, predicted])).toEqual([
+    [2, 2, 0],
+    [1, 1, 0],
+  ]);
+  expect(metrics.mistakes[0]!.truthProbability).toBeCloseTo(Math.exp(-4) / (1 + Math.exp(-1) + Math.exp(-4)), 12);
+  expect([...metrics.confusion]).toEqual([1, 0, 0, 1, 0, 0, 1, 0, 0]);
+});
+
+it("looks at its classes' logits and no further", () => {
+  const metrics = new ClassificationMetrics(2);
+  metrics.add([0, 1, 100], 1);
+  expect([metrics.top1, metrics.top5]).toEqual([1, 1]);
+  expect(metrics.loss).toBeCloseTo(Math.log(1 + Math.exp(-1)), 12);
+  expect([...metrics.confusion]).toEqual([0, 0, 0, 1]);
+});

@@ -26,3 +26,35 @@ it("encodes a scalar event as protoc does", () => {
   const record = encodeScalars({ step: 300, wallTime: 1.5, values: { a: 0.5 } });
   expect(Buffer.from(record.subarray(12, -4)).toString("hex")).toBe(expected);
 });
+
+it("gives each scalar its own value, steps of any size, and no scalar no value", () => {
+  const hex = (record: Uint8Array) => Buffer.from(record.subarray(12, -4)).toString("hex");
+  const value = (tag: string, float: string) => `0a080a01${Buffer.from(tag).toString("hex")}15${float}`;
+  const two = encodeScalars({ step: 0, wallTime: 1.5, values: { a: 0.5, b: -2 } });
+  expect(hex(two)).toBe(`09000000000000f83f10002a14${value("a", "0000003f")}${value("b", "000000c0")}`);
+  for (const [step, varint] of [
+    [127, "7f"],
+    [128, "8001"],
+    [16384, "808001"],
+    [2 ** 31, "8080808008"],
+    [2 ** 40 + 1, "818080808020"],
+  ] as const) {
+    expect(hex(encodeScalars({ step, wallTime: 0, values: {} }))).toBe(`09000000000000000010${varint}2a00`);
+  }
+  // A text of more than 127 bytes needs a length of two.
+  const long = "x".repeat(200);
+  expect(hex(encodeScalars({ step: 1, wallTime: 0, values: { [long]: 1 } }))).toBe(
+    `09000000000000000010012ad3010ad0010ac801${Buffer.from(long).toString("hex")}150000803f`,
+  );
+});
+
+it("frames every record in the same way", () => {
+  const record = encodeScalars({ step: 3, wallTime: 1, values: { a: 1 } });
+  const view = new DataView(record.buffer, record.byteOffset, record.length);
+  expect(Number(view.getBigUint64(0, true))).toBe(record.length - 16);
+  expect(view.getUint32(8, true)).toBe(maskedCrc(record.subarray(0, 8)));
+  expect(view.getUint32(record.length - 4, true)).toBe(maskedCrc(record.subarray(12, -4)));
+  expect(Buffer.from(encodeFileVersion(1.5).subarray(12, -4)).toString("latin1")).toBe(
+    "\x09\0\0\0\0\0\0\xf8\x3f\x1a\x0dbrain.Event:2",
+  );
+});

@@ -64,8 +64,7 @@ export function blockView(original: Graph): BlockView {
   const following: string[][] = [];
   for (const node of plan.graph.nodes) {
     const [name, source] = [node.outputs[0], node.inputs[0]];
-    const region = regions.get(name);
-    const planned = region && isComparable(node, region.weight.shape.length) ? region : undefined;
+    const planned = regions.get(name);
     const own = planned ? planned.nodes.map((inside) => nodes.get(inside)!) : [node];
     const kernel = (): Kernel | undefined => {
       if (!planned) return kernelOfNode(node, graph.initializers, shapes.get(source));
@@ -75,27 +74,27 @@ export function blockView(original: Graph): BlockView {
       ]);
       return kernelOfNode(node, numbers, shapes.get(source));
     };
-    const convolves = planned !== undefined || isLayer(node, graph);
-    const geometry = convolves ? (geometryOfNode(node, shapes) ?? kernel()) : undefined;
+    const convolves = planned ? isPlain(node, planned.weight.shape) : isLayer(node, graph);
+    const geometry = convolves ? (geometryOfNode(node, shapes, graph.initializers) ?? kernel()) : undefined;
     if (!geometry) {
       following.at(-1)?.push(node.op);
       continue;
     }
-    const nodesOfBlock = regionGraph(graph, own, source, name, shapes.get(source));
-    blocks.push({ name, source, geometry, region: nodesOfBlock, kernel: () => kernel()! });
+    const region = regionGraph(graph, own, source, name, shapes.get(source));
+    blocks.push({ name, source, geometry, region, kernel: () => kernel()! });
     following.push([]);
   }
   return { graph, blocks, following };
 }
 
-function isLayer(node: GraphNode, graph: Graph): boolean {
-  const rank = graph.initializers.get(node.inputs[1])?.shape.length;
-  return isComparable(node, rank) && (!node.inputs[2] || graph.initializers.has(node.inputs[2]));
+function isLayer(node: GraphNode, { initializers }: Graph): boolean {
+  const weight = initializers.get(node.inputs[1]);
+  return weight !== undefined && isPlain(node, weight.shape) && (!node.inputs[2] || initializers.has(node.inputs[2]));
 }
 
-/** Whether a node with a weight of that rank is a convolution over pictures, or a matrix. */
-function isComparable({ op, domain }: GraphNode, rank: number | undefined): boolean {
-  return domain === "" && (op === "Conv" ? rank === 4 : (op === "Gemm" || op === "MatMul") && rank === 2);
+/** A 2-D convolution or a fully connected layer: what can be compared kernel by kernel. */
+function isPlain({ op, domain }: GraphNode, weight: readonly number[]): boolean {
+  return domain === "" && weight.length === (op === "Conv" ? 4 : op === "Gemm" || op === "MatMul" ? 2 : -1);
 }
 
 function regionGraph(
@@ -136,7 +135,6 @@ export function foldRegion(region: Graph): Kernel | undefined {
   const [planned, ...others] = plan.regions;
   if (!planned || others.length > 0 || plan.graph.nodes.length !== 1) return undefined;
   const [node] = plan.graph.nodes;
-  if (!isComparable(node, planned.weight.shape.length)) return undefined;
   const numbers = new Map([
     [node.inputs[1], inMemory(planned.weight)],
     [node.inputs[2], planned.bias],

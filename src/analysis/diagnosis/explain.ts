@@ -56,7 +56,21 @@ export function partedKernels(pair: BlockPair): Parted | undefined {
  * storage for what is left. Empty where nothing explains it.
  */
 export function explain(parted: Parted, options: ExplainOptions): Explanation[] {
-  const { subject, side } = subjectOf(parted, options);
+  for (const view of viewsOf(parted, options)) {
+    const explanations = explainFrom(view, parted.before, options);
+    if (explanations.length > 0) return explanations;
+  }
+  return [];
+}
+
+/** A pair seen from the side of which hypotheses are made. */
+interface View {
+  readonly subject: Subject;
+  /** The side that then "has" what a guess says. */
+  readonly side: "candidate" | "reference";
+}
+
+function explainFrom({ subject, side }: View, before: KernelDistance, options: ExplainOptions): Explanation[] {
   const tiers = families.map((family) => family(subject));
   const all = tiers.flatMap((family) => family.flat());
   const depth = Math.max(...tiers.map(({ length }) => length));
@@ -68,9 +82,9 @@ export function explain(parted: Parted, options: ExplainOptions): Explanation[] 
     best = leastLeft(hypotheses, subject.observed, best);
     if (best && best.after.score <= 1) break;
   }
-  if (!best || !explains(best.after, parted.before)) return [];
+  if (!best || !explains(best.after, before)) return [];
   const { hypothesis, predicted, after } = best;
-  const explanations: Explanation[] = [{ guess: inWords(hypothesis), side, before: parted.before, after }];
+  const explanations: Explanation[] = [{ guess: inWords(hypothesis), side, before, after }];
   const rest = after.score > 1 ? leastLeft(roundings(predicted, subject.observed), subject.observed) : undefined;
   if (rest && explains(rest.after, after)) {
     explanations.push({ guess: inWords(rest.hypothesis), side, before: after, after: rest.after });
@@ -101,25 +115,28 @@ function leastLeft(hypotheses: readonly Hypothesis[], observed: Kernel, before?:
 const explains = (after: KernelDistance, before: KernelDistance): boolean =>
   after.score <= Math.max(1, explainedShare * (Number.isFinite(before.score) ? before.score : 0));
 
-/** Hypotheses are made of the side that has branches and BatchNorm; of the reference where both have. */
-function subjectOf(
-  { reference, candidate, kernels }: Parted,
-  { first, batchStatistics }: ExplainOptions,
-): { subject: Subject; side: "candidate" | "reference" } {
-  const turned = reference.region.nodes.length === 1 && candidate.region.nodes.length > 1;
-  const [own, other] = turned ? (["candidate", "reference"] as const) : (["reference", "candidate"] as const);
+/**
+ * Hypotheses are made of the reference, then of the candidate, which may have the BatchNorm or the branches that were folded into the
+ * reference's weights long ago; of a single node only where nothing else is there.
+ */
+function viewsOf({ reference, candidate, kernels }: Parted, { first, batchStatistics }: ExplainOptions): View[] {
   const blocks = { reference, candidate };
-  return {
-    side: other,
-    subject: {
-      block: blocks[own],
-      kernel: kernels[own],
-      observed: kernels[other],
-      first,
-      otherEpsilons: epsilonsOf(blocks[other]),
-      batchStatistics: () => batchStatistics(own),
-    },
-  };
+  const isWhole = (side: "candidate" | "reference"): boolean => blocks[side].region.nodes.length === 1;
+  const sides = (["reference", "candidate"] as const).filter((side) => !isWhole(side));
+  return (sides.length > 0 ? sides : (["reference"] as const)).map((own): View => {
+    const other = own === "reference" ? "candidate" : "reference";
+    return {
+      side: other,
+      subject: {
+        block: blocks[own],
+        kernel: kernels[own],
+        observed: kernels[other],
+        first,
+        otherEpsilons: epsilonsOf(blocks[other]),
+        batchStatistics: () => batchStatistics(own),
+      },
+    };
+  });
 }
 
 function epsilonsOf({ region }: LinearBlock): number[] {

@@ -63,15 +63,17 @@ export function kernelOfNode(
 /** Geometry of a 1×1 convolution. */
 const pointwise = { kernelSize: [1, 1], strides: [1, 1], pads: [0, 0, 0, 0], dilations: [1, 1] };
 
-/** What can be told of a planned convolution before its numbers exist. */
+/** What can be told of a planned convolution before its numbers exist. Its kernel's size is an attribute, or that of its weight in `constants`. */
 export function geometryOfNode(
   node: GraphNode,
   shapes: ReadonlyMap<string, readonly Dimension[]>,
+  constants: Graph["initializers"],
 ): KernelGeometry | undefined {
   const [outChannels, inChannels] = [shapes.get(node.outputs[0])?.[1], shapes.get(node.inputs[0])?.[1]];
   if (typeof outChannels !== "number" || typeof inChannels !== "number") return undefined;
   if (node.op !== "Conv") return { outChannels, inChannels, groups: 1, ...pointwise };
-  const kernelSize = attribute(node, "kernel_shape", "ints") ?? [];
+  const kernelSize = constants.get(node.inputs[1])?.shape.slice(2) ?? attribute(node, "kernel_shape", "ints");
+  if (!kernelSize) return undefined;
   const { strides, dilations, pads } = windowOf(node, kernelSize, shapes.get(node.inputs[0])?.slice(2));
   const groups = intAttribute(node, "group", 1);
   return { outChannels, inChannels, groups, kernelSize, strides, dilations, pads: pads ?? [0, 0, 0, 0] };

@@ -1,6 +1,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { loadavg, tmpdir } from "node:os";
 import { join } from "node:path";
+import { append } from "../../core/append.js";
 import { UserError } from "../../core/errors.js";
 import type { Net } from "../exchange/net.js";
 import { inputShapes } from "../exchange/net-inputs.js";
@@ -132,7 +133,7 @@ async function enter(job: BenchJob): Promise<Contestant> {
 
 function take(contestant: Contestant, reply: FromChild): void {
   if (reply.type === "times") {
-    contestant.milliseconds.push(...reply.milliseconds);
+    append(contestant.milliseconds, reply.milliseconds); // a tiny net has hundreds of thousands
     contestant.peakBytes = reply.peakBytes;
   } else {
     contestant.output = undefined;

@@ -1,6 +1,6 @@
 // The process of one engine: makes a net ready, then runs rounds when it is told to, and ends with its channel.
 import type { SessionTensor } from "../../engine/session.js";
-import { randomInputs } from "../exchange/net-inputs.js";
+import { normalInput } from "../exchange/random-inputs.js";
 import { engineNamed } from "./engines/registry.node.js";
 import { type BenchInputs, type BenchJob, type BenchRunner, EngineAbsent } from "./job.js";
 import type { FromChild, ToChild } from "./messages.js";
@@ -9,8 +9,7 @@ import { peakMemory } from "./peak-memory.node.js";
 let ready: { readonly runner: BenchRunner; readonly inputs: BenchInputs } | undefined;
 
 function inputsOf({ shapes }: BenchJob): BenchInputs {
-  const batch = Object.values(shapes)[0]?.[0] ?? 1;
-  const value = randomInputs(shapes, batch, 0).next().value as SessionTensor | BenchInputs;
+  const value = normalInput(shapes) as SessionTensor | BenchInputs;
   const names = Object.keys(shapes);
   return names.length === 1 ? { [names[0]!]: value as SessionTensor } : (value as BenchInputs);
 }

@@ -1,3 +1,4 @@
+import type { FoldPlan } from "../../graph/fold/emit.js";
 import type { FoldReport } from "../../graph/fold/report.js";
 import { fold as foldGraph } from "../../graph/fold.js";
 import { checkFoldable } from "../../nn/blocks/registry.js";
@@ -11,16 +12,24 @@ export interface FoldNetOptions {
   readonly deferred?: boolean;
 }
 
+/** A folded net. */
+export interface FoldedNet {
+  readonly net: Net;
+  readonly report: FoldReport;
+  /** How it was folded: what a proof has to know. */
+  readonly plan: FoldPlan;
+}
+
 /**
  * A net with every linear region folded into one convolution, and what was done and left, with reasons. A RepVGG becomes
  * its plain form; any other graph keeps what does not fold.
  * @throws UserError when a RepVGG's block does not fold into one convolution, or the graph is not valid.
  */
-export function foldNet(net: Net, options: FoldNetOptions = {}): { readonly net: Net; readonly report: FoldReport } {
+export function foldNet(net: Net, options: FoldNetOptions = {}): FoldedNet {
   if (net.model?.form === "train") checkFoldable(net.model.architecture.block.kind);
-  const { graph, report } = foldGraph(net.graph, options);
+  const { graph, report, plan } = foldGraph(net.graph, options);
   const source: NetSource = net.source.form ? { ...net.source, form: "plain" } : net.source;
-  if (!net.model) return { net: { ...net, graph, source }, report };
+  if (!net.model) return { net: { ...net, graph, source }, report, plan };
   const model = net.model.form === "plain" ? net.model : fromFoldedGraph(graph, net.model);
-  return { net: { ...netOf(model), source }, report };
+  return { net: { ...netOf(model), source, ...(net.rest && { rest: net.rest }) }, report, plan };
 }

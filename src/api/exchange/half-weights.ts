@@ -15,8 +15,11 @@ export function halfWeights(weights: NamedArrays): NamedArrays {
 
 /** The graph with the numbers that {@link halfWeights} would store, in float32. */
 export function withHalfRounding(graph: Graph): Graph {
-  const rounded = [...halfWeights(graph.initializers)].map(([name, array]): [string, NamedArray] =>
-    array.dtype === "f16" ? [name, asFloat32(array)] : [name, array],
-  );
+  const rounded = [...graph.initializers].map(([name, array]): [string, NamedArray] => [name, storedHalf(array, name)]);
   return { ...graph, initializers: new Map(rounded) };
+}
+
+/** The numbers that {@link halfWeights} would store of an array, in float32. */
+export function storedHalf(array: NamedArray, name = "a constant"): NamedArray {
+  return isHalved(array) ? asFloat32(roundTo(array, "f16", name)) : array;
 }

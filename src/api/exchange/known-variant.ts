@@ -4,10 +4,11 @@ import { type VariantName, variantNames } from "../../nn/zoo.js";
 
 /**
  * The net of the zoo with the same depths, widths, groups, squeeze-and-excitation and branches; undefined where there is none.
- * Strides are not compared: weights do not show them.
+ * Strides are not compared: weights do not show them. Blocks may be folded already.
  */
 export function knownVariant(net: Architecture): VariantName | undefined {
   const { classes, inputChannels } = net;
+  if (Object.values(net.layers ?? {}).some(({ folded, ...others }) => Object.keys(others).length > 0)) return undefined;
   const wanted = structure(net);
   return variantNames.find((name) => {
     const candidate = architecture(name, { classes, inputChannels });

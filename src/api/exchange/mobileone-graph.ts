@@ -4,7 +4,8 @@ import { quoted } from "../../formats/array-bytes.js";
 import { float, int } from "../../graph/attributes.js";
 import { convAttributes, GraphBuilder, valueInfo } from "../../graph/build.js";
 import type { Graph } from "../../graph/graph.js";
-import { batchNormEpsilon, type Form } from "../../nn/architecture.js";
+import { type Architecture, epsilonOf, type Form } from "../../nn/architecture.js";
+import { some } from "./sentences.js";
 
 /**
  * MobileOne (Vasu et al., arXiv:2206.04040) as a graph, built from the names (Apple's) and shapes of its weights alone:
@@ -13,39 +14,95 @@ import { batchNormEpsilon, type Form } from "../../nn/architecture.js";
  * Blocks alternate between depthwise 3×3 and pointwise 1×1. In training form a block sums k branches convolution+BN
  * (`rbr_conv.0`, …), for 3×3 a 1×1 scale branch (`rbr_scale`), and a BN on the input where shapes allow (`rbr_skip`);
  * then SE where there is one, then ReLU. The first block of every stage has stride 2, unless a skip branch shows otherwise.
+ * Some blocks may be folded already. Without a classifier, the net returns the map of its last block.
  * The value before SE and ReLU is `<block>.reparam_conv`: folded, the graph has the plain form's weights by name.
  *
- * @returns the graph, its form, the counters of its BatchNorms, and names that it has no place for.
+ * @returns the graph, its form, the counters of its BatchNorms, names that it has no place for, in sentences what was assumed, and
+ * paths of folded convolutions that stand beside branches, which count.
  * @throws UserError when weights are missing or do not fit together.
  */
-export function mobileOneGraph(weights: NamedArrays): {
+export function mobileOneGraph(weights: NamedArrays, options: MobileOneOptions = {}): MobileOneNet {
+  const paths = blockPaths(weights);
+  const folded = new Set(paths.filter((path) => isFolded(weights, path)));
+  const form: Form = folded.size === paths.length ? "plain" : "train";
+  const net = new NetBuilder(weights, options);
+  let x = "input";
+  let channels = net.shape(`${mainConv("stage0", folded.has("stage0"))}.weight`, 4)[1]!;
+  const inputChannels = channels;
+  const firstStrides: number[] = [];
+  for (const path of paths) {
+    const plain = folded.has(path);
+    const stride = strideOf(weights, path, plain, options);
+    if (isFirst(path)) firstStrides.push(stride);
+    ({ output: x, channels } = addBlock(net, path, plain, { input: x, channels, stride }));
+  }
+  const outputs = weights.has("linear.weight")
+    ? [valueInfo("logits", ["batch", addClassifier(net, x, channels)])]
+    : [valueInfo(x, ["batch", channels, `${x}.height`, `${x}.width`])];
+  const graph = net.graph("MobileOne", [valueInfo("input", ["batch", inputChannels, "height", "width"])], outputs);
+  const placeholders = paths
+    .filter((path) => !folded.has(path) && weights.has(`${path}.reparam_conv.weight`))
+    .map((path) => `${path}.reparam_conv`);
+  const counters = new Map([...weights].filter(([name]) => net.isCounter(name)));
+  const beside = new Set(placeholders.flatMap((path) => [`${path}.weight`, `${path}.bias`]));
+  const leftOver = net.unused().filter((name) => !beside.has(name));
+  const notes: string[] = [];
+  const stated = options.strides ?? options.stride?.(`${mainConv("stage0", folded.has("stage0"))}.weight`, 3);
+  if (stated === undefined) {
+    notes.push(`weights do not show strides: assumed ${firstStrides.join(", ")} (first block of each stage)`);
+  }
+  if (form === "train" && folded.size > 0)
+    notes.push(`${some([...folded])}: folded already, the other blocks have their branches`);
+  if (!weights.has("linear.weight")) {
+    notes.push(`no classifier (linear.weight): the net is a backbone, which returns the map ${x}`);
+  }
+  return { graph, form, counters, leftOver, notes, placeholders };
+}
+
+/** What the weights alone do not say. */
+export interface MobileOneOptions extends Pick<Architecture, "batchNormEpsilon"> {
+  /** The stride of a convolution, where it is known. @param name of its weight @param kernel its side */
+  readonly stride?: (name: string, kernel: number) => number | undefined;
+  /** Strides of the first block of [stage 0, stage 1, …], where the weights do not show them. */
+  readonly strides?: readonly number[] | undefined;
+  /** Names that no MobileOne has: one of them may be a missing one, misspelt. */
+  readonly unmatched?: readonly string[];
+}
+
+export interface MobileOneNet {
   readonly graph: Graph;
   readonly form: Form;
   readonly counters: NamedArrays;
   readonly leftOver: readonly string[];
-} {
-  const form: Form = weights.has("stage0.reparam_conv.weight") ? "plain" : "train";
-  const net = new NetBuilder(weights);
-  let x = "input";
-  let channels = net.shape(`${mainConv("stage0", form)}.weight`, 4)[1]!;
-  const inputChannels = channels;
-  for (const path of blockPaths(weights)) {
-    const first = /^stage0$|\.0$/.test(path);
-    const stride = first && !weights.has(`${path}.rbr_skip.weight`) ? 2 : 1;
-    ({ output: x, channels } = addBlock(net, path, form, { input: x, channels, stride }));
-  }
+  readonly notes: readonly string[];
+  readonly placeholders: readonly string[];
+}
+
+/** Whether a block has its folded convolution alone. */
+function isFolded(weights: NamedArrays, path: string): boolean {
+  return weights.has(`${path}.reparam_conv.weight`) && !weights.has(`${mainConv(path, false)}.weight`);
+}
+
+function strideOf(weights: NamedArrays, path: string, plain: boolean, { stride, strides }: MobileOneOptions): number {
+  const name = `${mainConv(path, plain)}.weight`;
+  const stated = stride?.(name, weights.get(name)?.shape[2] ?? 1);
+  if (stated !== undefined) return stated;
+  if (!isFirst(path) || weights.has(`${path}.rbr_skip.weight`)) return 1;
+  return strides?.[Number(/^stage(\d+)/.exec(path)![1])] ?? 2;
+}
+
+function isFirst(path: string): boolean {
+  return /^stage0$|\.0$/.test(path);
+}
+
+/** @returns the number of classes */
+function addClassifier(net: NetBuilder, input: string, channels: number): number {
   const [classes, features] = net.shape("linear.weight", 2);
   if (features !== channels) net.unfit("linear.weight", `${channels} input channels`);
-  x = net.add("GlobalAveragePool", "gap", [x]);
-  x = net.add("Flatten", "flatten", [x], { axis: int(1) });
+  const pooled = net.add("GlobalAveragePool", "gap", [input]);
+  const x = net.add("Flatten", "flatten", [pooled], { axis: int(1) });
   net.add("Gemm", "logits", [x, net.weight("linear.weight", 2), net.weight("linear.bias", 1)], { transB: int(1) });
-  const graph = net.graph(
-    "MobileOne",
-    [valueInfo("input", ["batch", inputChannels, "height", "width"])],
-    [valueInfo("logits", ["batch", classes!])],
-  );
-  const counters = new Map([...weights].filter(([name]) => net.isCounter(name)));
-  return { graph, form, counters, leftOver: net.unused() };
+  return classes!;
 }
 
 interface Place {
@@ -54,10 +111,10 @@ interface Place {
   readonly stride: number;
 }
 
-function addBlock(net: NetBuilder, path: string, form: Form, place: Place): { output: string; channels: number } {
-  const channels = net.shape(`${mainConv(path, form)}.weight`, 4)[0]!;
+function addBlock(net: NetBuilder, path: string, plain: boolean, place: Place): { output: string; channels: number } {
+  const channels = net.shape(`${mainConv(path, plain)}.weight`, 4)[0]!;
   const sum = `${path}.reparam_conv`;
-  if (form === "plain") net.conv(sum, place, { bias: true });
+  if (plain) net.conv(sum, place, { bias: true });
   else addBranches(net, path, place, sum);
   let x = sum;
   if (net.has(`${path}.se.reduce.weight`)) x = addSqueezeExcite(net, `${path}.se`, x, channels);
@@ -92,8 +149,8 @@ function addSqueezeExcite(net: NetBuilder, path: string, input: string, channels
   return net.add("Mul", `${path}.mul`, [input, s]);
 }
 
-function mainConv(path: string, form: Form): string {
-  return form === "plain" ? `${path}.reparam_conv` : `${path}.rbr_conv.0.conv`;
+function mainConv(path: string, plain: boolean): string {
+  return plain ? `${path}.reparam_conv` : `${path}.rbr_conv.0.conv`;
 }
 
 /** In the order in which they run; gaps show later, as missing weights. */
@@ -113,8 +170,11 @@ class NetBuilder {
   readonly #weights: NamedArrays;
   readonly #used = new Set<string>();
 
-  constructor(weights: NamedArrays) {
+  readonly #options: MobileOneOptions;
+
+  constructor(weights: NamedArrays, options: MobileOneOptions) {
     this.#weights = weights;
+    this.#options = options;
   }
 
   has(name: string): boolean {
@@ -150,7 +210,8 @@ class NetBuilder {
     const parameters = ["weight", "bias", "running_mean", "running_var"].map((name) =>
       this.weight(`${path}.${name}`, 1),
     );
-    return this.add("BatchNormalization", output, [input, ...parameters], { epsilon: float(batchNormEpsilon) });
+    const epsilon = float(epsilonOf(this.#options, path));
+    return this.add("BatchNormalization", output, [input, ...parameters], { epsilon });
   }
 
   graph(...parameters: Parameters<GraphBuilder["graph"]>): Graph {
@@ -177,12 +238,8 @@ class NetBuilder {
   #get(name: string, rank: number): NamedArray {
     const array = this.#weights.get(name);
     if (array === undefined) {
-      const near = nearest(
-        name,
-        this.unused()
-          .filter((other) => other.length < 100)
-          .slice(0, 300),
-      );
+      const left = [...(this.#options.unmatched ?? []), ...this.unused()].filter((other) => other.length < 100);
+      const near = nearest(name, left.slice(0, 300));
       throw new UserError({
         expected: `the weights of a MobileOne, ${name} among them`,
         received: "a file without it",

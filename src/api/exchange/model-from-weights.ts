@@ -1,18 +1,22 @@
-import { UserError } from "../../core/errors.js";
+import { nearest, UserError } from "../../core/errors.js";
 import type { NamedArray, NamedArrays } from "../../core/named-arrays.js";
 import type { Preprocessing } from "../../core/preprocessing.js";
 import { quoted } from "../../formats/array-bytes.js";
 import { type Inference, inferArchitecture } from "../../formats/names/infer-architecture.js";
+import type { Graph } from "../../graph/graph.js";
 import type { Architecture, Form } from "../../nn/architecture.js";
-import { architecture, checkArchitecture } from "../../nn/build-architecture.js";
 import { conformState } from "../../nn/check-state.js";
 import { initialState } from "../../nn/initialize.js";
 import type { Model } from "../../nn/model.js";
 import { defaultPreprocessing } from "../../nn/repvgg.js";
 import type { StateSchema } from "../../nn/schema-builder.js";
 import { stateSchema } from "../../nn/state-schema.js";
+import { toGraph } from "../../nn/to-graph.js";
 import { variants } from "../../nn/zoo.js";
-import { knownVariant } from "./known-variant.js";
+import type { ChosenEpsilon } from "./epsilon.js";
+import type { NetModules } from "./module-settings.js";
+import { namedArchitecture } from "./named-architecture.js";
+import { describePlaceholders } from "./placeholders.js";
 import { some } from "./sentences.js";
 
 /** What weights alone do not say. */
@@ -32,35 +36,84 @@ export interface Description {
   readonly notes: readonly string[];
 }
 
+/** What a file tells beside its weights. */
+export interface WeightsContext {
+  readonly modules: NetModules;
+  /** Names, without the net's prefix, that no net of the scheme has: one of them may be a missing one, misspelt. */
+  readonly unmatched: readonly string[];
+  /** ε of the BatchNorms at these official paths; undefined where there are none. */
+  readonly epsilon: (paths: readonly string[]) => ChosenEpsilon | undefined;
+}
+
+/** A RepVGG out of weights by name. */
+export interface ReadWeights {
+  readonly graph: Graph;
+  /** Undefined for a net without classifier, or one that reads no pictures. */
+  readonly model: Model | undefined;
+  readonly form: Form;
+  /** The batches that each BatchNorm has seen. */
+  readonly counters: NamedArrays;
+  /** In sentences what was assumed. */
+  readonly notes: readonly string[];
+  /** Official names that the net has no place for. */
+  readonly leftOver: readonly string[];
+}
+
 /**
- * A model out of weights by their official names. Structure and form are read off the names and shapes; preprocessing is
- * ImageNet's and classes are numbered. Float16 and bfloat16 weights are widened.
- * @returns the model, and in sentences what was assumed or left over.
+ * A net out of weights by their official names. Structure and form are read off the names and shapes; preprocessing is
+ * ImageNet's and classes are numbered. Float16 and bfloat16 weights are widened. Without a classifier the net returns the output
+ * of its last stage.
  * @throws UserError when weights are missing (with the nearest left-over name) or do not fit together.
  */
-export function modelFromWeights(
-  weights: NamedArrays,
-  hints: ModelHints = {},
-): { readonly model: Model; readonly notes: readonly string[] } {
+export function modelFromWeights(weights: NamedArrays, hints: ModelHints, context: WeightsContext): ReadWeights {
   const inference = inferArchitecture(weights);
-  refuseMissing(inference);
-  const { form } = inference;
+  refuseMissing(inference, weights, context.unmatched);
+  const { form, placeholders, leftOver } = inference;
+  const head = inference.architecture.classes > 0;
   const notes: string[] = [];
-  const net = namedArchitecture(inference.architecture, hints, notes);
-  const variant = net.name === "custom" ? undefined : variants[net.name as keyof typeof variants];
+  const named = namedArchitecture(inference, weights, hints, context.modules, notes);
+  const norms = form === "train" ? normPaths(named) : [];
+  const chosen = context.epsilon(norms);
+  if (chosen) notes.push(chosen.note);
+  const net = chosen?.epsilon === undefined ? named : { ...named, batchNormEpsilon: chosen.epsilon };
   const schema = stateSchema(net, form);
-  if (inference.leftOver.length > 0) notes.push(`left out ${some(inference.leftOver)}: the net has no place for them`);
-  const state = conformState(withAuxiliaryHeads(weights, schema, net, form, notes), schema);
+  const state = head
+    ? conformState(withAuxiliaryHeads(weights, schema, net, form, notes), schema)
+    : conformState(...withoutHeads(weights, schema));
   if ([...weights.values()].some(({ dtype }) => dtype === "f16" || dtype === "bf16")) {
     notes.push("16-bit weights were widened to float32");
   }
-  const assumed = defaultPreprocessing(net, variant, hints.inputSize);
-  const described = (hints.describe ?? undescribed)(net, assumed);
+  const graph = toGraph({ architecture: net, form, state }, { head });
+  if (placeholders.length > 0) {
+    const paths = placeholders.map((path) => `${path}.rbr_reparam`);
+    notes.push(describePlaceholders(graph, weights, paths));
+  }
+  const read = { graph, form, leftOver, counters: new Map([...state].filter(([, { dtype }]) => dtype === "i64")) };
+  if (!head) {
+    notes.push(`no classifier (linear.weight): the net is a backbone, which returns the map ${graph.outputs[0]!.name}`);
+    return { ...read, model: undefined, notes };
+  }
+  if (net.inputChannels !== 1 && net.inputChannels !== 3) {
+    notes.push(`the net reads ${net.inputChannels} channels, no pictures: a graph without classes`);
+    return { ...read, model: undefined, notes };
+  }
+  const variant = variants[net.name as keyof typeof variants];
+  const described = (hints.describe ?? undescribed)(net, defaultPreprocessing(net, variant, hints.inputSize));
   const { preprocessing, classNames } = described;
-  return {
-    model: { architecture: net, form, state, metadata: { classNames, preprocessing, provenance: {} } },
-    notes: [...notes, ...described.notes],
-  };
+  const model: Model = { architecture: net, form, state, metadata: { classNames, preprocessing, provenance: {} } };
+  return { ...read, model, notes: [...notes, ...described.notes] };
+}
+
+/** Of all BatchNorms but those of auxiliary heads, which no graph has. */
+function normPaths(net: Architecture): string[] {
+  return [...stateSchema(net, "train").values()]
+    .filter(({ kind }) => kind === "bn-var")
+    .map(({ name }) => name.slice(0, -".running_var".length));
+}
+
+function withoutHeads(weights: NamedArrays, schema: StateSchema): [NamedArrays, StateSchema] {
+  const own = new Map([...schema].filter(([name]) => !/^linear\.|_aux\./.test(name)));
+  return [new Map([...weights].filter(([name]) => own.has(name))), own];
 }
 
 function undescribed(net: Architecture, assumed: Preprocessing): Description {
@@ -74,32 +127,35 @@ function undescribed(net: Architecture, assumed: Preprocessing): Description {
   };
 }
 
-function refuseMissing({ missing, form }: Inference): void {
+function refuseMissing(
+  { missing, form, leftOver: left }: Inference,
+  weights: NamedArrays,
+  unmatched: readonly string[],
+): void {
   const [first] = missing;
   if (!first) return;
+  const names = missing.map(({ name }) => name);
+  const leftOver = [...left, ...unmatched];
+  const near = first.nearest ?? nearest(first.name, unmatched.filter((name) => name.length < 100).slice(0, 300));
+  const unplaced =
+    leftOver.length > 0
+      ? `, with ${some(leftOver.map(quoted))}, which ${leftOver.length === 1 ? "has" : "have"} no place`
+      : "";
   throw new UserError({
     expected: `the weights of a RepVGG in ${form === "train" ? "training" : "plain"} form`,
-    received: `a file without ${some(missing.map(({ name }) => name))}`,
-    remedy: first.nearest ? `${quoted(first.nearest)} may be ${first.name}` : "the file may be incomplete",
+    received: `a file without ${some(names)}${unplaced}`,
+    remedy: near ? `${quoted(near)} may be ${first.name}` : reasonOf(names, weights),
   });
 }
 
-function namedArchitecture(inferred: Architecture, { strides }: ModelHints, notes: string[]): Architecture {
-  const name = knownVariant(inferred);
-  const { classes, inputChannels } = inferred;
-  const net = name ? architecture(name, { classes, inputChannels }) : inferred;
-  // An identity branch shows stride 1; where the zoo's net disagrees, the file is right.
-  const seen = inferred.strides.map((stride, stage) => (stride === 1 ? 1 : net.strides[stage]!));
-  const chosen = strides ?? seen;
-  if (!strides) {
-    notes.push(
-      `weights do not show strides: assumed ${chosen.join(", ")}${name ? `, as ${name} has them` : ""} (first block of each stage)`,
-    );
+function reasonOf(missing: readonly string[], weights: NamedArrays): string {
+  const unmeasured = missing.find(
+    (name) => name.endsWith(".running_var") && weights.has(name.replace(/running_var$/, "weight")),
+  );
+  if (unmeasured) {
+    return "a BatchNorm without running statistics (track_running_stats=False) depends on its batch: it cannot be folded";
   }
-  const same = chosen.join() === net.strides.join();
-  const result: Architecture = { ...net, name: name && same ? name : "custom", strides: chosen };
-  checkArchitecture(result);
-  return result;
+  return "the file may be incomplete";
 }
 
 /** The weights that the schema has. RepVGGplus checkpoints often come without the heads that only training uses. */

@@ -1,10 +1,7 @@
 import { UserError } from "../../core/errors.js";
-import { elementCount } from "../../core/named-arrays.js";
 import type { Preprocessing } from "../../core/preprocessing.js";
 import { imagenetMean, imagenetStd } from "../../core/preprocessing.js";
-import { rngFor } from "../../core/rng.js";
 import { graphInputs } from "../../engine/plan/prepare.js";
-import type { SessionTensor } from "../../engine/session.js";
 import { intAttribute } from "../../graph/attributes.js";
 import type { Graph, ValueInfo } from "../../graph/graph.js";
 import { modelFacts } from "./model-facts.js";
@@ -16,6 +13,18 @@ export type InputShapes = Readonly<Record<string, readonly number[]>>;
 /** Side of the images for graphs that leave it open: enough for six halvings, and quick. */
 const openSide = 64;
 
+/** Height and width where a graph leaves them open and nobody gives any: the one place where sizes are made up. */
+function chosenSize({ model }: Net): readonly [height: number, width: number] {
+  return model?.metadata.preprocessing.size ?? [openSide, openSide];
+}
+
+/** The graph leaves a height or width open, and nobody has given one: what is run is run at a size that was made up. */
+export function isSizeMadeUp({ graph, model }: Net, size: readonly number[] | undefined): boolean {
+  return (
+    !size && !model && graphInputs(graph).some(({ shape }) => shape?.slice(2).some((axis) => typeof axis === "string"))
+  );
+}
+
 /**
  * Shapes to run a net on: what the graph states, open sizes filled.
  * @param other a graph that shall take the same inputs: what it states counts where the net leaves a size open
@@ -24,12 +33,13 @@ const openSide = 64;
  * @throws UserError for inputs that are not floating-point, or of unknown rank or channels.
  */
 export function inputShapes(
-  { graph, model }: Net,
+  net: Net,
   batch: number,
   size?: readonly [number, number],
-  other: Graph = graph,
+  other: Graph = net.graph,
 ): InputShapes {
-  const open = size ?? model?.metadata.preprocessing.size ?? [openSide, openSide];
+  const { graph } = net;
+  const open = size ?? chosenSize(net);
   const theirs = graphInputs(other);
   return Object.fromEntries(
     graphInputs(graph).map((input, i) => {
@@ -66,24 +76,6 @@ function filled({ name, dtype, shape }: ValueInfo, batch: number, size: readonly
     received: `input "${name}" of ${dtype} [${shape?.join(", ") ?? "unknown shape"}]`,
     remedy: "such a net cannot be run on inputs made up for it",
   });
-}
-
-/** Batches of standard normal numbers, `samples` in all (more where the batch does not divide them). */
-export function* randomInputs(
-  shapes: InputShapes,
-  samples: number,
-  seed: number,
-): Generator<SessionTensor | Readonly<Record<string, SessionTensor>>> {
-  const rng = rngFor(seed, "verify");
-  const batch = Object.values(shapes)[0]?.[0] ?? 1;
-  for (let done = 0; done < samples; done += batch) {
-    const tensors = Object.entries(shapes).map(([name, shape]): [string, SessionTensor] => {
-      const data = new Float32Array(elementCount(shape));
-      for (let i = 0; i < data.length; i++) data[i] = rng.normal();
-      return [name, { shape, data }];
-    });
-    yield tensors.length === 1 ? tensors[0]![1] : Object.fromEntries(tensors);
-  }
 }
 
 /**

@@ -1,4 +1,5 @@
 import type { NamedArrays } from "../../core/named-arrays.js";
+import type { Prefix } from "../../formats/names/prefixes.js";
 import type { Scheme } from "../../formats/names/schemes.js";
 import type { OnnxEnvelope } from "../../graph/from-onnx.js";
 import type { Graph } from "../../graph/graph.js";
@@ -17,7 +18,16 @@ export interface Net {
   readonly envelope?: OnnxEnvelope;
   /** Of a graph out of weights by name: the batches that each BatchNorm has seen (`<path>.num_batches_tracked`), which no node reads. */
   readonly counters?: NamedArrays;
+  /** Weights of the file that the net has no place for, kept to be written back as they are. */
+  readonly rest?: Rest;
   readonly source: NetSource;
+}
+
+export interface Rest {
+  /** By their names in the file. */
+  readonly arrays: NamedArrays;
+  /** What stood before the net's own names there, and will again. */
+  readonly prefix: Prefix;
 }
 
 /** What a file was, and what had to be decided while reading it. */
@@ -40,6 +50,12 @@ export function netOf(model: Model): Net {
     model,
     source: { format: "repvgg", scheme: ownScheme(model), form: model.form, notes: [] },
   };
+}
+
+/** The authors' own names of the weights of nets of a scheme. */
+export function authorsScheme(scheme: Scheme): Scheme {
+  if (scheme === "repvggplus") return scheme;
+  return scheme.startsWith("mobileone") ? "mobileone" : "official";
 }
 
 /** The authors' own names of a model's weights: those of its state. */

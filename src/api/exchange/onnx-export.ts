@@ -4,6 +4,7 @@ import { opsetVersion, supportedOpsets } from "../../formats/onnx/model.js";
 import type { ModelProto } from "../../formats/onnx/proto.js";
 import { int } from "../../graph/attributes.js";
 import { node, uniqueName } from "../../graph/build.js";
+import { checkFile } from "../../graph/check-file.js";
 import type { Graph, GraphNode } from "../../graph/graph.js";
 import { roundTo } from "../../graph/precision.js";
 import { defaultEnvelope, toOnnx } from "../../graph/to-onnx.js";
@@ -30,7 +31,10 @@ export function onnxModel({ graph, envelope, model }: Net, { precision, opset }:
   const stored = precision === "f16" ? withHalfWeights(graph) : graph;
   if (envelope) {
     const proto = toOnnx(stored, envelope);
-    if (opset === undefined || opset === opsetVersion(proto)) return proto;
+    if (opset === undefined || opset === opsetVersion(proto)) {
+      checkFile(stored, opsetVersion(proto));
+      return proto;
+    }
     throw new UserError({
       expected: `operator set ${opsetVersion(proto)}, which the file has`,
       received: `${opset}`,
@@ -42,6 +46,7 @@ export function onnxModel({ graph, envelope, model }: Net, { precision, opset }:
   if (!Number.isInteger(version) || version < min || version > max) {
     throw new UserError({ expected: `an operator set from ${min} to ${max}`, received: `${version}` });
   }
+  checkFile(stored, version);
   const metadata = model ? encodeModel(model).metadata : {};
   return toOnnx(stored, {
     ...defaultEnvelope,

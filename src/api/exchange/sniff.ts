@@ -1,12 +1,12 @@
 import { UserError } from "../../core/errors.js";
-import { quoted } from "../../formats/array-bytes.js";
+import { foreignFile, foreignHeadBytes } from "../../formats/foreign.js";
 import { isLegacy, isZip } from "../../formats/torch/container.js";
 
 /** Containers that hold nets. */
 export type Container = "safetensors" | "torch" | "onnx";
 
 /** Bytes at the beginning of a file that are enough to tell. */
-export const headBytes = 64;
+export const headBytes = foreignHeadBytes;
 
 /**
  * The kind of a model file by its first bytes; its name decides nothing but which error a damaged file gets.
@@ -15,13 +15,14 @@ export const headBytes = 64;
  * @throws UserError when it is none of the kinds that we know.
  */
 export function containerOf(head: Uint8Array, size: number, name: string): Container {
-  const container = sniff(head, size) ?? byName(name);
+  const container = sniff(head, size);
   if (container) return container;
-  throw new UserError({
-    expected: "a model file: safetensors, a PyTorch checkpoint (.pth, .pt) or ONNX",
-    received: size === 0 ? `${name}, which is empty` : `${name}, ${describe(head)}`,
-    remedy: "export the net to one of these",
-  });
+  const expected = "a model file: safetensors, a PyTorch checkpoint (.pth, .pt) or ONNX";
+  const foreign = foreignFile(head, size);
+  if (foreign) throw new UserError({ expected, received: `${name}, ${foreign.what}`, remedy: foreign.remedy });
+  const named = byName(name);
+  if (named) return named;
+  throw new UserError({ expected, received: `${name}, other bytes`, remedy: "export the net to one of these" });
 }
 
 /** The kind that the first bytes show. @param size of the whole file */
@@ -44,9 +45,4 @@ function byName(path: string): Container | undefined {
   const ending = /\.([a-z]+)$/i.exec(path)?.[1]?.toLowerCase();
   if (ending === "onnx" || ending === "safetensors") return ending;
   return ending === "pth" || ending === "pt" ? "torch" : undefined;
-}
-
-function describe(head: Uint8Array): string {
-  const text = new TextDecoder("latin1").decode(head.subarray(0, 8));
-  return /^[\x20-\x7e\s]+$/.test(text) ? `which begins with ${quoted(text)}` : "other bytes";
 }

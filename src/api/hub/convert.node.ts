@@ -1,15 +1,15 @@
 import { UserError } from "../../core/errors.js";
-import type { Architecture } from "../../nn/architecture.js";
+import { type Architecture, batchNormEpsilon } from "../../nn/architecture.js";
 import type { Model } from "../../nn/model.js";
 import { type VariantName, variantNames, variants } from "../../nn/zoo.js";
-import { loadNet } from "../exchange/load-net.node.js";
-import type { ModelHints } from "../exchange/model-from-weights.js";
+import { type LoadOptions, loadNet } from "../exchange/load-net.node.js";
 import { classNamesFor, preprocessingFor, type TimmConfig } from "./timm-config.js";
 
 /**
  * A weights file, with what its repository's config says about it, as a model in the form that it has. A model file of ours
  * keeps its own metadata.
  * @param origin names the repository in messages
+ * @param epsilon of every BatchNorm, where somebody says it
  * @returns the model, and remarks on what was assumed and where the config asks for what we do otherwise
  * @throws UserError when the weights are no RepVGG, are not whole, or contradict the config.
  */
@@ -17,8 +17,12 @@ export async function modelFromFile(
   path: string,
   config: TimmConfig | undefined,
   origin: string,
+  epsilon?: number,
 ): Promise<{ model: Model; remarks: readonly string[] }> {
-  const { model, source } = await loadNet(path, config ? hintsOf(config, origin) : {});
+  const { model, source } = await loadNet(path, {
+    ...(config && hintsOf(config, origin)),
+    ...(epsilon !== undefined && { batchNormEpsilon: epsilon, epsilonBy: "as asked for" }),
+  });
   if (model) return { model, remarks: source.notes };
   throw notRepvgg(origin, source.format === "onnx" ? "an ONNX graph" : "a MobileOne");
 }
@@ -29,10 +33,13 @@ export function checkConfigIsRepvgg(config: TimmConfig, origin: string): void {
   throw notRepvgg(origin, `architecture ${JSON.stringify(config.architecture)}`);
 }
 
-function hintsOf(config: TimmConfig, origin: string): ModelHints {
+function hintsOf(config: TimmConfig, origin: string): LoadOptions {
   const claimed = claimedVariant(config);
   return {
-    ...(claimed ? { strides: variants[claimed].strides } : {}),
+    ...(claimed && {
+      strides: variants[claimed].strides,
+      ...{ batchNormEpsilon, epsilonBy: "as timm builds these nets" },
+    }),
     describe(net, assumed) {
       checkAgainstConfig(net, config, origin);
       const { preprocessing, remarks } = preprocessingFor(config, assumed);

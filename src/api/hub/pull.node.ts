@@ -21,6 +21,8 @@ export interface PullOptions {
   readonly endpoint?: string;
   /** For private and gated repositories. Default: HF_TOKEN. Never sent to another host than the hub's. */
   readonly token?: string;
+  /** ε of every BatchNorm, where the weights do not hold it. Default: as their library builds the net, else 1e-5. */
+  readonly batchNormEpsilon?: number;
   /** Told of the bytes of each file that are there. */
   readonly onBytes?: (file: string, done: number, total: number) => void;
   /** Stops the download; what is there is kept and used by the next one. */
@@ -68,7 +70,7 @@ export async function pull(address: string, options: PullOptions = {}): Promise<
       ? await fromUrl(place, offline, options)
       : await fromHub(place, client, offline, { ...options, revision: options.revision ?? place.revision ?? "main" });
   const config = await readConfig(found.config);
-  return { ...(await convert(found, config, address)), path: found.weights.path };
+  return { ...(await convert(found, config, address, options)), path: found.weights.path };
 }
 
 async function fromHub(
@@ -168,8 +170,9 @@ async function convert(
   { weights, provenance }: Found,
   config: TimmConfig | undefined,
   origin: string,
+  { batchNormEpsilon }: PullOptions,
 ): Promise<Omit<Pulled, "path">> {
-  const { model, remarks } = await modelFromFile(weights.path, config, origin);
+  const { model, remarks } = await modelFromFile(weights.path, config, origin, batchNormEpsilon);
   const license = config?.license === undefined ? {} : { license: config.license };
   const known = { ...model.metadata.provenance, ...license, ...provenance };
   return { model: { ...model, metadata: { ...model.metadata, provenance: known } }, remarks };

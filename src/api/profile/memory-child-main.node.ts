@@ -6,7 +6,7 @@ import { createBackend } from "../../backend/select.node.js";
 import { elementCount } from "../../core/named-arrays.js";
 import { createSession, type Session, type SessionTensor } from "../../engine/session.js";
 import { loadNet } from "../exchange/load-net.node.js";
-import { randomInputs } from "../exchange/net-inputs.js";
+import { normalInput } from "../exchange/random-inputs.js";
 import type { MemoryAnswer, MemoryJob } from "./memory-job.js";
 
 async function measure({
@@ -20,7 +20,7 @@ async function measure({
   const { backend, blocks } = recording(await createBackend({ kernels, threads }));
   const session = createSession((await loadNet(modelPath)).graph, { backend, shape: shapes, fuseBatchNorm });
   const { peakActivationBytes, arenaBytes, weightBytes, inputs, outputs } = session.plan();
-  const input = [...randomInputs(shapes, 1, 0)][0] as SessionTensor;
+  const input = normalInput(shapes) as SessionTensor;
   const results = Object.fromEntries(outputs.map(({ name, shape }) => [name, new Float32Array(elementCount(shape))]));
   const arena = [...blocks].findLast(([, words]) => words * 4 === arenaBytes)![0];
   const facts = {

@@ -1,4 +1,5 @@
 import { percent, wholeCount } from "../../core/format.js";
+import { extremes } from "../../core/statistics.js";
 import type { Evaluation } from "../evaluation.js";
 import type { Report, Section } from "../report-page.js";
 
@@ -74,7 +75,7 @@ export function evaluationSections(
 
 function confusionChart(names: readonly string[], confusion: Evaluation["confusion"]): Section {
   const wrong = confusion.map((row, truth) => row.map((count, answer) => (answer === truth ? 0 : count)));
-  const most = Math.max(...wrong.flat());
+  const [, most] = extremes(wrong.flat());
   const [pair] = pairs(names, confusion);
   const worst = pair ? ` Most often: ${pair.truth} taken for ${pair.answer} (${wholeCount(pair.count)} ×).` : "";
   return {

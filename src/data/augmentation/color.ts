@@ -103,11 +103,7 @@ function turnHue(data: Uint8Array, at: number, shift: number, target: Uint8Array
   const [rc, gc, bc] = [f32((max - r) / range), f32((max - g) / range), f32((max - b) / range)];
   const sector = r === max ? f32(bc - gc) : g === max ? f32(2 + rc - bc) : f32(4 + gc - rc);
   const hue = (Math.trunc(f32((sector / 6 + 1) % 1) * 255) + shift) & 255;
-  const saturation = f32(Math.trunc(f32(range / max) * 255) / 255);
-  if (saturation === 0) {
-    target[at] = target[at + 1] = target[at + 2] = max;
-    return;
-  }
+  const saturation = f32(Math.trunc(f32(range / max) * 255) / 255); // above 0: range / max is at least 1 / 255
   const i = Math.floor((hue * 6) / 255);
   const fraction = f32((hue * 6) / 255 - i);
   const p = Math.round(max * (1 - saturation));

@@ -125,13 +125,13 @@ export function checkAugmentation(config: AugmentationConfig): void {
 
 function range(field: string, value: readonly [number, number], low: number, high: number): void {
   const [from, to] = Array.isArray(value) ? value : [Number.NaN, Number.NaN];
-  if (!(from > low && from <= to && to <= high && Number.isFinite(to))) {
+  if (!(Number.isFinite(from) && Number.isFinite(to) && from > low && from <= to && to <= high)) {
     fail(field, `[low, high] with ${low} < low ≤ high${high === Number.POSITIVE_INFINITY ? "" : ` ≤ ${high}`}`, value);
   }
 }
 
 function between(field: string, value: number, low: number, high: number): void {
-  if (!(value >= low && value <= high)) fail(field, `a number in [${low}, ${high}]`, value);
+  if (!(Number.isFinite(value) && value >= low && value <= high)) fail(field, `a number in [${low}, ${high}]`, value);
 }
 
 function integer(field: string, value: number, low: number, high: number): void {

@@ -1,8 +1,10 @@
 import { UserError } from "../../core/errors.js";
 import type { NamedArray } from "../../core/named-arrays.js";
 import { toFloat64 } from "../../core/named-arrays.js";
-import { floatAttribute, intAttribute } from "../../graph/attributes.js";
+import { floatAttribute } from "../../graph/attributes.js";
 import type { GraphNode } from "../../graph/graph.js";
+import { batchNormMode } from "../../graph/operators/batch-normalization.js";
+import { operatorOf } from "../../graph/operators/registry.js";
 import { extents } from "./step.js";
 
 /** y = scale[c] · x + shift[c]; an absent part is 1 or 0. Kept in float64 until it is used. */
@@ -71,10 +73,11 @@ export function perChannel(constant: NamedArray, shape: readonly number[]): Floa
 }
 
 function batchNormalization(node: GraphNode, constants: ReadonlyMap<string, NamedArray>): Affine {
-  if (intAttribute(node, "training_mode", 0) !== 0) {
+  const mode = batchNormMode({ node, version: operatorOf(node)!.version });
+  if (mode !== "inference") {
     throw new UserError({
-      expected: "BatchNormalization in inference mode",
-      received: `node "${node.name}" in training mode`,
+      expected: "BatchNormalization in inference mode, of channels",
+      received: `node "${node.name}" ${mode === "training" ? "in training mode" : "of positions (spatial = 0)"}`,
       remedy: "export the net after model.eval()",
     });
   }

@@ -1,11 +1,12 @@
 import { float, floatAttribute } from "../../graph/attributes.js";
+import { isInteger } from "../../graph/evaluate/tensor64.js";
 import type { GraphNode } from "../../graph/graph.js";
 import { type Affine, affineOf, composeAffine, identityAffine, isIdentity } from "./affine.js";
 import type { PreparedGraph } from "./prepare.js";
 import { extents } from "./step.js";
 
 /**
- * y = Σ terms, then max(0, ·) when `relu`: what Conv, Gemm, BatchNormalization, Add, Sub, constant per-channel affines
+ * y = Σ terms, then max(0, ·) when `relu`: what Conv, Gemm, BatchNormalization, Add, Sub, Sum, constant per-channel affines
  * and Relu become together. A convolution alone is a sum of one term.
  */
 export interface SumOp {
@@ -91,10 +92,14 @@ function sumOf(context: FusionContext, root: GraphNode, absorbed: Set<GraphNode>
       open.push(pending(context, step.input, composeAffine(affine, step.affine)));
     } else if (node && mergeable && isPlainSum(context, node)) {
       absorbed.add(node);
-      const [a, b] = node.inputs as [string, string];
-      const negated = node.op === "Sub" ? negate(context, b) : identityAffine;
-      const second = composeAffine({ scale: affine.scale, shift: undefined }, negated);
-      open.push(pending(context, b, second), pending(context, a, affine)); // a is taken first
+      const [first, ...others] = node.inputs as [string, ...string[]];
+      // The shift is added once, with the first; what is pushed last is taken first.
+      const unshifted: Affine = { scale: affine.scale, shift: undefined };
+      for (const value of others.toReversed()) {
+        const negated = node.op === "Sub" ? negate(context, value) : identityAffine;
+        open.push(pending(context, value, composeAffine(unshifted, negated)));
+      }
+      open.push(pending(context, first, affine));
     } else if (node && mergeable && isConvolution(context, node)) {
       absorbed.add(node);
       terms.push({ kind: "convolution", node, affine });
@@ -125,6 +130,7 @@ function isLinear(context: FusionContext, node: GraphNode): boolean {
 
 function affineStep(context: FusionContext, node: GraphNode): ReturnType<typeof affineOf> {
   const shape = context.graph.shapes.get(node.outputs[0]!);
+  if (isWhole(context.graph, node.outputs[0]!)) return undefined;
   const step = shape && affineOf(node, shape, context.graph.constants);
   // A constant may also broadcast the value to a larger shape: that is no map of each channel.
   return step && sameShape(context.graph.shapes.get(step.input), shape) ? step : undefined;
@@ -136,12 +142,18 @@ function isConvolution({ graph }: FusionContext, node: GraphNode): boolean {
   return node.op === "MatMul" && graph.shapes.get(node.outputs[0]!)?.length === 2;
 }
 
-/** Add or Sub of two computed values of one shape. */
+/** Add or Sub of two computed values of one shape, Sum of any number of them. */
 function isPlainSum({ graph }: FusionContext, node: GraphNode): boolean {
-  if (node.op !== "Add" && node.op !== "Sub") return false;
-  const [a, b] = node.inputs as [string, string];
-  if (graph.constants.has(a) || graph.constants.has(b)) return false;
-  return sameShape(graph.shapes.get(a), graph.shapes.get(b));
+  if (node.op !== "Add" && node.op !== "Sub" && node.op !== "Sum") return false;
+  const [first, ...others] = node.inputs as [string, ...string[]];
+  if (node.inputs.some((value) => graph.constants.has(value)) || isWhole(graph, first)) return false;
+  return others.every((value) => sameShape(graph.shapes.get(first), graph.shapes.get(value)));
+}
+
+/** Sums of whole numbers have rules of their own: they are checked for what float32 does not hold, and divide without a rest. */
+function isWhole(graph: PreparedGraph, value: string): boolean {
+  const dtype = graph.dtypes.get(value);
+  return dtype !== undefined && isInteger(dtype);
 }
 
 function negate({ graph }: FusionContext, value: string): Affine {

@@ -1,5 +1,6 @@
 import type { ConvPlan } from "../../backend/convolution.js";
 import type { ConvGeometry } from "../../core/conv-geometry.js";
+import type { DType } from "../../core/named-arrays.js";
 import type { Graph } from "../../graph/graph.js";
 import { type Lifetime, placeBuffers } from "./arena.js";
 import type { Constant } from "./constants.js";
@@ -7,7 +8,7 @@ import { fuse } from "./fusion.js";
 import { type Scheduled, schedule } from "./lifetimes.js";
 import { Lowering } from "./lower/context.js";
 import { lower } from "./lower/registry.js";
-import { graphInputs, prepare } from "./prepare.js";
+import { graphInputs, type PreparedGraph, prepare } from "./prepare.js";
 import type { PlanReport, StepReport } from "./report.js";
 import type { Buffer, Step, Tensor } from "./step.js";
 
@@ -24,6 +25,8 @@ export interface PlanOptions {
 /** A value that the caller writes or reads, row-major, at `offset` words in the arena. */
 export interface Port {
   readonly name: string;
+  /** As the graph declares an input; all are float32 words in memory. */
+  readonly dtype: DType;
   readonly shape: readonly number[];
   readonly words: number;
   readonly offset: number;
@@ -35,6 +38,8 @@ export interface PlacedStep {
   readonly offsetOf: (buffer: Buffer) => number;
   /** 0 where the step needs no workspace. */
   readonly workspaceOffset: number;
+  /** Of its status word; undefined where it has no {@link Step.refusal}. */
+  readonly statusOffset: number | undefined;
 }
 
 /** A graph for inputs of one shape as a sequence of kernel calls in one arena. Holds no kernel memory: see Session. */
@@ -44,6 +49,8 @@ export interface Plan {
   readonly steps: readonly PlacedStep[];
   readonly constants: readonly Constant[];
   readonly arenaWords: number;
+  /** Words of all steps' status, which a run begins by setting to 0. */
+  readonly status: { readonly offset: number; readonly words: number };
   readonly report: PlanReport;
 }
 
@@ -65,16 +72,25 @@ export function buildPlan(graph: Graph, options: PlanOptions): Plan {
 
   const buffersOf = (ports: readonly [string, Tensor][]): Buffer[] => ports.map(([, tensor]) => tensor.buffer);
   const scheduled = schedule(lowering.steps, buffersOf(inputs), buffersOf(outputs));
-  return place(scheduled, inputs, outputs);
+  return place(scheduled, inputs, outputs, prepared.dtypes);
 }
 
-function place(scheduled: Scheduled, inputs: readonly [string, Tensor][], outputs: readonly [string, Tensor][]): Plan {
+function place(
+  scheduled: Scheduled,
+  inputs: readonly [string, Tensor][],
+  outputs: readonly [string, Tensor][],
+  dtypes: PreparedGraph["dtypes"],
+): Plan {
   const { steps, slots, slotOf } = scheduled;
   const workspaces = steps.map((step, index): Lifetime => ({ words: step.workspaceWords, start: index, end: index }));
-  const { offsets, words } = placeBuffers([...slots, ...workspaces]);
+  const refusing = steps.filter((step) => step.refusal);
+  const statuses: Lifetime = { words: refusing.length, start: -1, end: steps.length };
+  const { offsets, words } = placeBuffers([...slots, ...workspaces, statuses]);
+  const status = { offset: offsets[slots.length + steps.length]!, words: refusing.length };
   const offsetOf = (buffer: Buffer): number => offsets[slotOf.get(buffer)!]!;
   const port = ([name, { shape, buffer }]: [string, Tensor]): Port => ({
     name,
+    dtype: dtypes.get(name) ?? "f32",
     shape,
     words: buffer.words,
     offset: offsetOf(buffer),
@@ -83,7 +99,13 @@ function place(scheduled: Scheduled, inputs: readonly [string, Tensor][], output
   const ports = { inputs: inputs.map(port), outputs: outputs.map(port) };
   return {
     ...ports,
-    steps: steps.map((step, index) => ({ step, offsetOf, workspaceOffset: offsets[slots.length + index]! })),
+    steps: steps.map((step, index) => ({
+      step,
+      offsetOf,
+      workspaceOffset: offsets[slots.length + index]!,
+      statusOffset: step.refusal && status.offset + refusing.indexOf(step),
+    })),
+    status,
     constants,
     arenaWords: words,
     report: {

@@ -1,4 +1,4 @@
-import { ShapeError, UserError } from "../../core/errors.js";
+import { ShapeError } from "../../core/errors.js";
 import type { NamedArray } from "../../core/named-arrays.js";
 import { type Analysis, analyze } from "../../graph/analyze/analyze.js";
 import { constantFolding } from "../../graph/constant-folding.js";
@@ -57,20 +57,15 @@ export function graphInputs(graph: Graph): readonly ValueInfo[] {
   return graph.inputs.filter(({ name }) => !graph.initializers.has(name));
 }
 
-const floats = new Set<ValueInfo["dtype"]>(["f32", "f16", "bf16", "f64"]);
-
 function bind(input: ValueInfo, shape: readonly number[]): ValueInfo {
   const { name, dtype, shape: declared } = input;
-  if (!floats.has(dtype)) {
-    throw new UserError({ expected: `a floating-point input "${name}"`, received: `${dtype}` });
-  }
   const fits =
     declared === undefined ||
     (declared.length === shape.length &&
       declared.every((size, axis) => axis === 0 || typeof size === "string" || size === shape[axis]));
   if (fits && shape.every((size) => Number.isInteger(size) && size > 0)) return { name, dtype, shape };
   throw new ShapeError({
-    expected: `input "${name}" of shape [${declared?.join(", ") ?? "positive sizes"}]`,
+    expected: fits ? `sizes from 1 of input "${name}"` : `input "${name}" of shape [${declared?.join(", ")}]`,
     received: `[${shape.join(", ")}]`,
   });
 }

@@ -26,6 +26,8 @@ export interface Addresses {
   constant(constant: Constant): Pointer;
   /** Scratch of {@link Step.workspaceWords} words; 0 where the step needs none. */
   readonly workspace: Pointer;
+  /** A word that is 0 when a run begins, where the step has a {@link Step.refusal}; else 0: none. */
+  readonly status: Pointer;
 }
 
 /** One operation of a plan: what it reads and writes, and the kernel calls that do it. */
@@ -49,6 +51,8 @@ export interface Step {
   readonly accumulate?: Buffer;
   readonly constants: readonly Constant[];
   readonly workspaceWords: number;
+  /** What is said when the step has written anything but 0 to its status word: it met numbers that it gives no right result for. */
+  readonly refusal?: { readonly expected: string; readonly received: string; readonly remedy?: string };
   calls(at: Addresses): readonly KernelCall[];
 }
 

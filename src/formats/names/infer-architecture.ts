@@ -1,6 +1,15 @@
 import { nearest, UserError } from "../../core/errors.js";
 import type { NamedArrays } from "../../core/named-arrays.js";
 import { quoted } from "../array-bytes.js";
+import {
+  type BlockBranches,
+  blockNames,
+  branchesOf,
+  kindOf,
+  mainModule,
+  type NamedBlockKind,
+  showsIdentity,
+} from "./block-names.js";
 
 /** A net's structure as names and shapes tell it; fits `Architecture` of the room `nn`. */
 export interface InferredStructure {
@@ -11,9 +20,19 @@ export interface InferredStructure {
   readonly strides: readonly number[];
   readonly groups: Readonly<Record<number, number>>;
   readonly inputChannels: number;
+  /** 0 where the classifier is missing. */
   readonly classes: number;
-  readonly block: { readonly kind: "repvgg"; readonly pointwise: boolean; readonly identity: boolean };
+  readonly block: { readonly kind: NamedBlockKind; readonly pointwise: boolean; readonly identity: boolean };
   readonly squeezeExcite: { readonly position: "before-relu" | "after-relu"; readonly ratio: number } | null;
+  /** What layers have that the others have not: other widths (pruned nets), branches that are missing, folded blocks. */
+  readonly layers?: Readonly<Record<number, InferredException>>;
+}
+
+export interface InferredException {
+  readonly width?: number;
+  readonly pointwise?: boolean;
+  readonly identity?: false;
+  readonly folded?: true;
 }
 
 export interface Inference {
@@ -23,6 +42,8 @@ export interface Inference {
   readonly missing: readonly { readonly name: string; readonly nearest: string | undefined }[];
   /** Names that the structure has no place for. */
   readonly leftOver: readonly string[];
+  /** Paths of blocks that have branches and a folded convolution beside them, as code that registers both writes: the branches count. */
+  readonly placeholders: readonly string[];
 }
 
 /** More blocks are no net but a malicious index. */
@@ -31,60 +52,73 @@ const maxBlocks = 10_000;
 /** The nearest name costs a comparison with every left-over one: only for so many missing ones. */
 const maxNearest = 20;
 
-const normParameters = ["weight", "bias", "running_mean", "running_var"];
-
 interface Block {
   readonly path: string;
   /** From 0, the stem. */
   readonly stage: number;
+  /** Of the kernel; undefined where the block has none. */
+  readonly kernel: readonly number[] | undefined;
   readonly inChannels: number;
   readonly outChannels: number;
+  /** It has one convolution with bias and no branches. */
+  readonly folded: boolean;
+  readonly branches: BlockBranches;
 }
 
 /**
- * Depths, widths, groups, squeeze-and-excitation, classes, form and family of a net from the official names and shapes of
- * its weights. Strides cannot be seen in a plain net: the first block of each stage is taken to have stride 2, as in the
- * whole zoo; in a training net an identity branch there shows stride 1.
+ * Depths, widths, groups, squeeze-and-excitation, kind of the blocks, classes, form and family of a net from the official names
+ * and shapes of its weights. Strides cannot be seen in a plain net: the first block of each stage is taken to have stride 2, as
+ * in the whole zoo; in a training net an identity branch there shows stride 1.
  * @throws UserError when there is no RepVGG in the names.
  */
 export function inferArchitecture(arrays: NamedArrays): Inference {
   const names = new Set(arrays.keys());
   const family = [...names].some((name) => name.startsWith("stage1.blocks.")) ? "repvggplus" : "repvgg";
-  const form = names.has("stage0.rbr_reparam.weight") ? "plain" : "train";
-  const main = form === "plain" ? "rbr_reparam" : "rbr_dense.conv";
   const paths = blockPaths(names, family);
-  const kernel = (path: string): readonly number[] | undefined => kernelShape(arrays, `${path}.${main}.weight`);
-  const stem = kernel("stage0");
-  const classifier = arrays.get("linear.weight")?.shape;
-  if (stem === undefined || paths.length === 0 || classifier?.length !== 2) {
+  const stem = ["rbr_reparam", "rbr_dense.conv", "square_conv"]
+    .map((module) => kernelShape(arrays, `stage0.${module}.weight`))
+    .find((shape) => shape !== undefined);
+  if (stem === undefined || paths.length === 0) {
     throw new UserError({
-      expected: `the weights of a RepVGG: stage0.${main}.weight, blocks of stage1, …, and linear.weight`,
+      expected:
+        "the weights of a RepVGG: stage0.rbr_dense.conv.weight or stage0.rbr_reparam.weight, and blocks of stage1, …",
       received: [...names].slice(0, 3).map(quoted).join(", ") || "none",
-      remedy: "map the names with toOfficial first; for another net, export it to ONNX",
+      remedy: "name a file with all weights of the net; for another net, export it to ONNX",
     });
   }
-  const widths = [stem[0]!];
-  for (const stage of paths) {
-    const width = stage.map(kernel).find((shape) => shape !== undefined)?.[0];
-    if (width === undefined) {
-      throw new UserError({ expected: `a kernel ${main}.weight in each stage`, received: `none in ${stage[0]}` });
-    }
-    widths.push(width);
+  const every = ["stage0", ...paths.flat()];
+  const kind = kindOf((name) => every.some((path) => names.has(`${path}.${name}`)));
+  const blocks = layOut(paths, arrays, kind);
+  const form = blocks.some(({ kernel, folded }) => kernel && !folded) ? "train" : "plain";
+  const widths = stageWidths(blocks, paths);
+  const block = form === "plain" ? { kind: "repvgg" as const, pointwise: true, identity: true } : spec(kind, blocks);
+  const classifier = arrays.get("linear.weight")?.shape;
+  if (classifier !== undefined && classifier.length !== 2) {
+    throw new UserError({
+      expected: "linear.weight of shape [classes, channels]",
+      received: `[${classifier.join(", ")}]`,
+      remedy: "export a net with another head to ONNX",
+    });
   }
-  const blocks = layOut(paths, widths, stem[1]!);
+  const exceptions = exceptionsOf(blocks, widths, block, form);
   const architecture: InferredStructure = {
     name: "custom",
     family,
     depths: paths.map((stage) => stage.length),
     widths,
-    strides: strides(blocks, names),
-    groups: groups(blocks, kernel),
+    strides: strides(blocks, kind),
+    groups: groups(blocks),
     inputChannels: stem[1]!,
-    classes: classifier[0]!,
-    block: branches(names, form),
+    classes: classifier?.[0] ?? 0,
+    block,
     squeezeExcite: squeezeExcite(blocks, arrays),
+    ...(Object.keys(exceptions).length > 0 && { layers: exceptions }),
   };
-  return { architecture, form, ...compare(names, expectedNames(blocks, architecture, form)) };
+  const placeholders = blocks
+    .filter(({ path, folded }) => !folded && form === "train" && names.has(`${path}.rbr_reparam.weight`))
+    .map(({ path }) => path);
+  const known = new Set(placeholders.flatMap((path) => [`${path}.rbr_reparam.weight`, `${path}.rbr_reparam.bias`]));
+  return { architecture, form, ...compare(names, expectedNames(blocks, architecture, form), known), placeholders };
 }
 
 /** Paths of the blocks of each stage from 1 up to the last that has any, gaps filled. */
@@ -112,14 +146,46 @@ function blockPaths(names: ReadonlySet<string>, family: "repvgg" | "repvggplus")
   }
 }
 
-function layOut(paths: readonly string[][], widths: readonly number[], inputChannels: number): Block[] {
-  const blocks: Block[] = [{ path: "stage0", stage: 0, inChannels: inputChannels, outChannels: widths[0]! }];
-  paths.forEach((stage, s) => {
-    stage.forEach((path, i) => {
-      blocks.push({ path, stage: s + 1, inChannels: widths[i === 0 ? s : s + 1]!, outChannels: widths[s + 1]! });
-    });
+function layOut(paths: readonly string[][], arrays: NamedArrays, kind: NamedBlockKind): Block[] {
+  const blocks: Block[] = [];
+  const modules = modulesByPath(arrays);
+  let inChannels = 0;
+  [["stage0"], ...paths].forEach((stage, s) => {
+    const known = stage.map((path) => kernelOf(arrays, path, kind)).find((kernel) => kernel !== undefined)?.[0];
+    if (known === undefined) {
+      const [first] = stage;
+      throw new UserError({ expected: `a kernel of a 3×3 convolution in each stage`, received: `none in ${first}` });
+    }
+    for (const path of stage) {
+      const kernel = kernelOf(arrays, path, kind);
+      const own = modules.get(path) ?? new Set<string>();
+      const trained = kernelShape(arrays, `${path}.${mainModule(kind)}.weight`) !== undefined;
+      const folded = !trained && kernelShape(arrays, `${path}.rbr_reparam.weight`) !== undefined;
+      const branches = branchesOf(kind, (module) => own.has(module));
+      inChannels ||= kernel?.[1] ?? 0;
+      const outChannels = kernel?.[0] ?? known;
+      blocks.push({ path, stage: s, kernel, inChannels, outChannels, folded, branches });
+      inChannels = outChannels;
+    }
   });
   return blocks;
+}
+
+/** The kernel of a block's 3×3 convolution, in its branches where they are there. */
+function kernelOf(arrays: NamedArrays, path: string, kind: NamedBlockKind): readonly number[] | undefined {
+  return kernelShape(arrays, `${path}.${mainModule(kind)}.weight`) ?? kernelShape(arrays, `${path}.rbr_reparam.weight`);
+}
+
+/** Modules that have weights, by the path of their block; counters are none. */
+function modulesByPath(arrays: NamedArrays): Map<string, Set<string>> {
+  const modules = new Map<string, Set<string>>();
+  for (const name of arrays.keys()) {
+    const match = /^(stage0|stage\d+\.\d+|stage\d+(?:_first|_second)?\.blocks\.\d+)\.(.+)\.(\w+)$/.exec(name);
+    if (!match || match[3] === "num_batches_tracked") continue;
+    const own = modules.get(match[1]!) ?? new Set();
+    modules.set(match[1]!, own.add(match[2]!));
+  }
+  return modules;
 }
 
 function kernelShape(arrays: NamedArrays, name: string): readonly number[] | undefined {
@@ -127,19 +193,57 @@ function kernelShape(arrays: NamedArrays, name: string): readonly number[] | und
   return shape?.length === 4 && shape.every((size) => size > 0) ? shape : undefined;
 }
 
-function strides(blocks: readonly Block[], names: ReadonlySet<string>): number[] {
+/** Those of the last block of each stage. */
+function stageWidths(blocks: readonly Block[], paths: readonly string[][]): number[] {
+  return Array.from({ length: paths.length + 1 }, (_, s) => blocks.findLast(({ stage }) => stage === s)!.outChannels);
+}
+
+/** What blocks have that are in training form; a branch that any of them has belongs to the kind. */
+function spec(kind: NamedBlockKind, blocks: readonly Block[]): InferredStructure["block"] {
+  const trained = blocks.filter(({ kernel, folded }) => kernel && !folded);
+  return {
+    kind,
+    pointwise: trained.some(({ branches }) => branches.pointwise),
+    identity: trained.some(({ branches }) => branches.identity),
+  };
+}
+
+/** Identity branches of the first block of a stage are left out: its stride decides whether there should be one. */
+function exceptionsOf(
+  blocks: readonly Block[],
+  widths: readonly number[],
+  block: InferredStructure["block"],
+  form: "train" | "plain",
+): Record<number, InferredException> {
+  const exceptions: Record<number, InferredException> = {};
+  blocks.forEach(({ stage, kernel, inChannels, outChannels, folded, branches }, layer) => {
+    const inside = layer > 0 && blocks[layer - 1]!.stage === stage;
+    const trained = form === "train" && kernel !== undefined && !folded;
+    const exception: InferredException = {
+      ...(outChannels !== widths[stage] && { width: outChannels }),
+      ...(trained && branches.pointwise !== block.pointwise && { pointwise: branches.pointwise }),
+      ...(trained &&
+        inside &&
+        inChannels === outChannels &&
+        block.identity &&
+        !branches.identity && { identity: false }),
+      ...(form === "train" && folded && { folded: true }),
+    };
+    if (Object.keys(exception).length > 0) exceptions[layer] = exception;
+  });
+  return exceptions;
+}
+
+function strides(blocks: readonly Block[], kind: NamedBlockKind): number[] {
   const first = blocks.filter(({ stage }, i) => blocks[i - 1]?.stage !== stage);
-  return first.map(({ path }) => (names.has(`${path}.rbr_identity.weight`) ? 1 : 2));
+  return first.map(({ branches, folded }) => (showsIdentity(kind) && branches.identity && !folded ? 1 : 2));
 }
 
 /** Groups by layer: a kernel sees inChannels / groups channels. */
-function groups(
-  blocks: readonly Block[],
-  kernel: (path: string) => readonly number[] | undefined,
-): Record<number, number> {
+function groups(blocks: readonly Block[]): Record<number, number> {
   const result: Record<number, number> = {};
-  blocks.forEach(({ path, inChannels }, layer) => {
-    const perGroup = kernel(path)?.[1] ?? inChannels;
+  blocks.forEach(({ path, inChannels, kernel }, layer) => {
+    const perGroup = kernel?.[1] ?? inChannels;
     if (layer === 0 || perGroup === inChannels) return;
     if (inChannels % perGroup !== 0) {
       throw new UserError({
@@ -151,11 +255,6 @@ function groups(
     result[layer] = inChannels / perGroup;
   });
   return result;
-}
-
-function branches(names: ReadonlySet<string>, form: "train" | "plain"): InferredStructure["block"] {
-  const has = (part: string): boolean => form === "plain" || [...names].some((name) => name.includes(part));
-  return { kind: "repvgg", pointwise: has(".rbr_1x1."), identity: has(".rbr_identity.") };
 }
 
 /** The ratio r of `squeezed = ⌊channels / r⌋`, from the widest block, where rounding blurs it least. */
@@ -175,7 +274,7 @@ function squeezeExcite(blocks: readonly Block[], arrays: NamedArrays): InferredS
 /** The names that a net of this structure has; counters (`num_batches_tracked`) left out, as some files do. */
 function expectedNames(
   blocks: readonly Block[],
-  { block: { pointwise, identity }, squeezeExcite, strides }: InferredStructure,
+  { block, squeezeExcite, strides, layers, classes }: InferredStructure,
   form: "train" | "plain",
 ): string[] {
   const expected: string[] = [];
@@ -183,30 +282,32 @@ function expectedNames(
     for (const parameter of parameters) expected.push(`${path}.${parameter}`);
   };
   for (const [i, { path, stage, inChannels, outChannels }] of blocks.entries()) {
+    const exception = layers?.[i];
     if (squeezeExcite) {
       const module = squeezeExcite.position === "after-relu" ? "post_se" : "se";
       add(`${path}.${module}.down`, ["weight", "bias"]);
       add(`${path}.${module}.up`, ["weight", "bias"]);
     }
-    if (form === "plain") {
+    if (form === "plain" || exception?.folded) {
       add(`${path}.rbr_reparam`, ["weight", "bias"]);
       continue;
     }
     const stride = blocks[i - 1]?.stage === stage ? 1 : strides[stage]!;
-    if (identity && stride === 1 && inChannels === outChannels) add(`${path}.rbr_identity`, normParameters);
-    for (const branch of pointwise ? ["rbr_dense", "rbr_1x1"] : ["rbr_dense"]) {
-      add(`${path}.${branch}.conv`, ["weight"]);
-      add(`${path}.${branch}.bn`, normParameters);
-    }
+    const identity = (exception?.identity ?? block.identity) && stride === 1 && inChannels === outChannels;
+    add(path, blockNames(block.kind, { pointwise: exception?.pointwise ?? block.pointwise, identity }));
   }
-  add("linear", ["weight", "bias"]);
+  if (classes > 0) add("linear", ["weight", "bias"]);
   return expected;
 }
 
-function compare(names: ReadonlySet<string>, expected: readonly string[]): Pick<Inference, "missing" | "leftOver"> {
+function compare(
+  names: ReadonlySet<string>,
+  expected: readonly string[],
+  known: ReadonlySet<string>,
+): Pick<Inference, "missing" | "leftOver"> {
   const wanted = new Set(expected);
   const leftOver = [...names].filter(
-    (name) => !wanted.has(name) && !name.endsWith(".num_batches_tracked") && !isAuxiliary(name),
+    (name) => !wanted.has(name) && !known.has(name) && !name.endsWith(".num_batches_tracked") && !isAuxiliary(name),
   );
   // Edit distance costs the product of two lengths, which a hostile file chooses.
   const candidates = leftOver.filter((name) => name.length < 100).slice(0, 300);

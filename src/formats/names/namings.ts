@@ -1,7 +1,8 @@
 /**
  * How libraries name the weights of the same nets, as data. A name is a place (stem, block of a stage, classifier), a module in
  * it and a parameter; each naming spells the parts its own way.
- * Sources: the authors' repvgg.py, timm's byobnet.py, mmpretrain's repvgg.py, Apple's mobileone.py.
+ * Sources: the authors' repvgg.py and those of ACNet, QARepVGG and RepOptimizers, timm's byobnet.py, mmpretrain's repvgg.py,
+ * Apple's mobileone.py.
  */
 export interface Naming {
   /** The first block. */
@@ -22,6 +23,16 @@ const officialModules = {
   plain: "rbr_reparam",
   squeeze: "se.down",
   expand: "se.up",
+  postSqueeze: "post_se.down",
+  postExpand: "post_se.up",
+  norm: "bn",
+  pointwise: "rbr_1x1",
+  "square.conv": "square_conv",
+  "square.norm": "square_bn",
+  "vertical.conv": "ver_conv",
+  "vertical.norm": "ver_bn",
+  "horizontal.conv": "hor_conv",
+  "horizontal.norm": "hor_bn",
 };
 
 /** RepVGG as its authors name it: the names that this package uses everywhere inside. */
@@ -97,7 +108,36 @@ const mobileoneTimm: Naming = {
   },
 };
 
-export type Scheme = "official" | "timm" | "mmpretrain" | "repvggplus" | "mobileone" | "mobileone-timm";
+/** RepOpt-VGG (RepOptimizers, Ding et al., arXiv:2205.15242) as it is trained: one convolution and BatchNorm a block. */
+const repopt: Naming = {
+  ...official,
+  modules: { "dense.conv": "conv", "dense.norm": "bn", postSqueeze: "post_se.down", postExpand: "post_se.up" },
+};
+
+/** The RepVGG that the code of RepOptimizers compares itself with. */
+const repoptRepvgg: Naming = {
+  ...official,
+  modules: {
+    "dense.conv": "conv_3x3",
+    "dense.norm": "bn_3x3",
+    "pointwise.conv": "conv_1x1",
+    "pointwise.norm": "bn_1x1",
+    identity: "bn_identity",
+    plain: "conv",
+    postSqueeze: "post_se.down",
+    postExpand: "post_se.up",
+  },
+};
+
+export type Scheme =
+  | "official"
+  | "timm"
+  | "mmpretrain"
+  | "repvggplus"
+  | "mobileone"
+  | "mobileone-timm"
+  | "repopt"
+  | "repopt-repvgg";
 
 /** `official`: the scheme whose names the others of the same family are translated to. */
 export const namings: Readonly<Record<Exclude<Scheme, "repvggplus">, { naming: Naming; official: Naming }>> = {
@@ -106,15 +146,15 @@ export const namings: Readonly<Record<Exclude<Scheme, "repvggplus">, { naming: N
   mmpretrain: { naming: mmpretrain, official },
   mobileone: { naming: mobileone, official: mobileone },
   "mobileone-timm": { naming: mobileoneTimm, official: mobileone },
+  repopt: { naming: repopt, official },
+  "repopt-repvgg": { naming: repoptRepvgg, official },
 };
 
 const parameters = "weight|bias|running_mean|running_var|num_batches_tracked";
 
 /** RepVGGplus has no other naming than its authors': blocks in lists, a third stage in two halves, auxiliary heads. */
 const repvggplus = new RegExp(
-  `^(((stage0|stage[124]\\.blocks\\.\\d+|stage3_(first|second)\\.blocks\\.\\d+)\\.(post_se\\.(down|up)|${Object.values(
-    officialModules,
-  )
+  `^(((stage0|stage[124]\\.blocks\\.\\d+|stage3_(first|second)\\.blocks\\.\\d+)\\.(${Object.values(officialModules)
     .map(escapeRegExp)
     .join("|")}))|stage(1|2|3_first)_aux\\.(0\\.(conv|bn)|3)|linear)\\.(${parameters})$`,
 );

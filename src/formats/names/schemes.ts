@@ -2,6 +2,7 @@ import { nearest, UserError } from "../../core/errors.js";
 import type { NamedArray, NamedArrays } from "../../core/named-arrays.js";
 import { quoted } from "../array-bytes.js";
 import { namings, recognizes, type Scheme, translate } from "./namings.js";
+import { equallyLikely, type Located, locate, type Prefix } from "./prefixes.js";
 
 export type { Scheme } from "./namings.js";
 
@@ -13,6 +14,8 @@ export const schemes: readonly Scheme[] = [
   "repvggplus",
   "mobileone",
   "mobileone-timm",
+  "repopt",
+  "repopt-repvgg",
 ];
 
 export interface OfficialNames {
@@ -20,13 +23,20 @@ export interface OfficialNames {
   readonly scheme: Scheme;
   /** By the authors' names (MobileOne: Apple's), in the order of the file. */
   readonly arrays: Map<string, NamedArray>;
-  /** Names that the scheme has not; their arrays are left out. */
+  /** Of each official name the one in the file. */
+  readonly origins: ReadonlyMap<string, string>;
+  /** What stands before the net's names in the file. */
+  readonly prefix: Prefix;
+  /** Names that the scheme has not, as in the file; their arrays are left out. */
   readonly unmatched: readonly string[];
+  /** Prefixes of other nets in the file that have the same weights, as an average has; their names are not in `unmatched`. */
+  readonly copies: readonly string[];
 }
 
 /**
  * The scheme that most of the names belong to; undefined when none of them belongs to any.
- * Plain MobileOne and plain RepVGG have the same names in timm: there the 1×1 kernels decide, which RepVGG has not.
+ * Plain MobileOne and plain RepVGG have the same names in timm: there the 1×1 kernels decide, which RepVGG has not. A plain
+ * RepVGG of RepOptimizers has no BatchNorm.
  */
 export function detectScheme(arrays: NamedArrays): Scheme | undefined {
   const names = [...arrays.keys()];
@@ -36,16 +46,17 @@ export function detectScheme(arrays: NamedArrays): Scheme | undefined {
     const count = names.filter((name) => recognizes(scheme, name)).length;
     if (count > bestCount) [best, bestCount] = [scheme, count];
   }
-  return best === "timm" && hasPlainPointwise(arrays) ? "mobileone-timm" : best;
+  if (best === "timm" && hasPlainPointwise(arrays)) return "mobileone-timm";
+  return best === "repopt" && !names.some((name) => name.endsWith(".bn.running_var")) ? "repopt-repvgg" : best;
 }
 
 /**
- * Weights by their official names, from whatever scheme they use.
- * @throws UserError when the names belong to no scheme.
+ * Weights by their official names, from whatever scheme they use, also where they stand behind a prefix (`encoder.`).
+ * @throws UserError when the names belong to no scheme, or to two nets of which neither is an average.
  */
 export function toOfficial(source: NamedArrays): OfficialNames {
-  const scheme = detectScheme(source);
-  if (scheme === undefined) {
+  const [located, ...others] = locate(source, detectScheme, recognizes);
+  if (located === undefined) {
     const names = [...source.keys()];
     throw new UserError({
       expected: "weight names of RepVGG (official, timm, mmpretrain), RepVGGplus or MobileOne",
@@ -53,14 +64,47 @@ export function toOfficial(source: NamedArrays): OfficialNames {
       remedy: "for another net, export it to ONNX and fold that",
     });
   }
+  const { scheme, prefix, names } = located;
   const arrays = new Map<string, NamedArray>();
-  const unmatched: string[] = [];
-  for (const [name, array] of source) {
-    const official = officialName(name, scheme);
-    if (official === undefined) unmatched.push(name);
-    else arrays.set(official, array);
+  const origins = new Map<string, string>();
+  const left = new Set(source.keys());
+  for (const [name, own] of names) {
+    const official = officialName(name, scheme)!;
+    arrays.set(official, source.get(own)!);
+    origins.set(official, own);
+    left.delete(own);
   }
-  return { scheme, arrays, unmatched };
+  const copies = others.filter((other) => isCopy(other, located, source, left));
+  if (copies.some(({ prefix: { off } }) => equallyLikely(off, prefix.off))) {
+    const both = [located, ...copies].map(({ prefix: { off } }) => quoted(off.replace(/\.$/, "")));
+    throw new UserError({
+      expected: "one net, or a key that says which",
+      received: `nets under ${both.join(" and ")}`,
+      remedy: `choose one with --key (key): ${both[0]!.replaceAll('"', "")}`,
+    });
+  }
+  for (const copy of copies) for (const own of copy.names.values()) left.delete(own);
+  return {
+    ...{ scheme, arrays, origins, prefix },
+    unmatched: [...left],
+    copies: copies.map(({ prefix: { off } }) => off.replace(/\.$/, "")),
+  };
+}
+
+/** Whether another net has the same weights by name and shape, none of them the first one's. */
+function isCopy(other: Located, first: Located, source: NamedArrays, left: ReadonlySet<string>): boolean {
+  return (
+    other.scheme === first.scheme &&
+    other.names.size === first.names.size &&
+    [...other.names].every(([name, own]) => {
+      const twin = first.names.get(name);
+      return twin !== undefined && left.has(own) && sameShape(source.get(own)!, source.get(twin)!);
+    })
+  );
+}
+
+function sameShape(a: NamedArray, b: NamedArray): boolean {
+  return a.shape.length === b.shape.length && a.shape.every((size, i) => size === b.shape[i]);
 }
 
 /**

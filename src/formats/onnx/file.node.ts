@@ -5,6 +5,7 @@ import { writeFileAtomically } from "../atomic-write.node.js";
 import type { ByteSource } from "../byte-source.js";
 import { withContext } from "../error-context.js";
 import { explainFileError } from "../file-errors.node.js";
+import { foreignFile, foreignHeadBytes } from "../foreign.js";
 import { readFileBytes } from "../read-bytes.node.js";
 import { externalFiles, withExternalData } from "./external-data.js";
 import { onnxChunks, readOnnx } from "./model.js";
@@ -20,9 +21,22 @@ export async function readOnnxFile(path: string, source?: ByteSource): Promise<M
   const model = withContext(`in ${path}`, () => readOnnx(file));
   const data = new Map<string, Uint8Array>();
   for (const name of withContext(`in ${path}`, () => externalFiles(model))) {
-    data.set(name, await readFileBytes(await insideFolder(path, name)));
+    const bytes = await readFileBytes(await insideFolder(path, name));
+    refusePointer(bytes, name, path);
+    data.set(name, bytes);
   }
   return withContext(`in ${path}`, () => withExternalData(model, (name) => data.get(name)!));
+}
+
+/** Weights may look like anything, but not like a pointer or a page. @throws FormatError where that came in their place. */
+function refusePointer(bytes: Uint8Array, name: string, modelPath: string): void {
+  const foreign = foreignFile(bytes.subarray(0, foreignHeadBytes), bytes.length);
+  if (!foreign || !/pointer|HTML|empty/.test(foreign.what)) return;
+  throw new FormatError({
+    expected: `the data of ${modelPath} in ${name}`,
+    received: foreign.what,
+    remedy: foreign.remedy,
+  });
 }
 
 /** Writes an ONNX model, whole or not at all. @throws UserError when it cannot be written. */

@@ -1,5 +1,6 @@
 import { FormatError } from "../../core/errors.js";
 import { asSource, type ByteSource } from "../byte-source.js";
+import { refuseForeign } from "../foreign.js";
 import { type AttributeProto, attributeSchema, type ModelProto, modelSchema } from "./proto.js";
 import type { Schema } from "./schema.js";
 import { decodeMessage } from "./wire-read.js";
@@ -15,6 +16,7 @@ export const supportedOpsets = { min: 7, max: 22 } as const;
  */
 export function readOnnx(file: Uint8Array | ByteSource): ModelProto {
   const source = asSource(file);
+  refuseForeign(source, "an ONNX model");
   if (source.size > maxMessageBytes) {
     throw new FormatError({ expected: "an ONNX file of at most 2 GiB", received: `${source.size} bytes` });
   }

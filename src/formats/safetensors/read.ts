@@ -2,6 +2,7 @@ import { FormatError } from "../../core/errors.js";
 import { bytesPerElement, type NamedArray } from "../../core/named-arrays.js";
 import { checkedElementCount, quoted } from "../array-bytes.js";
 import { asSource, type ByteSource } from "../byte-source.js";
+import { refuseForeign } from "../foreign.js";
 import { MemoryBudget } from "../memory-budget.js";
 import { dtypeOfSafetensorsName, maxHeaderBytes } from "./dtypes.js";
 import { parseHeader, type TensorEntry } from "./header.js";
@@ -21,6 +22,8 @@ export interface Safetensors {
  */
 export function readSafetensors(file: Uint8Array | ByteSource): Safetensors {
   const source = asSource(file);
+  // A header's length may look like another format's signature; its brace does not.
+  if (source.size < 9 || source.bytes(8, 9)[0] !== 0x7b) refuseForeign(source, "a safetensors file");
   const data = 8 + readHeaderLength(source);
   const header = parseHeader(decodeUtf8(source.bytes(8, data)), new MemoryBudget(source.size, "the header"));
   checkSpans(header.tensors, source.size - data);

@@ -2,8 +2,10 @@ import { FormatError } from "../../core/errors.js";
 import type { NamedArray, NamedArrays } from "../../core/named-arrays.js";
 import { quoted } from "../array-bytes.js";
 import { withContext } from "../error-context.js";
-import { describeValue, PickleObject, type PickleValue } from "./pickle-values.js";
+import { describeValue, type PickleValue } from "./pickle-values.js";
+import { findPlaces, isTensor, type Place, type Places } from "./places.js";
 import { TorchTensor } from "./tensor.js";
+import type { TorchModule } from "./torch-module.js";
 
 export interface StateDict {
   /** Weights by name, in the order of the file, wrapping prefixes taken off. */
@@ -16,45 +18,27 @@ export interface StateDict {
   readonly alternatives: readonly string[];
   /** Entries among the weights that are no tensors. */
   readonly skipped: readonly string[];
+  /** Of a net that was pickled as a whole: its modules by path, as the names of their weights begin. Else empty. */
+  readonly modules: ReadonlyMap<string, TorchModule>;
 }
-
-/** Keys under which training scripts keep weights, the most usual first; averages last: they must be asked for. */
-const wrapperKeys = [
-  "model",
-  "state_dict",
-  "model_state_dict",
-  "model_state",
-  "module",
-  "net",
-  "network",
-  "params",
-  "weights",
-  "generator",
-  "ema",
-  "model_ema",
-  "ema_state_dict",
-  "state_dict_ema",
-  "ema_model",
-];
 
 /** Put before every name by DataParallel, torch.compile and Lightning modules. */
 const wrapperPrefixes = ["module.", "_orig_mod.", "model."];
 
-/** Wrappers in wrappers, and modules in modules. */
-const maxDepth = 32;
-
 /**
- * Finds the weights in a checkpoint: the state dict itself, one under a usual key (`model`, `state_dict`, …, also nested),
- * or the parameters and buffers of a module that was pickled as a whole.
- * @param options.path takes the weights at this place, as `alternatives` names it
- * @throws FormatError when there are none, or one of them is a tensor that we cannot read.
+ * Finds the weights in a checkpoint: the state dict itself, one under a usual key (`model`, `state_dict`, …, also nested) or
+ * under the only other one, or the parameters and buffers of a module that was pickled as a whole.
+ * @param options.path takes the weights at this place, as `alternatives` names it, also at any other place in the checkpoint, or
+ *   of those only whose names begin so
+ * @throws FormatError when there are none, several that are equally likely, or one of them is a tensor that we cannot read.
  */
 export function findStateDict(root: PickleValue, options: { readonly path?: string } = {}): StateDict {
-  const places = new Map<string, Map<string, PickleValue>>();
-  collectPlaces(root, "", 0, places);
-  const chosen = options.path ?? places.keys().next().value;
-  const entries = chosen === undefined ? undefined : places.get(chosen);
-  if (chosen === undefined || entries === undefined) throw noStateDict(root, options.path, [...places.keys()]);
+  const places = findPlaces(root);
+  const {
+    path: chosen,
+    entries,
+    modules,
+  } = options.path === undefined ? preferred(places, root) : at(places, options.path);
   const arrays = new Map<string, NamedArray>();
   const skipped: string[] = [];
   const { prefixes, length } = commonPrefixes([...entries.keys()]);
@@ -67,51 +51,45 @@ export function findStateDict(root: PickleValue, options: { readonly path?: stri
     else if (isTensor(value)) throw unreadable(name, value);
     else skipped.push(name);
   }
-  return { arrays, chosen, prefixes, alternatives: [...places.keys()].filter((path) => path !== chosen), skipped };
+  const alternatives = [...places.usual, ...places.unusual].map(({ path }) => path).filter((path) => path !== chosen);
+  const bare = new Map([...modules].map(([path, module]) => [path.slice(length), module]));
+  return { arrays, chosen, prefixes, alternatives, skipped, modules: bare };
 }
 
-/** All places with weights below `value`, the preferred one first. */
-function collectPlaces(
-  value: PickleValue,
-  path: string,
-  depth: number,
-  places: Map<string, Map<string, PickleValue>>,
-): void {
-  if (depth > maxDepth) return;
-  const entries = value instanceof PickleObject ? moduleEntries(value) : textEntries(value);
-  if (entries === undefined) return;
-  if ([...entries.values()].some((entry) => isTensor(entry))) {
-    places.set(path, entries);
-    return;
+function preferred({ usual, unusual }: Places, root: PickleValue): Place {
+  if (usual[0]) return usual[0];
+  if (unusual.length === 1) return unusual[0]!;
+  if (unusual.length === 0) throw noStateDict(root);
+  throw new FormatError({
+    expected: "one set of weights, or a key that says which",
+    received: `weights under ${unusual.map(({ path }) => quoted(path)).join(", ")}`,
+    remedy: `choose one with --key (key): ${unusual[0]!.path}`,
+  });
+}
+
+/** The place of this path, or what in a place has names that begin with the rest of it. */
+function at({ usual, unusual, other }: Places, path: string): Place {
+  const all = [...usual, ...unusual, ...other];
+  const whole = all.find((place) => place.path === path);
+  if (whole) return whole;
+  for (const place of all) {
+    const prefix =
+      place.path === "" ? path : path.startsWith(`${place.path}.`) ? path.slice(place.path.length + 1) : "";
+    const start = prefix.endsWith(".") ? prefix : `${prefix}.`;
+    const below = <T>(map: ReadonlyMap<string, T>): Map<string, T> =>
+      new Map([...map].flatMap(([name, value]) => (name.startsWith(start) ? [[name.slice(start.length), value]] : [])));
+    const entries = below(place.entries);
+    if (prefix !== "" && [...entries.values()].some((entry) => isTensor(entry))) {
+      return { path, entries, modules: below(place.modules) };
+    }
   }
-  for (const key of wrapperKeys) {
-    const inner = entries.get(key);
-    if (inner !== undefined) collectPlaces(inner, path === "" ? key : `${path}.${key}`, depth + 1, places);
-  }
-}
-
-function textEntries(value: PickleValue): Map<string, PickleValue> | undefined {
-  if (!(value instanceof Map)) return undefined;
-  const entries = new Map<string, PickleValue>();
-  for (const [key, entry] of value) if (typeof key === "string") entries.set(key, entry);
-  return entries;
-}
-
-/** The state dict of a pickled `torch.nn.Module` by its attributes; undefined for other objects. */
-function moduleEntries(root: PickleObject): Map<string, PickleValue> | undefined {
-  const entries = new Map<string, PickleValue>();
-  const visit = (module: PickleValue, prefix: string, depth: number): boolean => {
-    if (!(module instanceof PickleObject) || !(module.state instanceof Map) || depth > maxDepth) return false;
-    const parts = ["_parameters", "_buffers", "_modules"].map((key) =>
-      (module.state as Map<PickleValue, PickleValue>).get(key),
-    );
-    const [parameters, buffers, modules] = parts.map((part) => textEntries(part ?? null));
-    if (parameters === undefined || buffers === undefined || modules === undefined) return false;
-    for (const [name, value] of [...parameters, ...buffers]) if (value !== null) entries.set(prefix + name, value);
-    for (const [name, child] of modules) visit(child, `${prefix}${name}.`, depth + 1);
-    return true;
-  };
-  return visit(root, "", 0) ? entries : textEntries(root.entries);
+  const known = [...usual, ...unusual].filter((place) => place.path !== "").map((place) => quoted(place.path));
+  throw new FormatError({
+    expected: known.length > 0 ? `one of the weights in the file: ${known.join(", ")}` : "weights in the file",
+    received: quoted(path),
+    ...(known.length === 0 &&
+      all.length > 0 && { remedy: "leave the key out: the file is nothing but one set of weights" }),
+  });
 }
 
 /** Weights without the prefixes that wrapping modules put before every name. */
@@ -137,13 +115,6 @@ function commonPrefixes(names: readonly string[]): { prefixes: string[]; length:
   }
 }
 
-/** A tensor, also of the kinds that have no dense array: sparse, quantized, on the meta device. */
-function isTensor(value: PickleValue): value is TorchTensor | PickleObject {
-  return (
-    value instanceof TorchTensor || (value instanceof PickleObject && /^torch\._(utils|tensor)\./.test(value.global))
-  );
-}
-
 function unreadable(name: string, value: PickleValue): FormatError {
   return new FormatError({
     expected: `a dense tensor for ${quoted(name)}`,
@@ -152,14 +123,7 @@ function unreadable(name: string, value: PickleValue): FormatError {
   });
 }
 
-function noStateDict(root: PickleValue, path: string | undefined, places: readonly string[]): FormatError {
-  if (path !== undefined) {
-    return new FormatError({
-      expected:
-        places.length > 0 ? `one of the weights in the file: ${places.map(quoted).join(", ")}` : "weights in the file",
-      received: quoted(path),
-    });
-  }
+function noStateDict(root: PickleValue): FormatError {
   const keys = root instanceof Map ? ` with the keys ${[...root.keys()].slice(0, 8).map(describeKey).join(", ")}` : "";
   return new FormatError({
     expected: "a state dict: tensors by name, as it is or under a key like model or state_dict",

@@ -1,3 +1,4 @@
+import { append } from "../../core/append.js";
 import { UserError } from "../../core/errors.js";
 import { type DType, elementCount, type NamedArray, type NamedArrays } from "../../core/named-arrays.js";
 import { bytesAsAnnounced, concatenate, quoted, type TensorSpec } from "../array-bytes.js";
@@ -88,19 +89,21 @@ class PickleWriter {
   readonly #bytes: number[] = [];
 
   byte(...bytes: number[]): this {
-    this.#bytes.push(...bytes);
+    return this.#all(bytes);
+  }
+
+  #all(bytes: Iterable<number>): this {
+    append(this.#bytes, bytes);
     return this;
   }
 
   global(module: string, name: string): this {
-    return this.byte(op.GLOBAL, ...new TextEncoder().encode(`${module}\n${name}\n`));
+    return this.byte(op.GLOBAL).#all(new TextEncoder().encode(`${module}\n${name}\n`));
   }
 
   text(text: string): this {
     const bytes = new TextEncoder().encode(text);
-    return this.byte(op.BINUNICODE)
-      .#uint32(bytes.length)
-      .byte(...bytes);
+    return this.byte(op.BINUNICODE).#uint32(bytes.length).#all(bytes);
   }
 
   integer(value: number): this {

@@ -20,7 +20,9 @@ interface CentralEntry {
   readonly name: string;
   /** Of the name in UTF-8. */
   readonly nameLength: number;
+  /** Of its bytes in the archive. */
   readonly size: number;
+  readonly compressed: boolean;
   readonly headerOffset: number;
 }
 
@@ -28,15 +30,36 @@ interface CentralEntry {
 export interface ZipMemberSpan {
   readonly start: number;
   readonly end: number;
+  /** The bytes are deflated or the like: see {@link refuseCompressed}. */
+  readonly compressed: boolean;
 }
 
 /**
- * The members of a zip file, uncompressed ones only, as PyTorch writes them (PKWARE's APPNOTE 6.3.9, zip64 included).
- * Nothing is inflated, so that nothing can explode, and of the members only the headers are read.
- * @throws FormatError on compressed or encrypted members, on names that leave the archive or come twice, and on members
- *   that overlap or reach beyond the file.
+ * The members of a zip file, all uncompressed, as PyTorch writes checkpoints.
+ * @throws FormatError as {@link readZipDirectory}, and on compressed members.
  */
 export function readStoredZip(file: ByteSource): Map<string, ZipMemberSpan> {
+  const members = readZipDirectory(file);
+  for (const [name, member] of members) refuseCompressed(name, member);
+  return members;
+}
+
+/** @throws FormatError for a member whose bytes are no use as they are: nothing is inflated, so that nothing can explode. */
+export function refuseCompressed(name: string, { compressed }: ZipMemberSpan): void {
+  if (!compressed) return;
+  throw new FormatError({
+    expected: "a zip archive whose members are stored, as PyTorch writes it",
+    received: `a compressed ${quoted(name)}`,
+    remedy: "save the checkpoint again with torch.save, or unzip and zip it with `zip -0`",
+  });
+}
+
+/**
+ * The members of a zip file (PKWARE's APPNOTE 6.3.9, zip64 included); only their headers are read.
+ * @throws FormatError on encrypted members, on names that leave the archive or come twice, and on members that overlap or
+ *   reach beyond the file.
+ */
+export function readZipDirectory(file: ByteSource): Map<string, ZipMemberSpan> {
   const directory = findDirectory(file);
   const reader = new ByteReader(file.bytes(directory.offset, directory.end), 0, "the zip directory");
   const entries: CentralEntry[] = [];
@@ -120,15 +143,9 @@ function readCentralEntry(reader: ByteReader): CentralEntry {
   readZip64Extra(new ByteReader(reader.take(extraLength), 0, "a zip64 field"), sizes);
   reader.take(commentLength);
   if (flags & 1) throw refuse("members that are not encrypted", quoted(name));
-  if (method !== 0 || sizes.compressed !== sizes.size) {
-    throw new FormatError({
-      expected: "a zip archive whose members are stored, as PyTorch writes it",
-      received: `a compressed ${quoted(name)}`,
-      remedy: "save the checkpoint again with torch.save, or unzip and zip it with `zip -0`",
-    });
-  }
   checkName(name);
-  return { name, nameLength, size: sizes.size, headerOffset: sizes.headerOffset };
+  const compressed = method !== 0 || sizes.compressed !== sizes.size;
+  return { name, nameLength, size: sizes.compressed, compressed, headerOffset: sizes.headerOffset };
 }
 
 /** Sizes that do not fit into 32 bits stand in an extra field, in this order, each only where the field says all ones. */
@@ -154,7 +171,7 @@ function checkName(name: string): void {
 function locateMember(
   file: ByteSource,
   limit: number,
-  { name, nameLength, size, headerOffset }: CentralEntry,
+  { name, nameLength, size, compressed, headerOffset }: CentralEntry,
   previousEnd: number,
 ): ZipMemberSpan {
   if (headerOffset < previousEnd) throw refuse(`${quoted(name)} not to overlap another member`, `byte ${headerOffset}`);
@@ -173,5 +190,5 @@ function locateMember(
   }
   const start = headerEnd + extraLength;
   if (start + size > limit) throw cutShort(`${size} more bytes`, start, what, Math.max(0, limit - start));
-  return { start, end: start + size };
+  return { start, end: start + size, compressed };
 }

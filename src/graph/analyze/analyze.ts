@@ -31,13 +31,18 @@ const smallConstant = 2 ** 20;
 /** Vectors of more elements are no shapes, axes or pads. */
 const mostContents = 64;
 
+export interface AnalyzeOptions {
+  /** Compute only constants that may be shapes, axes or pads (default false: all that stay small). For who asks for shapes and types alone. */
+  readonly shapesOnly?: boolean;
+}
+
 /**
  * One walk in order: every node's operands are checked against its operator's definition, and shapes, element types, constants and contents
  * of shape values follow, each as far as it can be told.
  * @throws ShapeError that names the node whose operands do not fit
  */
-export function analyze(graph: Graph): Analysis {
-  const walk = new Walk(graph);
+export function analyze(graph: Graph, { shapesOnly = false }: AnalyzeOptions = {}): Analysis {
+  const walk = new Walk(graph, shapesOnly);
   for (const node of graph.nodes) walk.visit(node);
   return walk;
 }
@@ -56,8 +61,10 @@ class Walk implements Analysis {
   readonly #initializers: ReadonlyMap<string, NamedArray>;
   readonly #stated: ReadonlyMap<string, ValueInfo>;
   readonly #rounds: boolean;
+  readonly #shapesOnly: boolean;
 
-  constructor({ inputs, outputs, nodes, initializers, valueInfo }: Graph) {
+  constructor({ inputs, outputs, nodes, initializers, valueInfo }: Graph, shapesOnly: boolean) {
+    this.#shapesOnly = shapesOnly;
     this.#rounds = hasSteps(nodes);
     this.#initializers = initializers;
     this.#stated = new Map([...(valueInfo ?? []), ...outputs].map((info) => [info.name, info]));
@@ -163,7 +170,8 @@ class Walk implements Analysis {
   ): boolean {
     const count = shapes[0] && staticCount(shapes[0]);
     const read = inputs.reduce((total, value) => total + (value ? elementCount(value.shape) : 0), 0);
-    return count !== undefined && count <= Math.max(smallConstant, 2 * read);
+    if (count === undefined) return false;
+    return this.#shapesOnly ? count <= mostContents : count <= Math.max(smallConstant, 2 * read);
   }
 }
 

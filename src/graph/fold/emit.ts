@@ -88,7 +88,7 @@ const sameType = new Set(["Add", "Conv", "ConvTranspose", "Div", "Gemm", "MatMul
  * The floating-point type of the value that a region gives, which its constants must have: by the operators' signatures. BatchNormalization's
  * parameters may have another one (since opset 15), and tell only where nothing else does.
  */
-function elementType(
+export function elementType(
   { nodes, output, candidate }: Region,
   { initializers }: Graph,
   dtypes: Analysis["dtypes"],

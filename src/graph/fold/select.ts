@@ -24,8 +24,15 @@ export interface Selection {
 /**
  * Chooses regions from the outputs backwards: for each value that something outside asks for, the farthest source whose region is
  * closed (nothing else reads a value inside), of more than one node, and not dearer than `maxCost` × the cheapest other way.
+ * @param obstacleOf another reason why a region cannot become one convolution
  */
-export function selectRegions(graph: Graph, flow: Dataflow, propagation: Propagation, maxCost: number): Selection {
+export function selectRegions(
+  graph: Graph,
+  flow: Dataflow,
+  propagation: Propagation,
+  maxCost: number,
+  obstacleOf: (region: Region) => string | undefined = () => undefined,
+): Selection {
   const position = new Map(graph.nodes.map((node, i) => [node, i]));
   const regions = new Map<GraphNode, Region>();
   const absorbed = new Set<GraphNode>();
@@ -51,11 +58,13 @@ export function selectRegions(graph: Graph, flow: Dataflow, propagation: Propaga
     for (const candidate of propagation.candidates.get(output) ?? []) {
       const inside = flow.between(candidate.source, node);
       const written = formOf(candidate);
-      const reason =
+      let reason =
         flow.leak(inside, output)?.reason ?? (inside.size > 1 ? costObstacle(candidate, written) : undefined);
       if (!reason && written && inside.size > written.nodes) {
         const nodes = [...inside].sort((a, b) => position.get(a)! - position.get(b)!);
-        return { candidate, form: written.form, output, nodes };
+        const region: Region = { candidate, form: written.form, output, nodes };
+        reason = obstacleOf(region);
+        if (!reason) return region;
       }
       if (reason) rejected.set(node, [...(rejected.get(node) ?? []), { source: candidate.source, reason }]);
     }

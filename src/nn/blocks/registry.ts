@@ -6,6 +6,7 @@ import { branchBlock } from "./branch-block.js";
 import { dirac } from "./dirac.js";
 import { identityWithoutBn } from "./identity-without-bn.js";
 import { postAdditionBn } from "./post-addition-bn.js";
+import { qarepvgg, qarepvggV1 } from "./qarepvgg.js";
 import { reluInBranches } from "./relu-in-branches.js";
 import { trivial } from "./trivial.js";
 
@@ -14,6 +15,8 @@ const definitions: Readonly<Record<BlockKind, BlockDefinition>> = {
   repvgg: branchBlock,
   "identity-without-bn": identityWithoutBn,
   "post-addition-bn": postAdditionBn,
+  qarepvgg,
+  "qarepvgg-v1": qarepvggV1,
   "relu-in-branches": reluInBranches,
   dirac,
   trivial,

@@ -1,3 +1,4 @@
+import { extremes } from "../../core/statistics.js";
 import type { Axis } from "./chart.js";
 
 /** A quantity laid out along an axis. */
@@ -18,7 +19,7 @@ export function scaleOf(axis: Axis, values: readonly number[], length: number, w
 
 function linearScale(axis: Axis, values: readonly number[], length: number, wanted: number): Scale {
   const finite = values.filter(Number.isFinite);
-  let [low, high] = axis.domain ?? [Math.min(...finite), Math.max(...finite)];
+  let [low, high] = axis.domain ?? extremes(finite);
   if (!axis.domain) {
     if (finite.length === 0) [low, high] = [0, 1];
     if (axis.zero) [low, high] = [Math.min(0, low), Math.max(0, high)];
@@ -45,7 +46,7 @@ function roundStep(size: number, kind: "decimal" | "binary"): number {
 
 function logScale(axis: Axis, values: readonly number[], length: number): Scale {
   const positive = values.filter((value) => value > 0 && Number.isFinite(value));
-  const [least, most] = positive.length > 0 ? [Math.min(...positive), Math.max(...positive)] : [1, 10];
+  const [least, most] = positive.length > 0 ? extremes(positive) : [1, 10];
   let [low, high] = axis.domain ?? [rounded(least, "down"), rounded(most, "up")];
   if (low === high) [low, high] = [low / 10, high * 10];
   const decades = Math.log10(high / low);

@@ -1,6 +1,7 @@
 import type { BlockKernels } from "../../analysis/block-kernels.js";
+import { describeOutput } from "../../analysis/comparison/describe-output.js";
 import { describeCause, type Finding } from "../../analysis/diagnosis/finding.js";
-import type { ValueDifference, Verification } from "../../analysis/verify.js";
+import type { OutputVerification, ValueDifference, Verification } from "../../analysis/verify.js";
 import { plural, shortNumber, wholeCount } from "../../core/format.js";
 import type { HeatMap, HeatPanel } from "../charts/chart.js";
 import { plain } from "../charts/unit.js";
@@ -24,17 +25,20 @@ export interface VerifyPage {
 /** A comparison of two nets as a report: how far the outputs and the values inside are apart, why, and the kernels. */
 export function verifyReport(page: VerifyPage, footer: readonly string[] = []): Report {
   const { reference, candidate, result, threshold, findings, kernels, pictures } = page;
-  const { samples, outputs, top1Disagreements, agree, values, firstParted } = result;
+  const { samples, outputs, byOutput, top1Disagreements, verdict, agree, values, firstParted } = result;
+  const compared = `${reference} and ${candidate} on ${plural(samples, pictures ? "picture" : "random input")}`;
+  const error = `${agree ? "relative error" : "a relative error of"} ${shortNumber(outputs.relative)}, ${agree ? "below" : "where it should be below"} ${shortNumber(threshold)}.${firstParted ? ` They part first at ${firstParted}.` : ""}`;
+  const unproven = `received ${byOutput.flatMap((output) => describeOutput(output) ?? []).join("; ")}.`;
   return {
     kind: "repvgg verify",
-    title: agree ? "Both nets give the same outputs" : "The nets give different outputs",
-    lead: `${reference} and ${candidate} on ${plural(samples, pictures ? "picture" : "random input")}: ${agree ? "relative error" : "a relative error of"} ${shortNumber(outputs.relative)}, ${agree ? "below" : "where it should be below"} ${shortNumber(threshold)}.${firstParted ? ` They part first at ${firstParted}.` : ""}`,
+    title: titles[verdict],
+    lead: `${compared}: ${verdict === "unproven" ? unproven : error}`,
     sections: [
       {
         kind: "figures",
         figures: [
           { label: "largest difference of an output", value: shortNumber(outputs.maxAbsolute) },
-          { label: "relative to the largest output", value: shortNumber(outputs.relative) },
+          { label: "relative to the largest number of its channel", value: shortNumber(outputs.relative) },
           { label: "mean difference", value: shortNumber(outputs.meanAbsolute) },
           {
             label: "another class",
@@ -42,9 +46,15 @@ export function verifyReport(page: VerifyPage, footer: readonly string[] = []): 
             note: `of ${plural(samples, pictures ? "picture" : "input")}`,
           },
           ...(outputs.nonFinite > 0 ? [{ label: "not finite on one side", value: wholeCount(outputs.nonFinite) }] : []),
+          ...(outputs.sameNonFinite > 0
+            ? [{ label: "not finite on both sides", value: wholeCount(outputs.sameNonFinite) }]
+            : []),
         ],
       },
-      ...(findings.length > 0 ? [{ kind: "heading", text: "Findings" } as const, findingNotes(findings, agree)] : []),
+      ...(byOutput.length > 1 || !agree ? [outputTable(byOutput)] : []),
+      ...(findings.length > 0
+        ? [{ kind: "heading", text: "Findings" } as const, findingNotes(findings, verdict !== "different")]
+        : []),
       ...(values.length > 0 ? valueSections(values, threshold) : []),
       ...(kernels.length > 0 ? kernelSections(kernels) : []),
     ],
@@ -52,11 +62,35 @@ export function verifyReport(page: VerifyPage, footer: readonly string[] = []): 
   };
 }
 
-function findingNotes(findings: readonly Finding[], agree: boolean): Notes {
+const titles: Readonly<Record<Verification["verdict"], string>> = {
+  same: "Both nets give the same outputs",
+  different: "The nets give different outputs",
+  unproven: "The comparison does not prove that the nets are the same",
+};
+
+function outputTable(outputs: readonly OutputVerification[]): Section {
+  return {
+    kind: "table",
+    caption: "Outputs, each by its own scale",
+    folded: false,
+    columns: ["output", "largest difference", "relative, worst channel", "channel", "verdict"].map((label) => ({
+      label,
+    })),
+    rows: outputs.map(({ name, maxAbsolute, relative, worst, verdict }) => [
+      name,
+      shortNumber(maxAbsolute),
+      shortNumber(relative),
+      worst ? `${worst.index}` : "",
+      { text: verdict, look: verdict === "same" ? "good" : "bad" },
+    ]),
+  };
+}
+
+function findingNotes(findings: readonly Finding[], harmless: boolean): Notes {
   return {
     kind: "notes",
     notes: findings.map((finding) => ({
-      level: agree ? "warning" : "error",
+      level: harmless ? "warning" : "error",
       text: `${describeCause(finding)}. ${finding.remedy}.`,
     })),
   };

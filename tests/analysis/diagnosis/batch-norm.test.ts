@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { diagnose } from "#repvgg/analysis/diagnosis/diagnose.js";
-import type { NamedArray } from "#repvgg/core/named-arrays.js";
+import { f32, type NamedArray, toFloat64 } from "#repvgg/core/named-arrays.js";
 import { rngFor } from "#repvgg/core/rng.js";
 import { float, int } from "#repvgg/graph/attributes.js";
 import { evaluate } from "#repvgg/graph/evaluate/evaluate.js";
@@ -43,6 +43,23 @@ describe("BatchNorm", () => {
     expect(found!.blocks.length).toBe(blockCount - 1);
     // Without the batch there is no evidence for it.
     expect(first(train, candidate).cause).toBe("unexplained");
+  });
+
+  it.each([1e-3, 1e-4, 1e-6, 0])("with ε = %f, whichever of both nets still has its BatchNorm", (epsilon) => {
+    const other = withNodes(train, (node) =>
+      node.op === "BatchNormalization" ? { ...node, attributes: { epsilon: float(epsilon) } } : node,
+    );
+    // As exporters fuse: each convolution with the BatchNorm behind it; branches, and the BatchNorm of identities, stay.
+    for (const reference of [fusedBranches(other), folded(other)]) {
+      const found = first(reference, train);
+      expect(found.cause).toBe("batch-norm-epsilon");
+      expect(found.evidence).toContain(`the reference has ε = ${epsilon || "0 (or next to it)"} instead of 0.00001`);
+      expect(found.blocks.length).toBe(blockCount - 1);
+      expect(found.others).toEqual([]);
+      const turned = first(train, reference);
+      expect(turned.cause).toBe("batch-norm-epsilon");
+      expect(turned.evidence).toContain(`the candidate has ε = ${epsilon || "0 (or next to it)"} instead of 0.00001`);
+    }
   });
 
   it.each([1e-3, 1e-4, 1e-6, 0])("with ε = %f", (epsilon) => {
@@ -140,4 +157,43 @@ function batchStatistics(graph: Graph, input: NamedArray): Map<string, NamedArra
 function evaluateInTrainingMode(graph: Graph, input: NamedArray): Float64Array {
   const initializers = new Map([...graph.initializers, ...batchStatistics(graph, input)]);
   return evaluate({ ...graph, initializers }, new Map([["input", input]])).get("logits")!.data;
+}
+
+/** Each Conv → BatchNormalization as one Conv with bias. */
+function fusedBranches(graph: Graph): Graph {
+  const initializers = new Map(graph.initializers);
+  const norms = new Map(
+    graph.nodes.filter(({ op }) => op === "BatchNormalization").map((node) => [node.inputs[0]!, node]),
+  );
+  const fused = new Set<string>();
+  const nodes = graph.nodes.flatMap((node) => {
+    if (fused.has(node.outputs[0]!)) return [];
+    const norm = node.op === "Conv" ? norms.get(node.outputs[0]!) : undefined;
+    if (!norm) return [node];
+    fused.add(norm.outputs[0]!);
+    const epsilon = norm.attributes.epsilon;
+    const [gamma, beta, mean, variance] = norm.inputs.slice(1).map((name) => toFloat64(graph.initializers.get(name)!));
+    const weight = graph.initializers.get(node.inputs[1]!)!;
+    const scale = gamma!.map(
+      (g, c) => g / Math.sqrt(variance![c]! + (epsilon?.type === "float" ? epsilon.value : 1e-5)),
+    );
+    const row = toFloat64(weight).length / scale.length;
+    const [name, bias] = [`${node.name}.fused`, `${node.name}.fusedBias`];
+    initializers.set(
+      name,
+      f32(
+        weight.shape,
+        Float32Array.from(toFloat64(weight), (w, i) => w * scale[Math.floor(i / row)]!),
+      ),
+    );
+    initializers.set(
+      bias,
+      f32(
+        [scale.length],
+        Float32Array.from(scale, (s, c) => beta![c]! - s * mean![c]!),
+      ),
+    );
+    return [{ ...node, inputs: [node.inputs[0]!, name, bias], outputs: norm.outputs }];
+  });
+  return { ...graph, nodes, initializers };
 }

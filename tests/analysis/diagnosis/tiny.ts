@@ -54,12 +54,13 @@ export function dense(graph: Graph, how: "zeros" | "tiled"): Graph {
 }
 
 export function difference(relative: number) {
-  return { count: 40, maxAbsolute: relative, meanAbsolute: relative / 4, relative, nonFinite: 0 };
+  return { count: 40, maxAbsolute: relative, meanAbsolute: relative / 4, relative, nonFinite: 0, sameNonFinite: 0 };
 }
 
 export function verification(parts: object) {
   return {
-    ...{ samples: 4, outputs: difference(0), top1Disagreements: 0, worstSample: undefined, agree: false, values: [] },
+    ...{ samples: 4, outputs: difference(0), byOutput: [], verdict: "different" as const, top1Disagreements: 0 },
+    ...{ worstSample: undefined, agree: false, values: [] },
     ...{ firstParted: undefined, ...parts },
   };
 }

@@ -9,6 +9,8 @@ export interface KernelCase {
   readonly scalars: Readonly<Record<string, number>>;
   /** Pointer arguments that the kernel reads only; a Uint8Array is laid out as bytes. */
   readonly inputs: Readonly<Record<string, Float32Array | Uint8Array>>;
+  /** Where a pointer of `inputs` points within them, where not to their beginning: for steps that go backwards. */
+  readonly offsets?: Readonly<Record<string, number>>;
   /** Pointer arguments that it writes. */
   readonly outputs: Readonly<Record<string, ExpectedOutput>>;
 }
@@ -18,7 +20,7 @@ export interface ExpectedOutput {
   readonly before: Float32Array;
   /** Contents after it. */
   readonly after: ArrayLike<number>;
-  /** |actual − after| ≤ relative · |after| + absolute · scale (1 unless given) */
+  /** |actual − after| ≤ relative · |after| + absolute · scale (1 unless given); what is not finite must be the same */
   readonly relative: number;
   readonly absolute: number;
   /** By element: what the sum of the magnitudes of the terms is, where terms may cancel. */

@@ -83,6 +83,13 @@ export const lossCases: readonly KernelCase[] = shapes.flatMap(([rows, classes])
         inputs: { x: logits },
         outputs: { y: { before, after: probabilities, relative: 2e-6, absolute: 1e-12 } },
       },
+      {
+        kernel: "log_softmax_forward",
+        title,
+        scalars: { rows, classes },
+        inputs: { x: logits },
+        outputs: { y: { before, after: logs, relative: 1e-6, absolute: 4e-7 } },
+      },
     ];
   }),
 );

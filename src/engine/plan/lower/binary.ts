@@ -1,30 +1,98 @@
-import { UserError } from "../../../core/errors.js";
-import { elementCount, type NamedArray, toFloat32 } from "../../../core/named-arrays.js";
+import { toFloat64 } from "../../../core/named-arrays.js";
+import { intAttribute } from "../../../graph/attributes.js";
+import { isInteger } from "../../../graph/evaluate/tensor64.js";
 import type { GraphNode } from "../../../graph/graph.js";
-import type { Constant } from "../constants.js";
+import { broadcastShapes } from "../../../graph/shapes.js";
+import { type Constant, plainConstant } from "../constants.js";
 import { extents, type Tensor } from "../step.js";
-import { type Axis, axesInMemory, collapsed, inMemoryOrder } from "./axes.js";
 import type { Lowering } from "./context.js";
+import { broadcastOf, type Operand, sizes, steps } from "./operands.js";
+import { lowerIdentity } from "./shape.js";
+import { placeOf } from "./strided.js";
+import { lowerSquareRoot } from "./unary.js";
+import { mayGrow, wholeCheck } from "./whole-numbers.js";
 
 /** As the kernel broadcast_forward counts them. */
-const operations: Readonly<Record<string, number>> = { Add: 0, Sub: 1, Mul: 2, Div: 3, Max: 4, Min: 5, PRelu: 6 };
+const operations: Readonly<Record<string, number>> = {
+  Add: 0,
+  And: 11,
+  Div: 3,
+  Equal: 8,
+  Greater: 9,
+  GreaterOrEqual: 10,
+  Max: 4,
+  Min: 5,
+  Mul: 2,
+  Or: 12,
+  PRelu: 6,
+  Pow: 7,
+  Sub: 1,
+  Xor: 13,
+};
+
+/** Those that are another one with its operands exchanged. */
+const exchanged: Readonly<Record<string, string>> = { Less: "Greater", LessOrEqual: "GreaterOrEqual" };
+const [addition, division, wholeDivision, power, remainder, modulus] = [0, 3, 14, 7, 15, 16];
 
 /**
  * Two operands, computed or constant, with numpy's broadcasting. Sums of one shape and constants of one number a channel do not
  * come here: fusion takes them in.
  */
 function lowerBinary(lowering: Lowering, node: GraphNode): void {
-  if (node.inputs.length !== 2) {
-    throw new UserError({
-      expected: `two operands of node "${node.name}" (${node.op})`,
-      received: `${node.inputs.length}`,
-    });
-  }
-  const fast = node.op === "Mul" ? fastProduct(lowering, node) : undefined;
-  lowering.define(node.outputs[0]!, fast ?? broadcast(lowering, node));
+  const value = node.outputs[0]!;
+  const fast = node.op === "Mul" && !mayGrow(lowering, node) ? fastProduct(lowering, node) : undefined;
+  const [a, b] = (node.op in exchanged ? node.inputs.toReversed() : node.inputs) as [string, string];
+  lowering.define(
+    value,
+    fast ?? emitBinary(lowering, node, operationOf(lowering, node), [a, b], value, lowering.shapeOf(value)),
+  );
 }
 
-export const binaryLowerings = Object.fromEntries(Object.keys(operations).map((op) => [op, lowerBinary]));
+function operationOf(lowering: Lowering, node: GraphNode): number {
+  if (node.op === "Mod") return intAttribute(node, "fmod", 0) === 1 ? remainder : modulus;
+  const whole = isInteger(lowering.graph.dtypes.get(node.inputs[0]!) ?? "f32");
+  return node.op === "Div" && whole ? wholeDivision : operations[exchanged[node.op] ?? node.op]!;
+}
+
+/** A square and a root are powers that have kernels of their own. */
+function lowerPower(lowering: Lowering, node: GraphNode): void {
+  const exponent = lowering.graph.constants.get(node.inputs[1]!);
+  const value = exponent?.data.length === 1 ? toFloat64(exponent)[0] : undefined;
+  const sameShape = `${lowering.shapeOf(node.inputs[0]!)}` === `${lowering.shapeOf(node.outputs[0]!)}`;
+  if (!sameShape || mayGrow(lowering, node)) lowerBinary(lowering, node);
+  else if (value === 1) lowerIdentity(lowering, node);
+  else if (value === 2) lowerBinary(lowering, { ...node, op: "Mul", inputs: [node.inputs[0]!, node.inputs[0]!] });
+  else if (value === 0.5) lowerSquareRoot(lowering, node);
+  else lowerBinary(lowering, node);
+}
+
+/** Sum, Mean, Max and Min of any number of operands: two at a time. */
+function lowerVariadic(lowering: Lowering, node: GraphNode): void {
+  const operation = operations[node.op] ?? addition;
+  const value = node.outputs[0]!;
+  const [first, ...others] = node.inputs as [string, ...string[]];
+  const averaged = node.op === "Mean" && others.length > 0;
+  let total = first;
+  let shape = lowering.shapeOf(first);
+  others.forEach((name, i) => {
+    const last = i === others.length - 1 && !averaged;
+    const partial = last ? value : `${value} (${i + 2} of ${node.inputs.length})`;
+    shape = broadcastShapes(shape, lowering.shapeOf(name)) as readonly number[];
+    lowering.define(partial, emitBinary(lowering, node, operation, [total, name], partial, shape));
+    total = partial;
+  });
+  if (others.length === 0) lowerIdentity(lowering, node);
+  if (averaged) {
+    const count = plainConstant(`${node.inputs.length} operands`, [node.inputs.length]);
+    lowering.define(value, emitBinary(lowering, node, division, [total, count], value, shape));
+  }
+}
+
+export const binaryLowerings: Readonly<Record<string, (lowering: Lowering, node: GraphNode) => void>> = {
+  ...Object.fromEntries([...Object.keys(operations), ...Object.keys(exchanged), "Mod"].map((op) => [op, lowerBinary])),
+  ...Object.fromEntries(["Max", "Mean", "Min", "Sum"].map((op) => [op, lowerVariadic])),
+  Pow: lowerPower,
+};
 
 /** Products of one shape, and of [N, C, …] by a gate [N, C, 1, …], have kernels of their own. */
 function fastProduct(lowering: Lowering, node: GraphNode): Tensor | undefined {
@@ -83,23 +151,22 @@ function multiplyByChannel(lowering: Lowering, node: GraphNode, x: Tensor, gate:
   });
 }
 
-/** An operand where it stands in memory, with axes of size 1 in front up to the result's rank. */
-interface Operand {
-  readonly shape: readonly number[];
-  readonly source: Tensor | Constant;
-}
-
-function broadcast(lowering: Lowering, node: GraphNode): Tensor {
-  const value = node.outputs[0]!;
-  const shape = lowering.shapeOf(value);
-  const channelsLast = canBeChannelsLast(lowering, node, shape);
-  const [a, b] = node.inputs.map((name) => operandOf(lowering, node, name, shape.length, channelsLast)) as [
-    Operand,
-    Operand,
-  ];
+/** One pass of broadcast_forward. */
+function emitBinary(
+  lowering: Lowering,
+  node: GraphNode,
+  operation: number,
+  names: readonly (string | Constant)[],
+  value: string,
+  shape: readonly number[],
+): Tensor {
+  const { operands, channelsLast, axes } = broadcastOf(lowering, node, names, shape);
+  const [a, b] = operands as [Operand, Operand];
   const output = channelsLast ? lowering.create(value, shape) : lowering.createRowMajor(value, shape);
-  const axes = kernelAxes(node, shape, a, b, channelsLast);
-  const tensors = [a, b].flatMap(({ source }) => ("buffer" in source ? [source] : []));
+  const tensors = operands.flatMap(({ source }) => ("buffer" in source ? [source] : []));
+  const check = wholeCheck(lowering, node);
+  const truncates = operation === power && mayGrow(lowering, node);
+  const n = output.buffer.words;
   return lowering.emit({
     name: node.name,
     op: node.op,
@@ -107,58 +174,21 @@ function broadcast(lowering: Lowering, node: GraphNode): Tensor {
     reads: tensors,
     output,
     mayOverwrite: tensors.filter((tensor) => `${tensor.shape}` === `${shape}`),
-    constants: [a, b].flatMap(({ source }) => ("buffer" in source ? [] : [source])),
+    constants: operands.flatMap(({ source }) => ("buffer" in source ? [] : [source])),
+    ...(check && { refusal: check.refusal }),
     calls: (at) => {
-      const place = ({ source }: Operand) => ("buffer" in source ? at.of(source.buffer) : at.constant(source));
-      const pointers = { a: place(a), b: place(b), y: at.of(output.buffer) };
-      return [{ kernel: "broadcast_forward", args: { ...pointers, operation: operations[node.op]!, ...axes } }];
+      const y = at.of(output.buffer);
+      const pointers = { a: placeOf(a.source, at), b: placeOf(b.source, at), y };
+      return [
+        {
+          kernel: "broadcast_forward",
+          args: { ...pointers, operation, ...sizes(axes), ...steps(axes, "a", 0), ...steps(axes, "b", 1) },
+        },
+        ...(truncates
+          ? [{ kernel: "unary_forward", args: { x: y, y, n, operation: 6, alpha: 0, beta: 0, gamma: 0 } } as const]
+          : []),
+        ...(check?.calls(output, at) ?? []),
+      ];
     },
   });
-}
-
-/** Where every computed operand has all axes of the result; a value of fewer axes stands row-major. */
-function canBeChannelsLast(lowering: Lowering, node: GraphNode, shape: readonly number[]): boolean {
-  const computed = node.inputs.filter((name) => !lowering.graph.constants.has(name));
-  const ranks = computed.map((name) => lowering.tensor(name, node).shape.length);
-  return shape.length > 2 && ranks.every((rank) => rank === shape.length);
-}
-
-function operandOf(lowering: Lowering, node: GraphNode, name: string, rank: number, channelsLast: boolean): Operand {
-  const constant = lowering.graph.constants.get(name);
-  if (constant) return constantOperand(name, constant, rank, channelsLast);
-  const tensor = lowering.tensor(name, node);
-  const source = channelsLast ? lowering.channelsLast(tensor) : lowering.rowMajor(tensor);
-  return { shape: withRank(tensor.shape, rank), source };
-}
-
-function constantOperand(name: string, constant: NamedArray, rank: number, channelsLast: boolean): Operand {
-  const shape = withRank(constant.shape, rank);
-  const source: Constant = {
-    key: `${name} ${channelsLast ? "channels-last" : "row-major"} [${shape}]`,
-    words: elementCount(shape),
-    count: elementCount(shape),
-    write: (target) => target.set(inMemoryOrder(toFloat32(constant), shape, channelsLast)),
-  };
-  return { shape, source };
-}
-
-function withRank(shape: readonly number[], rank: number): readonly number[] {
-  return [...Array<number>(rank - shape.length).fill(1), ...shape];
-}
-
-function kernelAxes(node: GraphNode, shape: readonly number[], a: Operand, b: Operand, channelsLast: boolean) {
-  const axes = collapsed(axesInMemory(shape, [a.shape, b.shape], channelsLast));
-  if (axes.length > 4) {
-    throw new UserError({
-      expected: `operands that broadcast along at most four groups of axes in node "${node.name}" (${node.op})`,
-      received: `[${a.shape}] and [${b.shape}]`,
-    });
-  }
-  const one: Axis = { size: 1, steps: [0, 0] };
-  const [d0, d1, d2, d3] = [...Array<Axis>(4 - axes.length).fill(one), ...axes] as [Axis, Axis, Axis, Axis];
-  return {
-    ...{ size0: d0.size, size1: d1.size, size2: d2.size, size3: d3.size },
-    ...{ a_step0: d0.steps[0]!, a_step1: d1.steps[0]!, a_step2: d2.steps[0]!, a_step3: d3.steps[0]! },
-    ...{ b_step0: d0.steps[1]!, b_step1: d1.steps[1]!, b_step2: d2.steps[1]!, b_step3: d3.steps[1]! },
-  };
 }

@@ -6,12 +6,12 @@ import type { GraphNode } from "../../../graph/graph.js";
 import { nodeContext } from "../../../graph/operators/node-context.js";
 import type { NodeContext } from "../../../graph/operators/operator.js";
 import { notUnderstood } from "../../../graph/operators/registry.js";
-import type { Constant } from "../constants.js";
+import { type Constant, rowMajorConstant } from "../constants.js";
 import type { PreparedGraph } from "../prepare.js";
 import { type Buffer, extents, layoutsCoincide, type Step, type Tensor } from "../step.js";
 
 /** What a lowering says about its step; the rest is filled in from the graph. */
-export type StepParts = Pick<Step, "name" | "op" | "algorithm" | "calls" | "convolution"> & {
+export type StepParts = Pick<Step, "name" | "op" | "algorithm" | "calls" | "convolution" | "refusal"> & {
   readonly reads: readonly Tensor[];
   readonly output: Tensor;
   readonly mayOverwrite?: readonly Tensor[];
@@ -48,23 +48,42 @@ export class Lowering {
     throw new UserError(notUnderstood(node));
   }
 
-  /** The value in whatever layout it has. */
+  /** The value in whatever layout it has. A constant is copied beside the computed ones: for operators that seldom have one. */
   tensor(value: string, reader: GraphNode): Tensor {
-    const tensor = this.#tensors.get(value);
+    const tensor = this.#tensors.get(value) ?? this.#copyOfConstant(value);
     if (tensor) return tensor;
     throw new UserError({
       expected: `a computed value as operand of node "${reader.name}" (${reader.op})`,
-      received: this.graph.constants.has(value) ? `the constant "${value}"` : `"${value}", which nothing computes`,
+      received: `"${value}", which nothing computes`,
+    });
+  }
+
+  #copyOfConstant(value: string): Tensor | undefined {
+    const array = this.graph.constants.get(value);
+    if (!array) return undefined;
+    const constant = rowMajorConstant(value, array);
+    const output = this.createRowMajor(value, array.shape);
+    this.define(value, output);
+    return this.emit({
+      name: value,
+      op: "Constant",
+      algorithm: "copy",
+      reads: [],
+      output,
+      constants: [constant],
+      calls: (at) => [
+        { kernel: "copy", args: { x: at.constant(constant), y: at.of(output.buffer), n: output.buffer.words } },
+      ],
     });
   }
 
   /** A value that the plan returns, in the graph's order. */
   result(name: string): Tensor {
-    const tensor = this.#tensors.get(name);
+    const tensor = this.#tensors.get(name) ?? this.#copyOfConstant(name);
     if (tensor) return this.rowMajor(tensor);
     throw new UserError({
       expected: "outputs that the graph computes from its inputs",
-      received: this.graph.constants.has(name) ? `"${name}", a constant` : `"${name}", which no node gives`,
+      received: `"${name}", which no node gives`,
       ...remedyFor(name, this.#tensors.keys()),
     });
   }

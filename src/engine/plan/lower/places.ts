@@ -1,47 +1,14 @@
-import { UserError } from "../../../core/errors.js";
-import { elementCount, toFloat64 } from "../../../core/named-arrays.js";
-import { floatAttribute, intAttribute, intsAttribute, stringAttribute } from "../../../graph/attributes.js";
+import { toFloat64 } from "../../../core/named-arrays.js";
+import { floatAttribute, intsAttribute, stringAttribute } from "../../../graph/attributes.js";
 import { normalAxis } from "../../../graph/evaluate/tensor64.js";
 import type { GraphNode } from "../../../graph/graph.js";
 import { outside } from "../../../graph/operators/axis-table.js";
 import { resizePlan } from "../../../graph/operators/resize.js";
 import { type Constant, plainConstant } from "../constants.js";
-import { extents, type Tensor } from "../step.js";
+import type { Tensor } from "../step.js";
 import { memoryAxes } from "./axes.js";
 import type { Lowering } from "./context.js";
-
-/** Concat along any axis: each operand becomes some of the columns of the result. Along channels that is so channels-last. */
-export function lowerConcat(lowering: Lowering, node: GraphNode): void {
-  const value = node.outputs[0]!;
-  const shape = lowering.shapeOf(value);
-  const axis = normalAxis(intAttribute(node, "axis", 1), shape.length);
-  const alongChannels = axis === 1;
-  const operands = node.inputs.map((input) => {
-    const tensor = lowering.tensor(input, node);
-    return alongChannels ? lowering.channelsLast(tensor) : lowering.rowMajor(tensor);
-  });
-  const output = alongChannels ? lowering.create(value, shape) : lowering.createRowMajor(value, shape);
-  const { batch, positions } = extents(shape);
-  const rows = alongChannels ? batch * positions : elementCount(shape.slice(0, axis));
-  lowering.emit({
-    name: node.name,
-    op: node.op,
-    algorithm: "copy_columns",
-    reads: operands,
-    output,
-    calls: (at) => {
-      let column = 0;
-      return operands.map(({ buffer }) => {
-        const columns = buffer.words / rows;
-        const y = at.of(output.buffer) + column;
-        column += columns;
-        const args = { x: at.of(buffer), y, rows, columns, row_words: output.buffer.words / rows };
-        return { kernel: "copy_columns", args };
-      });
-    },
-  });
-  lowering.define(value, output);
-}
+import { lacking } from "./lacking.js";
 
 /** Pad by a constant value, along any axes. */
 export function lowerPad(lowering: Lowering, node: GraphNode): void {
@@ -138,8 +105,4 @@ function integers(lowering: Lowering, node: GraphNode, index: number, name?: str
   if (!node.inputs[index]) return name === undefined ? undefined : intsAttribute(node, name);
   const constant = lowering.graph.constants.get(node.inputs[index]);
   return constant && [...toFloat64(constant)];
-}
-
-function lacking(node: GraphNode, expected: string, received: string): UserError {
-  return new UserError({ expected: `${expected} in node "${node.name}" (${node.op})`, received });
 }

@@ -1,35 +1,30 @@
-import { UserError } from "../../../core/errors.js";
 import type { GraphNode } from "../../../graph/graph.js";
-import { softmaxExtents } from "../../../graph/operators/reduce.js";
+import { axisAttribute } from "../../../graph/operators/checks.js";
 import type { Lowering } from "./context.js";
+import { rowsAlong } from "./rows.js";
 
-/** Softmax over numbers that lie side by side: the last axis, or channels where these stand last in memory. */
+/** Softmax and LogSoftmax along any axis; up to version 12 of the operator along all axes from one on together. */
 export function lowerSoftmax(lowering: Lowering, node: GraphNode): void {
-  const value = node.outputs[0]!;
-  const shape = lowering.shapeOf(value);
-  const [outer, classes, inner] = softmaxExtents(lowering.context(node), shape);
-  const overChannels = inner > 1 && outer === shape[0] && classes === shape[1];
-  if (inner > 1 && !overChannels) {
-    throw new UserError({
-      expected: `softmax over channels or over the last axis in node "${node.name}" (Softmax)`,
-      received: `one over the middle of [${shape.join(", ")}]`,
-    });
-  }
-  const tensor = lowering.tensor(node.inputs[0]!, node);
-  const input = overChannels ? lowering.channelsLast(tensor) : lowering.rowMajor(tensor);
-  const output = overChannels ? lowering.create(value, shape) : lowering.createRowMajor(value, shape);
+  const { input, output, rows, width, finish } = rowsAlong(lowering, node, softmaxAxes(lowering, node));
+  const kernel = node.op === "Softmax" ? "softmax_forward" : "log_softmax_forward";
   lowering.emit({
     name: node.name,
     op: node.op,
-    algorithm: "softmax",
+    algorithm: kernel.replace("_forward", ""),
     reads: [input],
     output,
-    calls: (at) => [
-      {
-        kernel: "softmax_forward",
-        args: { x: at.of(input.buffer), y: at.of(output.buffer), rows: input.buffer.words / classes, classes },
-      },
-    ],
+    calls: (at) => [{ kernel, args: { x: at.of(input.buffer), y: at.of(output.buffer), rows, classes: width } }],
   });
-  lowering.define(value, output);
+  lowering.define(node.outputs[0]!, finish());
+}
+
+function softmaxAxes(lowering: Lowering, node: GraphNode): readonly number[] {
+  const context = lowering.context(node);
+  const rank = lowering.shapeOf(node.inputs[0]!).length;
+  if (rank === 0) return [];
+  if (context.version >= 13) return [axisAttribute(context, "axis", -1, rank)];
+  // The axis may be the rank: nothing is left to normalize over.
+  const stated = node.attributes["axis"];
+  const axis = stated?.type === "int" && stated.value === rank ? rank : axisAttribute(context, "axis", 1, rank);
+  return Array.from({ length: rank - axis }, (_, i) => axis + i);
 }

@@ -1,0 +1,79 @@
+/**
+ * Where each room's code lies, and the tests that are to notice a fault in it: stage by stage, the next one only where the one before
+ * noticed nothing. Folders or files; of folders everything below.
+ */
+export const rooms = {
+  core: { source: ["src/core"], tests: [["tests/core"]] },
+  "conv-algebra": {
+    source: ["src/conv-algebra"],
+    tests: [["tests/conv-algebra"], ["tests/graph/fold-"]],
+  },
+  graph: { source: ["src/graph"], tests: [["tests/graph"]] },
+  "graph/fold": { source: ["src/graph/fold"], tests: [["tests/graph/fold-"], ["tests/graph"]] },
+  "formats/onnx": {
+    source: ["src/formats/onnx"],
+    tests: [["tests/formats/onnx"], ["tests/formats/fuzz.test.ts", "tests/formats/deep-nesting.test.ts"]],
+  },
+  "formats/safetensors": {
+    source: ["src/formats/safetensors", "src/formats/array-bytes.ts"],
+    tests: [
+      ["tests/formats/safetensors.test.ts", "tests/formats/files.test.ts"],
+      ["tests/formats/fuzz.test.ts", "tests/formats/deep-nesting.test.ts"],
+    ],
+  },
+  "formats/torch": { source: ["src/formats/torch"], tests: [["tests/formats"]] },
+  "formats/files": {
+    source: [
+      "src/formats/atomic-write.node.ts",
+      "src/formats/file-",
+      "src/formats/byte-",
+      "src/formats/memory-budget.ts",
+    ],
+    tests: [["tests/formats/files.test.ts", "tests/formats/atomic-write.test.ts"], ["tests/formats"]],
+  },
+  "engine/plan": { source: ["src/engine"], tests: [["tests/engine"]] },
+  "backend/conv": { source: ["src/backend/conv"], tests: [["tests/backend"], ["tests/engine"]] },
+  tensor: { source: ["src/tensor"], tests: [["tests/tensor"], ["tests/nn"]] },
+  nn: { source: ["src/nn"], tests: [["tests/nn"]] },
+  data: {
+    source: ["src/data"],
+    tests: [
+      [
+        "augmentation",
+        "mixing",
+        "pil",
+        "resize",
+        "hold-out",
+        "in-memory",
+        "sets",
+        "decode",
+        "binary-formats",
+        "folder",
+      ],
+      ["fashion-mnist", "near-duplicates", "loader", "describe"],
+    ].map((names) => names.map((name) => `tests/data/${name}.test.ts`)),
+  },
+  train: {
+    source: ["src/train"],
+    tests: [["config", "metrics", "optimizer", "run-directory", "schedule", "tensorboard", "trainer"], ["loop"]].map(
+      (names) => names.map((name) => `tests/train/${name}.test.ts`),
+    ),
+  },
+  "analysis/verify": { source: ["src/analysis"], tests: [["tests/analysis"]] },
+  hub: {
+    source: ["src/api/hub"],
+    tests: [
+      ["address", "blob", "request", "timm-config", "url-file"],
+      ["pull", "refusals"],
+    ].map((names) => names.map((name) => `tests/hub/${name}.test.ts`)),
+  },
+  cli: {
+    source: ["src/cli/main.ts", "src/cli/interrupt.ts", "src/cli/format.ts"],
+    tests: [["tests/cli/usage.test.ts", "tests/cli/pipes.test.ts"]],
+  },
+  "kernels/optimizer": {
+    source: ["kernels/optimizer.c", "kernels/loss.c"],
+    tests: [["tests/train/optimizer.test.ts", "tests/tensor/softmax-cross-entropy.test.ts"]],
+  },
+  kernels: { source: ["kernels"], tests: [["tests/tensor"], ["tests/backend"]] },
+};

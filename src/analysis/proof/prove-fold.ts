@@ -1,0 +1,50 @@
+import type { NamedArray } from "../../core/named-arrays.js";
+import { inferShapes } from "../../graph/analyze/analyze.js";
+import type { FoldPlan } from "../../graph/fold/emit.js";
+import type { Graph } from "../../graph/graph.js";
+import { producersOf } from "../../graph/validate.js";
+import { proveRegion, type RegionProof } from "./prove-region.js";
+import { whyNotUnchanged } from "./unchanged.js";
+
+/** What is proven of a folded graph without running it as a whole. Plain data. */
+export interface FoldProof {
+  readonly regions: readonly RegionProof[];
+  /** Why what lies outside the regions might compute something else; undefined where it is shown to be unchanged. */
+  readonly changed?: string;
+  /** Every region is proven, and the rest is unchanged: the folded graph computes what the given one does. */
+  readonly proven: boolean;
+}
+
+/**
+ * Proves a fold part by part: each region against the node that replaces it ({@link proveRegion}), and what is between them by its
+ * structure ({@link whyNotUnchanged}). No operator outside the regions has to be known.
+ *
+ * @param folded the graph that is to be used or written: its numbers are compared, not the plan's
+ * @param options.stored what storing makes of a constant; `halves`: it rounds weights of two and more axes to float16
+ * @throws UserError when a graph is not valid.
+ */
+export function proveFold(
+  original: Graph,
+  plan: Pick<FoldPlan, "simplified" | "regions">,
+  folded: Graph,
+  options: { readonly stored?: (array: NamedArray) => NamedArray; readonly halves?: boolean } = {},
+): FoldProof {
+  const { simplified } = plan;
+  const { stored, halves = false } = options;
+  const producers = producersOf(folded);
+  const shapes = inferShapes(simplified);
+  const regions = plan.regions.map((region): RegionProof => {
+    const node = producers.get(region.output);
+    if (!node) throw new RangeError(`no node of the folded graph gives "${region.output}"`);
+    return proveRegion(region, simplified, node, folded.initializers, shapes.get(region.source), halves);
+  });
+  const replaced = new Map(plan.regions.map(({ source, output }) => [output, { source, output }]));
+  const changed =
+    whyNotUnchanged(original, simplified) ??
+    whyNotUnchanged(simplified, folded, { replaced, ...(stored && { stored }) });
+  return {
+    regions,
+    ...(changed !== undefined && { changed }),
+    proven: changed === undefined && regions.every(({ proven }) => proven),
+  };
+}

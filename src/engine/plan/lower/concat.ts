@@ -1,0 +1,34 @@
+import type { GraphNode } from "../../../graph/graph.js";
+import { concatAxis } from "../../../graph/operators/concat.js";
+import type { Lowering } from "./context.js";
+import { operandOf } from "./operands.js";
+import { type Copy, emitCopies, stepsOf } from "./strided.js";
+
+/**
+ * Concat along any axis: each operand, computed or constant, becomes a part of the result. Channels last where one of them is, or channels
+ * are joined, since convolutions want them so.
+ */
+export function lowerConcat(lowering: Lowering, node: GraphNode): void {
+  const value = node.outputs[0]!;
+  const shape = lowering.shapeOf(value);
+  const axis = concatAxis(lowering.context(node), shape.length);
+  const { constants } = lowering.graph;
+  const computed = node.inputs.filter((name) => !constants.has(name)).map((name) => lowering.tensor(name, node));
+  const channelsLast = shape.length > 2 && (axis === 1 || computed.some((tensor) => tensor.layout === "channels-last"));
+  const output = channelsLast ? lowering.create(value, shape) : lowering.createRowMajor(value, shape);
+  const written = stepsOf(output);
+  let place = 0;
+  const copies = node.inputs.map((name): Copy => {
+    const operand = constants.has(name) ? operandOf(lowering, node, name, shape.length, channelsLast) : undefined;
+    const source = operand?.source ?? lowering.tensor(name, node);
+    const own = operand?.shape ?? lowering.tensor(name, node).shape;
+    const read = stepsOf(
+      "buffer" in source ? source : { shape: own, layout: channelsLast ? "channels-last" : "row-major" },
+    );
+    const axes = own.map((size, a) => ({ size, from: read[a]!, to: written[a]! }));
+    const to = place * written[axis]!;
+    place += own[axis]!;
+    return { source, axes, to };
+  });
+  lowering.define(value, emitCopies(lowering, node, output, copies));
+}

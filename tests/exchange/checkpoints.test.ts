@@ -1,0 +1,550 @@
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { describe, expect, it, vi } from "vitest";
+import { foldNet } from "#repvgg/api/exchange/fold-net.js";
+import { foldVerified } from "#repvgg/api/exchange/fold-verified.node.js";
+import { type LoadOptions, loadNet } from "#repvgg/api/exchange/load-net.node.js";
+import { saveNet } from "#repvgg/api/exchange/save-net.node.js";
+import { loadModel, saveModel } from "#repvgg/api/model-files.node.js";
+import { createBackend } from "#repvgg/backend/select.node.js";
+import { runCommand } from "#repvgg/cli/program.js";
+import { f32, type NamedArray, toFloat64 } from "#repvgg/core/named-arrays.js";
+import { readSafetensorsFile, writeSafetensorsFile } from "#repvgg/formats/safetensors/file.node.js";
+import { readTorchFile, writeTorchFile } from "#repvgg/formats/torch/file.node.js";
+import type { Architecture } from "#repvgg/nn/architecture.js";
+import { createNetwork } from "#repvgg/nn/network.js";
+import { Tape } from "#repvgg/tensor/tape.js";
+import { fileFolder, outputOf, relativeError, runOnnx } from "./support.js";
+
+const folder = fileFolder();
+const file = (name: string): string => join(folder, name);
+const fixture = (name: string): string => fileURLToPath(new URL(`../fixtures/checkpoints/${name}`, import.meta.url));
+const json = (name: string) => JSON.parse(readFileSync(fixture(name), "utf8"));
+
+const own = json("index.json") as {
+  input: number[];
+  shape: number[];
+  outputs: Record<string, Record<string, { shape: number[]; values: number[] }>>;
+};
+const cases = json("cases/index.json") as {
+  shape: number[];
+  inputs: number[][];
+  outputs: Record<string, { input: number; output: number[] }>;
+};
+
+/** The input of a fixture and what PyTorch gave for it. */
+function oracle(name: string, key = ""): { input: NamedArray; output: number[] } {
+  const ofCase = cases.outputs[name.replace("cases/", "")];
+  if (name.startsWith("cases/")) {
+    return { input: f32(cases.shape, Float32Array.from(cases.inputs[ofCase!.input]!)), output: ofCase!.output };
+  }
+  return { input: f32(own.shape, Float32Array.from(own.input)), output: own.outputs[name]![key]!.values };
+}
+
+async function message(work: Promise<unknown>): Promise<string> {
+  const error = (await work.then(
+    () => new Error("nothing was thrown"),
+    (thrown: unknown) => thrown,
+  )) as Error;
+  expect(error.name).toMatch(/^(User|Format)Error$/);
+  expect(error.message).not.toMatch(/\n|toOfficial|undefined/);
+  return error.message;
+}
+
+/** Reads, runs, folds and runs again, as a graph, in a .pth and in ONNX Runtime. */
+async function expectRight(
+  name: string,
+  options: LoadOptions = {},
+  key = "",
+): Promise<Awaited<ReturnType<typeof loadNet>>> {
+  const { input, output } = oracle(name, key);
+  const net = await loadNet(fixture(name), options);
+  expect(relativeError(outputOf(net.graph, input), output), "as it is").toBeLessThan(1e-5);
+  const { net: folded } = foldNet(net);
+  expect(folded.graph.nodes.filter(({ op }) => op === "BatchNormalization")).toEqual([]);
+  expect(relativeError(outputOf(folded.graph, input), output), "folded").toBeLessThan(1e-5);
+  const stem = name.replace(/\W/g, "-");
+  await saveNet(folded, file(`${stem}.pth`));
+  const strides = { strides: net.model?.architecture.strides ?? [2, name.startsWith("mobileone") ? 1 : 2] };
+  const back = await loadNet(file(`${stem}.pth`), { ...strides });
+  expect(back.source.form).toBe("plain");
+  expect(relativeError(outputOf(back.graph, input), output), "folded, out of a .pth").toBeLessThan(1e-5);
+  await saveNet(folded, file(`${stem}.onnx`));
+  const [first] = Object.values(await runOnnx(file(`${stem}.onnx`), input));
+  expect(relativeError(first!.data, output), "in ONNX Runtime").toBeLessThan(1e-4);
+  return net;
+}
+
+describe("BatchNorm's ε", () => {
+  it("is read from pickled modules, each its own, and so are strides", async () => {
+    const one = await expectRight("cases/eps-module.pt");
+    expect(one.model!.architecture.batchNormEpsilon).toBe(1e-3);
+    expect(one.source.notes).toContain("ε of every BatchNorm: 0.001, as the pickled modules say");
+    const many = await expectRight("module-eps-strides.pt");
+    expect(many.model!.architecture).toMatchObject({
+      strides: [1, 2],
+      batchNormEpsilon: { "stage0.rbr_dense.bn": 0.01, "stage1.1.rbr_identity": expect.closeTo(0.07, 12) },
+    });
+    expect(many.source.notes.join("\n")).toMatch(
+      /strides 1, 2 .*, as the pickled modules say[\s\S]*ε of BatchNorm by module/,
+    );
+    const half = await expectRight("module-half-ema.pt");
+    expect(half.model!.architecture.batchNormEpsilon).toBe(1e-3);
+    expect(half.source).toMatchObject({ chosen: "model" });
+    expect((await expectRight("mobileone-module-eps.pt")).source.notes).toContain(
+      "ε of every BatchNorm: 0.001, as the pickled modules say",
+    );
+  });
+
+  it("is what is asked for, else PyTorch's default, and that is said", async () => {
+    const net = await expectRight("cases/eps-state-dict.pt", { batchNormEpsilon: 1e-3 });
+    expect(net.source.notes).toContain("ε of every BatchNorm: 0.001, as asked for");
+    const assumed = await loadNet(fixture("cases/eps-state-dict.pt"));
+    expect(assumed.model!.architecture.batchNormEpsilon).toBeUndefined();
+    expect(assumed.source.notes.join()).toContain("the weights do not say BatchNorm's ε: assumed 1e-5");
+    const against = await loadNet(fixture("cases/eps-module.pt"), { batchNormEpsilon: 0.5 });
+    expect(against.source.notes.join()).toContain("0.5, as asked for, against the file, whose modules say 0.001");
+    expect(await message(loadNet(fixture("cases/eps-module.pt"), { batchNormEpsilon: -1 }))).toMatch(
+      /a number ≥ 0, received -1/,
+    );
+    const plain = await loadNet(fixture("cases/eps-module.pt")).then((whole) => foldNet(whole).net);
+    await saveNet(plain, file("plain.pth"));
+    expect((await loadNet(file("plain.pth"))).source.notes.join()).not.toContain("ε"); // no BatchNorm, nothing to say
+  });
+
+  it("of families that have 1e-3 is taken from names that only they have", async () => {
+    const { arrays } = await readTorchFile(fixture("cases/eps-state-dict.pt"));
+    await writeTorchFile(file("yolo.pt"), new Map([...arrays, ["detect.stems.0.conv.weight", f32([2, 4, 1, 1])]]));
+    const { source, model } = await loadNet(file("yolo.pt"), { rest: "drop" });
+    expect(model!.architecture.batchNormEpsilon).toBe(1e-3);
+    expect(source.notes.join()).toContain("0.001 for all, as YOLOv6 has it (by detect.stems.0.conv.weight)");
+  });
+
+  it("survives our files, other people's names, ONNX, the tape and the fold", async () => {
+    for (const name of ["cases/eps-module.pt", "module-eps-strides.pt"]) {
+      const { input, output } = oracle(name);
+      const net = await loadNet(fixture(name));
+      const { strides } = net.model!.architecture;
+      await saveModel(net.model!, file("eps.safetensors"));
+      expect(await loadModel(file("eps.safetensors"))).toEqual(net.model);
+      await saveNet(net, file("eps.onnx"));
+      const [first] = Object.values(await runOnnx(file("eps.onnx"), input));
+      expect(relativeError(first!.data, output)).toBeLessThan(1e-4);
+      await saveNet(net, file("timm.safetensors"), { scheme: "timm" });
+      const timm = await loadNet(file("timm.safetensors"), { strides });
+      expect(timm.source.notes.join()).toContain("as the file's metadata says");
+      expect(relativeError(outputOf(timm.graph, input), output)).toBeLessThan(1e-5);
+      const backend = await createBackend({ threads: 1 });
+      const tape = new Tape(backend);
+      const network = createNetwork(backend, net.model!);
+      const [, channels, height, width] = input.shape as [number, number, number, number];
+      const pixels = Float32Array.from(input.data as Float32Array, (_, i) => {
+        const [pixel, c] = [Math.floor(i / channels), i % channels];
+        return (input.data as Float32Array)[c * height * width + pixel]!;
+      });
+      const x = tape.constant([1, height, width, channels], pixels);
+      const logits = network.forward(tape, x, { training: false }).logits.toArray();
+      expect(relativeError(logits, output)).toBeLessThan(1e-4);
+      expect({ ...net.model, state: network.state() }).toMatchObject({ architecture: net.model!.architecture });
+      network.dispose();
+      tape.dispose();
+      backend.dispose();
+    }
+  });
+
+  it("that a .pth cannot hold is said by export, also in --json", async () => {
+    const written: string[] = [];
+    const spy = vi.spyOn(process.stdout, "write").mockImplementation((text) => written.push(String(text)) > 0);
+    try {
+      await runCommand(["export", fixture("cases/eps-module.pt"), "-o", file("lost.pth"), "--json"]);
+    } finally {
+      spy.mockRestore();
+    }
+    const facts = JSON.parse(written.join(""));
+    expect(facts.warnings.join()).toContain(
+      "a .pth of weights cannot hold BatchNorm's ε (0.001 here): read it with --bn-eps 0.001",
+    );
+    expect(facts.source.notes.join()).toContain("ε of every BatchNorm: 0.001");
+  });
+});
+
+describe("folded convolutions beside branches", () => {
+  it("do not count: noise is said to be noise, equal ones to be equal", async () => {
+    const noise = await expectRight("cases/reparam-noise.pt");
+    expect(noise.source.form).toBe("train");
+    expect(noise.source.notes.join()).toMatch(
+      /4 of 4 hold other numbers than the branches fold to .* the branches are used/,
+    );
+    const equal = await expectRight("reparam-equal.pt");
+    expect(equal.source.notes.join()).toMatch(
+      /what the branches fold to \(relative difference (0\.0|\d\.\de-\d)\); the branches are used/,
+    );
+  });
+
+  it("nor do they in MobileOne", async () => {
+    const { input, output } = oracle("mobileone-module-eps.pt");
+    const { arrays } = await readTorchFile(fixture("mobileone-module-eps.pt"));
+    const noisy = new Map(arrays);
+    for (const [path, shape] of [
+      ["stage0", [4, 3, 3, 3]],
+      ["stage1.0", [4, 1, 3, 3]],
+    ] as const) {
+      noisy.set(`${path}.reparam_conv.weight`, f32(shape)).set(`${path}.reparam_conv.bias`, f32([4]));
+    }
+    await writeTorchFile(file("mobile.pth"), noisy);
+    const net = await loadNet(file("mobile.pth"), { batchNormEpsilon: 1e-3, strides: [2, 1] });
+    expect(net.source).toMatchObject({ form: "train", scheme: "mobileone" });
+    expect(relativeError(outputOf(net.graph, input), output)).toBeLessThan(1e-5);
+    expect(net.source.notes.join()).toMatch(/2 of 2 hold other numbers/);
+  });
+});
+
+describe("nets that are not the same in all blocks", () => {
+  it("half-folded, pruned, with a branch missing, without γ and β", async () => {
+    const half = await expectRight("cases/half-folded.pt");
+    expect(half.model!.architecture.layers).toEqual({ 2: { folded: true } });
+    expect(half.source.notes).toContain("stage1.1: folded already, the other blocks have their branches");
+    const pruned = await expectRight("cases/pruned.pt");
+    expect(pruned.model!.architecture).toMatchObject({ widths: [4, 5, 6], layers: { 1: { width: 7 } } });
+    const missing = await expectRight("branch-missing.pt");
+    expect(missing.model!.architecture.layers).toEqual({ 2: { pointwise: false } });
+    expect((await expectRight("no-affine.pt")).source.notes.join()).toContain("neither γ nor β");
+  });
+
+  it("and through our own model file", async () => {
+    for (const name of ["cases/half-folded.pt", "cases/pruned.pt", "branch-missing.pt"]) {
+      const model = await loadModel(fixture(name));
+      await saveModel(model, file("exception.safetensors"));
+      expect(await loadModel(file("exception.safetensors"))).toEqual(model);
+      const { verification } = await foldVerified(await loadNet(fixture(name)), { inputSize: [32, 32] });
+      expect(verification.agree).toBe(true);
+    }
+  });
+
+  it("MobileOne half-folded", async () => {
+    const name = "mobileone-module-eps.pt";
+    const { input, output } = oracle(name);
+    const net = await loadNet(fixture(name));
+    const plain = foldNet(net).net.graph.initializers;
+    const { arrays } = await readTorchFile(fixture(name));
+    const mixed = new Map([...arrays].filter(([key]) => !key.startsWith("stage1.0.")));
+    for (const part of ["weight", "bias"])
+      mixed.set(`stage1.0.reparam_conv.${part}`, plain.get(`stage1.0.reparam_conv.${part}`)!);
+    await writeTorchFile(file("mobile-half.pth"), mixed);
+    // Its stride 1 can no longer be seen: the skip branch that showed it is folded.
+    const half = await loadNet(file("mobile-half.pth"), { batchNormEpsilon: 1e-3, strides: [2, 1] });
+    expect(half.source.notes.join()).toContain("stage1.0: folded already");
+    expect(relativeError(outputOf(half.graph, input), output)).toBeLessThan(1e-5);
+    const assumed = await loadNet(file("mobile-half.pth"));
+    expect(assumed.source.notes.join()).toContain(
+      "weights do not show strides: assumed 2, 2 (first block of each stage)",
+    );
+  });
+});
+
+describe("blocks of other papers", () => {
+  it.each([
+    ["cases/qarepvgg-v1.pth", "qarepvgg-v1"],
+    ["cases/qarepvgg.pth", "qarepvgg"],
+    ["module-qarepvgg-no-identity.pt", "qarepvgg"],
+    ["acb.pt", "acb"],
+    ["repopt-target.pt", "repvgg"],
+    ["repopt-repvgg.pt", "repvgg"],
+  ])("%s is made of %s blocks", async (name, kind) => {
+    const net = await expectRight(name);
+    expect(net.model!.architecture.block.kind).toBe(kind);
+  });
+
+  it("QARepVGG goes back into a .pth in training form, and is read as the same again", async () => {
+    for (const name of ["cases/qarepvgg-v1.pth", "cases/qarepvgg.pth"]) {
+      const model = await loadModel(fixture(name));
+      await saveModel(model, file("qa.pth"));
+      expect(await loadModel(file("qa.pth"))).toEqual(model);
+      const { arrays } = await readTorchFile(fixture(name));
+      expect([...(await readTorchFile(file("qa.pth"))).arrays.keys()].sort()).toEqual([...arrays.keys()].sort());
+    }
+  });
+
+  it.each<[string, string[], RegExp]>([
+    [
+      "a BatchNorm behind the folded convolution",
+      ["stage1.0.bn.weight", "stage1.0.bn.running_var"],
+      /a BatchNorm behind the sum/,
+    ],
+    ["PReLU", ["stage1.0.nonlinearity.weight"], /a PReLU/],
+    ["mmpretrain's ppf", ["ppf.conv1.conv.weight"], /pyramid pooling \(add_ppf\)/],
+    ["a factor", ["stage1.1.alpha"], /stage1\.1\.alpha .*super-gradients/],
+    ["a DBB", ["stage1.0.dbb_origin.conv.weight"], /a Diverse Branch Block/],
+    ["scales", ["stage1.0.scale_conv.weight"], /CSLA/],
+    ["a bias before BatchNorm", ["stage1.0.rbr_dense.conv.bias"], /a convolution with bias/],
+    [
+      "any other weight",
+      ["stage1.0.gate.weight"],
+      /stage1\.0\.gate\.weight in .*: a block that has them computes something else/,
+    ],
+  ])("with %s are refused, with the reason and the way", async (_, names, reason) => {
+    const { arrays } = await readTorchFile(fixture("cases/half-folded.pt"));
+    const plain = foldNet(await loadNet(fixture("cases/half-folded.pt"))).net.model!.state;
+    for (const weights of names[0]!.includes("bn.") ? [plain] : [arrays]) {
+      await writeTorchFile(file("more.pth"), new Map([...weights, ...names.map((n) => [n, f32([4])] as const)]));
+      const text = await message(loadNet(file("more.pth")));
+      expect(text).toMatch(reason);
+      expect(text).toContain("ONNX");
+      if (!names[0]!.startsWith("ppf"))
+        expect(await message(loadNet(file("more.pth"), { rest: "drop" }))).toMatch(reason);
+    }
+  });
+
+  it.each([
+    ["module-silu.pt", /ReLU behind stage0, received SiLU \(module nonlinearity\), as the pickled modules say .*ONNX/],
+    [
+      "module-dilation.pt",
+      /stage1\.1\.rbr_dense\.conv without dilation, received 2,2, as the pickled modules say .*ONNX/,
+    ],
+  ])("%s is refused", async (name, reason) => {
+    expect(await message(loadNet(fixture(name)))).toMatch(reason);
+  });
+});
+
+describe("weights that the net has no place for", () => {
+  const weightsOf = async (path: string) => (await readTorchFile(path)).arrays;
+
+  it("stop, unless they are kept as they are or left out when asked for", async () => {
+    const decoder = fixture("cases/decoder.pt");
+    expect(await message(loadNet(decoder))).toMatch(
+      /a place in the net for every weight .* received decoder\.0\.conv\.weight, .* and 2 more \(a decoder\) in .*: export the whole net to ONNX .*--rest keep.*--rest drop/,
+    );
+    const kept = await loadNet(decoder, { rest: "keep" });
+    expect(kept.source.notes.join()).toMatch(/decoder\.0\.conv\.weight, .* kept as they are/);
+    for (const ending of ["pth", "safetensors"]) {
+      const path = file(`kept.${ending}`);
+      await saveNet(foldNet(kept).net, path);
+      const written = ending === "pth" ? await weightsOf(path) : (await readSafetensorsFile(path)).arrays;
+      const names = [...written.keys()];
+      expect(names).toContain("stage1.1.rbr_reparam.weight");
+      for (const [name, array] of await weightsOf(decoder)) {
+        if (!name.startsWith("decoder.")) continue;
+        expect(toFloat64(written.get(name)!), name).toEqual(toFloat64(array));
+      }
+      expect(names.filter((name) => name.includes("rbr_dense"))).toEqual([]);
+    }
+    expect(await message(saveNet(foldNet(kept).net, file("kept.onnx")))).toMatch(
+      /\.pth or \.safetensors for weights that are kept/,
+    );
+    await saveNet(foldNet(await loadNet(decoder, { rest: "drop" })).net, file("dropped.onnx"));
+    expect(await message(loadNet(decoder, { rest: "no" as never }))).toContain("rest: refuse, keep, drop");
+  });
+
+  it("a net within another: its names get their prefix back", async () => {
+    for (const name of ["backbone-and-neck.pt", "cases/encoder-prefix.pt"]) {
+      expect(await message(loadNet(fixture(name)))).toMatch(/neck\.lateral\.weight, neck\.lateral\.bias|head\.weight/);
+      const net = await loadNet(fixture(name), { rest: "keep" });
+      const prefix = name.startsWith("cases") ? "encoder." : "backbone.";
+      expect(net.source.notes[0]).toBe(`took "${prefix}" off the net's names`);
+      await saveNet(foldNet(net).net, file("inner.pth"));
+      const written = [...(await weightsOf(file("inner.pth"))).keys()];
+      expect(written).toContain(`${prefix}stage1.1.rbr_reparam.bias`);
+      expect(written.filter((key) => !key.startsWith(prefix)).sort()).toEqual(
+        [...(await weightsOf(fixture(name))).keys()].filter((key) => !key.startsWith(prefix)).sort(),
+      );
+    }
+    await expectRight("backbone-and-neck.pt", { rest: "drop" });
+  });
+
+  it("a classifier beside the net that it may belong to is one of them", async () => {
+    const inner = [...(await weightsOf(fixture("acb.pt")))];
+    const outside = inner.map(
+      ([name, array]) => [name.startsWith("linear") ? name : `encoder.${name}`, array] as const,
+    );
+    await writeTorchFile(file("outside.pth"), new Map(outside));
+    expect(await message(loadNet(file("outside.pth")))).toMatch(/received linear\.weight, linear\.bias in/);
+    expect((await loadNet(file("outside.pth"), { rest: "keep" })).graph.outputs[0]!.name).toBe("stage1");
+    // What only wraps a net is no net within another.
+    const wrapped = inner.map(
+      ([name, array]) => [name.startsWith("linear") ? `module.model.${name}` : name, array] as const,
+    );
+    await writeTorchFile(file("wrapped.pth"), new Map(wrapped));
+    expect((await loadModel(file("wrapped.pth"))).architecture.classes).toBe(3);
+  });
+
+  it("counters and what only training uses are none of them", async () => {
+    const { arrays } = await readTorchFile(fixture("cases/half-folded.pt"));
+    const counters = new Map<string, NamedArray>([
+      ["n_averaged", { dtype: "i64", shape: [], data: BigInt64Array.of(9n) }],
+      ["total_ops", { dtype: "f64", shape: [1], data: Float64Array.of(1e9) }],
+      ["stage1.0.total_params", { dtype: "f64", shape: [1], data: Float64Array.of(100) }],
+      ["stage1.0.rbr_1x1.bn.num_batches_tracked", { dtype: "i64", shape: [], data: BigInt64Array.of(4n) }],
+      ["loss_fn.weight", f32([3])],
+    ]);
+    await writeTorchFile(file("counted.pth"), new Map([...arrays, ...counters]));
+    const { source, rest } = await loadNet(file("counted.pth"));
+    expect(rest).toBeUndefined();
+    expect(source.notes.join()).toContain("left out loss_fn.weight: a loss or metric");
+    expect(source.notes.join()).not.toMatch(/total|averaged/);
+  });
+
+  it("names of a typo are shown", async () => {
+    const { arrays } = await readTorchFile(fixture("acb.pt"));
+    const typo = new Map(
+      [...arrays].map(([name, array]) => [name.replace("stage1.0.ver_bn.bias", "stage1.0.vertical_norm.bias"), array]),
+    );
+    await writeTorchFile(file("typo.pth"), typo);
+    expect(await message(loadNet(file("typo.pth")))).toMatch(
+      /a file without stage1\.0\.ver_bn\.bias, with "stage1\.0\.vertical_norm\.bias", which has no place/,
+    );
+  });
+});
+
+describe("where weights are in a checkpoint", () => {
+  it("Lightning: loss and metrics aside, the average is another set, taken by its key", async () => {
+    const net = await expectRight("lightning.ckpt");
+    expect(net.source.alternatives).toContain("ema_model.module");
+    expect(net.source.notes.join("\n")).toMatch(
+      /under "state_dict\.ema_model\.module"[\s\S]*left out criterion\.weight, val_acc\.correct/,
+    );
+    await expectRight("lightning.ckpt", { key: "state_dict.ema_model.module" }, "state_dict.ema_model.module");
+  });
+
+  it("under a key that nobody else uses, the only one; of two, the one that is asked for", async () => {
+    expect((await expectRight("odd-key.pt")).source.chosen).toBe("classifier_v2.weights_best");
+    await expectRight("odd-key.pt", { key: "classifier_v2.weights_best" });
+    expect(await message(loadNet(fixture("two-odd-keys.pt")))).toMatch(
+      /weights under "netA", "netB" in .*: choose one with --key \(key\): netA/,
+    );
+    await expectRight("two-odd-keys.pt", { key: "netA" }, "netA");
+    await expectRight("two-odd-keys.pt", { key: "netB" }, "netB");
+    expect(await message(loadNet(fixture("odd-key.pt"), { key: "netA" }))).toMatch(
+      /one of the weights in the file: "classifier_v2\.weights_best"/,
+    );
+    expect(await message(loadNet(fixture("acb.pt"), { key: "netA" }))).toMatch(
+      /received "netA" in .*leave the key out/,
+    );
+  });
+
+  it("with a wrapper's prefix on some names only", async () => {
+    await expectRight("module-on-some-names.pt");
+  });
+
+  it("two nets side by side are refused unless one is named", async () => {
+    const { arrays } = await readTorchFile(fixture("acb.pt"));
+    const both = new Map(
+      ["student", "first"].flatMap((path) => [...arrays].map(([name, array]) => [`${path}.${name}`, array] as const)),
+    );
+    for (const [path, write] of [
+      ["both.pth", writeTorchFile],
+      ["both.safetensors", writeSafetensorsFile],
+    ] as const) {
+      await write(file(path), both);
+      expect(await message(loadNet(file(path)))).toMatch(/nets under "first" and "student" in .*choose one with --key/);
+      expect((await loadNet(file(path), { key: "student" })).model!.architecture.block.kind).toBe("acb");
+    }
+    expect(await message(loadNet(file("both.safetensors"), { key: "third" }))).toMatch(/names begin with "third\."/);
+  });
+});
+
+describe("a net without classifier", () => {
+  it("returns the map of its last stage, keeps its names, and is no model", async () => {
+    const net = await loadNet(fixture("cases/no-head.pt"));
+    expect(net.graph.outputs).toMatchObject([{ name: "stage2", shape: ["batch", 6, "stage2.height", "stage2.width"] }]);
+    expect(net.source.notes.join()).toContain(
+      "no classifier (linear.weight): the net is a backbone, which returns the map stage2",
+    );
+    expect(await message(loadModel(fixture("cases/no-head.pt")))).toMatch(
+      /received .*no-head\.pt, a net without classes/,
+    );
+    await saveNet(net, file("body.pth"), { scheme: "timm" });
+    expect([...(await readTorchFile(file("body.pth"))).arrays.keys()]).toContain(
+      "stem.conv_kxk.bn.num_batches_tracked",
+    );
+    const input = oracle("backbone-and-neck.pt").input;
+    expect(relativeError(outputOf((await loadNet(file("body.pth"))).graph, input), outputOf(net.graph, input))).toBe(0);
+  });
+
+  it("nor does one that reads other channels than pictures have", async () => {
+    const { arrays } = await readTorchFile(fixture("cases/pruned.pt"));
+    const wide = new Map(arrays)
+      .set("stage0.rbr_dense.conv.weight", f32([4, 6, 3, 3]))
+      .set("stage0.rbr_1x1.conv.weight", f32([4, 6, 1, 1]));
+    await writeTorchFile(file("wide.pth"), wide);
+    const net = await loadNet(file("wide.pth"));
+    expect([net.model, net.graph.inputs[0]!.shape]).toEqual([undefined, ["batch", 6, "height", "width"]]);
+  });
+});
+
+describe("strides", () => {
+  it("that contradict the weights are refused", async () => {
+    const net = await loadNet(fixture("module-eps-strides.pt"));
+    const ones: Architecture = { ...net.model!.architecture, strides: [1, 1] };
+    expect(ones.widths).toEqual([4, 4]);
+    const state = new Map((await readTorchFile(fixture("module-eps-strides.pt"))).arrays);
+    for (const part of ["weight", "bias", "running_mean", "running_var"])
+      state.set(`stage1.0.rbr_identity.${part}`, f32([4]));
+    await writeTorchFile(file("identity.pth"), state);
+    expect((await loadModel(file("identity.pth"))).architecture.strides).toEqual([2, 1]);
+    expect(await message(loadNet(file("identity.pth"), { strides: [2, 2] }))).toMatch(
+      /identity branch of stage1\.0 shows stride 1/,
+    );
+    // Without its weights there, stride 1 means that the branch is not there.
+    const without = await loadModel(fixture("cases/eps-state-dict.pt"), { strides: [2, 1, 2] });
+    expect(without.architecture.layers).toEqual({ 1: { identity: false } });
+  });
+});
+
+describe("weights that are no numbers", () => {
+  it.each(["pth", "safetensors", "onnx"])("are warned of in .%s", async (ending) => {
+    const net = await loadNet(fixture("cases/eps-state-dict.pt"));
+    const state = new Map(net.model!.state);
+    const spoil = (name: string, value: number): void => {
+      const data = Float32Array.from(state.get(name)!.data as Float32Array);
+      data[1] = value;
+      state.set(name, f32(state.get(name)!.shape, data));
+    };
+    spoil("stage0.rbr_dense.bn.running_var", -1e-9);
+    spoil("stage1.0.rbr_1x1.conv.weight", Number.POSITIVE_INFINITY);
+    const path = file(`spoilt.${ending}`);
+    await saveModel({ ...net.model!, state }, path);
+    const written: string[] = [];
+    const spy = vi.spyOn(process.stdout, "write").mockImplementation((text) => written.push(String(text)) > 0);
+    try {
+      await runCommand(["info", path]);
+    } finally {
+      spy.mockRestore();
+    }
+    const text = written.join("");
+    expect(text).toMatch(/! BatchNorm statistics are not numbers; stage0\.rbr_dense\.bn: 1 of 4 channels/);
+    expect(text).toMatch(
+      /! Weights are not numbers; stage1\.0\.rbr_1x1\.conv\.weight: 1 of 16 numbers are infinite or none/,
+    );
+  });
+});
+
+describe("info of other people's files", () => {
+  it("says what is in them, and why they are no net here", async () => {
+    const names = ["conv1.weight", "bn1.weight", "bn1.bias", "layer1.0.conv1.weight", "fc.weight", "fc.bias"];
+    await writeTorchFile(file("resnet.pth"), new Map(names.map((name) => [name, f32([4, 2])])));
+    await writeSafetensorsFile(file("resnet.safetensors"), new Map(names.map((name) => [name, f32([4, 2])])));
+    writeFileSync(file("broken.pth"), readFileSync(file("resnet.pth")).subarray(0, 700));
+    for (const [name, type] of [
+      ["resnet.pth", "PyTorch checkpoint: 6 tensors, 48 numbers (torch.FloatStorage)"],
+      ["resnet.safetensors", "safetensors: 6 tensors, 48 numbers (f32)"],
+    ] as const) {
+      const written: string[] = [];
+      const spy = vi.spyOn(process.stdout, "write").mockImplementation((text) => written.push(String(text)) > 0);
+      try {
+        await runCommand(["info", file(name)]);
+        await runCommand(["info", file(name), "--json"]);
+      } finally {
+        spy.mockRestore();
+      }
+      expect(written[0]).toContain(type);
+      expect(written[0]).toContain("\n  layer1.0.conv1.weight [4, 2]\n");
+      expect(written[0]).toMatch(/no net that this package reads by its weights: expected weight names of RepVGG/);
+      expect(JSON.parse(written[1]!)).toMatchObject({ source: null, weights: [{ path: "", numbers: 48 }] });
+    }
+    expect(await message(runCommand(["info", file("broken.pth")]))).toMatch(/cut short; fetch it again/);
+    expect(await message(runCommand(["info", fixture("cases/torchscript.pt")]))).toMatch(
+      /a TorchScript program .*torch\.jit\.load\(FILE, map_location='cpu'\)\.state_dict\(\)/,
+    );
+  });
+});
