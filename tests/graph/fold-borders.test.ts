@@ -144,6 +144,41 @@ describe("constants written over a border of zeros (DBB's padding with what Batc
     }
   });
 
+  it("by adding a constant that is zero inside", () => {
+    const net = new BorderNet(6);
+    const plane = (point: Point): number => (inBorder(point) ? net.value[point[1]]! : 0);
+    const constant = f32(
+      [1, channels, high, wide],
+      Float32Array.from(
+        everywhere().filter(([n]) => n === 0),
+        plane,
+      ),
+    );
+    net.add("Add", "border", [net.constant("v", constant), net.zeros()]);
+    expectOneConvolution(net.closed("border"), 6);
+  });
+
+  it("by putting the value into the middle of a constant", () => {
+    const net = new BorderNet(7);
+    const base = f32(
+      [batch, channels, high, wide],
+      Float32Array.from(everywhere(), ([, c]) => net.value[c]!),
+    );
+    const inside = everywhere().filter((point) => !inBorder(point));
+    const indices: NamedArray = {
+      dtype: "i64",
+      shape: [batch, channels, height, width, 4],
+      data: BigInt64Array.from(inside.flat(), BigInt),
+    };
+    net.add("ScatterND", "border", [net.constant("base", base), net.constant("at", indices), "inner"]);
+    expectOneConvolution(net.closed("border"), 7);
+    // One place exchanged with another: no padding.
+    const turned = { ...indices, data: indices.data.slice() as BigInt64Array } as NamedArray & { data: BigInt64Array };
+    [turned.data[3], turned.data[7]] = [turned.data[7]!, turned.data[3]!];
+    net.constant("at", turned);
+    expect(fold(net.finish([batch, channels, height, width], "y"), { maxCost: 2 }).graph.nodes).toHaveLength(3);
+  });
+
   it("by Concat of rows, then of columns", () => {
     const net = new BorderNet(4);
     const rows = (name: string, ...sizes: number[]): string =>

@@ -364,16 +364,16 @@ describe("one convolution a block", () => {
     expectExact(foldAndCompare(graph, [1, 4, 5, 5], { maxCost: 10 }), { Conv: 1 });
   });
 
-  it("an epsilon other than 1e-5 is honoured", () => {
+  it.each([{ epsilon: float(0.001) }, {}])("an epsilon is honoured: %j", (attributes) => {
     const net = new RandomNet(22);
     net.randomConv("c", "x", 2, 2, 1);
     const one = normal(net.rng, [2]);
     const inputs = [
       "c",
       ...["g", "b", "m"].map((name) => net.constant(name, one)),
-      net.constant("v", f32([2], Float32Array.of(0.01, 0.02))),
+      net.constant("v", f32([2], Float32Array.of(1e-4, 2e-4))),
     ];
-    net.add("BatchNormalization", "y", inputs, { epsilon: float(0.001) });
+    net.add("BatchNormalization", "y", inputs, attributes);
     expectExact(foldAndCompare(net.finish(["n", 2, 3, 3], "y"), [1, 2, 3, 3]), { Conv: 1 });
   });
 });

@@ -125,6 +125,29 @@ describe("what does not fold, and why", () => {
     expect(fold(dynamic).report.refusals[0]).toEqual({ node: "c", op: "Conv", reason: "its weight is not a constant" });
   });
 
+  it("of many sources the nearest are followed", () => {
+    const net = new RandomNet(13);
+    let value = "x";
+    const read: string[] = [];
+    for (let i = 0; i < 12; i++) {
+      value = net.randomConv(`c${i}`, value, 2, 2, 1);
+      read.push(value);
+    }
+    net.add("Add", "y", [net.randomConv("branch", value, 2, 2, 1), value]);
+    const pair = foldAndCompare(net.finish(["n", 2, 4, 4], "y", ...read), [1, 2, 4, 4]);
+    expect(pair.counts).toEqual({ Conv: 13 });
+    expect(pair.report.regions).toMatchObject([{ source: "c11", nodes: ["branch", "y"] }]);
+  });
+
+  it("a Slice of a value of unknown rank", () => {
+    const net = new RandomNet(14);
+    net.nodes.push({ ...node("Custom", "custom", ["x"], ["hidden"]), domain: "elsewhere" });
+    const cut = ["starts", "ends", "axes"].map((what, i) => net.constant(what, int64([[1], [3], [4]][i]!)));
+    net.add("Slice", "s", ["hidden", ...cut]);
+    net.add("Mul", "y", ["s", net.constant("k", f32([], Float32Array.of(2)))]);
+    expect(fold(net.finish(["n", 2, 4, 4], "y")).graph.nodes.map(({ op }) => op)).toEqual(["Custom", "Slice", "Mul"]);
+  });
+
   it("values that something else reads, or that are outputs, stay", () => {
     const make = (...more: string[]): Graph => {
       const net = new RandomNet(12);

@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { f32 } from "#repvgg/core/named-arrays.js";
 import { int, ints } from "#repvgg/graph/attributes.js";
-import { int64 } from "#repvgg/graph/build.js";
+import { int64, node } from "#repvgg/graph/build.js";
 import { fold } from "#repvgg/graph/fold.js";
 import type { Dimension } from "#repvgg/graph/graph.js";
 import { type FoldedPair, foldAndCompare, normal, RandomNet } from "./support.js";
@@ -142,6 +142,70 @@ describe.each([1, 2, 3])("blocks over %i axes", (rank) => {
       expectExact(pair, { Conv: 1 });
       expect(pair.graph.initializers.get(`${sum}.weight`)!.shape.slice(2)).toEqual(net.every(3));
     }
+  });
+});
+
+describe("other ways to write crops and sums", () => {
+  it("Split of rows, of which some are not read", () => {
+    const net = new SpatialNet(6, 2);
+    net.nodes.push(
+      node("Split", "split", ["x", net.constant("parts", int64([1, 5, 1]))], ["above", "rows", "below"], {
+        axis: int(-2),
+      }),
+    );
+    net.add("Add", "y", [net.window("c", "x", [3, 1], [0, 0, 0, 0]), net.window("d", "rows", [1, 1], [0, 0, 0, 0])]);
+    expectExact(foldAndCompare(net.finish(shape(2), "y"), shape(2)), { Conv: 1 });
+    const { graph, report } = fold(net.finish(sizes(2, true), "y"));
+    expect(graph.nodes).toHaveLength(4);
+    expect(report.refusals).toMatchObject([
+      { node: "split", reason: expect.stringContaining("an input size that is not known") },
+      { node: "y" },
+    ]);
+  });
+
+  it("Gather of rows in equal steps; of others it stays", () => {
+    const build = (...rows: number[]): RandomNet => {
+      const net = new SpatialNet(7, 2);
+      net.add("Gather", "rows", ["x", net.constant("at", int64(rows))], { axis: int(2) });
+      net.window("y", "rows", [1, 1], [0, 0, 0, 0]);
+      return net;
+    };
+    expectExact(foldAndCompare(build(1, 2, 3, -3).finish(shape(2), "y"), shape(2), { maxCost: 9 }), { Conv: 1 });
+    expectExact(foldAndCompare(build(0, 2, 4, 6).finish(shape(2), "y"), shape(2), { maxCost: 9 }), { Conv: 1 });
+    expectExact(foldAndCompare(build(1, 2, 4).finish(shape(2), "y"), shape(2), { maxCost: 9 }), { Conv: 1, Gather: 1 });
+    expectExact(foldAndCompare(build(3, 2, 1).finish(shape(2), "y"), shape(2), { maxCost: 9 }), { Conv: 1, Gather: 1 });
+  });
+
+  it("Mean of branches", () => {
+    const net = new SpatialNet(8, 2);
+    net.add("Mean", "y", [net.same("a", "x", 3), net.same("b", "x", 1), "x"]);
+    expectExact(foldAndCompare(net.finish(sizes(2, true), "y"), shape(2)), { Conv: 1 });
+  });
+
+  it.each([
+    ["ReduceSum", 0, true],
+    ["ReduceMean", 1, true],
+    ["ReduceSum", 1, false],
+  ])("%s over axis %i along which branches were stacked (only over that one: %s)", (op, axis, folds) => {
+    const net = new SpatialNet(9, 2);
+    const axes = net.constant("axes", int64([axis]));
+    const parts = [net.same("a", "x", 3), net.same("b", "x", 1)].map((part) =>
+      net.add("Unsqueeze", `${part}.new`, [part, axes]),
+    );
+    net.add("Concat", "stacked", parts, { axis: int(axis) });
+    if (op === "ReduceMean") net.add(op, "y", ["stacked"], { axes: ints([axis]), keepdims: int(0) });
+    else net.add(op, "y", ["stacked", folds ? axes : net.constant("other", int64([2]))], { keepdims: int(0) });
+    const pair = foldAndCompare(net.finish(shape(2), "y"), shape(2));
+    expectExact(pair, folds ? { Conv: 1 } : { Conv: 2, Unsqueeze: 2, Concat: 1, ReduceSum: 1 });
+  });
+
+  it("a Reshape, an Expand and a Cast in between that change nothing", () => {
+    const net = new SpatialNet(10, 2);
+    net.add("Reshape", "r", [net.same("a", "x", 3), net.constant("target", int64([0, 0, 0, 0]))]);
+    net.add("Expand", "e", ["r", net.constant("ones", int64([1, 1, 1, 1]))]);
+    net.add("Cast", "cast", ["e"], { to: int(1) });
+    net.randomBatchNorm("y", "cast", channels);
+    expectExact(foldAndCompare(net.finish(sizes(2, true), "y"), shape(2)), { Conv: 1 });
   });
 });
 

@@ -22,11 +22,6 @@ export const knownGaps: readonly Gap[] = [
   },
   {
     check: "count",
-    reason: "a border added by a constant of all rows and columns is not seen as a pad",
-    of: ["border-masked"],
-  },
-  {
-    check: "count",
     reason:
       "a border assigned by ScatterND is not seen as a pad, and its indices come from static shapes that are not folded",
     of: ["dbb-any-batch"],
@@ -35,16 +30,6 @@ export const knownGaps: readonly Gap[] = [
     check: "count",
     reason: "a crop of rows and columns is a pad of less than nothing, which the fold refuses",
     of: ["crop-narrow-any-size"],
-  },
-  {
-    check: "count",
-    reason: "a scalar scale before an average pool becomes a depthwise convolution with it",
-    of: ["ppocr-recognition-net"],
-  },
-  {
-    check: "count",
-    reason: "a sum or mean over a new axis along which maps are joined is not seen as their sum",
-    of: ["sum-mean", "sum-stack"],
   },
   {
     check: "count",
@@ -65,26 +50,6 @@ export const knownGaps: readonly Gap[] = [
     check: "count",
     reason: "Einsum is not seen as a sum",
     of: ["sum-einsum"],
-  },
-  {
-    check: "count",
-    reason: "Gather of rows and columns that follow one another is not seen as a crop",
-    of: ["crop-gather"],
-  },
-  {
-    check: "count",
-    reason: "Mean is not seen as a scaled sum",
-    of: ["inception-net-lrn"],
-  },
-  {
-    check: "count",
-    reason: "Split on rows and columns is not seen as a crop",
-    of: ["crop-split"],
-  },
-  {
-    check: "count",
-    reason: "values that ScatterND puts into a constant are not seen as a pad",
-    of: ["border-pasted"],
   },
   {
     check: ["count", "evaluator", "native", "wasm"],
@@ -176,12 +141,7 @@ export const knownGaps: readonly Gap[] = [
   {
     check: ["native", "wasm"],
     reason: "the engine has no Expand",
-    of: ["behind-tile", "border-pasted", "dbb-any-batch"],
-  },
-  {
-    check: ["native", "wasm"],
-    reason: "the engine has no Gather",
-    of: ["crop-gather"],
+    of: ["behind-tile", "dbb-any-batch"],
   },
   {
     check: ["native", "wasm"],
@@ -205,11 +165,6 @@ export const knownGaps: readonly Gap[] = [
   },
   {
     check: ["native", "wasm"],
-    reason: "the engine has no ReduceSum",
-    of: ["sum-stack"],
-  },
-  {
-    check: ["native", "wasm"],
     reason: "the engine has no ScatterND",
     of: ["ecbsr-computed"],
   },
@@ -230,7 +185,7 @@ export const knownGaps: readonly Gap[] = [
   {
     check: ["native", "wasm"],
     reason: "the engine has no Split",
-    of: ["behind-glu", "crop-split", "detector-net-suppression", "yolov9-auxiliary"],
+    of: ["behind-glu", "detector-net-suppression", "yolov9-auxiliary"],
   },
   {
     check: ["native", "wasm"],
@@ -271,7 +226,7 @@ export const knownGaps: readonly Gap[] = [
   {
     check: ["native", "wasm"],
     reason: "the engine has ReduceMean over height and width only",
-    of: ["convnext-net", "convnext-net-layernorm", "sum-mean"],
+    of: ["convnext-net", "convnext-net-layernorm"],
   },
   {
     check: ["native", "wasm"],

@@ -15,8 +15,7 @@ export function slice(context: Context): LinearNode | Refusal | undefined {
   const cutsOf = (rank: number): readonly SliceRange[] =>
     (sliceRanges(own, rank) ?? []).filter(({ start, end, step }) => start !== 0 || end < toTheEnd || step !== 1);
   const known = shapes.get(input)?.length;
-  // Values of unknown rank whose positions are cut tell so by the axis.
-  if (cutsOf(known ?? 4).every(({ axis }) => axis === 1)) {
+  if (known !== undefined && cutsOf(known).every(({ axis }) => axis === 1)) {
     return { kind: "split", input, parts: (map, view) => cutChannels(cutsOf(view.rank), map, view) };
   }
   return {
