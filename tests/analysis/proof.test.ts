@@ -287,6 +287,28 @@ describe("probeShapes", () => {
 });
 
 describe("convolve", () => {
+  it("takes positions in blocks where there are too many for one", () => {
+    const [channels, side] = [2048, 18];
+    const rng = new Rng(1);
+    const numbers = (count: number) => Float64Array.from({ length: count }, () => rng.normal());
+    const [value, weight, bias] = [numbers(channels * side * side), numbers(2 * channels * 9), numbers(2)];
+    const shape = [1, channels, side, side];
+    const geometry = { outChannels: 2, groups: 1, kernelSize: [3, 3], strides: [1, 1], dilations: [1, 1] };
+    const whole = convolve({ shape, value, magnitude: value }, weight, bias, { ...geometry, pads: [1, 1, 1, 1] });
+    // The last rows alone: 18 + 2 of padding are more than one block.
+    const below = value.slice(0, channels * 3 * side);
+    for (let c = 0; c < channels; c++) {
+      below.set(value.subarray((c + 1) * side * side - 3 * side, (c + 1) * side * side), c * 3 * side);
+    }
+    const rows = { shape: [1, channels, 3, side], value: below, magnitude: below };
+    const part = convolve(rows, weight, bias, { ...geometry, pads: [0, 1, 1, 1] });
+    expect(part.shape).toEqual([1, 2, 2, side]);
+    for (let o = 0; o < 2; o++) {
+      const end = (o + 1) * side * side;
+      expect(whole.value.subarray(end - 2 * side, end)).toEqual(part.value.subarray(o * 2 * side, (o + 1) * 2 * side));
+    }
+  });
+
   it("is the evaluator's convolution, and its magnitudes bound it", () => {
     const geometry = fc.record({
       seed: fc.nat(),

@@ -11,6 +11,9 @@ export interface Convolution {
   readonly pads: readonly number[];
 }
 
+/** Patches are kept for so many numbers at a time (32 MiB). */
+const mostNumbers = 2 ** 22;
+
 /**
  * A convolution in float64: each row of the kernel against the patch of each position, four positions at a time, so that every weight is
  * read once for four products. For few positions; the evaluator is its oracle. Magnitudes are those of a position at which no tap is cut
@@ -38,18 +41,21 @@ export function convolve(
   const [groupIn, groupOut] = [channels / groups, outChannels / groups];
   const row = groupIn * taps;
   const value = new Float64Array(batch * outChannels * area);
-  // Patches of one group of one image: [positions, rounded up to four][groupIn][taps].
-  const positions = 4 * Math.ceil(area / 4);
-  const patches = new Float64Array(positions * row);
+  // Patches of some positions of one group of one image: [positions, rounded up to four][groupIn][taps].
+  const block = Math.min(4 * Math.ceil(area / 4), Math.max(4, 4 * Math.floor(mostNumbers / (4 * row))));
+  const patches = new Float64Array(block * row);
   for (let n = 0; n < batch; n++) {
     for (let group = 0; group < groups; group++) {
-      gather(patches, x.value, (n * channels + group * groupIn) * height * width);
-      for (let o = group * groupOut; o < (group + 1) * groupOut; o++) {
-        const to = (n * outChannels + o) * area;
-        for (let p = 0; p < area; p += 4) {
-          dot4(value, to + p, Math.min(4, area - p), weight, o * row, row, patches, p * row);
+      for (let from = 0; from < area; from += block) {
+        const until = Math.min(area, from + block);
+        gather(x.value, (n * channels + group * groupIn) * height * width, from, until);
+        for (let o = group * groupOut; o < (group + 1) * groupOut; o++) {
+          const to = (n * outChannels + o) * area;
+          for (let p = from; p < until; p += 4) {
+            dot4(value, to + p, Math.min(4, until - p), weight, o * row, row, patches, (p - from) * row);
+          }
+          if (bias) for (let p = to + from; p < to + until; p++) value[p]! += bias[o]!;
         }
-        if (bias) for (let p = to; p < to + area; p++) value[p]! += bias[o]!;
       }
     }
   }
@@ -71,8 +77,8 @@ export function convolve(
     return result;
   }
 
-  function gather(target: Float64Array, from: Float64Array, first: number): void {
-    for (let p = 0, at = 0; p < area; p++) {
+  function gather(source: Float64Array, first: number, from: number, until: number): void {
+    for (let p = from, at = 0; p < until; p++) {
       const top = Math.floor(p / out[1]) * strides[0]! - pads[0]!;
       const left = (p % out[1]) * strides[1]! - pads[1]!;
       for (let i = 0; i < groupIn; i++) {
@@ -82,7 +88,7 @@ export function convolve(
           for (let kx = 0; kx < kernelSize[1]!; kx++, at++) {
             const column = left + kx * dilations[1]!;
             const inside = y >= 0 && y < height && column >= 0 && column < width;
-            target[at] = inside ? from[line + column]! : 0;
+            patches[at] = inside ? source[line + column]! : 0;
           }
         }
       }

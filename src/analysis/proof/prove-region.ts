@@ -89,12 +89,12 @@ export function proveRegion(
     ...{ nonFinite: 0, proven: false, obstacle },
   });
   if (read && !isStored(read.dtype)) return failed(`numbers of type ${read.dtype}, which are rounded at each node`);
-  const tried = probeShapes(nodes, node, both, shape);
   const whole = shape?.every((size, axis) => axis === 0 || typeof size === "number")
     ? [typeof shape[0] === "number" ? shape[0] : 1, ...(shape.slice(1) as number[])]
     : undefined;
-  const attempt = (shapes: readonly (readonly number[])[]): RegionProof => {
+  const attempt = (shapesOf: () => readonly (readonly number[])[]): RegionProof => {
     try {
+      const shapes = shapesOf();
       const meter = new RegionMeter(slack, storedAs);
       for (const each of shapes) {
         const source = randomSource(each, region.output);
@@ -112,10 +112,10 @@ export function proveRegion(
       throw error;
     }
   };
-  const proof = attempt(tried);
+  const proof = attempt(() => probeShapes(nodes, node, both, shape));
   // A region that is made for one size (it cuts at places counted from the first) shows itself only there.
-  const elsewhere = whole && `${[whole]}` !== `${tried}` && elementCount(whole) <= mostWhole;
-  return proof.proven || proof.nonFinite > 0 || !elsewhere ? proof : attempt([whole]);
+  const elsewhere = whole && `${[whole]}` !== `${proof.shapes}` && elementCount(whole) <= mostWhole;
+  return proof.proven || proof.nonFinite > 0 || !elsewhere ? proof : attempt(() => [whole]);
 }
 
 /** A source's numbers up to which a region that fails on a small one is tried again on the whole. */

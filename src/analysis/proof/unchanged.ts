@@ -75,6 +75,8 @@ class Matching {
       const found = this.#nodeObstacle(node);
       if (found) return found;
     }
+    const [outputs, given] = [this.#before.outputs.length, this.#after.outputs.length];
+    if (outputs !== given) return `it gives ${given} outputs instead of ${outputs}`;
     for (const [i, { name }] of this.#after.outputs.entries()) {
       const was = this.#before.outputs[i]?.name;
       if (was === undefined || !this.#same(name, was)) return `the output "${name}" is given by something else`;
