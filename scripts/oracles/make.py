@@ -27,10 +27,11 @@ import repmlp
 import repvgg
 import spellings
 import traps
+import traps_axes
 import yolo
 
 kinds = {
-    "blocks": [acb, dbb, ecbsr, large_kernel, layouts, mobile, paddle, repmlp, repvgg, spellings, traps, yolo],
+    "blocks": [acb, dbb, ecbsr, large_kernel, layouts, mobile, paddle, repmlp, repvgg, spellings, traps, traps_axes, yolo],
     "nets": [nets_classify, nets_dense, nets_exporters, nets_paddle],
 }
 
