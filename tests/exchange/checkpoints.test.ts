@@ -113,6 +113,22 @@ describe("BatchNorm's ε", () => {
     expect((await loadNet(file("plain.pth"))).source.notes.join()).not.toContain("ε"); // no BatchNorm, nothing to say
   });
 
+  it("that is asked for of a file that says it, or has none, is not used, and that is said", async () => {
+    const { model, graph } = await loadNet(fixture("cases/eps-module.pt"));
+    await saveModel(model!, file("own.safetensors"));
+    for (const path of [file("own.safetensors"), fixture("cases/eps-net.onnx")]) {
+      const net = await loadNet(path, { batchNormEpsilon: 0.25 });
+      expect(net.source.notes.at(-1)).toBe("the file itself says BatchNorm's ε: the one that is asked for is not used");
+      const { input, output } = oracle("cases/eps-module.pt");
+      expect(relativeError(outputOf(net.graph, input), output)).toBeLessThan(1e-5);
+    }
+    const { net: plain } = foldNet(await loadNet(fixture("cases/eps-module.pt")));
+    await saveNet(plain, file("folded.pth"));
+    const folded = await loadNet(file("folded.pth"), { batchNormEpsilon: 0.25 });
+    expect(folded.source.notes).toContain("no BatchNorm is left in the net: its ε is not used");
+    expect(graph.nodes.length).toBeGreaterThan(folded.graph.nodes.length);
+  });
+
   it("of families that have 1e-3 is taken from names that only they have", async () => {
     const { arrays } = await readTorchFile(fixture("cases/eps-state-dict.pt"));
     await writeTorchFile(file("yolo.pt"), new Map([...arrays, ["detect.stems.0.conv.weight", f32([2, 4, 1, 1])]]));
@@ -459,6 +475,31 @@ describe("a net without classifier", () => {
     );
     const input = oracle("backbone-and-neck.pt").input;
     expect(relativeError(outputOf((await loadNet(file("body.pth"))).graph, input), outputOf(net.graph, input))).toBe(0);
+  });
+
+  it("of mmpretrain, with its own prefix or without", async () => {
+    const net = await loadNet(fixture("cases/no-head.pt"));
+    await saveNet(net, file("mm.pth"), { scheme: "mmpretrain" });
+    const { arrays } = await readTorchFile(file("mm.pth"));
+    expect([...arrays.keys()][0]).toMatch(/^backbone\.stem\./);
+    const input = oracle("backbone-and-neck.pt").input;
+    const bare = new Map([...arrays].map(([name, array]) => [name.replace("backbone.", ""), array]));
+    const inner = new Map([...bare].map(([name, array]) => [`img_encoder.${name}`, array]));
+    const neck = ["neck.conv.weight", f32([2, 4, 1, 1])] as const;
+    for (const [path, weights, prefix] of [
+      ["mm.pth", arrays, "backbone."],
+      ["bare.pth", bare, ""],
+      ["inner.pth", inner, "img_encoder."],
+    ] as const) {
+      await writeTorchFile(file(path), new Map([...weights, neck]));
+      const read = await loadNet(file(path), { rest: "keep" });
+      expect(read.source.scheme).toBe("mmpretrain");
+      expect(relativeError(outputOf(read.graph, input), outputOf(net.graph, input)), path).toBe(0);
+      await saveNet(foldNet(read).net, file(`folded-${path}`), { scheme: "mmpretrain" });
+      const names = [...(await readTorchFile(file(`folded-${path}`))).arrays.keys()];
+      expect(names).toContain(`${prefix}stem.branch_reparam.weight`);
+      expect(names).toContain("neck.conv.weight");
+    }
   });
 
   it("nor does one that reads other channels than pictures have", async () => {
