@@ -228,6 +228,27 @@ describe("nets that are not the same in all blocks", () => {
     expect((await expectRight("no-affine.pt")).source.notes.join()).toContain("neither γ nor β");
   });
 
+  it("is said of those that it is true of, and only of them", async () => {
+    const unusual = async (name: string): Promise<string[]> =>
+      (await loadNet(fixture(name))).source.notes.filter(
+        (note) => !/strides|ε|pictures|weights taken|other weights/.test(note),
+      );
+    expect(await unusual("cases/half-folded.pt")).toEqual([
+      "stage1.1: folded already, the other blocks have their branches",
+    ]);
+    expect(await unusual("cases/pruned.pt")).toEqual(["stage1.0: other widths than the end of the stage"]);
+    expect(await unusual("branch-missing.pt")).toEqual(["stage1.1: no 1×1 branch, unlike other blocks"]);
+    expect(await unusual("module-qarepvgg-no-identity.pt")).toEqual([
+      "stage1.1: no identity branch, unlike other blocks",
+    ]);
+    expect(await unusual("cases/qarepvgg.pth")).toEqual([
+      "identity branches have no weights: assumed in the 1 blocks whose stride and channels allow one",
+    ]);
+    expect(await unusual("cases/qarepvgg-v1.pth")).toEqual([]);
+    expect(await unusual("cases/eps-module.pt")).toEqual([]);
+    expect(await unusual("acb.pt")).toEqual([]);
+  });
+
   it("and through our own model file", async () => {
     for (const name of ["cases/half-folded.pt", "cases/pruned.pt", "branch-missing.pt"]) {
       const model = await loadModel(fixture(name));
@@ -310,6 +331,21 @@ describe("blocks of other papers", () => {
       if (!names[0]!.startsWith("ppf"))
         expect(await message(loadNet(file("more.pth"), { rest: "drop" }))).toMatch(reason);
     }
+  });
+
+  it.each([
+    ["backbone.ERBlock_2.0.rbr_dense.conv.weight", /YOLOv6/],
+    ["backbone.stem.branch_3x3.bn.weight", /super-gradients, as in YOLO-NAS/],
+    ["stages.0.blocks.0.post_bn.weight", /super-gradients, as in YOLO-NAS/],
+    ["layer1.0.conv1.dbb_origin.conv.weight", /Diverse Branch Blocks/],
+    ["model.2.m.0.cv1.conv.weight", /a YOLO of Ultralytics/],
+    ["stages.0.blocks.1.large_kernel.lk_origin.conv.weight", /RepLKNet/],
+    ["features.0.weight", /received "features\.0\.weight" in/],
+  ])("a net with %s is called by its kind", async (name, kind) => {
+    await writeTorchFile(file("family.pth"), new Map([[name, f32([4])]]));
+    const text = await message(loadNet(file("family.pth")));
+    expect(text).toMatch(kind);
+    expect(text).toContain("for another net, export it to ONNX");
   });
 
   it.each([

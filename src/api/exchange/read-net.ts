@@ -2,6 +2,7 @@ import { asFloat32 } from "../../core/deferred-array.js";
 import { UserError } from "../../core/errors.js";
 import { f32, type NamedArray, type NamedArrays } from "../../core/named-arrays.js";
 import { quoted } from "../../formats/array-bytes.js";
+import { familyOf } from "../../formats/names/families.js";
 import { type OfficialNames, toOfficial } from "../../formats/names/schemes.js";
 import type { Safetensors } from "../../formats/safetensors/read.js";
 import { type StateDict, withoutWrapperPrefixes } from "../../formats/torch/state-dict.js";
@@ -206,7 +207,7 @@ function recognized(weights: NamedArrays): OfficialNames {
     return official;
   throw new UserError({
     expected: "weight names of RepVGG (official, timm, mmpretrain), RepVGGplus or MobileOne",
-    received: some(official.unmatched.map(quoted)) || some(names.map(quoted)),
+    received: `${some(official.unmatched.map(quoted)) || some(names.map(quoted))}${familyOf(weights.keys())}`,
     remedy: "for another net, export it to ONNX and fold that",
   });
 }
