@@ -73,7 +73,7 @@ export type { PlanReport, StepReport } from "./engine/plan/report.js";
 export { createSession, type Session, type SessionOptions, type SessionTensor } from "./engine/session.js";
 export type { FoldReport, RefusalReport, RegionReport } from "./graph/fold/report.js";
 export type { Graph } from "./graph/graph.js";
-export type { Architecture, BlockKind, BlockSpec, Form } from "./nn/architecture.js";
+export type { Architecture, BlockKind, BlockSpec, Form, LayerException } from "./nn/architecture.js";
 export { type ArchitectureSpec, architecture } from "./nn/build-architecture.js";
 export { type BlockLayout, blockLayouts } from "./nn/layout.js";
 export type { Model, ModelMetadata } from "./nn/model.js";

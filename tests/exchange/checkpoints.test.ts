@@ -113,6 +113,22 @@ describe("BatchNorm's ε", () => {
     expect((await loadNet(file("plain.pth"))).source.notes.join()).not.toContain("ε"); // no BatchNorm, nothing to say
   });
 
+  it("that is asked for of a file that says it, or has none, is not used, and that is said", async () => {
+    const { model, graph } = await loadNet(fixture("cases/eps-module.pt"));
+    await saveModel(model!, file("own.safetensors"));
+    for (const path of [file("own.safetensors"), fixture("cases/eps-net.onnx")]) {
+      const net = await loadNet(path, { batchNormEpsilon: 0.25 });
+      expect(net.source.notes.at(-1)).toBe("the file itself says BatchNorm's ε: the one that is asked for is not used");
+      const { input, output } = oracle("cases/eps-module.pt");
+      expect(relativeError(outputOf(net.graph, input), output)).toBeLessThan(1e-5);
+    }
+    const { net: plain } = foldNet(await loadNet(fixture("cases/eps-module.pt")));
+    await saveNet(plain, file("folded.pth"));
+    const folded = await loadNet(file("folded.pth"), { batchNormEpsilon: 0.25 });
+    expect(folded.source.notes).toContain("no BatchNorm is left in the net: its ε is not used");
+    expect(graph.nodes.length).toBeGreaterThan(folded.graph.nodes.length);
+  });
+
   it("of families that have 1e-3 is taken from names that only they have", async () => {
     const { arrays } = await readTorchFile(fixture("cases/eps-state-dict.pt"));
     await writeTorchFile(file("yolo.pt"), new Map([...arrays, ["detect.stems.0.conv.weight", f32([2, 4, 1, 1])]]));
@@ -212,6 +228,27 @@ describe("nets that are not the same in all blocks", () => {
     expect((await expectRight("no-affine.pt")).source.notes.join()).toContain("neither γ nor β");
   });
 
+  it("is said of those that it is true of, and only of them", async () => {
+    const unusual = async (name: string): Promise<string[]> =>
+      (await loadNet(fixture(name))).source.notes.filter(
+        (note) => !/strides|ε|pictures|weights taken|other weights/.test(note),
+      );
+    expect(await unusual("cases/half-folded.pt")).toEqual([
+      "stage1.1: folded already, the other blocks have their branches",
+    ]);
+    expect(await unusual("cases/pruned.pt")).toEqual(["stage1.0: other widths than the end of the stage"]);
+    expect(await unusual("branch-missing.pt")).toEqual(["stage1.1: no 1×1 branch, unlike other blocks"]);
+    expect(await unusual("module-qarepvgg-no-identity.pt")).toEqual([
+      "stage1.1: no identity branch, unlike other blocks",
+    ]);
+    expect(await unusual("cases/qarepvgg.pth")).toEqual([
+      "identity branches have no weights: assumed in the 1 blocks whose stride and channels allow one",
+    ]);
+    expect(await unusual("cases/qarepvgg-v1.pth")).toEqual([]);
+    expect(await unusual("cases/eps-module.pt")).toEqual([]);
+    expect(await unusual("acb.pt")).toEqual([]);
+  });
+
   it("and through our own model file", async () => {
     for (const name of ["cases/half-folded.pt", "cases/pruned.pt", "branch-missing.pt"]) {
       const model = await loadModel(fixture(name));
@@ -294,6 +331,21 @@ describe("blocks of other papers", () => {
       if (!names[0]!.startsWith("ppf"))
         expect(await message(loadNet(file("more.pth"), { rest: "drop" }))).toMatch(reason);
     }
+  });
+
+  it.each([
+    ["backbone.ERBlock_2.0.rbr_dense.conv.weight", /YOLOv6/],
+    ["backbone.stem.branch_3x3.bn.weight", /super-gradients, as in YOLO-NAS/],
+    ["stages.0.blocks.0.post_bn.weight", /super-gradients, as in YOLO-NAS/],
+    ["layer1.0.conv1.dbb_origin.conv.weight", /Diverse Branch Blocks/],
+    ["model.2.m.0.cv1.conv.weight", /a YOLO of Ultralytics/],
+    ["stages.0.blocks.1.large_kernel.lk_origin.conv.weight", /RepLKNet/],
+    ["features.0.weight", /received "features\.0\.weight" in/],
+  ])("a net with %s is called by its kind", async (name, kind) => {
+    await writeTorchFile(file("family.pth"), new Map([[name, f32([4])]]));
+    const text = await message(loadNet(file("family.pth")));
+    expect(text).toMatch(kind);
+    expect(text).toContain("for another net, export it to ONNX");
   });
 
   it.each([
@@ -459,6 +511,31 @@ describe("a net without classifier", () => {
     );
     const input = oracle("backbone-and-neck.pt").input;
     expect(relativeError(outputOf((await loadNet(file("body.pth"))).graph, input), outputOf(net.graph, input))).toBe(0);
+  });
+
+  it("of mmpretrain, with its own prefix or without", async () => {
+    const net = await loadNet(fixture("cases/no-head.pt"));
+    await saveNet(net, file("mm.pth"), { scheme: "mmpretrain" });
+    const { arrays } = await readTorchFile(file("mm.pth"));
+    expect([...arrays.keys()][0]).toMatch(/^backbone\.stem\./);
+    const input = oracle("backbone-and-neck.pt").input;
+    const bare = new Map([...arrays].map(([name, array]) => [name.replace("backbone.", ""), array]));
+    const inner = new Map([...bare].map(([name, array]) => [`img_encoder.${name}`, array]));
+    const neck = ["neck.conv.weight", f32([2, 4, 1, 1])] as const;
+    for (const [path, weights, prefix] of [
+      ["mm.pth", arrays, "backbone."],
+      ["bare.pth", bare, ""],
+      ["inner.pth", inner, "img_encoder."],
+    ] as const) {
+      await writeTorchFile(file(path), new Map([...weights, neck]));
+      const read = await loadNet(file(path), { rest: "keep" });
+      expect(read.source.scheme).toBe("mmpretrain");
+      expect(relativeError(outputOf(read.graph, input), outputOf(net.graph, input)), path).toBe(0);
+      await saveNet(foldNet(read).net, file(`folded-${path}`), { scheme: "mmpretrain" });
+      const names = [...(await readTorchFile(file(`folded-${path}`))).arrays.keys()];
+      expect(names).toContain(`${prefix}stem.branch_reparam.weight`);
+      expect(names).toContain("neck.conv.weight");
+    }
   });
 
   it("nor does one that reads other channels than pictures have", async () => {

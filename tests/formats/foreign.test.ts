@@ -66,6 +66,11 @@ const foreign: [string, Uint8Array, RegExp][] = [
     Uint8Array.of(0x80, 4, 0x95, 1, 2, 3, 4, 5, 6, 7, 8, 9),
     /a Python pickle that torch\.save did not write/,
   ],
+  [
+    "a pickle of protocol 2",
+    Uint8Array.of(0x80, 2, 0x7d, 0x71, 0, 0x2e),
+    /a Python pickle that torch\.save did not write/,
+  ],
   ["zeros", new Uint8Array(1000), /zeros at its beginning: .*fetch the file again/],
 ];
 

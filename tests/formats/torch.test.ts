@@ -201,6 +201,25 @@ describe("finding the weights", () => {
     expect(findStateDict(readTorch(top))).toMatchObject({ chosen: "", alternatives: ["model"], skipped: ["model"] });
   });
 
+  test("one wrapped net with more tensors is enough; what lies beside a state dict's only tensor is not looked at", () => {
+    const two = pk.dict(["a.weight", tensor], ["b.weight", tensor]);
+    const file = pth(pk.dict(["count", tensor], ["model", two], ["ema", pk.dict(["a.weight", tensor])]), storages);
+    expect(findStateDict(readTorch(file))).toMatchObject({ chosen: "model", alternatives: ["ema", ""] });
+    const alone = pth(pk.dict(["w.weight", tensor], ["extra", two]), storages);
+    expect(findStateDict(readTorch(alone))).toMatchObject({ chosen: "", alternatives: [], skipped: ["extra"] });
+  });
+
+  test("a long list is no list of nets", () => {
+    const list = (length: number): number[] => [
+      ...pk.emptyList,
+      ...Array.from({ length: length - 1 }, () => [...pk.int(1), 0x61]).flat(),
+      ...pk.dict(["x.w", tensor]),
+      0x61,
+    ];
+    expect(findStateDict(readTorch(pth(list(64), storages))).chosen).toBe("63");
+    expect(() => findStateDict(readTorch(pth(list(65), storages)))).toThrow(/a state dict/);
+  });
+
   test("usual keys come in their order, averages last; what an optimizer keeps must be asked for", () => {
     const w = (name: string) => pk.dict([name, tensor]);
     const file = pth(

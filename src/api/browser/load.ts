@@ -3,7 +3,14 @@ import { readSafetensors } from "../../formats/safetensors/read.js";
 import { findStateDict } from "../../formats/torch/state-dict.js";
 import type { Model } from "../../nn/model.js";
 import type { Net } from "../exchange/net.js";
-import { checkKey, modelOf, type LoadOptions as ReadOptions, safetensorsNet, torchNet } from "../exchange/read-net.js";
+import {
+  checkKey,
+  modelOf,
+  type LoadOptions as ReadOptions,
+  safetensorsNet,
+  torchNet,
+  withUnusedOptions,
+} from "../exchange/read-net.js";
 import { containerOf, headBytes } from "../exchange/sniff.js";
 import { type FetchOptions, fetchBytes, readBody } from "./fetch-bytes.js";
 
@@ -30,7 +37,7 @@ export async function loadNet(source: FileSource, options: LoadOptions = {}): Pr
   // Bundlers make the readers of what few pages meet files of their own.
   switch (container) {
     case "onnx":
-      return (await import("./load-onnx.js")).loadOnnx(bytes, name);
+      return withUnusedOptions((await import("./load-onnx.js")).loadOnnx(bytes, name), hints);
     case "safetensors":
       return safetensorsNet(
         name,

@@ -43,7 +43,11 @@ export function chooseEpsilon(paths: readonly string[], sources: EpsilonSources)
   if (asked !== undefined && !(Number.isFinite(asked) && asked >= 0)) {
     throw new UserError({ expected: "an ε of BatchNorm: a number ≥ 0", received: `${asked}` });
   }
-  if (paths.length === 0) return undefined;
+  if (paths.length === 0) {
+    return asked === undefined
+      ? undefined
+      : { epsilon: undefined, note: "no BatchNorm is left in the net: its ε is not used" };
+  }
   const read = new Map<string, number>();
   for (const path of paths) {
     const value = moduleAt(path)?.settings.get("eps");

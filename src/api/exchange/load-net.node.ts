@@ -5,7 +5,7 @@ import { readSafetensorsFile } from "../../formats/safetensors/file.node.js";
 import { readTorchFile } from "../../formats/torch/file.node.js";
 import type { Net } from "./net.js";
 import { onnxNet } from "./onnx-net.js";
-import { checkKey, type LoadOptions, safetensorsNet, torchNet } from "./read-net.js";
+import { checkKey, type LoadOptions, safetensorsNet, torchNet, withUnusedOptions } from "./read-net.js";
 import type { Container } from "./sniff.js";
 import { sniffFile } from "./sniff.node.js";
 
@@ -62,7 +62,7 @@ export async function withNet<R>(path: string, options: LoadOptions, work: (net:
 async function readNet(path: string, container: Container, options: LoadOptions, source?: ByteSource): Promise<Net> {
   switch (container) {
     case "onnx":
-      return onnxNet(path, await readOnnxFile(path, source));
+      return withUnusedOptions(onnxNet(path, await readOnnxFile(path, source)), options);
     case "safetensors":
       return safetensorsNet(path, await readSafetensorsFile(path, source), options);
     case "torch": {

@@ -43,7 +43,7 @@ export function namedArchitecture(
   const whole: Architecture = { ...base, name: name && same ? name : "custom", strides, ...layersOf(inferred.layers) };
   checkArchitecture(whole);
   const result = form === "train" ? { ...whole, ...layersOf(withoutAbsentIdentities(whole, weights, modules)) } : whole;
-  if (form === "train") describeExceptions(result, notes);
+  if (form === "train") describeExceptions(result, stated === undefined, notes);
   return result;
 }
 
@@ -124,7 +124,8 @@ function withoutAbsentIdentities(net: Architecture, weights: NamedArrays, module
   return layers;
 }
 
-function describeExceptions(net: Architecture, notes: string[]): void {
+/** @param guessed no module says where identity branches without weights are */
+function describeExceptions(net: Architecture, guessed: boolean, notes: string[]): void {
   const layouts = blockLayouts(net);
   const paths = (test: (exception: LayerException) => boolean): string[] =>
     Object.entries(net.layers ?? {}).flatMap(([layer, exception]) =>
@@ -138,7 +139,7 @@ function describeExceptions(net: Architecture, notes: string[]): void {
   if (pruned.length > 0) notes.push(`${some(pruned)}: other widths than the end of the stage`);
   if (pointwise.length > 0) notes.push(`${some(pointwise)}: no 1×1 branch, unlike other blocks`);
   if (identity.length > 0) notes.push(`${some(identity)}: no identity branch, unlike other blocks`);
-  if (net.block.kind === "qarepvgg" || net.block.kind === "post-addition-bn") {
+  if (guessed && (net.block.kind === "qarepvgg" || net.block.kind === "post-addition-bn")) {
     const count = layouts.filter((layout) => layout.identity).length;
     notes.push(`identity branches have no weights: assumed in the ${count} blocks whose stride and channels allow one`);
   }

@@ -2,6 +2,7 @@ import { asFloat32 } from "../../core/deferred-array.js";
 import { UserError } from "../../core/errors.js";
 import { f32, type NamedArray, type NamedArrays } from "../../core/named-arrays.js";
 import { quoted } from "../../formats/array-bytes.js";
+import { familyOf } from "../../formats/names/families.js";
 import { type OfficialNames, toOfficial } from "../../formats/names/schemes.js";
 import type { Safetensors } from "../../formats/safetensors/read.js";
 import { type StateDict, withoutWrapperPrefixes } from "../../formats/torch/state-dict.js";
@@ -40,12 +41,20 @@ export function checkKey(container: Container, name: string, { key }: LoadOption
   throw new UserError({ expected: "a key only of a PyTorch checkpoint or safetensors", received: `one of ${name}` });
 }
 
+/** The net, with a remark where an option was given that its file leaves no room for. */
+export function withUnusedOptions(net: Net, { batchNormEpsilon }: LoadOptions): Net {
+  const { format, notes } = net.source;
+  if (batchNormEpsilon === undefined || (format !== "onnx" && format !== "repvgg")) return net;
+  const note = "the file itself says BatchNorm's ε: the one that is asked for is not used";
+  return { ...net, source: { ...net.source, notes: [...notes, note] } };
+}
+
 /**
  * The net in a safetensors file: a model file of ours, or weights by name.
  * @throws UserError for weights of another net, FormatError for a damaged file.
  */
 export function safetensorsNet(name: string, { arrays, metadata }: Safetensors, options: LoadOptions): Net {
-  if (isModelFile(metadata)) return netOf(decodeModel(arrays, metadata, name));
+  if (isModelFile(metadata)) return withUnusedOptions(netOf(decodeModel(arrays, metadata, name)), options);
   const { arrays: bare, prefixes } = withoutWrapperPrefixes(
     options.key === undefined ? arrays : below(arrays, options.key),
   );
@@ -173,7 +182,7 @@ function mobileOne(
     stride: (name, kernel) => moduleStride(modules, name, kernel),
     ...{ unmatched, strides },
   });
-  const notes = [...(chosen && read.form === "train" ? [chosen.note] : []), ...read.notes];
+  const notes = [...(chosen ? [chosen.note] : []), ...read.notes];
   if (placeholders.length > 0) notes.push(describePlaceholders(read.graph, weights, placeholders));
   return { ...read, model: undefined, notes };
 }
@@ -198,7 +207,7 @@ function recognized(weights: NamedArrays): OfficialNames {
     return official;
   throw new UserError({
     expected: "weight names of RepVGG (official, timm, mmpretrain), RepVGGplus or MobileOne",
-    received: some(official.unmatched.map(quoted)) || some(names.map(quoted)),
+    received: `${some(official.unmatched.map(quoted)) || some(names.map(quoted))}${familyOf(weights.keys())}`,
     remedy: "for another net, export it to ONNX and fold that",
   });
 }

@@ -1,6 +1,7 @@
 import { nearest, UserError } from "../../core/errors.js";
 import type { NamedArray, NamedArrays } from "../../core/named-arrays.js";
 import { quoted } from "../array-bytes.js";
+import { familyOf } from "./families.js";
 import { namings, recognizes, type Scheme, translate } from "./namings.js";
 import { equallyLikely, type Located, locate, type Prefix } from "./prefixes.js";
 
@@ -60,7 +61,7 @@ export function toOfficial(source: NamedArrays): OfficialNames {
     const names = [...source.keys()];
     throw new UserError({
       expected: "weight names of RepVGG (official, timm, mmpretrain), RepVGGplus or MobileOne",
-      received: names.length === 0 ? "no weights" : names.slice(0, 3).map(quoted).join(", "),
+      received: names.length === 0 ? "no weights" : `${names.slice(0, 3).map(quoted).join(", ")}${familyOf(names)}`,
       remedy: "for another net, export it to ONNX and fold that",
     });
   }
