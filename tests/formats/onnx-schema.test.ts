@@ -56,6 +56,15 @@ describe("the schema", () => {
     },
   );
 
+  test("knows every field but those of which it keeps the bytes", () => {
+    const kept = /^(functions|metadata_props|overload|tp|sequence_type|denotation)$/;
+    for (const schema of schemas) {
+      const names = schema.fields.map(({ name }) => snakeCase(name));
+      for (const name of Object.keys(messages[oracleName(schema)]!))
+        if (!kept.test(name)) expect(names).toContain(name);
+    }
+  });
+
   test("has the numbers of onnx.proto's enumerations", () => {
     expect(attributeType).toEqual({
       ...{ float: 1, int: 2, string: 3, tensor: 4, graph: 5, floats: 6, ints: 7, strings: 8, tensors: 9, graphs: 10 },
