@@ -69,7 +69,7 @@ export const rooms = {
   },
   cli: {
     source: ["src/cli/main.ts", "src/cli/interrupt.ts", "src/cli/format.ts"],
-    tests: [["tests/cli/usage.test.ts", "tests/cli/pipes.test.ts"]],
+    tests: [["tests/cli/usage.test.ts", "tests/cli/endings.test.ts"]],
   },
   "kernels/optimizer": {
     source: ["kernels/optimizer.c", "kernels/loss.c"],

@@ -119,6 +119,29 @@ describe("Rng", () => {
     expect(shuffler.state).toEqual(picker.state);
   });
 
+  it("draws Gamma numbers by Marsaglia and Tsang's tries, and Beta numbers of two of them", () => {
+    const gamma = (rng: Rng, shape: number): number => {
+      if (shape < 1) {
+        const larger = gamma(rng, shape + 1);
+        return larger * (1 - rng.next()) ** (1 / shape);
+      }
+      const d = shape - 1 / 3;
+      for (;;) {
+        const x = rng.normal();
+        const v = (1 + x / Math.sqrt(9 * d)) ** 3;
+        if (v > 0 && Math.log(1 - rng.next()) < x ** 2 / 2 + d - d * v + d * Math.log(v)) return d * v;
+      }
+    };
+    for (const shape of [0.2, 1, 4.5]) {
+      const [rng, naive] = [new Rng(11), new Rng(11)];
+      for (let i = 0; i < 300; i++) {
+        expect(rng.gamma(shape)).toBeCloseTo(gamma(naive, shape), 10);
+        const x = gamma(naive, shape);
+        expect(rng.beta(shape, 0.7)).toBeCloseTo(x / (x + gamma(naive, 0.7)), 10);
+      }
+    }
+  });
+
   it("gives Gamma numbers of the right mean and variance, also of shapes below 1", () => {
     for (const shape of [0.2, 0.9, 1, 3.5]) {
       const rng = rngFor(2, "gamma", shape);

@@ -153,6 +153,10 @@ describe("random rectangles", () => {
     for (let i = 0; i < 50; i++) expect(eraseRandomly(image, { ...config, probability: 0 }, rng)).toBe(image);
     const pixel = uniform(1, 1, 1, 200);
     expect(eraseRandomly(pixel, { ...config, scale: [0.9, 1] }, rng)).toBe(pixel);
+    // So thin that no pixel of it is left: drawn again, and then given up.
+    const large = uniform(30, 30, 1, 200);
+    for (const ratio of [100, 0.01])
+      expect(eraseRandomly(large, { ...config, scale: [0.002, 0.002], ratio: [ratio, ratio] }, new Rng(1))).toBe(large);
     const noise = eraseRandomly(uniform(64, 64, 3, 0), { ...config, fill: "noise" }, new Rng(2)).data;
     const inside = noise.filter((value) => value > 0);
     expect(inside.length).toBeGreaterThan(32 * 32 * 3 * 0.98);
@@ -183,6 +187,42 @@ describe("pad and crop", () => {
     expect(padAndCrop(image, 2, "zero", 2, 2)).toEqual(image);
     expect(padAndCrop(image, 2, "reflect", 2, 2)).toEqual(image);
   });
+  test("any shift is a window of the padded picture, of any shape, by each axis' own size", () => {
+    /** Walks to and fro between the ends. */
+    const mirrored = (index: number, size: number): number => {
+      let [at, step] = [0, index < 0 ? -1 : 1];
+      for (let i = 0; i < Math.abs(index) && size > 1; i++) {
+        if (at + step < 0 || at + step >= size) step = -step;
+        at += step;
+      }
+      return at;
+    };
+    for (const [width, height, channels] of [
+      [5, 2, 3],
+      [2, 5, 1],
+      [1, 4, 3],
+      [3, 1, 1],
+    ] as const) {
+      const picture = wavesAndNoise(width, height, channels, 3);
+      for (const fill of ["zero", "reflect"] as const) {
+        for (let top = 0; top <= 6; top++) {
+          for (let left = 0; left <= 6; left++) {
+            const wanted = Uint8Array.from({ length: width * height * channels }, (_, i) => {
+              const [y, x] = [
+                Math.floor(i / channels / width) + top - 3,
+                (Math.floor(i / channels) % width) + left - 3,
+              ];
+              const inside = y >= 0 && y < height && x >= 0 && x < width;
+              if (fill === "zero" && !inside) return 0;
+              return picture.data[(mirrored(y, height) * width + mirrored(x, width)) * channels + (i % channels)]!;
+            });
+            expect(padAndCrop(picture, 3, fill, top, left)).toEqual({ width, height, channels, data: wanted });
+          }
+        }
+      }
+    }
+  });
+
   test("shifts bring zeros or the reflected picture", () => {
     expect([...padAndCrop(image, 1, "zero", 0, 2).data]).toEqual([0, 0, 0, 2, 3, 0]);
     expect([...padAndCrop(image, 1, "reflect", 0, 2).data]).toEqual([5, 6, 5, 2, 3, 2]);

@@ -10,7 +10,7 @@ import {
  * ONNX's messages for @bufbuild/protobuf, written down from onnx.proto independently of the product's schema, and with fields
  * that the product does not know. `*` marks repeated fields.
  */
-const messages: Record<string, Record<string, [number: number, type: string]>> = {
+export const messages: Record<string, Record<string, [number: number, type: string]>> = {
   ModelProto: {
     ir_version: [1, "int64"],
     producer_name: [2, "string"],

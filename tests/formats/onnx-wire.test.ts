@@ -220,6 +220,12 @@ describe("messages", () => {
     expect(unknown.map((bytes) => [...bytes])).toEqual(fields);
   });
 
+  test("of a number or a text that comes twice the last one counts", () => {
+    const twice = Uint8Array.of(0x3a, 1, 65, 0x3a, 1, 66, 0x42, 1, 7, 0x42, 1, 8, 0x18, 1, 0x18, 2);
+    for (const from of [read, readFromFile])
+      expect(from(twice)).toEqual({ ...absent, text: "B", bytes: Uint8Array.of(8), int32: 2 });
+  });
+
   test("100 levels of messages are read, 101 are not", () => {
     const nested = schema("Nested", { inner: [1, () => nested] });
     const levels = (count: number): Uint8Array => {
