@@ -2,6 +2,7 @@ import { UserError } from "../../core/errors.js";
 import type { Preprocessing } from "../../core/preprocessing.js";
 import { imagenetMean, imagenetStd } from "../../core/preprocessing.js";
 import { graphInputs } from "../../engine/plan/prepare.js";
+import { consistentSide } from "../../graph/analyze/consistent-size.js";
 import { intAttribute } from "../../graph/attributes.js";
 import type { Graph, ValueInfo } from "../../graph/graph.js";
 import { modelFacts } from "./model-facts.js";
@@ -10,16 +11,42 @@ import type { Net } from "./net.js";
 /** Input shapes by name. */
 export type InputShapes = Readonly<Record<string, readonly number[]>>;
 
-/** Side of the images for graphs that leave it open: enough for six halvings, and quick. */
+/** Side of the images for graphs that leave it open, where none fits (the shape rules then say why): enough for six halvings, and quick. */
 const openSide = 64;
 
-/** Height and width where a graph leaves them open and nobody gives any: the one place where sizes are made up. */
-function chosenSize({ model }: Net): readonly [height: number, width: number] {
-  return model?.metadata.preprocessing.size ?? [openSide, openSide];
+/** Sides found by graph: finding one may take a walk over the graph for each size that does not fit. */
+const sides = new WeakMap<Graph, number>();
+
+/**
+ * Height and width where a graph leaves them open and nobody gives any: the one place where sizes are made up. 64×64, or what a Gemm, a
+ * Reshape or a Concat further down demands.
+ */
+function chosenSize({ graph, model }: Net): readonly [height: number, width: number] {
+  const known = model?.metadata.preprocessing.size;
+  if (known) return known;
+  if (!isSizeMadeUp({ graph }, undefined)) return [openSide, openSide]; // not asked for
+  const side = sides.get(graph) ?? consistentSide(graph, (each) => inputsAt(graph, each)) ?? openSide;
+  sides.set(graph, side);
+  return [side, side];
+}
+
+/** The graph's inputs for one image of a side. */
+function inputsAt(graph: Graph, side: number): readonly ValueInfo[] {
+  return graph.inputs.map((input) => {
+    const { shape } = withChannels(input, graph);
+    if (graph.initializers.has(input.name) || !shape) return input;
+    return {
+      ...input,
+      shape: shape.map((size, axis) => (typeof size === "number" ? size : axis === 0 ? 1 : axis >= 2 ? side : size)),
+    };
+  });
 }
 
 /** The graph leaves a height or width open, and nobody has given one: what is run is run at a size that was made up. */
-export function isSizeMadeUp({ graph, model }: Net, size: readonly number[] | undefined): boolean {
+export function isSizeMadeUp(
+  { graph, model }: Pick<Net, "graph" | "model">,
+  size: readonly number[] | undefined,
+): boolean {
   return (
     !size && !model && graphInputs(graph).some(({ shape }) => shape?.slice(2).some((axis) => typeof axis === "string"))
   );
@@ -29,7 +56,7 @@ export function isSizeMadeUp({ graph, model }: Net, size: readonly number[] | un
  * Shapes to run a net on: what the graph states, open sizes filled.
  * @param other a graph that shall take the same inputs: what it states counts where the net leaves a size open
  * @param batch where the graph leaves it open
- * @param size height and width where the graph leaves them open. Default: the model's, else 64×64.
+ * @param size height and width where the graph leaves them open. Default: the model's, else 64×64 or another at which its operands fit.
  * @throws UserError for inputs that are not floating-point, or of unknown rank or channels.
  */
 export function inputShapes(

@@ -78,7 +78,7 @@ function batchNormalization(node: GraphNode, constants: ReadonlyMap<string, Name
     throw new UserError({
       expected: "BatchNormalization in inference mode, of channels",
       received: `node "${node.name}" ${mode === "training" ? "in training mode" : "of positions (spatial = 0)"}`,
-      remedy: "export the net after model.eval()",
+      ...(mode === "training" && { remedy: "export the net after model.eval()" }),
     });
   }
   const [gamma, beta, mean, variance] = node.inputs.slice(1, 5).map((name) => {
