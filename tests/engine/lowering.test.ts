@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { f32 } from "#repvgg/core/named-arrays.js";
+import { buildPlan } from "#repvgg/engine/plan/plan.js";
 import { createSession } from "#repvgg/engine/session.js";
 import { float, int, ints } from "#repvgg/graph/attributes.js";
 import { type GraphBuilder, int64 } from "#repvgg/graph/build.js";
@@ -193,6 +194,25 @@ describe.each(smallShapes)("on [%i, %i, %i, %i]", (...shape) => {
       return [same, b.add("Dropout", "kept", [b.add("Relu", "relu", [same])]), "relu"];
     });
   });
+});
+
+it("only what is read at the place written may be overwritten in place: no operand that is repeated", () => {
+  const shape = [2, 3, 4, 4];
+  const graph = graphOf(shape, (b) => {
+    const row = b.add("ReduceMax", "row", ["x"], { axes: ints([3]), keepdims: int(1) });
+    const whole = b.add("Sigmoid", "whole", ["x"]);
+    const larger = b.add("Greater", "larger", [whole, row]);
+    return [b.add("Sub", "left", [row, whole]), b.add("Where", "chosen", [larger, row, "x"])];
+  });
+  const planConvolution = () => {
+    throw new Error("there is no convolution");
+  };
+  const { steps } = buildPlan(graph, { inputShapes: { x: shape }, features: [], fuseBatchNorm: true, planConvolution });
+  const overwritten = (op: string) =>
+    steps.filter(({ step }) => step.op === op).map(({ step }) => step.mayOverwrite.map(({ words }) => words));
+  expect(overwritten("Greater")).toEqual([[96]]);
+  expect(overwritten("Sub")).toEqual([[96]]);
+  expect(overwritten("Where")).toEqual([[96, 96]]);
 });
 
 describe("what the engine lacks", () => {
