@@ -12,6 +12,8 @@ import { netParameters } from "../api/exchange/net-parameters.js";
 import { netWarnings } from "../api/net-warnings.js";
 import { nativeAbsence } from "../backend/native/native-backend.js";
 import { UserError } from "../core/errors.js";
+import { describeLacking, type LackingOperator, lackingOperators } from "../engine/lacking.js";
+import type { Graph } from "../graph/graph.js";
 import { describeBlock } from "../nn/blocks/describe.js";
 import { blockDefinition, blockKinds } from "../nn/blocks/registry.js";
 import { architecture } from "../nn/build-architecture.js";
@@ -141,6 +143,22 @@ function modelFile(terminal: Terminal, path: string, net: Net, model: Model): vo
   );
 }
 
+/** What the engine lacks of a graph; why that cannot be told, where its operands do not fit. */
+function lackingIn(graph: Graph): readonly LackingOperator[] | string {
+  try {
+    return lackingOperators(graph);
+  } catch (error) {
+    if (error instanceof UserError) return error.message;
+    throw error;
+  }
+}
+
+function describeRunning(lacking: readonly LackingOperator[] | string): string {
+  if (typeof lacking === "string") return `! the net cannot be run: ${lacking}`;
+  if (lacking.length === 0) return "the engine has all its operators";
+  return `! the engine lacks ${lacking.map(describeLacking).join(", ")}`;
+}
+
 function graphFile(terminal: Terminal, path: string, net: Net): void {
   const { graph, source } = net;
   const operators: Record<string, number> = {};
@@ -148,13 +166,16 @@ function graphFile(terminal: Terminal, path: string, net: Net): void {
   const parameters = netParameters(net);
   const { inputs, outputs, nodes } = graph;
   const warnings = netWarnings(net);
-  terminal.result({ file: path, source, parameters, inputs, outputs, nodes: nodes.length, operators, warnings }, () => {
+  const lacking = lackingIn(graph);
+  const facts = { file: path, source, parameters, inputs, outputs, nodes: nodes.length, operators, warnings, lacking };
+  terminal.result(facts, () => {
     const inOrder = Object.entries(operators).sort(([, a], [, b]) => b - a);
     return [
       describeSource(path, net),
       `${plural(nodes.length, "node")}, ${wholeCount(parameters)} parameters and other constants`,
       signature(graph),
       inOrder.map(([op, count]) => `${count} ${op}`).join(", "),
+      describeRunning(lacking),
       ...describeStatistics(warnings).map((line) => `! ${line}`),
     ].join("\n");
   });

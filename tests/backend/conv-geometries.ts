@@ -43,6 +43,19 @@ export const convGeometries: readonly ConvGeometry[] = [
   geometry({ n: 6, h: 3, w: 4, i: 3, o: 17, k: [3, 3], p: same }),
   geometry({ n: 2, h: 9, w: 10, i: 3, o: 8, k: [3, 3], p: [2, 1, 2, 3], d: [2, 2] }),
   geometry({ n: 1, h: 6, w: 9, i: 6, o: 10, k: [3, 3], s: [1, 2], p: [1, 0, 0, 1], g: 2 }),
+  // what Winograd cannot do, for one field each
+  geometry({ n: 1, h: 9, w: 10, i: 8, o: 8, k: [3, 3], p: same, d: [1, 2] }),
+  geometry({ n: 1, h: 9, w: 10, i: 8, o: 8, k: [3, 3], p: same, d: [2, 1] }),
+  geometry({ n: 1, h: 9, w: 10, i: 8, o: 8, k: [3, 3], p: same, s: [1, 2] }),
+  geometry({ n: 1, h: 9, w: 10, i: 8, o: 8, k: [3, 3], p: same, s: [2, 1] }),
+  geometry({ n: 1, h: 9, w: 10, i: 8, o: 8, k: [3, 5], p: same }),
+  geometry({ n: 1, h: 9, w: 10, i: 8, o: 8, k: [5, 3], p: same }),
+  // of stride 2, the gradient of the input by Winograd is of pad 1 alone
+  geometry({ n: 1, h: 9, w: 10, i: 8, o: 8, k: [3, 3], p: [1, 0, 1, 1], s: [2, 2] }),
+  geometry({ n: 1, h: 9, w: 10, i: 8, o: 8, k: [3, 3], p: [1, 2, 1, 1], s: [2, 2] }),
+  geometry({ n: 1, h: 9, w: 10, i: 8, o: 8, k: [3, 3], p: [0, 1, 1, 1], s: [2, 2] }),
+  geometry({ n: 1, h: 9, w: 10, i: 8, o: 8, k: [3, 3], p: [2, 1, 1, 1], s: [2, 2] }),
+  geometry({ n: 1, h: 9, w: 10, i: 8, o: 8, k: [3, 3], p: [1, 1, 0, 2], s: [2, 2] }),
   // 3×3, stride 1: what Winograd can do
   geometry({ n: 1, h: 3, w: 3, i: 5, o: 3, k: [3, 3] }),
   geometry({ n: 3, h: 1, w: 1, i: 8, o: 8, k: [3, 3], p: same }),

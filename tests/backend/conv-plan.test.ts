@@ -7,6 +7,7 @@ import {
   planConvBackwardWeight,
   planConvForward,
 } from "#repvgg/backend/conv/plan.js";
+import type { ConvTarget } from "#repvgg/backend/conv/target.js";
 import { type ConvGeometry, convGeometry } from "#repvgg/core/conv-geometry.js";
 import { ShapeError } from "#repvgg/core/errors.js";
 import { convGeometries } from "./conv-geometries.js";
@@ -91,6 +92,29 @@ describe("plans", () => {
     }
   });
 
+  it("give Winograd's blocks no more scratch memory than there is, counted as kernels/conv_winograd_forward.h takes it", () => {
+    const targets = [
+      target,
+      { ...target, lanes: 8, panelColumns: 16 },
+      { ...target, lanes: 16, panelColumns: 32, microRows: 8 },
+      { ...target, lanes: 16, panelColumns: 32, microRows: 8, compactWeights: true, threads: 3 },
+    ];
+    let offered = 0;
+    for (const t of targets) {
+      for (const side of [4, 5, 6, 9, 14]) {
+        for (let inChannels = 500; inChannels < 8000; inChannels = Math.ceil(inChannels * 1.09)) {
+          const g = convGeometry({ height: side, width: side, inChannels, outChannels: 8, kernel: 3, padding: 1 });
+          if (!convAlgorithms(g, "forward", t).includes("winograd4")) continue;
+          expect(winograd4Scratch(g, t), `${side}×${side}, ${inChannels} inputs, ${t.lanes} lanes`).toBeLessThanOrEqual(
+            2 << 20,
+          );
+          offered++;
+        }
+      }
+    }
+    expect(offered).toBeGreaterThan(100);
+  });
+
   it("refuse an algorithm that cannot do the convolution, and unknown names", () => {
     const strided = convGeometry({ height: 8, width: 8, inChannels: 8, outChannels: 8, kernel: 3, stride: 2 });
     expect(() => planConvForward(strided, target, "winograd4")).toThrow(RangeError);
@@ -106,3 +130,43 @@ describe("plans", () => {
     expect(() => planConvBackwardWeight(long, target)).toThrow(ShapeError);
   });
 });
+
+/** Most bytes of scratch memory that a task of the plan takes: its tiles in the order in which points have products for them. */
+function winograd4Scratch(g: ConvGeometry, t: ConvTarget): number {
+  const plan = planConvForward(g, t, "winograd4");
+  const [call] = plan.run({ input: 16, packed: 32, output: 48, workspace: 64 });
+  const { block_tiles: blockTiles, packed_points: packedPoints } = call!.args as unknown as Record<string, number> &
+    Record<"block_tiles" | "packed_points", number>;
+  const across = Math.ceil(g.width / 4);
+  const tiles = g.batch * Math.ceil(g.height / 4) * across;
+  const isEdge = (outputs: number, at: number): boolean => outputs - 4 * at <= 2;
+  const up = (n: number, multiple: number): number => Math.ceil(n / multiple) * multiple;
+  const lines = (bytes: number): number => up(bytes, 64);
+  let most = 0;
+  for (let first = 0; first < tiles; first += blockTiles) {
+    const count = Math.min(blockTiles, tiles - first);
+    // Kinds: [y whole, x edge], [both whole], [y edge, x whole], [both edges].
+    const kinds = Array.from({ length: count }, (_, i) => {
+      const tile = (first + i) % (tiles / g.batch);
+      const [edgeY, edgeX] = [isEdge(g.height, Math.floor(tile / across)), isEdge(g.width, tile % across)];
+      return edgeY ? 2 + Number(edgeX) : 1 - Number(edgeX);
+    });
+    const before = [0, 1, 2, 3, 4].map((kind) => kinds.filter((other) => other < kind).length) as number[];
+    const ends = [0, 1].flatMap((outerY) =>
+      [0, 1].map((outerX) => {
+        const [begin, end] = [before[outerX]!, before[outerY ? 2 : 4 - outerX]!];
+        return begin + up(end - begin, t.microRows);
+      }),
+    );
+    const rows = Math.max(...ends);
+    const kernels = packedPoints ? 0 : 36 * (Math.min(g.inChannels, 192) * t.panelColumns + 16);
+    const words = [
+      g.inChannels,
+      36 * (rows * up(g.inChannels, t.lanes) + 16),
+      36 * (rows * t.panelColumns + 16),
+      kernels,
+    ];
+    most = Math.max(most, lines(4 * count) + words.reduce((sum, n) => sum + lines(4 * n), 0));
+  }
+  return most;
+}

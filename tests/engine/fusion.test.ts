@@ -83,6 +83,26 @@ describe("fuse", () => {
     expect(op!.terms[1]!.affine.scale).toEqual(Float64Array.of(-1, -1));
   });
 
+  it.each([
+    ["Add", 2],
+    ["Sub", 2],
+    ["Sum", 1],
+    ["Sum", 2],
+    ["Sum", 3],
+    ["Sum", 7],
+  ])("adds the shift of a BatchNorm behind %s of %i operands once", (op, count) => {
+    const b = new GraphBuilder();
+    const operands = Array.from({ length: count }, (_, i) => (i % 2 ? b.conv(`c${i}`, "x", weight(1)) : "x"));
+    b.add("Relu", "y", [b.batchNorm("n", b.add(op, "sum", operands), statistics, 0)]);
+    const [fusedSum, ...rest] = fused(b.graph("g", [valueInfo("x", shape)], [valueInfo("y", shape)])) as SumOp[];
+    expect(rest).toEqual([]);
+    expect(fusedSum!.terms).toHaveLength(count);
+    const shifts = fusedSum!.terms.map(({ affine }) => affine.shift ?? [0, 0]);
+    expect([0, 1].map((c) => shifts.reduce((sum, shift) => sum + shift[c]!, 0))).toEqual([1 - 3, 0]);
+    const scales = fusedSum!.terms.map(({ affine }) => affine.scale![0]!);
+    expect(scales).toEqual(operands.map((_, i) => (op === "Sub" && i === 1 ? -1 : 1)));
+  });
+
   it("takes any number of terms", () => {
     const b = new GraphBuilder();
     let sum = "x";

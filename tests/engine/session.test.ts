@@ -74,6 +74,26 @@ describe("the plan", () => {
     );
   });
 
+  it.skipIf(!backend.readsHalves)("takes float16 weights up to 2048 and no larger ones, of either sign", () => {
+    const [name, weight] = [...plain.initializers].find(([, { shape }]) => shape.length === 4)!;
+    const withLargest = (value: number): Graph => {
+      const data = new Float32Array(weight.data.length).fill(0.5);
+      data[data.length >> 1] = value;
+      const array: NamedArray = { dtype: "f32", shape: weight.shape, data };
+      return { ...plain, initializers: new Map([...plain.initializers, [name, array]]) };
+    };
+    const run = (value: number) =>
+      withSession(withLargest(value), { halfWeights: true }, (session) =>
+        session.run(new Float32Array(3 * 32 * 32).fill(1)),
+      );
+    for (const value of [2048, -2048]) {
+      for (const { data } of Object.values(run(value))) expect(data.every(Number.isFinite)).toBe(true);
+    }
+    for (const value of [2049, -2049, 32_768, 65_504, 65_520, 100_000, -131_008, 1e6]) {
+      expect(() => run(value)).toThrow(/up to 2048, as float16 holds them/);
+    }
+  });
+
   it("refuses float16 weights on kernels that read none", async () => {
     const wasm = await createBackend({ threads: 1, kernels: "wasm" });
     expect(() => createSession(plain, { backend: wasm, shape: [1, 3, 32, 32], halfWeights: true })).toThrow(

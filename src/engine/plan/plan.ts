@@ -2,6 +2,7 @@ import type { ConvPlan } from "../../backend/convolution.js";
 import type { ConvGeometry } from "../../core/conv-geometry.js";
 import { type DType, elementCount } from "../../core/named-arrays.js";
 import type { Graph } from "../../graph/graph.js";
+import { checkOperators } from "../lacking.js";
 import { type Lifetime, placeBuffers } from "./arena.js";
 import type { Constant } from "./constants.js";
 import { fuse } from "./fusion.js";
@@ -64,6 +65,7 @@ export interface Plan {
 export function buildPlan(graph: Graph, options: PlanOptions): Plan {
   const { inputShapes, features, fuseBatchNorm, planConvolution, planTransposedConvolution } = options;
   const prepared = prepare(graph, inputShapes, features);
+  checkOperators(prepared.nodes);
   const lowering = new Lowering(prepared, planConvolution, planTransposedConvolution);
   const inputs = graphInputs(graph).map(({ name }): [string, Tensor] => [
     name,

@@ -103,23 +103,24 @@ export function lower(lowering: Lowering, op: FusedOp): void {
     return;
   }
   const { node } = op;
-  const lowerNode = node.domain === "" && Object.hasOwn(lowerings, node.op) ? lowerings[node.op] : undefined;
-  if (lowerNode === undefined) throw lackingOperator(lowering, node);
+  const lowerNode = lowerings[node.op];
+  if (lowerNode === undefined) throw lackingForm(lowering, node);
   refuseNothing(lowering, node);
   lowerNode(lowering, node);
 }
 
-function lackingOperator(lowering: Lowering, node: GraphNode): UserError {
-  const received = `node "${node.name}" (${node.domain && `${node.domain}.`}${node.op})`;
-  if (node.domain === "" && fusedOperators.includes(node.op)) {
-    const shapes = node.inputs.map((input) => `${input}: [${lowering.graph.shapes.get(input) ?? "?"}]`);
-    return new UserError({
-      expected: `a form of ${node.op} that the engine has (operands of one shape, or one constant a channel)`,
-      received: `${received} with ${shapes.join(", ")}`,
-    });
-  }
-  const known = [...Object.keys(lowerings), ...fusedOperators].sort();
-  return new UserError({ expected: `operators that the engine has (${known.join(", ")})`, received });
+/** Whether the engine has a node's operator; not yet whether in the form in which it stands there. */
+export function hasOperator({ domain, op }: GraphNode): boolean {
+  return domain === "" && (Object.hasOwn(lowerings, op) || fusedOperators.includes(op));
+}
+
+/** A node of an operator that only fusion knows, which it left. */
+function lackingForm(lowering: Lowering, node: GraphNode): UserError {
+  const shapes = node.inputs.map((input) => `${input}: [${lowering.graph.shapes.get(input) ?? "?"}]`);
+  return new UserError({
+    expected: `a form of ${node.op} that the engine has (operands of one shape, or one constant a channel)`,
+    received: `node "${node.name}" (${node.op}) with ${shapes.join(", ")}`,
+  });
 }
 
 /** Memory of no words is nobody's. @throws UserError for a result without elements. */
