@@ -78,8 +78,8 @@ export function modelFromWeights(weights: NamedArrays, hints: ModelHints, contex
   const net = chosen?.epsilon === undefined ? named : { ...named, batchNormEpsilon: chosen.epsilon };
   const schema = stateSchema(net, form);
   const state = head
-    ? conformState(withAuxiliaryHeads(weights, schema, net, form, notes), schema)
-    : conformState(...withoutHeads(weights, schema));
+    ? conform(withAuxiliaryHeads(weights, schema, net, form, notes), schema)
+    : conform(...withoutHeads(weights, schema));
   if ([...weights.values()].some(({ dtype }) => dtype === "f16" || dtype === "bf16")) {
     notes.push("16-bit weights were widened to float32");
   }
@@ -102,6 +102,18 @@ export function modelFromWeights(weights: NamedArrays, hints: ModelHints, contex
   const { preprocessing, classNames } = described;
   const model: Model = { architecture: net, form, state, metadata: { classNames, preprocessing, provenance: {} } };
   return { ...read, model, notes: [...notes, ...described.notes] };
+}
+
+/** @throws UserError for weights of shapes that no such net has. */
+function conform(weights: NamedArrays, schema: StateSchema): NamedArrays {
+  try {
+    return conformState(weights, schema);
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error;
+    const { expected, received } = error;
+    const remedy = "a net that its names do not describe: export it to ONNX and fold that";
+    throw new UserError({ expected: `${expected}, as the other weights say`, received, remedy }, { cause: error });
+  }
 }
 
 /** Of all BatchNorms but those of auxiliary heads, which no graph has. */
