@@ -72,7 +72,7 @@ export function modelFromWeights(weights: NamedArrays, hints: ModelHints, contex
   const head = inference.architecture.classes > 0;
   const notes: string[] = [];
   const named = namedArchitecture(inference, weights, hints, context.modules, notes);
-  const norms = form === "train" ? normPaths(named) : [];
+  const norms = form === "train" ? normPaths(named, weights) : [];
   const chosen = context.epsilon(norms);
   if (chosen) notes.push(chosen.note);
   const net = chosen?.epsilon === undefined ? named : { ...named, batchNormEpsilon: chosen.epsilon };
@@ -116,10 +116,10 @@ function conform(weights: NamedArrays, schema: StateSchema): NamedArrays {
   }
 }
 
-/** Of all BatchNorms but those of auxiliary heads, which no graph has. */
-function normPaths(net: Architecture): string[] {
+/** Of all BatchNorms that the file has: auxiliary heads may be missing. */
+function normPaths(net: Architecture, weights: NamedArrays): string[] {
   return [...stateSchema(net, "train").values()]
-    .filter(({ kind }) => kind === "bn-var")
+    .filter(({ kind, name }) => kind === "bn-var" && weights.has(name))
     .map(({ name }) => name.slice(0, -".running_var".length));
 }
 
