@@ -176,6 +176,12 @@ def main():
     net.stage1[1].rbr_dense.conv.dilation = net.stage1[1].rbr_dense.conv.padding = (2, 2)
     save("module-dilation.pt", net)
 
+    net = randomized(Net(official(act=nn.Identity)))
+    save("module-no-relu.pt", net)
+    net = randomized(Net(official()))
+    net.maxpool = nn.MaxPool2d(3, 2, 1)
+    save("module-maxpool.pt", net)
+
     # What training frameworks add.
     net, average = randomized(Net(official())), randomized(Net(official()))
     state = {f"model.{k}": v for k, v in net.state_dict().items()}

@@ -56,7 +56,7 @@ async function run(path: string, data: string, options: Options): Promise<void> 
     const pictures = await mistakePictures(dataset, result.mistakes);
     await writeReport(options.html, evaluationReport(about, result, pictures, [`repvgg eval ${path} ${data}`]));
   }
-  terminal.result({ ...result, source, ...(options.html !== undefined && { html: options.html }) }, () =>
+  terminal.result({ ...result, notes: source.notes, ...(options.html !== undefined && { html: options.html }) }, () =>
     [
       terminal.table(
         ["class", "recall", "most often taken for"],

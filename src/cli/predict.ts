@@ -61,7 +61,7 @@ async function run(path: string, files: readonly string[], options: Options): Pr
     predictions: predictions[i]!,
     ...(explained && { explained: explained[i]! }),
   }));
-  terminal.result({ model: path, source, pictures }, () =>
+  terminal.result({ model: path, notes: source.notes, pictures }, () =>
     pictures
       .map(({ file, predictions, explained }) =>
         [file, ...predictions.map(bar), ...(explained ? [where(explained)] : [])].join("\n"),

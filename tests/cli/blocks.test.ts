@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
-import { loadModel } from "#repvgg/index.js";
+import { loadModel, repvgg as repvggModel, saveModel } from "#repvgg/index.js";
 import { fashionPictures, fileFolder, oneLine, repvgg, repvggJson } from "./support.js";
 
 /** Nets of other blocks than RepVGG's go the same way: trained, named, folded, and kept out of files that lose their kind. */
@@ -38,6 +38,27 @@ describe("train --block", () => {
         "expected RepVGG blocks, for a file of weights by name alone, received blocks of kind dirac in training form: fold the net first, or write a model file (.safetensors under its own names) or .onnx",
       ),
     );
+  });
+
+  it("goes on from a .pth with the ε that is asked for, which stays with the net", async () => {
+    const weights = join(folder, "qa.pth");
+    const net = {
+      depths: [1],
+      widths: [8, 8],
+      strides: [2, 2],
+      block: "qarepvgg",
+      inputChannels: 1,
+      classes: 10,
+    } as const;
+    await saveModel(repvggModel(net, { statistics: "seeded", inputSize: 28 }), weights);
+    const more = ["--epochs", "1", "--batch-size", "20", "--out", join(folder, "qa2")];
+    const ended = await repvgg(["train", pictures, "--from", weights, "--bn-eps", "0.01", ...more]);
+    expect([ended.code, ended.stderr]).toEqual([
+      0,
+      expect.stringContaining("ε of every BatchNorm: 0.01, as asked for"),
+    ]);
+    const trained = await loadModel(join(folder, "qa2", "model.safetensors"));
+    expect(trained.architecture).toMatchObject({ block: { kind: "qarepvgg" }, batchNormEpsilon: 0.01 });
   });
 
   it("says why blocks with a ReLU in each branch do not fold", async () => {

@@ -350,9 +350,14 @@ describe("blocks of other papers", () => {
 
   it.each([
     ["module-silu.pt", /ReLU behind stage0, received SiLU \(module nonlinearity\), as the pickled modules say .*ONNX/],
+    ["module-no-relu.pt", /ReLU behind stage0, received Identity \(module nonlinearity\)/],
+    [
+      "module-maxpool.pt",
+      /nothing but blocks, .* received MaxPool2d \(module maxpool\), as the pickled modules say .*ONNX/,
+    ],
     [
       "module-dilation.pt",
-      /stage1\.1\.rbr_dense\.conv without dilation, received 2,2, as the pickled modules say .*ONNX/,
+      /stage1\.1\.rbr_dense\.conv without dilation, received 2×2, as the pickled modules say .*ONNX/,
     ],
   ])("%s is refused", async (name, reason) => {
     expect(await message(loadNet(fixture(name)))).toMatch(reason);
@@ -423,6 +428,7 @@ describe("weights that the net has no place for", () => {
   it("counters and what only training uses are none of them", async () => {
     const { arrays } = await readTorchFile(fixture("cases/half-folded.pt"));
     const counters = new Map<string, NamedArray>([
+      ["step", { dtype: "i32", shape: [1], data: Int32Array.of(3) }],
       ["n_averaged", { dtype: "i64", shape: [], data: BigInt64Array.of(9n) }],
       ["total_ops", { dtype: "f64", shape: [1], data: Float64Array.of(1e9) }],
       ["stage1.0.total_params", { dtype: "f64", shape: [1], data: Float64Array.of(100) }],
@@ -434,6 +440,9 @@ describe("weights that the net has no place for", () => {
     expect(rest).toBeUndefined();
     expect(source.notes.join()).toContain("left out loss_fn.weight: a loss or metric");
     expect(source.notes.join()).not.toMatch(/total|averaged/);
+    const table = { dtype: "i64", shape: [2], data: BigInt64Array.of(1n, 2n) } as const;
+    await writeTorchFile(file("table.pth"), new Map([...arrays, ["positions", table]]));
+    expect(await message(loadNet(file("table.pth")))).toMatch(/received positions in/);
   });
 
   it("names of a typo are shown", async () => {

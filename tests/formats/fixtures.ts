@@ -11,7 +11,12 @@ export function oracle(name: string): Uint8Array {
   return new Uint8Array(readFileSync(oraclePath(name)));
 }
 
+/** Path of a file in tests/fixtures/torch. */
+export function torchPath(name: string): string {
+  return fileURLToPath(new URL(`../fixtures/torch/${name}`, import.meta.url));
+}
+
 /** Bytes of a file in tests/fixtures/torch. */
 export function torchFixture(name: string): Uint8Array {
-  return new Uint8Array(readFileSync(fileURLToPath(new URL(`../fixtures/torch/${name}`, import.meta.url))));
+  return new Uint8Array(readFileSync(torchPath(name)));
 }

@@ -5,13 +5,14 @@ import { describe, expect, test } from "vitest";
 import { FormatError, UserError } from "#repvgg/core/errors.js";
 import { bytesPerElement, type DType, elementCount, type NamedArray, toFloat64 } from "#repvgg/core/named-arrays.js";
 import { arrayFromBytes, bytesOfArray } from "#repvgg/formats/array-bytes.js";
+import { FileSource } from "#repvgg/formats/file-source.node.js";
 import { crc32 } from "#repvgg/formats/torch/crc32.js";
 import { readTorchFile, writeTorchFile } from "#repvgg/formats/torch/file.node.js";
 import { PickleGlobal, type PickleObject } from "#repvgg/formats/torch/pickle-values.js";
 import { readTorch } from "#repvgg/formats/torch/read.js";
 import { findStateDict } from "#repvgg/formats/torch/state-dict.js";
 import { writeTorch } from "#repvgg/formats/torch/write.js";
-import { oracle, torchFixture } from "./fixtures.js";
+import { oracle, torchFixture, torchPath } from "./fixtures.js";
 import { pk, pth } from "./pickle-builder.js";
 
 interface Expected {
@@ -136,7 +137,9 @@ describe("numbers of a pickle", () => {
 });
 
 describe("strided tensors", () => {
-  const storages = { "0": new Uint8Array(Float32Array.from({ length: 24 }, (_, i) => i).buffer) };
+  // No byte of any number is 0, so that none may be left out.
+  const number = (i: number): number => Math.fround(i + 1.2345678);
+  const storages = { "0": new Uint8Array(Float32Array.from({ length: 24 }, (_, i) => number(i)).buffer) };
   const read = (offset: number, shape: number[], strides: number[]): NamedArray =>
     findStateDict(
       readTorch(pth(pk.dict(["w", pk.tensor(pk.storage("FloatStorage", "0", 24), offset, shape, strides)]), storages)),
@@ -153,7 +156,7 @@ describe("strided tensors", () => {
     ["a scalar", 5, [], [], [5]],
     ["empty", 24, [0, 3], [3, 1], []],
   ])("%s", (_, offset, shape, strides, values) => {
-    expect(plain(read(offset, shape, strides))).toEqual({ dtype: "f32", shape, values });
+    expect(plain(read(offset, shape, strides))).toEqual({ dtype: "f32", shape, values: values.map(number) });
   });
 
   test("are views of the file where they are dense, whatever the strides of axes of size 1", () => {
@@ -165,8 +168,32 @@ describe("strided tensors", () => {
   test("that reach beyond their storage are refused", () => {
     expect(() => read(23, [2], [1])).toThrow(/within its 24 elements.*strides \[1\] from element 23/);
     expect(() => read(0, [3, 9], [9, 1])).toThrow(/within its 24 elements/);
-    expect(() => read(25, [], [])).toThrow(/within its 24 elements/);
+    for (const offset of [24, 25]) expect(() => read(offset, [], [])).toThrow(/within its 24 elements/);
+    expect(() => read(25, [0], [1])).toThrow(/within its 24 elements/);
   });
+});
+
+test("tensors of an open file are fetched when asked for, whole or in parts, strided ones only whole", () => {
+  for (const file of ["views-zip.pth", "views-legacy.pth", "types-zip.pth"]) {
+    const source = FileSource.open(torchPath(file));
+    try {
+      const { arrays } = findStateDict(readTorch(source));
+      for (const [name, array] of arrays) {
+        expect(plain(array), name).toEqual(index[file]![name]);
+        const fill = array.fill as ((target: NamedArray["data"], from: number) => void) | undefined;
+        const whole = array.data;
+        for (let from = 0; fill && from < whole.length; from++) {
+          const part = whole.slice(0, Math.min(3, whole.length - from));
+          fill(part, from);
+          expect(Array.from(part, Number), `${name} from ${from}`).toEqual(
+            Array.from(whole.slice(from, from + part.length), Number),
+          );
+        }
+      }
+    } finally {
+      source.close();
+    }
+  }
 });
 
 describe("finding the weights", () => {

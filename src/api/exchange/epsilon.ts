@@ -89,8 +89,9 @@ function ofModules(paths: readonly string[], read: ReadonlyMap<string, number>):
       note: `ε of every BatchNorm: ${digits(value!)}, as the pickled modules say`,
     };
   }
+  const others = [...read].filter(([, value]) => value !== batchNormEpsilon);
   return {
-    epsilon: Object.fromEntries([...read].filter(([, value]) => value !== batchNormEpsilon)),
+    epsilon: others.length > 0 ? Object.fromEntries(others) : undefined,
     note: `ε of BatchNorm by module, as the pickled modules say: ${some(values.map(digits))}${rest}`,
   };
 }

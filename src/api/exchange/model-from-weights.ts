@@ -72,14 +72,14 @@ export function modelFromWeights(weights: NamedArrays, hints: ModelHints, contex
   const head = inference.architecture.classes > 0;
   const notes: string[] = [];
   const named = namedArchitecture(inference, weights, hints, context.modules, notes);
-  const norms = form === "train" ? normPaths(named) : [];
+  const norms = form === "train" ? normPaths(named, weights) : [];
   const chosen = context.epsilon(norms);
   if (chosen) notes.push(chosen.note);
   const net = chosen?.epsilon === undefined ? named : { ...named, batchNormEpsilon: chosen.epsilon };
   const schema = stateSchema(net, form);
   const state = head
-    ? conformState(withAuxiliaryHeads(weights, schema, net, form, notes), schema)
-    : conformState(...withoutHeads(weights, schema));
+    ? conform(withAuxiliaryHeads(weights, schema, net, form, notes), schema)
+    : conform(...withoutHeads(weights, schema));
   if ([...weights.values()].some(({ dtype }) => dtype === "f16" || dtype === "bf16")) {
     notes.push("16-bit weights were widened to float32");
   }
@@ -104,10 +104,22 @@ export function modelFromWeights(weights: NamedArrays, hints: ModelHints, contex
   return { ...read, model, notes: [...notes, ...described.notes] };
 }
 
-/** Of all BatchNorms but those of auxiliary heads, which no graph has. */
-function normPaths(net: Architecture): string[] {
+/** @throws UserError for weights of shapes that no such net has. */
+function conform(weights: NamedArrays, schema: StateSchema): NamedArrays {
+  try {
+    return conformState(weights, schema);
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error;
+    const { expected, received } = error;
+    const remedy = "a net that its names do not describe: export it to ONNX and fold that";
+    throw new UserError({ expected: `${expected}, as the other weights say`, received, remedy }, { cause: error });
+  }
+}
+
+/** Of all BatchNorms that the file has: auxiliary heads may be missing. */
+function normPaths(net: Architecture, weights: NamedArrays): string[] {
   return [...stateSchema(net, "train").values()]
-    .filter(({ kind }) => kind === "bn-var")
+    .filter(({ kind, name }) => kind === "bn-var" && weights.has(name))
     .map(({ name }) => name.slice(0, -".running_var".length));
 }
 

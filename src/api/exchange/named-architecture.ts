@@ -6,7 +6,7 @@ import type { Architecture, LayerException } from "../../nn/architecture.js";
 import { architecture, checkArchitecture } from "../../nn/build-architecture.js";
 import { type BlockLayout, blockLayouts } from "../../nn/layout.js";
 import { knownVariant } from "./known-variant.js";
-import { checkBlockModules, moduleStride, type NetModules } from "./module-settings.js";
+import { checkNetModules, moduleStride, type NetModules } from "./module-settings.js";
 import { some } from "./sentences.js";
 
 /**
@@ -72,13 +72,14 @@ function modulesOf(
   modules: NetModules,
 ): readonly number[] | undefined {
   const strides: (number | undefined)[] = [];
+  const places = layouts.map(({ path }) => {
+    const names = [`${path}.${mainModule(kind)}.weight`, `${path}.rbr_reparam.weight`];
+    return { path, weight: names.find((name) => weights.has(name))! };
+  });
+  checkNetModules(modules, places);
   layouts.forEach(({ path, stage }, layer) => {
-    const main = [`${path}.${mainModule(kind)}.weight`, `${path}.rbr_reparam.weight`].find((name) =>
-      weights.has(name),
-    )!;
-    const inside = modules.below(path, main);
-    checkBlockModules(path, inside);
-    const identity = inside.get("rbr_identity")?.type;
+    const main = places[layer]!.weight;
+    const identity = modules.below(places[layer]!).get("rbr_identity")?.type;
     if (kind === "repvgg" && identity?.endsWith(".Identity")) {
       throw new UserError({
         expected: `a BatchNorm in the identity branch of ${path}`,
@@ -117,7 +118,7 @@ function withoutAbsentIdentities(net: Architecture, weights: NamedArrays, module
       });
     }
     if (!identity) return;
-    const inside = modules.below(path, `${path}.${mainModule(kind as "repvgg")}.weight`);
+    const inside = modules.below({ path, weight: `${path}.${mainModule(kind as "repvgg")}.weight` });
     const absent = shown ? !has : inside.size > 0 && !inside.has("rbr_identity");
     if (absent) layers[layer] = { ...layers[layer], identity: false };
   });

@@ -14,7 +14,7 @@ import { chooseEpsilon } from "./epsilon.js";
 import { judgeLeftOver, type RestPolicy } from "./left-over.js";
 import { mobileOneGraph } from "./mobileone-graph.js";
 import { type ModelHints, modelFromWeights, type WeightsContext } from "./model-from-weights.js";
-import { moduleStride, netModules } from "./module-settings.js";
+import { type BlockPlace, checkNetModules, moduleStride, netModules } from "./module-settings.js";
 import { type FileFormat, type Net, type NetSource, netOf } from "./net.js";
 import { describePlaceholders } from "./placeholders.js";
 import { some } from "./sentences.js";
@@ -177,6 +177,7 @@ function mobileOne(
       array.dtype === "f16" || array.dtype === "bf16" ? [name, asFloat32(array)] : [name, array],
     ),
   );
+  checkNetModules(modules, blockPlaces(weights));
   const { placeholders, ...read } = mobileOneGraph(widened, {
     ...(stated !== undefined && { batchNormEpsilon: stated }),
     stride: (name, kernel) => moduleStride(modules, name, kernel),
@@ -185,6 +186,16 @@ function mobileOne(
   const notes = [...(chosen ? [chosen.note] : []), ...read.notes];
   if (placeholders.length > 0) notes.push(describePlaceholders(read.graph, weights, placeholders));
   return { ...read, model: undefined, notes };
+}
+
+/** The blocks of a MobileOne, each with the first of its weights. */
+function blockPlaces(weights: NamedArrays): BlockPlace[] {
+  const places = new Map<string, BlockPlace>();
+  for (const weight of weights.keys()) {
+    const path = /^(stage0|stage\d+\.\d+)\./.exec(weight)?.[1];
+    if (path !== undefined && !places.has(path)) places.set(path, { path, weight });
+  }
+  return [...places.values()].sort((a, b) => Number(b.path === "stage0") - Number(a.path === "stage0"));
 }
 
 /** Runs what judges a file's weights; its errors name the file. */

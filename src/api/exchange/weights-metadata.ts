@@ -16,7 +16,8 @@ export function epsilonMetadata(metadata: Readonly<Record<string, string>>): Arc
   try {
     const value: unknown = JSON.parse(metadata[key] ?? "null");
     if (isEpsilon(value)) return value;
-    const byPath = value !== null && typeof value === "object" && Object.values(value).every(isEpsilon);
+    const byPath =
+      value !== null && typeof value === "object" && !Array.isArray(value) && Object.values(value).every(isEpsilon);
     return byPath ? (value as Record<string, number>) : undefined;
   } catch {
     return undefined; // another program's text

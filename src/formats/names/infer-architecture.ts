@@ -1,69 +1,21 @@
-import { nearest, UserError } from "../../core/errors.js";
+import { UserError } from "../../core/errors.js";
 import type { NamedArrays } from "../../core/named-arrays.js";
 import { quoted } from "../array-bytes.js";
-import {
-  type BlockBranches,
-  blockNames,
-  branchesOf,
-  kindOf,
-  mainModule,
-  type NamedBlockKind,
-  showsIdentity,
-} from "./block-names.js";
+import { branchesOf, kindOf, mainModule, type NamedBlockKind, showsIdentity } from "./block-names.js";
+import { compareNames, expectedNames, type NameComparison } from "./expected-names.js";
+import type { InferredBlock, InferredException, InferredStructure } from "./inferred-structure.js";
 
-/** A net's structure as names and shapes tell it; fits `Architecture` of the room `nn`. */
-export interface InferredStructure {
-  readonly name: "custom";
-  readonly family: "repvgg" | "repvggplus";
-  readonly depths: readonly number[];
-  readonly widths: readonly number[];
-  readonly strides: readonly number[];
-  readonly groups: Readonly<Record<number, number>>;
-  readonly inputChannels: number;
-  /** 0 where the classifier is missing. */
-  readonly classes: number;
-  readonly block: { readonly kind: NamedBlockKind; readonly pointwise: boolean; readonly identity: boolean };
-  readonly squeezeExcite: { readonly position: "before-relu" | "after-relu"; readonly ratio: number } | null;
-  /** What layers have that the others have not: other widths (pruned nets), branches that are missing, folded blocks. */
-  readonly layers?: Readonly<Record<number, InferredException>>;
-}
+export type { InferredStructure } from "./inferred-structure.js";
 
-export interface InferredException {
-  readonly width?: number;
-  readonly pointwise?: boolean;
-  readonly identity?: false;
-  readonly folded?: true;
-}
-
-export interface Inference {
+export interface Inference extends NameComparison {
   readonly architecture: InferredStructure;
   readonly form: "train" | "plain";
-  /** Names that the structure asks for and the weights have not, each with the nearest left-over name. */
-  readonly missing: readonly { readonly name: string; readonly nearest: string | undefined }[];
-  /** Names that the structure has no place for. */
-  readonly leftOver: readonly string[];
   /** Paths of blocks that have branches and a folded convolution beside them, as code that registers both writes: the branches count. */
   readonly placeholders: readonly string[];
 }
 
 /** More blocks are no net but a malicious index. */
 const maxBlocks = 10_000;
-
-/** The nearest name costs a comparison with every left-over one: only for so many missing ones. */
-const maxNearest = 20;
-
-interface Block {
-  readonly path: string;
-  /** From 0, the stem. */
-  readonly stage: number;
-  /** Of the kernel; undefined where the block has none. */
-  readonly kernel: readonly number[] | undefined;
-  readonly inChannels: number;
-  readonly outChannels: number;
-  /** It has one convolution with bias and no branches. */
-  readonly folded: boolean;
-  readonly branches: BlockBranches;
-}
 
 /**
  * Depths, widths, groups, squeeze-and-excitation, kind of the blocks, classes, form and family of a net from the official names
@@ -118,7 +70,7 @@ export function inferArchitecture(arrays: NamedArrays): Inference {
     .filter(({ path, folded }) => !folded && form === "train" && names.has(`${path}.rbr_reparam.weight`))
     .map(({ path }) => path);
   const known = new Set(placeholders.flatMap((path) => [`${path}.rbr_reparam.weight`, `${path}.rbr_reparam.bias`]));
-  return { architecture, form, ...compare(names, expectedNames(blocks, architecture, form), known), placeholders };
+  return { architecture, form, ...compareNames(names, expectedNames(blocks, architecture, form), known), placeholders };
 }
 
 /** Paths of the blocks of each stage from 1 up to the last that has any, gaps filled. */
@@ -146,8 +98,8 @@ function blockPaths(names: ReadonlySet<string>, family: "repvgg" | "repvggplus")
   }
 }
 
-function layOut(paths: readonly string[][], arrays: NamedArrays, kind: NamedBlockKind): Block[] {
-  const blocks: Block[] = [];
+function layOut(paths: readonly string[][], arrays: NamedArrays, kind: NamedBlockKind): InferredBlock[] {
+  const blocks: InferredBlock[] = [];
   const modules = modulesByPath(arrays);
   let inChannels = 0;
   [["stage0"], ...paths].forEach((stage, s) => {
@@ -194,12 +146,12 @@ function kernelShape(arrays: NamedArrays, name: string): readonly number[] | und
 }
 
 /** Those of the last block of each stage. */
-function stageWidths(blocks: readonly Block[], paths: readonly string[][]): number[] {
+function stageWidths(blocks: readonly InferredBlock[], paths: readonly string[][]): number[] {
   return Array.from({ length: paths.length + 1 }, (_, s) => blocks.findLast(({ stage }) => stage === s)!.outChannels);
 }
 
 /** What blocks have that are in training form; a branch that any of them has belongs to the kind. */
-function spec(kind: NamedBlockKind, blocks: readonly Block[]): InferredStructure["block"] {
+function spec(kind: NamedBlockKind, blocks: readonly InferredBlock[]): InferredStructure["block"] {
   const trained = blocks.filter(({ kernel, folded }) => kernel && !folded);
   return {
     kind,
@@ -210,7 +162,7 @@ function spec(kind: NamedBlockKind, blocks: readonly Block[]): InferredStructure
 
 /** Identity branches of the first block of a stage are left out: its stride decides whether there should be one. */
 function exceptionsOf(
-  blocks: readonly Block[],
+  blocks: readonly InferredBlock[],
   widths: readonly number[],
   block: InferredStructure["block"],
   form: "train" | "plain",
@@ -234,13 +186,13 @@ function exceptionsOf(
   return exceptions;
 }
 
-function strides(blocks: readonly Block[], kind: NamedBlockKind): number[] {
+function strides(blocks: readonly InferredBlock[], kind: NamedBlockKind): number[] {
   const first = blocks.filter(({ stage }, i) => blocks[i - 1]?.stage !== stage);
   return first.map(({ branches, folded }) => (showsIdentity(kind) && branches.identity && !folded ? 1 : 2));
 }
 
 /** Groups by layer: a kernel sees inChannels / groups channels. */
-function groups(blocks: readonly Block[]): Record<number, number> {
+function groups(blocks: readonly InferredBlock[]): Record<number, number> {
   const result: Record<number, number> = {};
   blocks.forEach(({ path, inChannels, kernel }, layer) => {
     const perGroup = kernel?.[1] ?? inChannels;
@@ -258,7 +210,7 @@ function groups(blocks: readonly Block[]): Record<number, number> {
 }
 
 /** The ratio r of `squeezed = ⌊channels / r⌋`, from the widest block, where rounding blurs it least. */
-function squeezeExcite(blocks: readonly Block[], arrays: NamedArrays): InferredStructure["squeezeExcite"] {
+function squeezeExcite(blocks: readonly InferredBlock[], arrays: NamedArrays): InferredStructure["squeezeExcite"] {
   for (const { path, outChannels } of [...blocks].sort((a, b) => b.outChannels - a.outChannels)) {
     for (const [module, position] of [
       ["se", "before-relu"],
@@ -269,55 +221,4 @@ function squeezeExcite(blocks: readonly Block[], arrays: NamedArrays): InferredS
     }
   }
   return null;
-}
-
-/** The names that a net of this structure has; counters (`num_batches_tracked`) left out, as some files do. */
-function expectedNames(
-  blocks: readonly Block[],
-  { block, squeezeExcite, strides, layers, classes }: InferredStructure,
-  form: "train" | "plain",
-): string[] {
-  const expected: string[] = [];
-  const add = (path: string, parameters: readonly string[]): void => {
-    for (const parameter of parameters) expected.push(`${path}.${parameter}`);
-  };
-  for (const [i, { path, stage, inChannels, outChannels }] of blocks.entries()) {
-    const exception = layers?.[i];
-    if (squeezeExcite) {
-      const module = squeezeExcite.position === "after-relu" ? "post_se" : "se";
-      add(`${path}.${module}.down`, ["weight", "bias"]);
-      add(`${path}.${module}.up`, ["weight", "bias"]);
-    }
-    if (form === "plain" || exception?.folded) {
-      add(`${path}.rbr_reparam`, ["weight", "bias"]);
-      continue;
-    }
-    const stride = blocks[i - 1]?.stage === stage ? 1 : strides[stage]!;
-    const identity = (exception?.identity ?? block.identity) && stride === 1 && inChannels === outChannels;
-    add(path, blockNames(block.kind, { pointwise: exception?.pointwise ?? block.pointwise, identity }));
-  }
-  if (classes > 0) add("linear", ["weight", "bias"]);
-  return expected;
-}
-
-function compare(
-  names: ReadonlySet<string>,
-  expected: readonly string[],
-  known: ReadonlySet<string>,
-): Pick<Inference, "missing" | "leftOver"> {
-  const wanted = new Set(expected);
-  const leftOver = [...names].filter(
-    (name) => !wanted.has(name) && !known.has(name) && !name.endsWith(".num_batches_tracked") && !isAuxiliary(name),
-  );
-  // Edit distance costs the product of two lengths, which a hostile file chooses.
-  const candidates = leftOver.filter((name) => name.length < 100).slice(0, 300);
-  const missing = expected
-    .filter((name) => !names.has(name))
-    .map((name, i) => ({ name, nearest: i < maxNearest ? nearest(name, candidates) : undefined }));
-  return { missing, leftOver };
-}
-
-/** Heads of RepVGGplus that only training uses; a checkpoint may have them or not. */
-function isAuxiliary(name: string): boolean {
-  return /^stage(1|2|3_first)_aux\./.test(name);
 }

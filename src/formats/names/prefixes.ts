@@ -23,6 +23,9 @@ const anchor = /^(stage[01][._]|stem\.|stages\.0\.|backbone\.(stem|stage_1)\.)/;
 /** A prefix has no more parts. */
 const maxParts = 6;
 
+/** Nets in one file; each costs a look at all names. */
+const maxPrefixes = 16;
+
 /** What cannot be a copy of an average that the reader wants first. */
 const averaged = /ema|teacher|momentum|average|swa|shadow|target|_k\b|old|best/i;
 
@@ -77,7 +80,7 @@ function candidates(weights: NamedArrays): Prefix[] {
     }
   }
   const names = [...weights.keys()];
-  return [...offs].slice(0, 64).flatMap((off) => {
+  return [...offs].slice(0, maxPrefixes).flatMap((off) => {
     const bare = names.some(
       (name) => name.startsWith(off) && withOn(name.slice(off.length), "backbone.") !== name.slice(off.length),
     );

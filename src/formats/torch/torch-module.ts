@@ -11,8 +11,9 @@ export interface TorchModule {
 /** Modules in modules. */
 const maxDepth = 32;
 
-/** A net has not so many modules; a malicious pickle may refer to the same one from many places. */
+/** A net has not so many modules and weights; a malicious pickle may refer to the same ones from many places. */
 const maxModules = 100_000;
+const maxEntries = 1_000_000;
 
 /** The state dict of a pickled module by its attributes, and its modules by path; undefined for other objects. */
 export function unpackModule(
@@ -20,13 +21,16 @@ export function unpackModule(
 ): { readonly entries: Map<string, PickleValue>; readonly modules: Map<string, TorchModule> } | undefined {
   const entries = new Map<string, PickleValue>();
   const modules = new Map<string, TorchModule>();
+  const known = new Map<PickleObject, TorchModule>();
   const visit = (module: PickleValue, path: string, depth: number): boolean => {
     if (!(module instanceof PickleObject) || !(module.state instanceof Map) || depth > maxDepth) return false;
     const attributes = module.state as ReadonlyMap<PickleValue, PickleValue>;
     const [parameters, buffers, children] = ["_parameters", "_buffers", "_modules"].map((key) => attributes.get(key));
     if (!(parameters instanceof Map && buffers instanceof Map && children instanceof Map)) return false;
-    if (modules.size >= maxModules) return false;
-    modules.set(path, { type: module.global, settings: settingsOf(attributes) });
+    if (modules.size >= maxModules || entries.size >= maxEntries) return false;
+    const facts = known.get(module) ?? { type: module.global, settings: settingsOf(attributes) };
+    known.set(module, facts);
+    modules.set(path, facts);
     const inside = (name: string): string => (path === "" ? name : `${path}.${name}`);
     for (const [name, value] of [...parameters, ...buffers]) {
       if (typeof name === "string" && value !== null) entries.set(inside(name), value);
