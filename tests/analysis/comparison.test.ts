@@ -114,6 +114,15 @@ describe("outputs are compared each by itself", () => {
   });
 });
 
+it("an output whose first axis is not the batch belongs to no one sample", () => {
+  const comparison = new OutputComparison([output("logits"), output("boxes")]);
+  const [logits, boxes] = [tensor([4, 3], (i) => i), tensor([2, 6], (i) => i)];
+  comparison.push("", [logits, boxes], [logits, changed(boxes, (value, i) => (i === 11 ? value + 1 : value))]);
+  expect(comparison.worstSample).toEqual({ index: 0, maxAbsolute: 1 });
+  comparison.push("", [logits, boxes], [changed(logits, (value, i) => (i === 10 ? value + 2 : value)), boxes]);
+  expect(comparison.worstSample).toEqual({ index: 7, maxAbsolute: 2 });
+});
+
 describe("what proves nothing is said", () => {
   const rng = new Rng(8);
   const varied = [1, 2].map(() => tensor([1, 3, 4], () => rng.normal()));
