@@ -123,6 +123,8 @@ export function toFloat64(array: NamedArray): Float64Array {
 }
 
 const scratch = new DataView(new ArrayBuffer(8));
+const float32 = new Float32Array(1);
+const float32Bits = new Uint32Array(float32.buffer);
 
 /** IEEE 754 binary16 bits → number. */
 export function halfToNumber(bits: number): number {
@@ -136,6 +138,13 @@ export function halfToNumber(bits: number): number {
 
 /** number → IEEE 754 binary16 bits, rounded to nearest even; beyond 65504 it becomes infinity. */
 export function numberToHalf(value: number): number {
+  float32[0] = value;
+  const bits = float32Bits[0]!;
+  const size = bits & 0x7fff_ffff;
+  // A float32 in float16's normal range: 13 bits of the fraction go, rounded to even; a carry moves into the exponent.
+  if (float32[0] === value && size >= 0x3880_0000 && size < 0x477f_f000) {
+    return ((bits >>> 16) & 0x8000) | ((size + 0xfff + ((size >>> 13) & 1) - 0x3800_0000) >>> 13);
+  }
   if (Number.isNaN(value)) return 0x7e00;
   const sign = value < 0 || Object.is(value, -0) ? 0x8000 : 0;
   const magnitude = Math.abs(value);
