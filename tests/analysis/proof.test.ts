@@ -270,6 +270,8 @@ describe("what is not folded", () => {
     const before = net.finish(["n", 4, 2, 2], "y");
     expect(whyNotUnchanged(before, reshaped([0, 16]))).toBeUndefined();
     expect(whyNotUnchanged(before, reshaped([0, 8]))).toMatch(/reads "target" instead of "sizes"/);
+    // A number that is not the batch cannot be copied: 0 would copy 4 instead of 16.
+    expect(whyNotUnchanged(before, reshaped([0, 0]))).toMatch(/reads "target" instead of "sizes"/);
     expect(whyNotUnchanged(before, reshaped([16, 0]))).toMatch(/reads "target" instead of "sizes"/);
   });
 });
