@@ -32,6 +32,8 @@ export interface VerifyOptions {
   readonly threshold?: number;
   /** The precision in which the candidate's weights are stored (default f32): how far rounding may move the outputs. */
   readonly precision?: "f32" | "f16";
+  /** Judge each channel by its own scale (default true), not each output as a whole. */
+  readonly byChannel?: boolean;
   /** Further inputs, tried as long as an output has not been reached: it was the same on all inputs, or finite on none. */
   readonly further?: readonly InputBatch[];
   /** Inner values to compare one by one, by name in both graphs (default: {@link pairValues}). */
@@ -98,9 +100,9 @@ export async function verifyModels(
   inputs: Iterable<VerifyInput | InputBatch> | AsyncIterable<VerifyInput | InputBatch>,
   options: VerifyOptions,
 ): Promise<Verification> {
-  const { precision = "f32", threshold = thresholds[precision], further = [] } = options;
+  const { precision = "f32", threshold = thresholds[precision], further = [], byChannel = true } = options;
   const compared = comparedOutputs(reference, candidate);
-  const outputs = new OutputComparison(compared);
+  const outputs = new OutputComparison(compared, byChannel);
   /** The first batch of each kind. */
   const firsts = new Map<string, InputBatch>();
   const compare = (batches: Parameters<typeof verifyModels>[2]): Promise<void> =>
@@ -111,19 +113,12 @@ export async function verifyModels(
   await compare(inputs);
   if (further.length > 0 && outputs.unreached) await compare(further);
 
-  let noise: OutputComparison | undefined;
-  if (options.threshold === undefined && outputs.exceeds(threshold)) {
-    noise = new OutputComparison(compared);
-    for (let draw = 0; draw < 2 * noiseDraws; draw++) {
-      await runBoth(
-        reference,
-        withNoise(reference, noiseOf[precision], draw >> 1, draw % 2 === 0 ? 1 : -1),
-        firsts.values(),
-        options,
-        ({ kind }, expected, moved) => noise!.push(kind, expected, moved),
-      );
-    }
-  }
+  const noise =
+    options.threshold === undefined && outputs.exceeds(threshold)
+      ? measureNoise(reference, [...firsts.values()], new OutputComparison(compared, byChannel), options, (measured) =>
+          outputs.exceeds(threshold, measured),
+        )
+      : undefined;
   const byOutput = outputs.judge(threshold, noise);
   const verdicts = new Set(byOutput.map(({ verdict }) => verdict));
   const verdict = verdicts.has("different")
@@ -150,6 +145,27 @@ export async function verifyModels(
     values,
     firstParted: values.find((value) => value.parted)?.name,
   };
+}
+
+/** Runs a graph with its weights moved by roundings against itself, until `wanting` says that it has seen enough. */
+function measureNoise(
+  graph: Graph,
+  inputs: readonly InputBatch[],
+  noise: OutputComparison,
+  options: VerifyOptions,
+  wanting: (noise: OutputComparison) => boolean,
+): OutputComparison {
+  const size = noiseOf[options.precision ?? "f32"];
+  const run = (of: Graph): SessionTensor[][] => runAll(of, inputs, options);
+  const expected = run(graph);
+  for (let draw = 0; draw < noiseDraws && wanting(noise); draw++) {
+    for (const sign of [1, -1] as const) {
+      run(withNoise(graph, size, draw, sign)).forEach(
+        (moved, i) => void noise.push(inputs[i]!.kind, expected[i]!, moved),
+      );
+    }
+  }
+  return noise;
 }
 
 function comparedOutputs(reference: Graph, candidate: Graph): ComparedOutput[] {
@@ -181,16 +197,18 @@ async function runBoth(
   }
   const kept: InputBatch[] = [];
   for await (const input of inputs) kept.push(labelled(input));
-  const run = (graph: Graph): SessionTensor[][] => {
-    const session = open(graph, [], options);
-    try {
-      return kept.map(({ input }) => ordered(session, session.run(input)));
-    } finally {
-      session.dispose();
-    }
-  };
-  const expected = run(reference);
-  run(candidate).forEach((received, i) => void compared(kept[i]!, expected[i]!, received));
+  const expected = runAll(reference, kept, options);
+  runAll(candidate, kept, options).forEach((received, i) => void compared(kept[i]!, expected[i]!, received));
+}
+
+/** The outputs of a graph for each batch. */
+function runAll(graph: Graph, batches: readonly InputBatch[], options: VerifyOptions): SessionTensor[][] {
+  const session = open(graph, [], options);
+  try {
+    return batches.map(({ input }) => ordered(session, session.run(input)));
+  } finally {
+    session.dispose();
+  }
 }
 
 function compareValues(

@@ -37,6 +37,8 @@ export interface CompareOptions {
    * Default: any number.
    */
   readonly evaluatorSteps?: number;
+  /** Judge each channel of an output by its own scale (default true), not each output as a whole. */
+  readonly byChannel?: boolean;
   /** Also compare the values inside (default true): costs a second run of both nets with everything kept. */
   readonly inside?: boolean;
   /** Keep one net in kernel memory at a time (default false); for few pictures, since they are all kept. */
@@ -81,6 +83,7 @@ export async function compareNets(
     ...(threshold !== undefined && { threshold }),
     precision,
     ...(!pictures && { further: furtherInputs(guide.graph, one, seed) }),
+    ...(options.byChannel === false && { byChannel: false }),
     ...(options.oneAtATime && { oneAtATime: true }),
     ...(options.inside === false && { values: [] }),
   });

@@ -106,8 +106,12 @@ export function toFloat64(array: NamedArray): Float64Array {
   switch (array.dtype) {
     case "f64":
       return array.data;
-    case "f16":
-      return Float64Array.from(array.data, halfToNumber);
+    case "f16": {
+      const { data } = array;
+      const result = new Float64Array(data.length);
+      for (let i = 0; i < result.length; i++) result[i] = halfToNumber(data[i]!);
+      return result;
+    }
     case "bf16":
       return Float64Array.from(array.data, bfloat16ToNumber);
     case "i64":
@@ -123,19 +127,31 @@ export function toFloat64(array: NamedArray): Float64Array {
 }
 
 const scratch = new DataView(new ArrayBuffer(8));
+const float32 = new Float32Array(1);
+const float32Bits = new Uint32Array(float32.buffer);
 
 /** IEEE 754 binary16 bits → number. */
 export function halfToNumber(bits: number): number {
   const sign = bits & 0x8000 ? -1 : 1;
   const exponent = (bits >> 10) & 0x1f;
   const fraction = bits & 0x3ff;
+  if (exponent > 0 && exponent < 0x1f) {
+    float32Bits[0] = ((bits & 0x8000) << 16) | ((exponent + 112) << 23) | (fraction << 13);
+    return float32[0]!;
+  }
   if (exponent === 0) return sign * fraction * 2 ** -24;
-  if (exponent === 0x1f) return fraction ? Number.NaN : sign * Number.POSITIVE_INFINITY;
-  return sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
+  return fraction ? Number.NaN : sign * Number.POSITIVE_INFINITY;
 }
 
 /** number → IEEE 754 binary16 bits, rounded to nearest even; beyond 65504 it becomes infinity. */
 export function numberToHalf(value: number): number {
+  float32[0] = value;
+  const bits = float32Bits[0]!;
+  const size = bits & 0x7fff_ffff;
+  // A float32 in float16's normal range: 13 bits of the fraction go, rounded to even; a carry moves into the exponent.
+  if (float32[0] === value && size >= 0x3880_0000 && size < 0x477f_f000) {
+    return ((bits >>> 16) & 0x8000) | ((size + 0xfff + ((size >>> 13) & 1) - 0x3800_0000) >>> 13);
+  }
   if (Number.isNaN(value)) return 0x7e00;
   const sign = value < 0 || Object.is(value, -0) ? 0x8000 : 0;
   const magnitude = Math.abs(value);

@@ -114,6 +114,15 @@ describe("outputs are compared each by itself", () => {
   });
 });
 
+it("an output whose first axis is not the batch belongs to no one sample", () => {
+  const comparison = new OutputComparison([output("logits"), output("boxes")]);
+  const [logits, boxes] = [tensor([4, 3], (i) => i), tensor([2, 6], (i) => i)];
+  comparison.push("", [logits, boxes], [logits, changed(boxes, (value, i) => (i === 11 ? value + 1 : value))]);
+  expect(comparison.worstSample).toEqual({ index: 0, maxAbsolute: 1 });
+  comparison.push("", [logits, boxes], [changed(logits, (value, i) => (i === 10 ? value + 2 : value)), boxes]);
+  expect(comparison.worstSample).toEqual({ index: 7, maxAbsolute: 2 });
+});
+
 describe("what proves nothing is said", () => {
   const rng = new Rng(8);
   const varied = [1, 2].map(() => tensor([1, 3, 4], () => rng.normal()));
@@ -130,6 +139,8 @@ describe("what proves nothing is said", () => {
     expect(describeOutput(judged)).toBe(
       '8 of 24 numbers of "y" (channel 1) that are NaN or infinite on both sides, which proves nothing',
     );
+    // A difference elsewhere is one all the same.
+    expect(compare(broken, (value, i) => (i === 10 ? value + 1 : value))).toMatchObject({ verdict: "different" });
     const infinite = varied.map((batch) => changed(batch, () => Number.POSITIVE_INFINITY));
     expect(compare(infinite, (value) => value).verdict).toBe("not-finite");
     expect(compare(infinite, (value) => -value)).toMatchObject({ verdict: "different", nonFinite: 24 });
@@ -170,7 +181,7 @@ describe("what proves nothing is said", () => {
 
   it("but not one that is made of constants alone", () => {
     const comparison = new OutputComparison([{ ...output("anchors"), fromInputs: false }]);
-    const anchors = tensor([5, 2], (i) => i);
+    const anchors = tensor([1, 5, 2], (i) => i);
     for (let i = 0; i < 2; i++) comparison.push("", [anchors], [anchors]);
     expect(comparison.judge(1e-4)[0]!.verdict).toBe("same");
     expect(comparison.unreached).toBe(false);
@@ -233,6 +244,8 @@ describe("the reference's own rounding", () => {
     expect(honest).toMatchObject({ verdict: "same", agree: true });
     const wrong = await verifyModels(graph, moved(graph, 1e-3), inputs, { values: [] });
     expect(wrong.byOutput[0]).toMatchObject({ verdict: "different", worst: { axis: 1, index: 2 } });
+    const slightly = await verifyModels(graph, moved(graph, 2 ** -14), inputs, { values: [] }); // 16 times the noise
+    expect(slightly.byOutput[0]!.verdict).toBe("different");
     // A threshold that is given is taken at its word.
     const strict = await verifyModels(graph, moved(graph, 2 ** -22), inputs, { values: [], threshold: 1e-4 });
     expect(strict.verdict).toBe("different");
@@ -250,6 +263,15 @@ describe("the reference's own rounding", () => {
     const result = await verifyModels(only, moved(only, 2 ** -22), inputs, { values: [] });
     expect(result).toMatchObject({ verdict: "unproven", agree: false, byOutput: [{ verdict: "ill-conditioned" }] });
     expect(describeOutput(result.byOutput[0]!)).toMatch(/ill-conditioned/);
+  });
+
+  it("is not asked for where an output is judged as a whole", async () => {
+    const graph = cancelling(1e-4);
+    const whole = await verifyModels(graph, moved(graph, 2 ** -14), inputs, { values: [], byChannel: false });
+    expect(whole).toMatchObject({ verdict: "same" });
+    expect(whole.outputs.relative).toBeLessThan(1e-4);
+    const parted = await verifyModels(graph, moved(graph, 1e-2), inputs, { values: [], byChannel: false });
+    expect(parted.verdict).toBe("different");
   });
 
   it("is measured on weights, both ways, not on settings", () => {

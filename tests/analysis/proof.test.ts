@@ -11,7 +11,7 @@ import { convAttributes, int64, node, valueInfo } from "#repvgg/graph/build.js";
 import { evaluate } from "#repvgg/graph/evaluate/evaluate.js";
 import { fold } from "#repvgg/graph/fold.js";
 import type { Graph, GraphNode } from "#repvgg/graph/graph.js";
-import { RandomNet } from "../graph/support.js";
+import { normal, RandomNet } from "../graph/support.js";
 
 /** A RepVGG block of stride 1 with a ReLU, an operator that nobody knows, and another block of stride 2. */
 function detector(size: number | string = "side"): Graph {
@@ -134,6 +134,33 @@ describe("proveFold", () => {
     expect(proveFold(halves, made.plan, wrong).proven).toBe(false);
   });
 
+  it("knows how large the terms were that cancelled", () => {
+    for (const difference of ["Sub", "Neg", "BatchNormalization"]) {
+      const net = new RandomNet(8);
+      const weight = normal(net.rng, [4, 4, 3, 3]);
+      const double = (array: NamedArray, factor = 1): NamedArray => {
+        return { dtype: "f64", shape: array.shape, data: toFloat64(array).map((value) => value * factor) };
+      };
+      net.conv("a", "x", double(weight), { padding: 1 });
+      net.conv("b", "x", double(weight, 1 + 2 ** -40), { padding: 1 });
+      if (difference === "Sub") net.add("Sub", "y", ["a", "b"]);
+      else if (difference === "Neg") net.add("Add", "y", ["a", net.add("Neg", "n", ["b"])]);
+      else {
+        const mean = double(normal(net.rng, [4], 1e3));
+        net.add("Add", "shifted", ["a", net.constant("mean", { ...mean, shape: [4, 1, 1] } as NamedArray)]);
+        const [one, zero] = [1, 0].map((value) => double(f32([4], new Float32Array(4).fill(value))));
+        net.batchNorm("y", "shifted", { weight: one!, bias: zero!, mean, variance: one! });
+      }
+      const graph = { ...net.finish([1, 4, 6, 6], "y"), inputs: [valueInfo("x", [1, 4, 6, 6], "f64")] };
+      const { graph: folded, plan } = fold(graph);
+      const proof = proveFold(graph, plan, folded);
+      expect(proof).toMatchObject({ proven: true, regions: [{ storedAs: "f64" }] });
+      const doubled = double(folded.initializers.get("y.weight")!, 2);
+      const wrong = { ...folded, initializers: new Map(folded.initializers).set("y.weight", doubled) };
+      expect(proveFold(graph, plan, wrong).proven).toBe(false);
+    }
+  });
+
   it("does not take whole numbers for real ones", () => {
     const net = new RandomNet(1);
     net.constant("two", { dtype: "i64", shape: [1], data: BigInt64Array.of(2n) });
@@ -243,6 +270,8 @@ describe("what is not folded", () => {
     const before = net.finish(["n", 4, 2, 2], "y");
     expect(whyNotUnchanged(before, reshaped([0, 16]))).toBeUndefined();
     expect(whyNotUnchanged(before, reshaped([0, 8]))).toMatch(/reads "target" instead of "sizes"/);
+    // A number that is not the batch cannot be copied: 0 would copy 4 instead of 16.
+    expect(whyNotUnchanged(before, reshaped([0, 0]))).toMatch(/reads "target" instead of "sizes"/);
     expect(whyNotUnchanged(before, reshaped([16, 0]))).toMatch(/reads "target" instead of "sizes"/);
   });
 });

@@ -46,9 +46,10 @@ export class OutputComparison {
   #top1Disagreements = 0;
   #worst: { index: number; maxAbsolute: number } | undefined;
 
-  constructor(outputs: readonly ComparedOutput[]) {
+  /** @param byChannel false: each output has one scale */
+  constructor(outputs: readonly ComparedOutput[], byChannel = true) {
     this.#outputs = outputs;
-    this.#meters = outputs.map(() => new OutputMeter());
+    this.#meters = outputs.map(() => new OutputMeter(byChannel));
   }
 
   /** @param kind of the inputs: errors are relative to the largest number that inputs of one kind gave. */
@@ -92,9 +93,9 @@ export class OutputComparison {
     return this.#meters.some((meter, i) => this.#outputs[i]!.fromInputs && (meter.constant || !meter.anyFinite));
   }
 
-  /** Some group of some output is apart by more than the threshold. */
-  exceeds(threshold: number): boolean {
-    return this.judge(threshold).some(({ verdict, nonFinite }) => verdict === "different" && nonFinite === 0);
+  /** Some group of some output is apart by more than the threshold, and than the noise where that is known. */
+  exceeds(threshold: number, noise?: OutputComparison): boolean {
+    return this.judge(threshold, noise).some(({ verdict, nonFinite }) => verdict === "different" && nonFinite === 0);
   }
 
   /** @param noise the reference against itself with its weights moved by a few roundings, on inputs of the same kinds */
@@ -117,9 +118,14 @@ interface Worst extends Group {
 class OutputMeter {
   readonly #all = new DifferenceMeter();
   readonly #kinds = new Map<string, { readonly difference: DifferenceMeter; readonly groups: GroupMeter }>();
+  readonly #byChannel: boolean;
   #first: Float32Array | undefined;
   #rows = 0;
   #varied: Uint8Array = new Uint8Array(1);
+
+  constructor(byChannel: boolean) {
+    this.#byChannel = byChannel;
+  }
 
   push(kind: string, reference: SessionTensor, candidate: SessionTensor, rows: number): void {
     const { shape } = reference;
@@ -214,7 +220,7 @@ class OutputMeter {
       const { maxAbsolute, sameNonFinite } = difference.result;
       if (sameNonFinite > 0 && this.anyFinite) continue;
       const whole = difference.scale || 1;
-      const listed = [...groups.groups()];
+      const listed = this.#byChannel ? [...groups.groups()] : [];
       const scalar = { axis: 0, index: 0, error: maxAbsolute, scale: difference.scale, finite: true };
       for (const { axis, index, error, scale, finite } of listed.length > 0 ? listed : [scalar]) {
         const place = `${axis}:${index}`;

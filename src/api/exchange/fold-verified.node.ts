@@ -55,7 +55,8 @@ export async function foldVerified(
   const weights = halves || proof.regions.some(({ storedAs }) => storedAs === "f16") ? "f16" : "f32";
   const compare = (inside: boolean): Promise<Verification> =>
     verify(net, candidate, {
-      ...{ ...smallInputs(net), weights, oneAtATime: true, evaluatorSteps },
+      // Channel by channel is what the regions were proven; over a deep net, float32 rounding alone parts small channels.
+      ...{ ...smallInputs(net), weights, oneAtATime: true, evaluatorSteps, byChannel: !proof.proven },
       ...{ ...verifyOptions, inside },
     });
   const run = await compare(false).catch((error: unknown) => notRun(error, proof));
