@@ -149,6 +149,22 @@ describe("nearDuplicates", () => {
     }
   });
 
+  it("deals out the bits that vary, so that those that hardly do make no crowd of strangers", () => {
+    // Only every fifth bit varies; a copy differs in the last of them, which puts it far away in the order of the hashes.
+    const varied = (rng: ReturnType<typeof rngFor>): [number, number] => {
+      const words: [number, number] = [0, 0];
+      for (let bit = 0; bit < 64; bit += 5) if (rng.next() < 0.5) words[bit >> 5]! |= 1 << (bit & 31);
+      return words;
+    };
+    const others = Array.from({ length: 500 }, (_, i) => made(1000 + i, 0, varied(rngFor(12, i)), 0));
+    for (let seed = 0; seed < 5; seed++) {
+      const hash = varied(rngFor(13, seed));
+      const copy: [number, number] = [hash[0], hash[1] ^ (1 << (60 - 32))];
+      const pictures = [made(2000 + seed, 0, hash, 0), ...others, made(2000 + seed, 0, copy, 0)];
+      expect(nearDuplicates(pictures).map(({ first, second }) => [first, second])).toEqual([[0, 501]]);
+    }
+  });
+
   it("looks in a crowded bucket at the 100 that follow in the order of the hashes", () => {
     // All share all bands but one bit of rank, so that the order is known; each looks like the one that is 100 after it.
     const crowd = (apart: number): Candidate[] => Array.from({ length: 140 }, (_, i) => made(i % apart, 0, [0, 0], 0));

@@ -129,15 +129,53 @@ describe("pictures", () => {
   });
 
   test("enlarging makes squares of the pixels", () => {
-    const image = { width: 2, height: 2, channels: 3 as const, data: Uint8Array.from({ length: 12 }, (_, i) => i) };
-    expect(enlarge(image, 1)).toBe(image);
-    const { width, height, channels, data } = enlarge(image, 3);
-    expect([width, height, channels]).toEqual([6, 6, 3]);
-    for (let y = 0; y < 6; y++) {
-      for (let x = 0; x < 6; x++) {
-        const from = (Math.floor(y / 3) * 2 + Math.floor(x / 3)) * 3;
-        expect([...data.subarray((y * 6 + x) * 3, (y * 6 + x) * 3 + 3)]).toEqual([from, from + 1, from + 2]);
+    for (const [w, h] of [
+      [2, 3],
+      [4, 1],
+    ] as const) {
+      const image = {
+        width: w,
+        height: h,
+        channels: 3 as const,
+        data: Uint8Array.from({ length: w * h * 3 }, (_, i) => i),
+      };
+      expect(enlarge(image, 1)).toBe(image);
+      const { width, height, channels, data } = enlarge(image, 3);
+      expect([width, height, channels]).toEqual([3 * w, 3 * h, 3]);
+      for (let y = 0; y < height; y++) {
+        for (let x = 0; x < width; x++) {
+          const [from, to] = [(Math.floor(y / 3) * w + Math.floor(x / 3)) * 3, (y * width + x) * 3];
+          expect([...data.subarray(to, to + 3)]).toEqual([from, from + 1, from + 2]);
+        }
       }
+    }
+  });
+
+  test("a crop is the pixels of its rectangle, black beyond the picture, on every side", () => {
+    for (const channels of [1, 3] as const) {
+      const image = wavesAndNoise(4, 3, channels, 9);
+      for (let top = -3; top <= 3; top++) {
+        for (let left = -4; left <= 4; left++) {
+          for (const [height, width] of [
+            [2, 3],
+            [5, 6],
+          ] as const) {
+            const data = Uint8Array.from({ length: height * width * channels }, (_, i) => {
+              const [y, x] = [Math.floor(i / channels / width) + top, (Math.floor(i / channels) % width) + left];
+              const inside = y >= 0 && y < 3 && x >= 0 && x < 4;
+              return inside ? image.data[(y * 4 + x) * channels + (i % channels)]! : 0;
+            });
+            expect(crop(image, { top, left, height, width })).toEqual({ width, height, channels, data });
+          }
+        }
+      }
+      expect(crop(image, { top: 0, left: 0, height: 3, width: 4 })).toBe(image);
+      const { width, height, data } = flipHorizontal(image);
+      expect([width, height]).toEqual([4, 3]);
+      data.forEach((value, i) => {
+        const [y, x] = [Math.floor(i / channels / 4), Math.floor(i / channels) % 4];
+        expect(value).toBe(image.data[(y * 4 + 3 - x) * channels + (i % channels)]);
+      });
     }
   });
 
