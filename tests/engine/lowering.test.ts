@@ -204,10 +204,16 @@ it("only what is read at the place written may be overwritten in place: no opera
     const larger = b.add("Greater", "larger", [whole, row]);
     return [b.add("Sub", "left", [row, whole]), b.add("Where", "chosen", [larger, row, "x"])];
   });
-  const planConvolution = () => {
+  const noConvolution = () => {
     throw new Error("there is no convolution");
   };
-  const { steps } = buildPlan(graph, { inputShapes: { x: shape }, features: [], fuseBatchNorm: true, planConvolution });
+  const noConvolutions = { planConvolution: noConvolution, planTransposedConvolution: noConvolution };
+  const { steps } = buildPlan(graph, {
+    inputShapes: { x: shape },
+    features: [],
+    fuseBatchNorm: true,
+    ...noConvolutions,
+  });
   const overwritten = (op: string) =>
     steps.filter(({ step }) => step.op === op).map(({ step }) => step.mayOverwrite.map(({ words }) => words));
   expect(overwritten("Greater")).toEqual([[96]]);

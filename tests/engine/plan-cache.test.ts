@@ -18,10 +18,11 @@ function countingCache(capacity: number) {
     new ConstantStore(backend),
     (inputShapes) => {
       built.push(inputShapes["x"]![0]!);
-      const planConvolution = () => {
+      const noConvolution = () => {
         throw new Error("there is no convolution");
       };
-      return buildPlan(graph, { inputShapes, features: [], fuseBatchNorm: true, planConvolution });
+      const noConvolutions = { planConvolution: noConvolution, planTransposedConvolution: noConvolution };
+      return buildPlan(graph, { inputShapes, features: [], fuseBatchNorm: true, ...noConvolutions });
     },
     capacity,
   );
