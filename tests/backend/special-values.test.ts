@@ -123,4 +123,98 @@ describe.each(backends)("$name", ({ create }) => {
     }
     for (const pointer of [at, partial, mean, variance]) backend.free(pointer);
   });
+
+  it("ranks a NaN above everything, infinities below it, and zeros of both signs alike", () => {
+    const x = [0, nan, -0, infinity, -infinity, 3, nan, 0];
+    const sizes = { outer: 1, size: 8, inner: 1, k: 8 };
+    const top = (largest: number) =>
+      run("top_k_forward", { x, indices: zeros(8) }, { ...sizes, y: 0, largest }, "indices");
+    expect(top(1)).toEqual([1, 6, 3, 5, 0, 2, 7, 4]);
+    expect(top(0)).toEqual([4, 0, 2, 7, 5, 3, 1, 6]);
+  });
+
+  it("reads nothing outside an image wherever a grid points", () => {
+    const x = [1, 2, 3, 4, 5, 6];
+    const sizes = { batch: 1, in_depth: 1, in_height: 2, in_width: 3, channels: 1, points: 6, axes: 2 };
+    const grid = [nan, nan, infinity, -infinity, 1e30, -1e30, -1e9, 1e9, 3e38, 0, 0, nan];
+    for (const mode of [0, 1, 2]) {
+      for (const padding of [0, 1, 2]) {
+        for (const align_corners of [0, 1]) {
+          const y = run(
+            "grid_sample_forward",
+            { x, grid, y: zeros(6) },
+            { ...sizes, mode, padding, align_corners },
+            "y",
+          );
+          expect(y.every((value) => Math.abs(value) < 9)).toBe(true);
+        }
+      }
+    }
+  });
+
+  it("reads no tap of weight 0, and scatters to no place that is none", () => {
+    const taps = { x: [infinity, 2], y: zeros(2), indices: [0, 1, 900, 1], weights: [0, 1, 0, 2] };
+    expect(run("resample_axis_forward", taps, { outer: 1, from: 2, to: 2, inner: 1, taps: 2, value: 0 }, "y")).toEqual([
+      2, 4,
+    ]);
+    const scatter = {
+      x: [1, 2, 3],
+      y: zeros(3),
+      indices: [3, -4, nan, infinity, -1],
+      updates: [9, 9, 9, 9, 7],
+      status: [0],
+    };
+    const sizes = { rows: 3, inner: 1, count: 5, operation: 0 };
+    expect(run("scatter_forward", scatter, sizes, "y")).toEqual([1, 2, 7]);
+    expect(run("scatter_forward", scatter, sizes, "status")).toEqual([1]);
+  });
+
+  it("selects no box of a score that is no number, and overlaps no box that is none", () => {
+    const boxes = [0, 0, 1, 1, 0, 0, 1, 1, nan, 0, 1, 1, 0, 0, 0, 0];
+    const arrays = { boxes_at: boxes, scores: [nan, 0.9, 0.8, 0.7], chosen: zeros(5) };
+    const sizes = {
+      batch: 1,
+      classes: 1,
+      boxes: 4,
+      limit: 4,
+      centers: 0,
+      iou_threshold: 0.5,
+      score_threshold: -infinity,
+    };
+    expect(run("non_max_suppression_forward", arrays, sizes, "chosen").slice(0, 4)).toEqual([3, 1, 2, 3]);
+  });
+
+  it("keeps a NaN visible in products, norm pools and the places of maxima", () => {
+    const one = {
+      batch0: 1,
+      batch1: 1,
+      rows: 2,
+      depth: 1,
+      columns: 1,
+      alpha: 1,
+      beta: 0,
+      relu: 1,
+      c: 0,
+      c_row: 0,
+      c_column: 0,
+    };
+    const none = { a_step0: 0, a_step1: 0, b_step0: 0, b_step1: 0, c_step0: 0, c_step1: 0, y_step0: 0, y_step1: 0 };
+    const rows = { a_row: 1, a_column: 1, b_row: 1, b_column: 1, y_row: 1 };
+    expect(run("matmul_forward", { a: [nan, -1], b: [1], y: zeros(2) }, { ...one, ...none, ...rows }, "y")).toEqual([
+      nan,
+      0,
+    ]);
+    const window = {
+      ...{ batch: 1, in_height: 2, in_width: 2, channels: 1, out_height: 1, out_width: 1 },
+      ...{ kernel_height: 2, kernel_width: 2, stride_y: 1, stride_x: 1, pad_y: 0, pad_x: 0 },
+      ...{ dilation_y: 1, dilation_x: 1 },
+    };
+    expect(run("max_pool_index_forward", { x: [1, nan, 9, nan], y: [0] }, { ...window, by_columns: 0 }, "y")).toEqual([
+      1,
+    ]);
+    for (const power of [1, 2, 3]) {
+      expect(run("lp_pool_forward", { x: [1, nan, 2, 3], y: [0] }, { ...window, power }, "y")).toEqual([nan]);
+      expect(run("lp_pool_forward", { x: [0, 0, 0, 0], y: [1] }, { ...window, power }, "y")).toEqual([0]);
+    }
+  });
 });
