@@ -100,18 +100,57 @@ const transposed: readonly Form[] = [
   { what: "signals", x: [2, 4, 9], w: [4, 3, 5], attributes: { strides: ints([3]), pads: ints([1, 2]) } },
 ];
 
-const transposedCases = transposed.flatMap(({ what, x: shape, w, attributes = {} }): NodeCase[] => {
-  const groups = attributes["group"]?.type === "int" ? attributes["group"].value : 1;
-  const inputs = [x(...shape), x(...w), x(w[1]! * groups)];
-  // An output_padding from the stride on (below the dilation) is right, but more than ONNX Runtime takes.
-  const withoutOnnxRuntime = what.includes("beyond the stride");
-  const common = { op: "ConvTranspose", attributes, tolerance: 2e-5, withoutOnnxRuntime };
-  return [
-    { ...common, what, inputs },
-    { ...common, what: `${what}, no bias`, inputs: inputs.slice(0, 2) },
-    { ...common, what: `${what}, computed weights and bias`, inputs, computed: [0, 1, 2] },
-  ];
-});
+const volumes: readonly Form[] = [
+  { what: "plain volumes", x: [2, 3, 5, 6, 7], w: [4, 3, 3, 3, 3] },
+  {
+    what: "strided, padded, dilated volumes",
+    x: [1, 8, 6, 7, 9],
+    w: [8, 4, 2, 3, 3],
+    attributes: {
+      group: int(2),
+      strides: ints([2, 1, 2]),
+      dilations: ints([2, 1, 2]),
+      pads: ints([2, 1, 0, 1, 1, 2]),
+    },
+  },
+  {
+    what: "volumes whose border no slice reaches",
+    x: [1, 3, 3, 4, 4],
+    w: [2, 3, 1, 3, 3],
+    attributes: { pads: ints([2, 1, 1, 1, 1, 1]) },
+  },
+];
+const transposedVolumes: readonly Form[] = [
+  { what: "plain volumes", x: [2, 3, 3, 4, 5], w: [3, 4, 3, 3, 3] },
+  {
+    what: "volumes of stride 2 and 3",
+    x: [1, 4, 3, 4, 3],
+    w: [4, 2, 2, 3, 3],
+    attributes: {
+      group: int(2),
+      strides: ints([3, 2, 2]),
+      pads: ints([1, 0, 1, 0, 1, 1]),
+      output_padding: ints([1, 1, 0]),
+    },
+  },
+];
+
+const transposedCases = [...transposed, ...transposedVolumes].flatMap(
+  ({ what, x: shape, w, attributes = {} }): NodeCase[] => {
+    const groups = attributes["group"]?.type === "int" ? attributes["group"].value : 1;
+    const inputs = [x(...shape), x(...w), x(w[1]! * groups)];
+    // An output_padding from the stride on (below the dilation) is right, but more than ONNX Runtime takes.
+    const withoutOnnxRuntime = what.includes("beyond the stride");
+    const common = { op: "ConvTranspose", attributes, tolerance: 2e-5, withoutOnnxRuntime };
+    return [
+      { ...common, what, inputs },
+      { ...common, what: `${what}, no bias`, inputs: inputs.slice(0, 2) },
+      ...(shape.length === 5
+        ? []
+        : [{ ...common, what: `${what}, computed weights and bias`, inputs, computed: [0, 1, 2] }]),
+    ];
+  },
+);
 
 const convolutions: readonly Form[] = [
   { what: "signals", x: [2, 6, 17], w: [8, 6, 3], attributes: { strides: ints([2]), pads: ints([1, 1]) } },
@@ -136,8 +175,15 @@ const convolutionCases = convolutions.flatMap(({ what, x: shape, w, attributes =
   ].map((c) => ({ ...c, inputs: c.what.includes("computed weights,") ? inputs.slice(0, 2) : inputs }));
 });
 
+const volumeCases = volumes.map(
+  ({ what, x: shape, w, attributes = {} }): NodeCase => ({
+    ...{ op: "Conv", what, attributes, tolerance: 2e-5 },
+    inputs: [x(...shape), x(...w), x(w[0]!)],
+  }),
+);
+
 describe.each(engineBackends)("on $name", ({ backend }) => {
-  it.each([...transposedCases, ...convolutionCases])("$op $what", (c) => expectCase(backend, c));
+  it.each([...transposedCases, ...convolutionCases, ...volumeCases])("$op $what", (c) => expectCase(backend, c));
 
   it("takes what is affine behind a transposed convolution into its weights, and sums and ReLU into it", () => {
     const build = (strides: number, kernel: number, kept: boolean) => (b: GraphBuilder) => {
@@ -178,8 +224,19 @@ describe.each(engineBackends)("on $name", ({ backend }) => {
     );
   });
 
-  it("refuses volumes by name", () => {
-    const volume: NodeCase = { op: "Conv", inputs: [x(1, 2, 3, 3, 3), x(2, 2, 2, 2, 2)] };
+  it("sums volumes with what is affine behind them, a shortcut and ReLU", () => {
+    const attributes = { pads: ints([2, 1, 1, 2, 1, 1]), strides: ints([3, 1, 1]) };
+    const strided = (b: GraphBuilder) => {
+      const convolved = (name: string) =>
+        b.add("Conv", name, ["x", b.constant(`${name}.w`, randomArray(name, [4, 3, 1, 3, 3]))], attributes);
+      const sum = b.add("Add", "sum", [b.batchNorm("bn", convolved("a"), randomBatchNorm("bn", 4)), convolved("b")]);
+      return [b.add("Relu", "y", [sum])];
+    };
+    checkGraph(backend, [2, 3, 4, 5, 4], strided, 2e-5);
+  });
+
+  it("refuses volumes with computed weights by name", () => {
+    const volume: NodeCase = { op: "Conv", inputs: [x(1, 2, 3, 3, 3), x(2, 2, 2, 2, 2)], computed: [0, 1] };
     expect(() => runCase(backend, volume)).toThrow(/one or two spatial axes in node "node" \(Conv\)/);
   });
 });

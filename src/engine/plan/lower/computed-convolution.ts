@@ -3,7 +3,8 @@ import { elementCount } from "../../../core/named-arrays.js";
 import type { GraphNode } from "../../../graph/graph.js";
 import { refuse } from "../../../graph/operators/operator.js";
 import type { Lowering } from "./context.js";
-import { convGeometryOf, packingOf, transposedGeometryOf } from "./convolution.js";
+import { convGeometryOf, transposedGeometryOf } from "./conv-geometry.js";
+import { packingOf } from "./convolution.js";
 import { operandsOfStep, rowMajorOperand } from "./operands.js";
 import { placeOf } from "./strided.js";
 

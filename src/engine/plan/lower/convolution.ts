@@ -1,18 +1,17 @@
 import type { KernelCall, Pointer } from "../../../backend/backend.js";
 import type { ConvPlan } from "../../../backend/convolution.js";
-import { type ConvGeometry, checkConvGeometry, convGeometry, convMacs } from "../../../core/conv-geometry.js";
+import { type ConvGeometry, convGeometry, convMacs } from "../../../core/conv-geometry.js";
 import { writeFloat32 } from "../../../core/deferred-array.js";
 import { UserError } from "../../../core/errors.js";
 import { elementCount, type NamedArray, toFloat32 } from "../../../core/named-arrays.js";
 import { floatAttribute, intAttribute } from "../../../graph/attributes.js";
 import type { GraphNode } from "../../../graph/graph.js";
-import { type TransposedWindow, transposedWindow } from "../../../graph/operators/conv.js";
-import { windowOf } from "../../../graph/window.js";
 import { type Affine, identityAffine, perChannel } from "../affine.js";
 import { type Constant, type Packing, plainConstant } from "../constants.js";
 import type { Term } from "../fusion.js";
 import type { Tensor } from "../step.js";
 import type { Lowering } from "./context.js";
+import { convGeometryOf, transposedGeometryOf } from "./conv-geometry.js";
 import { lacking } from "./lacking.js";
 
 /** A Conv, ConvTranspose, Gemm or MatMul node as one convolution with constant weights. */
@@ -155,67 +154,8 @@ function fromMatrixProduct(lowering: Lowering, node: GraphNode): Convolution {
   };
 }
 
-/** Images, or signals as images of height 1. @throws UserError for volumes */
-export function convGeometryOf(node: GraphNode, input: readonly number[], weight: readonly number[]): ConvGeometry {
-  const [batch, inChannels, ...sizes] = input as [number, number, ...number[]];
-  const { kernel, strides, dilations, pads } = windowOf(node, weight.slice(2), sizes);
-  const window = { kernel, strides, dilations, pads: pads! };
-  const geometry: ConvGeometry = {
-    ...{ batch, inChannels, outChannels: weight[0]!, groups: intAttribute(node, "group", 1) },
-    ...spatialGeometry(node, sizes, window),
-  };
-  checkConvGeometry(geometry);
-  return geometry;
-}
-
-/** The convolution whose input is the result: its gradient is the transposed one. */
-export function transposedGeometryOf(
-  lowering: Lowering,
-  node: GraphNode,
-  input: readonly number[],
-  weight: readonly number[],
-): ConvGeometry {
-  const { groups, output, ...window } = transposedWindow(lowering.context(node), weight.slice(2), input.slice(2));
-  const { kernel, strides, dilations, pads } = window;
-  const rank = kernel.length;
-  // The last window has to end with the result, however much output_padding lies behind it.
-  const ends = kernel.map((size, axis) => {
-    const reach = strides[axis]! * (input[axis + 2]! - 1) + (size - 1) * dilations[axis]! + 1;
-    return reach - output[axis]! - pads[axis]!;
-  });
-  const geometry: ConvGeometry = {
-    ...{ batch: input[0]!, inChannels: weight[1]! * groups, outChannels: weight[0]!, groups },
-    ...spatialGeometry(node, output, { ...window, pads: [...pads.slice(0, rank), ...ends] }),
-  };
-  checkConvGeometry(geometry);
-  return geometry;
-}
-
-type Spatial = Omit<ConvGeometry, "batch" | "inChannels" | "outChannels" | "groups">;
-
-function spatialGeometry(
-  node: GraphNode,
-  sizes: readonly number[],
-  window: Pick<TransposedWindow, "kernel" | "strides" | "dilations" | "pads">,
-): Spatial {
-  if (sizes.length > 2) throw lacking(node, "signals or images, of one or two spatial axes", `${sizes.length}`);
-  const two = (values: readonly number[], missing: number) =>
-    (values.length === 1 ? [missing, values[0]] : values) as [number, number];
-  const rank = sizes.length;
-  const [height, width] = two(sizes, 1);
-  const [kernelHeight, kernelWidth] = two(window.kernel, 1);
-  const [strideHeight, strideWidth] = two(window.strides, 1);
-  const [dilationHeight, dilationWidth] = two(window.dilations, 1);
-  const [padTop, padLeft] = two(window.pads.slice(0, rank), 0);
-  const [padBottom, padRight] = two(window.pads.slice(rank), 0);
-  return {
-    ...{ height, width, kernelHeight, kernelWidth, strideHeight, strideWidth, dilationHeight, dilationWidth },
-    ...{ padTop, padLeft, padBottom, padRight },
-  };
-}
-
 /** The weight times the factors of its outputs, made in float64 and rounded once. */
-function writeScaledWeight(convolution: Convolution, { scale }: Affine, target: Float32Array): void {
+export function writeScaledWeight(convolution: Convolution, { scale }: Affine, target: Float32Array): void {
   const { geometry, weight, layout, transposed, factor } = convolution;
   writeFloat32(weight, target);
   if (!scale && factor === 1) return;
@@ -241,7 +181,7 @@ function writeScaledWeight(convolution: Convolution, { scale }: Affine, target: 
 }
 
 /** @throws UserError for weights that the plan's packing would make infinite */
-function checkLargest(node: GraphNode, weights: Float32Array, limit: number | undefined): void {
+export function checkLargest(node: GraphNode, weights: Float32Array, limit: number | undefined): void {
   if (limit === undefined) return;
   const largest = weights.reduce((most, weight) => Math.max(most, Math.abs(weight)), 0);
   if (largest <= limit) return;
@@ -292,7 +232,7 @@ export function packingOf(
   };
 }
 
-function foldedBias(
+export function foldedBias(
   bias: Float64Array | undefined,
   { scale, shift }: Affine,
   channels: number,
@@ -301,7 +241,7 @@ function foldedBias(
   return Float64Array.from({ length: channels }, (_, c) => (bias?.[c] ?? 0) * (scale?.[c] ?? 1) + (shift?.[c] ?? 0));
 }
 
-function constantOperand(lowering: Lowering, node: GraphNode, index: number): NamedArray {
+export function constantOperand(lowering: Lowering, node: GraphNode, index: number): NamedArray {
   const name = node.inputs[index]!;
   const constant = lowering.graph.constants.get(name);
   if (constant) return constant;

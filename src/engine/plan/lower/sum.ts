@@ -5,6 +5,7 @@ import { extents, type Tensor } from "../step.js";
 import type { Lowering } from "./context.js";
 import { lowerConvolution } from "./convolution.js";
 import { lowerElementwise, relu as reluCall } from "./elementwise.js";
+import { lowerVolumeConvolution } from "./volume-convolution.js";
 
 type ValueTerm = Extract<Term, { kind: "value" }>;
 
@@ -25,7 +26,9 @@ export function lowerSum(lowering: Lowering, op: SumOp): void {
   let sum = values.length > 0 ? sumOfValues(lowering, op, values, op.relu && last) : undefined;
   if (sum && !last) sum = lowering.channelsLast(sum);
   convolutions.forEach((term, i) => {
-    sum = lowerConvolution(lowering, term, sum, op.relu && i === convolutions.length - 1);
+    const isVolume = lowering.shapeOf(op.output).length === 5;
+    const lowerTerm = isVolume ? lowerVolumeConvolution : lowerConvolution;
+    sum = lowerTerm(lowering, term, sum, op.relu && i === convolutions.length - 1);
   });
   lowering.define(op.output, sum!);
 }
