@@ -111,6 +111,7 @@ const scatters = ["none", "add", "mul", "max", "min"].flatMap((reduction): NodeC
 const suppressions = [0, 1].flatMap((center) =>
   [
     { batch: 1, classes: 1, boxes: 30, limit: 10, iou: 0.5, score: undefined },
+    { batch: 1, classes: 2, boxes: 20, limit: 1000, iou: 0.9, score: undefined },
     { batch: 2, classes: 3, boxes: 50, limit: 1000, iou: 0.2, score: 0.3 },
     { batch: 1, classes: 2, boxes: 6, limit: 3, iou: 0.9, score: 2 },
   ].map(

@@ -69,7 +69,7 @@ export function lowerMatMul(lowering: Lowering, node: GraphNode): void {
   const rowAxis: Axis = { size: m, steps: [left.strides.at(-2)!, 0, y.at(-2)!] };
   const all = collapsed([...axes, rowAxis]);
   const last = all.at(-1);
-  const joined = last && last.size > m && last.steps[1] === 0 && last.steps[0] === rowAxis.steps[0] && m > 1;
+  const joined = last && m > 1 && last.size > m;
   emitProducts(lowering, node, {
     ...{ rows: joined ? last.size : m, depth, columns },
     axes: joined ? all.slice(0, -1) : collapsed(axes),
