@@ -11,6 +11,9 @@ import { isRounded, sameConstant } from "./same-constant.js";
 export interface Replacement {
   readonly source: string;
   readonly output: string;
+  /** What its first node reads in the second graph, and the values between its nodes there. */
+  readonly reads: string;
+  readonly inside: readonly string[];
 }
 
 export interface UnchangedOptions {
@@ -34,6 +37,7 @@ class Matching {
   readonly #before: Graph;
   readonly #after: Graph;
   readonly #replaced: ReadonlyMap<string, Replacement>;
+  readonly #inside: ReadonlySet<string>;
   readonly #stored: (array: NamedArray) => NamedArray;
   readonly #old: ReadonlyMap<string, GraphNode>;
   readonly #new: ReadonlyMap<string, GraphNode>;
@@ -48,6 +52,7 @@ class Matching {
     this.#before = before;
     this.#after = after;
     this.#replaced = replaced;
+    this.#inside = new Set([...replaced.values()].flatMap(({ inside }) => inside));
     this.#stored = stored;
     this.#old = producersOf(before);
     this.#new = producersOf(after);
@@ -88,9 +93,10 @@ class Matching {
 
   #nodeObstacle(node: GraphNode): string | undefined {
     const [output] = node.outputs;
+    if (this.#inside.has(output)) return undefined;
     const replaced = this.#replaced.get(output);
     if (replaced) {
-      if (!this.#same(node.inputs[0], replaced.source))
+      if (!this.#same(replaced.reads, replaced.source))
         return `${named(node)} reads another value than the nodes it replaces`;
       this.#image.set(output, this.#resolved(replaced.output));
       return undefined;
