@@ -34,6 +34,14 @@ export function probeShapes(
     return [[batch, channels, ...(known as number[])]];
   }
   const { strides, dilations, pads = [] } = windowOf(node, kernel, known);
+  if (node.op === "ConvTranspose") {
+    const sizes = known.map((size, axis) => {
+      const extent = (kernel[axis] - 1) * dilations[axis] + 1;
+      const least = Math.ceil((extent + pads[axis] + pads[axis + kernel.length]) / strides[axis]) + 2;
+      return typeof size === "number" ? Math.min(size, least) : least;
+    });
+    return [[1, channels, ...sizes]];
+  }
   const along = (axis: number, small: boolean): number[] => {
     const [stride, begin, end] = [strides[axis], pads[axis] ?? 0, pads[axis + kernel.length] ?? 0];
     const extent = (kernel[axis] - 1) * dilations[axis] + 1;
