@@ -115,8 +115,9 @@ describe("padding the output of a map, at each side by itself", () => {
     expect(refusal(undefined)).toMatch(/a bias comes before zero padding \(channel 1: 2\)/);
     expect(paddingObstacle(biased, [0, 0, 0, 0], [7, 7, 7])).toBeUndefined();
     for (let side = 0; side < 4; side++) {
-      const negative = [0, 0, 0, 0].map((_, i) => (i === side ? -1 : 1)) as unknown as Pads;
-      expect(paddingObstacle(identityMap(3), negative, undefined)).toMatch(/cropping/);
+      const cropped = [0, 0, 0, 0].with(side, -1);
+      expect(paddingObstacle(biased, cropped, undefined)).toBeUndefined();
+      expect(paddingObstacle(biased, cropped.with((side + 1) % 4, 1), undefined)).toMatch(/bias comes before/);
     }
     expect(accepted(padOutput(biased, [1, 2, 3, 4], [0, 2, -4]))).toMatchObject({ pads: [1, 2, 3, 4] });
   });
@@ -362,7 +363,7 @@ describe("long chains", () => {
 describe("geometry", () => {
   const geometry: MapGeometry = {
     ...{ outChannels: 6, inChannels: 4, firstChannel: 0, sourceChannels: 4, groups: 2 },
-    ...{ kernelSize: [3, 5], stride: [1, 2], pads: [0, 1, 2, 3], dilation: [2, 1] },
+    ...{ kernelSize: [3, 5], stride: [1, 2], pads: [0, 1, 2, 3], dilation: [2, 1], upsampling: [1, 1] },
   };
 
   it("counts weights, extents and common divisors, and describes kernels", () => {

@@ -21,7 +21,8 @@ export function probeShapes(
   constants: Graph["initializers"],
   shape: readonly Dimension[] | undefined,
 ): readonly (readonly number[])[] {
-  const weight = constants.get(node.inputs[1])!;
+  const weight = constants.get(node.inputs[1] ?? "");
+  if (!weight || node.op === "Mul" || node.op === "Add") return [anyPositions(weight?.shape ?? [], shape)];
   const batch = typeof shape?.[0] === "number" ? shape[0] : 1;
   const channels = channelsOf(node, weight.shape, shape);
   const kernel = weight.shape.slice(2);
@@ -33,6 +34,14 @@ export function probeShapes(
     return [[batch, channels, ...(known as number[])]];
   }
   const { strides, dilations, pads = [] } = windowOf(node, kernel, known);
+  if (node.op === "ConvTranspose") {
+    const sizes = known.map((size, axis) => {
+      const extent = (kernel[axis] - 1) * dilations[axis] + 1;
+      const least = Math.ceil((extent + pads[axis] + pads[axis + kernel.length]) / strides[axis]) + 2;
+      return typeof size === "number" ? Math.min(size, least) : least;
+    });
+    return [[1, channels, ...sizes]];
+  }
   const along = (axis: number, small: boolean): number[] => {
     const [stride, begin, end] = [strides[axis], pads[axis] ?? 0, pads[axis + kernel.length] ?? 0];
     const extent = (kernel[axis] - 1) * dilations[axis] + 1;
@@ -54,6 +63,16 @@ export function probeShapes(
   const chosen =
     sizes.reduce((sum, each) => sum + products(each), 0) > manyProducts ? sizesOf(true).slice(0, 1) : sizes;
   return chosen.map((each) => [1, channels, ...each]);
+}
+
+/** A few positions of a value of which each channel is scaled and shifted by itself: constants of [C, …1], or [C] along the last axis. */
+function anyPositions(constant: readonly number[], shape: readonly Dimension[] | undefined): readonly number[] {
+  const [channels = 1] = constant;
+  const sizes = shape ?? [1, channels, ...constant.slice(1).map(() => 2)];
+  const channelAxis = constant.length === 1 ? sizes.length - 1 : 1;
+  return sizes.map((size, axis) =>
+    axis === channelAxis && constant.length > 0 ? channels : Math.min(Number(size) || 2, 4),
+  );
 }
 
 function channelsOf(node: GraphNode, weight: readonly number[], shape: readonly Dimension[] | undefined): number {

@@ -1,7 +1,7 @@
 import type { NamedArray } from "../../core/named-arrays.js";
 import { inferShapes } from "../../graph/analyze/analyze.js";
 import type { FoldPlan } from "../../graph/fold/emit.js";
-import type { Graph } from "../../graph/graph.js";
+import type { Graph, GraphNode } from "../../graph/graph.js";
 import { producersOf } from "../../graph/validate.js";
 import { proveRegion, type RegionProof } from "./prove-region.js";
 import { whyNotUnchanged } from "./unchanged.js";
@@ -34,11 +34,16 @@ export function proveFold(
   const producers = producersOf(folded);
   const shapes = inferShapes(simplified);
   const regions = plan.regions.map((region): RegionProof => {
-    const node = producers.get(region.output);
-    if (!node) throw new RangeError(`no node of the folded graph gives "${region.output}"`);
-    return proveRegion(region, simplified, node, folded.initializers, shapes.get(region.source), halves);
+    const made = madeNodes(region, producers);
+    return proveRegion(region, simplified, made, folded.initializers, shapes.get(region.source), halves);
   });
-  const replaced = new Map(plan.regions.map(({ source, output }) => [output, { source, output }]));
+  const replaced = new Map(
+    plan.regions.map(({ source, output }) => {
+      const made = madeNodes({ source, output }, producers);
+      const inside = made.slice(0, -1).map(({ outputs }) => outputs[0]);
+      return [output, { source, output, reads: made[0].inputs[0], inside }];
+    }),
+  );
   const changed =
     whyNotUnchanged(original, simplified) ??
     whyNotUnchanged(simplified, folded, { replaced, ...(stored && { stored }) });
@@ -48,3 +53,23 @@ export function proveFold(
     proven: changed === undefined && regions.every(({ proven }) => proven),
   };
 }
+
+/** The nodes that a region became, in order: one convolution or matrix, or a few of which each reads the one before it. */
+function madeNodes(
+  { source, output }: { readonly source: string; readonly output: string },
+  producers: ReadonlyMap<string, GraphNode>,
+): GraphNode[] {
+  const made: GraphNode[] = [];
+  for (let value = output; value !== source || made.length === 0; [value] = made[0].inputs) {
+    const node = producers.get(value);
+    if (!node || made.length === mostMade) {
+      if (made.length > 0) return made.slice(-1); // the source has another name now
+      throw new RangeError(`no node of the folded graph gives "${output}"`);
+    }
+    made.unshift(node);
+  }
+  return made;
+}
+
+/** MatMul, Add and Transpose. */
+const mostMade = 3;

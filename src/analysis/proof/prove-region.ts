@@ -11,7 +11,7 @@ import { runLinear } from "./region-run.js";
 /** How the new node's weights are stored: what one rounding of them may change. */
 export type StoredType = "f64" | "f32" | "f16" | "bf16";
 
-/** A region and the node that replaces it, compared in float64. Plain data. */
+/** A region and the nodes that replace it, compared in float64. Plain data. */
 export interface RegionProof {
   /** The value that both give, and the one that they read. */
   readonly output: string;
@@ -61,14 +61,14 @@ const cancelled = 2 ** -20;
  * The bound is one rounding of each stored weight, Σ u·|w·x|, and float64's own noise on the terms that were summed.
  *
  * @param simplified the graph whose nodes the region names
- * @param node what replaces it, with `constants`
+ * @param made what replaces it, in order, with `constants`
  * @param read the source's type and shape, as far as known
  * @param halves weights of two and more axes are float16 numbers, whatever type they are stored in
  */
 export function proveRegion(
   region: Region,
   simplified: Graph,
-  node: GraphNode,
+  made: readonly GraphNode[],
   constants: Graph["initializers"],
   read: Pick<ValueInfo, "dtype" | "shape"> | undefined,
   halves: boolean,
@@ -76,8 +76,11 @@ export function proveRegion(
   const shape = read?.shape;
   const inside = new Set(region.nodes);
   const nodes = simplified.nodes.filter(({ name }) => inside.has(name));
+  const [node] = made;
   const weights = new Map(
-    node.inputs.slice(1).flatMap((name) => (constants.has(name) ? [[name, inMemory(constants.get(name)!)]] : [])),
+    made
+      .flatMap(({ inputs }) => inputs.slice(1))
+      .flatMap((name) => (constants.has(name) ? [[name, inMemory(constants.get(name)!)]] : [])),
   );
   const [weight] = [...weights.values()];
   const storedAs = weight && isStored(weight.dtype) ? (halves ? "f16" : weight.dtype) : "f32";
@@ -99,11 +102,9 @@ export function proveRegion(
       for (const each of shapes) {
         const source = randomSource(each, region.output);
         const expected = runLinear(nodes, simplified.initializers, region.source, source, region.output);
-        const received = runLinear([node], weights, node.inputs[0], source, node.outputs[0]);
+        const received = runLinear(made, weights, node.inputs[0], source, region.output);
         const steps =
-          storedAs === "f16"
-            ? runLinear([node], halfSteps(weights), node.inputs[0], source, node.outputs[0])
-            : received;
+          storedAs === "f16" ? runLinear(made, halfSteps(weights), node.inputs[0], source, region.output) : received;
         meter.push(expected, received, steps.magnitude);
       }
       return { ...facts, shapes, ...meter.result };

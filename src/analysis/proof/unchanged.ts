@@ -1,16 +1,21 @@
 import type { NamedArray } from "../../core/named-arrays.js";
 import { toFloat64 } from "../../core/named-arrays.js";
 import { isNoOp } from "../../graph/eliminate.js";
+import { stackedTerms } from "../../graph/fold/stacked-sums.js";
 import type { AttributeValue, Graph, GraphNode } from "../../graph/graph.js";
 import { readBySubgraphs } from "../../graph/subgraphs.js";
 import { producersOf } from "../../graph/validate.js";
 import { ComputedConstants } from "./computed-constants.js";
+import { scalesAreMoved } from "./moved-scales.js";
 import { isRounded, sameConstant } from "./same-constant.js";
 
 /** A part of a graph that another graph has a node of its own for, proven elsewhere: from the value `source` to the value `output`. */
 export interface Replacement {
   readonly source: string;
   readonly output: string;
+  /** What its first node reads in the second graph, and the values between its nodes there. */
+  readonly reads: string;
+  readonly inside: readonly string[];
 }
 
 export interface UnchangedOptions {
@@ -34,6 +39,7 @@ class Matching {
   readonly #before: Graph;
   readonly #after: Graph;
   readonly #replaced: ReadonlyMap<string, Replacement>;
+  readonly #inside: ReadonlySet<string>;
   readonly #stored: (array: NamedArray) => NamedArray;
   readonly #old: ReadonlyMap<string, GraphNode>;
   readonly #new: ReadonlyMap<string, GraphNode>;
@@ -48,6 +54,7 @@ class Matching {
     this.#before = before;
     this.#after = after;
     this.#replaced = replaced;
+    this.#inside = new Set([...replaced.values()].flatMap(({ inside }) => inside));
     this.#stored = stored;
     this.#old = producersOf(before);
     this.#new = producersOf(after);
@@ -55,7 +62,7 @@ class Matching {
     const made = [...after.initializers.keys()].filter((name) => !before.initializers.has(name) && this.#old.has(name));
     this.#computed = this.#constants.valuesOf(made);
     const settings = before.nodes
-      .filter(({ op, domain }) => domain === "" && (op === "Pad" || op === "Dropout"))
+      .filter(({ op, domain }) => domain === "" && readsSettings.has(op))
       .flatMap(({ inputs }) => inputs.slice(1).filter((name) => name !== "" && !before.initializers.has(name)));
     const values = [...this.#constants.valuesOf(settings)].map(([name, { shape, data }]): [string, NamedArray] => [
       name,
@@ -90,32 +97,54 @@ class Matching {
 
   #nodeObstacle(node: GraphNode): string | undefined {
     const [output] = node.outputs;
+    if (this.#inside.has(output)) return undefined;
     const replaced = this.#replaced.get(output);
     if (replaced) {
-      if (!this.#same(node.inputs[0], replaced.source))
+      if (!this.#same(replaced.reads, replaced.source))
         return `${named(node)} reads another value than the nodes it replaces`;
       this.#image.set(output, this.#resolved(replaced.output));
       return undefined;
     }
     const was = this.#old.get(output);
     const isSum = isSumNode(node);
-    const obstacle = was ? this.#difference(was, node) : `${named(node)} gives a value that was not there`;
-    if (obstacle && isSum && !was) return undefined; // an inner value of a sum: looked through
-    if (obstacle && !(isSum && was && isSumNode(was) && this.#sameTerms(output, output))) return obstacle;
+    const obstacle = was && this.#difference(was, node);
+    if (!was) return undefined; // an inner value of a sum, or a scale that was moved: its reader looks through it, or is another
+    if (obstacle && !(isSum && isSumNode(was) && this.#sameTerms(output, output)) && !this.#isWrittenAnew(node, was)) {
+      return obstacle;
+    }
     node.outputs.forEach((name) => {
       if (name !== "") this.#image.set(name, this.#resolved(name));
     });
     return undefined;
   }
 
+  /** The same value with scales on the other side of a Concat or Flatten, or a sum along a new axis as a sum. */
+  #isWrittenAnew(now: GraphNode, was: GraphNode): boolean {
+    const terms = stackedTerms(was, { ...this.#before, initializers: this.#known }, this.#old);
+    if (terms) {
+      const op = was.op === "ReduceSum" ? "Sum" : "Mean";
+      const same = now.inputs.length === terms.length && now.inputs.every((input, i) => this.#same(input, terms[i]));
+      return now.op === op && now.domain === "" && same;
+    }
+    const after = {
+      producer: (value: string) => this.#new.get(value),
+      numbers: (value: string) => numbersOf(this.#after.initializers.get(value)),
+    };
+    const before = {
+      producer: (value: string) => this.#old.get(this.#resolved(value)),
+      numbers: (value: string) =>
+        numbersOf(this.#before.initializers.get(this.#resolved(value))) ??
+        this.#constants.valuesOf([value]).get(value)?.data,
+    };
+    return scalesAreMoved(now, was, [after, before], (a, b) => this.#same(a, b), sameAttributes);
+  }
+
   #difference(was: GraphNode, now: GraphNode): string | undefined {
     if (was.op !== now.op || was.domain !== now.domain) return `${named(now)} was ${was.op} "${was.name}"`;
     if (now.outputs.some((name, i) => name !== "" && was.outputs[i] !== name))
       return `${named(now)} gives other values`;
-    const attributes = new Set([...Object.keys(was.attributes), ...Object.keys(now.attributes)]);
-    for (const name of attributes) {
-      if (!sameAttribute(was.attributes[name], now.attributes[name])) return `${named(now)} has another "${name}"`;
-    }
+    const other = otherAttribute(was, now);
+    if (other !== undefined) return `${named(now)} has another "${other}"`;
     const count = Math.max(was.inputs.length, now.inputs.length);
     for (let i = 0; i < count; i++) {
       const [a, b] = [was.inputs[i] ?? "", now.inputs[i] ?? ""];
@@ -183,6 +212,9 @@ class Matching {
   }
 }
 
+/** Operators whose constants decide what they are. */
+const readsSettings = new Set(["Dropout", "Pad", "ReduceMean", "ReduceSum", "Unsqueeze"]);
+
 const named = ({ op, name }: GraphNode): string => `${op} "${name}"`;
 
 const isSumNode = ({ op, domain, inputs }: GraphNode): boolean =>
@@ -212,6 +244,16 @@ function termsOf(sum: string, producers: ReadonlyMap<string, GraphNode>, resolve
   }
   return terms;
 }
+
+const numbersOf = (array: NamedArray | undefined): Float64Array | undefined => array && toFloat64(array);
+
+/** An attribute that two nodes have otherwise. */
+function otherAttribute(was: GraphNode, now: GraphNode): string | undefined {
+  const names = new Set([...Object.keys(was.attributes), ...Object.keys(now.attributes)]);
+  return [...names].find((name) => !sameAttribute(was.attributes[name], now.attributes[name]));
+}
+
+const sameAttributes = (now: GraphNode, was: GraphNode): boolean => otherAttribute(was, now) === undefined;
 
 function sameAttribute(a: AttributeValue | undefined, b: AttributeValue | undefined): boolean {
   if (a === b) return true;

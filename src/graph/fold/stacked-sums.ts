@@ -3,27 +3,31 @@ import { node as makeNode } from "../build.js";
 import type { Graph, GraphNode } from "../graph.js";
 import { integers } from "../operators/checks.js";
 import { nodeContext } from "../operators/node-context.js";
-import { Dataflow } from "./dataflow.js";
+import { producersOf } from "../validate.js";
 
 /**
  * The graph with each sum or mean over a new axis, along which values were stacked (Unsqueeze of each, Concat, ReduceSum or ReduceMean, as
  * `torch.stack(…).sum(…)` is written), as the Sum or Mean that it is.
  */
 export function withoutStackedSums(graph: Graph): Graph {
-  const flow = new Dataflow(graph);
+  const producers = producersOf(graph);
   const nodes = graph.nodes.map((node) => {
-    const terms = stackedTerms(node, graph, flow);
+    const terms = stackedTerms(node, graph, producers);
     return terms ? makeNode(node.op === "ReduceSum" ? "Sum" : "Mean", node.name, terms, node.outputs) : node;
   });
   return nodes.some((node, i) => node !== graph.nodes[i]) ? { ...graph, nodes } : graph;
 }
 
 /** What a node sums over an axis that nothing else has; undefined for any other node. */
-function stackedTerms(node: GraphNode, graph: Graph, flow: Dataflow): string[] | undefined {
+export function stackedTerms(
+  node: GraphNode,
+  graph: Graph,
+  producers: ReadonlyMap<string, GraphNode>,
+): string[] | undefined {
   if (node.domain !== "" || (node.op !== "ReduceSum" && node.op !== "ReduceMean")) return undefined;
-  const stack = flow.producers.get(node.inputs[0]);
+  const stack = producers.get(node.inputs[0]);
   if (stack?.op !== "Concat" || stack.domain !== "" || intAttribute(node, "keepdims", 1) === 1) return undefined;
-  const parts = stack.inputs.map((part) => flow.producers.get(part));
+  const parts = stack.inputs.map((part) => producers.get(part));
   if (!parts.every((part) => part?.op === "Unsqueeze" && part.domain === "")) return undefined;
   const axis = intAttribute(stack, "axis", 1);
   // Axes that count from the end would depend on the rank.
