@@ -8,6 +8,7 @@ test.each([
   ["timm/repvgg_a0.rvgg_in1k", "timm/repvgg_a0.rvgg_in1k", undefined, undefined],
   ["a/b:weights/x.pth", "a/b", "weights/x.pth", undefined],
   ["https://huggingface.co/a/b", "a/b", undefined, undefined],
+  ["https://huggingface.co/a/b/", "a/b", undefined, undefined],
   ["https://huggingface.co/a/b/resolve/main/x.safetensors?download=true", "a/b", "x.safetensors", "main"],
   ["http://127.0.0.1:8000/a/b/blob/refs%2Fpr%2F1/d/x.bin", "a/b", "d/x.bin", "refs/pr/1"],
 ])("%s", (text, repo, file, revision) => {
@@ -39,6 +40,15 @@ test.each([
   "https://example.org/page.html",
   "https://example.org/",
   "https://huggingface.co/a/b/resolve/main/..%2F..%2Fx.pth",
+  "https://huggingface.co",
+  "https://huggingface.co/timm",
+  "https://huggingface.co/timm/",
+  "https://huggingface.co/.a/b",
+  "https://huggingface.co/a/%2E%2E",
+  "https://huggingface.co/a/b/tree/main",
+  "https://huggingface.co/a/b//main",
+  "https://huggingface.co/a/b/resolve/main",
+  "https://huggingface.co/a/b/resolve/main/",
 ])("refuses %j", (text) => {
   expect(() => parseAddress(text, hubs)).toThrow(UserError);
 });

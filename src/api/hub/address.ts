@@ -39,9 +39,10 @@ function parseUrl(text: string, hubs: readonly string[]): Address {
   if (!URL.canParse(text)) throw unknown(text);
   const url = new URL(text);
   if (hubs.includes(url.origin)) {
-    const [owner, name, action, revision, ...path] = url.pathname.slice(1).split("/").map(decoded);
+    const [owner = "", name = "", action = "", revision, ...path] = url.pathname.slice(1).split("/").map(decoded);
     const repo = `${owner}/${name}`;
-    if (repoPattern.test(repo) && action === undefined) return { kind: "hub", repo, file: undefined, revision };
+    if (repoPattern.test(repo) && action === "" && revision === undefined)
+      return { kind: "hub", repo, file: undefined, revision };
     if (repoPattern.test(repo) && (action === "resolve" || action === "blob") && path.length > 0) {
       const file = path.join("/");
       checkFile(file);
