@@ -12,11 +12,6 @@ interface Gap {
 export const knownGaps: readonly Gap[] = [
   {
     check: ["native", "wasm"],
-    reason: "open ends of slices (2^63 - 1) are not read as integers",
-    of: ["face-net-any-batch", "face-net-opset9"],
-  },
-  {
-    check: ["native", "wasm"],
     reason: "operator sets beyond 22 are refused",
     of: ["today-net-opset23"],
   },
@@ -77,24 +72,6 @@ export const knownGaps: readonly Gap[] = [
     of: ["behind-bilinear", "segmenter-net", "segmenter-net-any-size", "unet-net-any-size", "unet-net-bilinear"],
   },
   {
-    check: "proof",
-    reason: "the proof makes up images only",
-    of: ["speaker-net"],
-  },
-  {
-    check: "proof",
-    reason: "the proof runs the whole net, in which an operator is unknown",
-    of: [
-      "behind-recurrent",
-      "dbb-any-batch",
-      "functions-net",
-      "functions-net-pytorch",
-      "sum-einsum",
-      "yolov6-neck-any-size",
-      "yolov6-neck-qa-average",
-    ],
-  },
-  {
     check: ["native", "wasm"],
     reason: "the engine has no ConstantOfShape",
     of: ["behind-recurrent"],
@@ -125,23 +102,18 @@ export const knownGaps: readonly Gap[] = [
   },
   {
     check: ["native", "wasm"],
-    reason: "the engine has no DepthToSpace",
-    of: ["behind-shuffle", "span-net"],
-  },
-  {
-    check: ["native", "wasm"],
     reason: "the engine has no Einsum",
     of: ["sum-einsum"],
   },
   {
     check: ["native", "wasm"],
     reason: "the engine has no Erf",
-    of: ["fastvit-block", "fastvit-net", "fastvit-patches", "replknet", "repvit", "repvit-down", "repvit-net"],
+    of: ["fastvit-net"],
   },
   {
     check: ["native", "wasm"],
     reason: "the engine has no Expand",
-    of: ["behind-tile", "dbb-any-batch"],
+    of: ["dbb-any-batch"],
   },
   {
     check: ["native", "wasm"],
@@ -150,47 +122,13 @@ export const knownGaps: readonly Gap[] = [
   },
   {
     check: ["native", "wasm"],
-    reason: "the engine has no InstanceNormalization",
-    of: ["behind-group", "behind-instance"],
-  },
-  {
-    check: ["native", "wasm"],
-    reason: "the engine has no LRN",
-    of: ["inception-net-lrn"],
-  },
-  {
-    check: ["native", "wasm"],
-    reason: "the engine has no Range",
-    of: ["ecbsr"],
-  },
-  {
-    check: ["native", "wasm"],
-    reason: "the engine has no ScatterND",
-    of: ["ecbsr-computed"],
-  },
-  {
-    check: ["native", "wasm"],
     reason: "the engine has no Slice",
-    of: [
-      "crop-narrow-any-size",
-      "face-net-opset10",
-      "focus-net",
-      "shvit-net",
-      "yolov10-head-net",
-      "yolov9-down",
-      "yolov9-gelan",
-      "yolov9-net",
-    ],
+    of: ["shvit-net", "yolov10-head-net"],
   },
   {
     check: ["native", "wasm"],
     reason: "the engine has no Split",
-    of: ["behind-glu", "detector-net-suppression", "yolov9-auxiliary"],
-  },
-  {
-    check: ["native", "wasm"],
-    reason: "the engine has no Sum",
-    of: ["residual-net-sum"],
+    of: ["detector-net-suppression"],
   },
   {
     check: ["native", "wasm"],
@@ -205,22 +143,13 @@ export const knownGaps: readonly Gap[] = [
       "fastvit-attention",
       "linear-norm",
       "ppocr-recognition-net",
-      "repmlp",
-      "repmlp-one-window",
-      "repmlp-unit",
       "rtdetr-encoder-net",
       "rtdetr-encoder-net-any-batch",
-      "shufflenet-net",
-      "shufflenet-net-any-batch",
       "speaker-net",
-      "tensorflow-net",
       "unireplknet",
       "unireplknet-k13",
       "unireplknet-net",
       "unireplknet-small",
-      "unireplknet-stem",
-      "unireplknet-stem-layernorm",
-      "yolov7-tiny-net",
     ],
   },
   {
