@@ -81,7 +81,7 @@ export class ComputedConstants {
       if (!producer) return false;
       if (!this.#pure.has(value)) {
         const contents = this.analysis.contents.get(value);
-        if (contents?.every((size) => typeof size === "number")) {
+        if (contents?.every((size) => Number.isInteger(size))) {
           needed.sizes.set(value, contents as number[]);
           continue;
         }

@@ -13,9 +13,9 @@ import { isRounded, sameConstant } from "./same-constant.js";
 export interface Replacement {
   readonly source: string;
   readonly output: string;
-  /** What its first node reads in the second graph, and the values between its nodes there. */
-  readonly reads: string;
-  readonly inside: readonly string[];
+  /** What its first node reads in the second graph, and the values between its nodes there, where it has several. */
+  readonly reads?: string;
+  readonly inside?: readonly string[];
 }
 
 export interface UnchangedOptions {
@@ -54,7 +54,7 @@ class Matching {
     this.#before = before;
     this.#after = after;
     this.#replaced = replaced;
-    this.#inside = new Set([...replaced.values()].flatMap(({ inside }) => inside));
+    this.#inside = new Set([...replaced.values()].flatMap(({ inside = [] }) => inside));
     this.#stored = stored;
     this.#old = producersOf(before);
     this.#new = producersOf(after);
@@ -100,7 +100,7 @@ class Matching {
     if (this.#inside.has(output)) return undefined;
     const replaced = this.#replaced.get(output);
     if (replaced) {
-      if (!this.#same(replaced.reads, replaced.source))
+      if (!this.#same(replaced.reads ?? node.inputs[0], replaced.source))
         return `${named(node)} reads another value than the nodes it replaces`;
       this.#image.set(output, this.#resolved(replaced.output));
       return undefined;
