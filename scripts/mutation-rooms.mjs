@@ -71,9 +71,6 @@ export const rooms = {
     source: ["src/cli/main.ts", "src/cli/interrupt.ts", "src/cli/format.ts"],
     tests: [["tests/cli/usage.test.ts", "tests/cli/endings.test.ts"]],
   },
-  "kernels/optimizer": {
-    source: ["kernels/optimizer.c", "kernels/loss.c"],
-    tests: [["tests/train/optimizer.test.ts", "tests/tensor/softmax-cross-entropy.test.ts"]],
-  },
+  "kernels/optimizer": { source: ["kernels/optimizer.c"], tests: [["tests/train/optimizer.test.ts"]] },
   kernels: { source: ["kernels"], tests: [["tests/tensor"], ["tests/backend"]] },
 };

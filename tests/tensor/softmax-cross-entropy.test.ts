@@ -19,6 +19,23 @@ for (const [name, targets] of Object.entries({ "one-hot": oneHot, soft })) {
   });
 }
 
+// More classes than any processor has lanes, with a rest.
+const many = Array.from({ length: 3 * 103 }, (_, at) => (at % 103 === (at * 7) % 11 ? 1 / 3 : 0.6 / 103));
+describeOperation({
+  name: "softmaxCrossEntropy of many classes",
+  inputs: { logits: { shape: [3, 103], values: (rng) => 3 * rng.normal() } },
+  operation: (tape, { logits }) => softmaxCrossEntropy(tape, logits!, tape.constant([3, 103], rowsOfOne(many))),
+  reference: ({ logits }) => naive.softmaxCrossEntropy(logits!, Float64Array.from(rowsOfOne(many), Math.fround), 103),
+});
+
+/** Each row divided by its sum. */
+function rowsOfOne(values: readonly number[]): number[] {
+  return values.map((value, at) => {
+    const row = values.slice(at - (at % 103), at - (at % 103) + 103);
+    return value / row.reduce((sum, x) => sum + x, 0);
+  });
+}
+
 describe("softmaxCrossEntropy", () => {
   it("survives logits whose exponentials overflow", () => {
     const tape = new Tape(backendOf(1));
