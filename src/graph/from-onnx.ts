@@ -6,6 +6,7 @@ import { attributeType } from "../formats/onnx/proto.js";
 import { dtypeOf, tensorToArray } from "../formats/onnx/tensor.js";
 import { uniqueName } from "./build.js";
 import type { AttributeValue, Dimension, Graph, GraphNode, ValueInfo } from "./graph.js";
+import { inlineFunctions } from "./inline-functions.js";
 
 /** A graph and what else its file says: enough for `toOnnx` to write the file again. */
 export interface OnnxGraph {
@@ -20,13 +21,13 @@ export interface OnnxEnvelope extends Omit<ModelProto, "graph"> {
 
 /**
  * A graph from an ONNX model. Nodes of any operator and domain are kept, attributes that the graph has no type for as their bytes.
- * Tensors stay on the file's memory. Nodes without a name get one; each carries the operator set that it is written in.
+ * Tensors stay on the file's memory. Functions are inlined. Nodes without a name get one; each carries the operator set that it is written in.
  *
  * @throws FormatError when an input, output or initializer is not a tensor of numbers, or the operator set is not supported.
  */
 export function fromOnnx(model: ModelProto): OnnxGraph {
   const opset = opsetVersion(model);
-  const { graph: proto, ...rest } = model;
+  const { graph: proto, ...rest } = inlineFunctions(model);
   if (!proto) throw new FormatError({ expected: "an ONNX model with a graph", received: "none" });
   const initializers = new Map<string, NamedArray>();
   for (const tensor of proto.initializer) initializers.set(tensor.name ?? "", tensorToArray(tensor));

@@ -23,6 +23,11 @@ export function toOnnx(graph: Graph, envelope: OnnxEnvelope = defaultEnvelope): 
   const { graph: described, ...model } = envelope;
   const written = new Set(graph.nodes.flatMap(({ outputs }) => outputs));
   const known = new Map([...described.input, ...described.output].map((info) => [info.name ?? "", info]));
+  // Since IR version 4, an input that is also an initializer has a default that the caller may override.
+  const overridable = (model.irVersion ?? 0) >= 4;
+  const defaults = described.input.filter(
+    ({ name = "" }) => overridable && graph.initializers.has(name) && !graph.inputs.some((info) => info.name === name),
+  );
   return {
     ...model,
     irVersion: Math.max(model.irVersion ?? 0, 4), // from 4 on, initializers need not be inputs
@@ -31,7 +36,7 @@ export function toOnnx(graph: Graph, envelope: OnnxEnvelope = defaultEnvelope): 
       name: graph.name || "graph", // ONNX requires one
       node: graph.nodes.map(toNode),
       initializer: [...graph.initializers].map(([name, array]) => arrayToTensor(name, array)),
-      input: graph.inputs.map((info) => unchanged(known.get(info.name), info) ?? toValueInfo(info)),
+      input: [...graph.inputs.map((info) => unchanged(known.get(info.name), info) ?? toValueInfo(info)), ...defaults],
       output: graph.outputs.map((info) => unchanged(known.get(info.name), info) ?? toValueInfo(info)),
       valueInfo: described.valueInfo.filter(({ name }) => written.has(name ?? "")),
     },

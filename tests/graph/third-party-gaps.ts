@@ -33,18 +33,8 @@ export const knownGaps: readonly Gap[] = [
     of: ["repmlp", "repmlp-one-window", "repmlp-unit"],
   },
   { check: "count", reason: "Einsum is not seen as a sum", of: ["sum-einsum"] },
-  {
-    check: ["count", "evaluator", "native", "wasm"],
-    reason: "functions of a model are not inlined",
-    of: ["functions-net", "functions-net-pytorch"],
-  },
   { check: "evaluator", reason: "the evaluator has no Einsum", of: ["sum-einsum"] },
   { check: "evaluator", reason: "the evaluator has no GRU", of: ["behind-recurrent"] },
-  {
-    check: "proof",
-    reason: "the proof runs the whole net, in which an operator is unknown",
-    of: ["yolov6-net-any-batch"],
-  },
   { check: ["native", "wasm"], reason: "the engine has no Cast", of: ["trap-through-half"] },
   { check: ["native", "wasm"], reason: "the engine has no ConstantOfShape", of: ["behind-recurrent"] },
   { check: ["native", "wasm"], reason: "the engine has no Einsum", of: ["sum-einsum"] },

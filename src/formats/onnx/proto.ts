@@ -3,7 +3,7 @@ import type { StoredBytes } from "./stored-bytes.js";
 
 /**
  * ONNX's messages (onnx.proto, IR version 3 to 12) as plain records, field by field. Fields that are not listed (training
- * information, functions, sparse tensors, annotations) are kept in `unknown` and written back unchanged.
+ * information, sparse tensors, annotations) are kept in `unknown` and written back unchanged.
  */
 export interface Message {
   /** Fields that we do not interpret, each with its tag, as they stand in the file. */
@@ -20,6 +20,23 @@ export interface ModelProto extends Message {
   readonly graph?: GraphProto;
   readonly opsetImport: readonly OperatorSetIdProto[];
   readonly metadataProps: readonly StringStringEntryProto[];
+  readonly functions?: readonly FunctionProto[];
+}
+
+/** An operator as a graph of others (IR version 8): `input` and `output` name values of `node`. */
+export interface FunctionProto extends Message {
+  readonly name?: string;
+  readonly domain?: string;
+  readonly overload?: string;
+  readonly input: readonly string[];
+  readonly output: readonly string[];
+  /** Names of attributes without a default. */
+  readonly attribute: readonly string[];
+  /** Attributes with their defaults. */
+  readonly attributeProto: readonly AttributeProto[];
+  readonly node: readonly NodeProto[];
+  readonly opsetImport: readonly OperatorSetIdProto[];
+  readonly valueInfo: readonly ValueInfoProto[];
 }
 
 export interface OperatorSetIdProto extends Message {
@@ -51,6 +68,7 @@ export interface NodeProto extends Message {
   readonly attribute: readonly AttributeProto[];
   readonly docString?: string;
   readonly domain?: string;
+  readonly overload?: string;
 }
 
 export interface AttributeProto extends Message {
@@ -216,6 +234,7 @@ const node = schema("NodeProto", {
   attribute: [5, () => attribute, "repeated"],
   docString: [6, "string"],
   domain: [7, "string"],
+  overload: [8, "string"],
 });
 
 const graph: Schema = schema("GraphProto", {
@@ -228,6 +247,20 @@ const graph: Schema = schema("GraphProto", {
   valueInfo: [13, () => valueInfo, "repeated"],
 });
 
+const functionMessage = schema("FunctionProto", {
+  name: [1, "string"],
+  input: [4, "string", "repeated"],
+  output: [5, "string", "repeated"],
+  attribute: [6, "string", "repeated"],
+  node: [7, () => node, "repeated"],
+  docString: [8, "string"],
+  opsetImport: [9, () => opset, "repeated"],
+  domain: [10, "string"],
+  attributeProto: [11, () => attribute, "repeated"],
+  valueInfo: [12, () => valueInfo, "repeated"],
+  overload: [13, "string"],
+});
+
 export const modelSchema = schema("ModelProto", {
   irVersion: [1, "size"],
   producerName: [2, "string"],
@@ -238,5 +271,6 @@ export const modelSchema = schema("ModelProto", {
   graph: [7, () => graph],
   opsetImport: [8, () => opset, "repeated"],
   metadataProps: [14, () => entry, "repeated"],
+  functions: [25, () => functionMessage, "repeated"],
 });
 export const attributeSchema = attribute;
