@@ -1,5 +1,5 @@
 import type { NamedArray } from "../core/named-arrays.js";
-import type { Analysis } from "./analyze/analyze.js";
+import type { Analysis, AnalyzeOptions } from "./analyze/analyze.js";
 import { analyze } from "./analyze/analyze.js";
 import { int64, Names } from "./build.js";
 import { toNamedArray } from "./evaluate/tensor64.js";
@@ -12,8 +12,8 @@ import { readBySubgraphs } from "./subgraphs.js";
  * constant target, so that the chain that exporters leave before a classifier goes. Of a node that stays (one of its outputs
  * is wanted by name, or not known) what is known is read under another name: every name is defined once.
  */
-export function constantFolding(graph: Graph): Graph {
-  const analysis = analyze(graph);
+export function constantFolding(graph: Graph, options: Pick<AnalyzeOptions, "keepQuantized"> = {}): Graph {
+  const analysis = analyze(graph, options);
   const wanted = new Set([...graph.outputs.map(({ name }) => name), ...readBySubgraphs(graph).keys()]);
   const goes = (output: string): boolean => output === "" || (analysis.constants.has(output) && !wanted.has(output));
   const kept = graph.nodes.filter(({ outputs }) => !outputs.every(goes));

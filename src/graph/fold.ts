@@ -55,7 +55,7 @@ export function fold(graph: Graph, options: FoldOptions = {}): { graph: Graph; r
 /** Everything of {@link fold} but the kernels. */
 export function planFold(graph: Graph, options: FoldOptions = {}): FoldPlan {
   validate(graph);
-  const simple = eliminateDead(withoutStackedSums(eliminateNoOps(constantFolding(graph))));
+  const simple = eliminateDead(withoutStackedSums(eliminateNoOps(constantFolding(graph, { keepQuantized: true }))));
   const found = findRegions(simple, options);
   const { selection, propagation, analysis } = found;
   const emitted = emit(found.graph, analysis, selection, propagation, options.precision);

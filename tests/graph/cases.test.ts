@@ -150,3 +150,11 @@ describe("operands that do not fit are refused, with node, operator, expected an
     }
   });
 });
+
+it("integer weights beside their DequantizeLinear stay what they are: a fold would have to quantize them anew", async () => {
+  const { graph } = await loadNet(join(folder, "qdq/qdq-conv-bn.onnx"));
+  const { graph: folded, report } = fold(graph);
+  expect(folded.nodes.map(({ op }) => op)).toEqual(graph.nodes.map(({ op }) => op));
+  expect(report.regions).toEqual([]);
+  expect(report.refusals.map(({ op, reason }) => `${op}: ${reason}`)).toContain("Conv: its weight is not a constant");
+});

@@ -34,6 +34,11 @@ const mostContents = 64;
 export interface AnalyzeOptions {
   /** Compute only constants that may be shapes, axes or pads (default false: all that stay small). For who asks for shapes and types alone. */
   readonly shapesOnly?: boolean;
+  /**
+   * Leave what DequantizeLinear makes of constants uncomputed (default false): a weight beside its DequantizeLinear is stored as integers, and what
+   * goes into it would have to be quantized anew.
+   */
+  readonly keepQuantized?: boolean;
 }
 
 /**
@@ -41,8 +46,8 @@ export interface AnalyzeOptions {
  * of shape values follow, each as far as it can be told.
  * @throws ShapeError that names the node whose operands do not fit
  */
-export function analyze(graph: Graph, { shapesOnly = false }: AnalyzeOptions = {}): Analysis {
-  const walk = new Walk(graph, shapesOnly);
+export function analyze(graph: Graph, options: AnalyzeOptions = {}): Analysis {
+  const walk = new Walk(graph, options);
   for (const node of graph.nodes) walk.visit(node);
   return walk;
 }
@@ -61,10 +66,10 @@ class Walk implements Analysis {
   readonly #initializers: ReadonlyMap<string, NamedArray>;
   readonly #stated: ReadonlyMap<string, ValueInfo>;
   readonly #rounds: boolean;
-  readonly #shapesOnly: boolean;
+  readonly #options: AnalyzeOptions;
 
-  constructor({ inputs, outputs, nodes, initializers, valueInfo }: Graph, shapesOnly: boolean) {
-    this.#shapesOnly = shapesOnly;
+  constructor({ inputs, outputs, nodes, initializers, valueInfo }: Graph, options: AnalyzeOptions) {
+    this.#options = options;
     this.#rounds = hasSteps(nodes);
     this.#initializers = initializers;
     this.#stated = new Map([...(valueInfo ?? []), ...outputs].map((info) => [info.name, info]));
@@ -152,6 +157,7 @@ class Walk implements Analysis {
     if (!node.inputs.every((name, i) => name === "" || inputs[i])) return undefined;
     if (node.op === "Constant" ? !isDenseConstant(node) : !this.#staysSmall(shapes, inputs)) return undefined;
     if (!operatorOf(node)?.operator.evaluate) return undefined;
+    if (this.#options.keepQuantized && node.op === "DequantizeLinear") return undefined;
     return apply(
       node,
       inputs.map(
@@ -171,7 +177,7 @@ class Walk implements Analysis {
     const count = shapes[0] && staticCount(shapes[0]);
     const read = inputs.reduce((total, value) => total + (value ? elementCount(value.shape) : 0), 0);
     if (count === undefined) return false;
-    return this.#shapesOnly ? count <= mostContents : count <= Math.max(smallConstant, 2 * read);
+    return this.#options.shapesOnly ? count <= mostContents : count <= Math.max(smallConstant, 2 * read);
   }
 }
 
