@@ -1,4 +1,4 @@
-import { intAttribute } from "../attributes.js";
+import { flagAttribute, intAttribute } from "../attributes.js";
 import { node as makeNode } from "../build.js";
 import type { Graph, GraphNode } from "../graph.js";
 import { integers } from "../operators/checks.js";
@@ -22,7 +22,7 @@ export function withoutStackedSums(graph: Graph): Graph {
 function stackedTerms(node: GraphNode, graph: Graph, flow: Dataflow): string[] | undefined {
   if (node.domain !== "" || (node.op !== "ReduceSum" && node.op !== "ReduceMean")) return undefined;
   const stack = flow.producers.get(node.inputs[0]);
-  if (stack?.op !== "Concat" || stack.domain !== "" || intAttribute(node, "keepdims", 1) === 1) return undefined;
+  if (stack?.op !== "Concat" || stack.domain !== "" || flagAttribute(node, "keepdims", true)) return undefined;
   const parts = stack.inputs.map((part) => flow.producers.get(part));
   if (!parts.every((part) => part?.op === "Unsqueeze" && part.domain === "")) return undefined;
   const axis = intAttribute(stack, "axis", 1);

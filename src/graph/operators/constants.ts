@@ -1,5 +1,5 @@
 import { UserError } from "../../core/errors.js";
-import { attribute, intAttribute } from "../attributes.js";
+import { attribute, flagAttribute, intAttribute } from "../attributes.js";
 import { type Tensor64, tensor64, toTensor64, zeros } from "../evaluate/tensor64.js";
 import type { Dimension, GraphNode } from "../graph.js";
 import { product } from "./broadcast.js";
@@ -154,7 +154,7 @@ const trilu: Operator = {
   },
   evaluate: ({ node, inputs: [x, k] }) => {
     const [rows, columns] = x!.shape.slice(-2);
-    const [offset, upper] = [k?.data[0] ?? 0, intAttribute(node, "upper", 1) === 1];
+    const [offset, upper] = [k?.data[0] ?? 0, flagAttribute(node, "upper", true)];
     return [
       tensor64(
         x!.shape,

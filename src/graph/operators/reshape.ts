@@ -1,4 +1,4 @@
-import { intAttribute } from "../attributes.js";
+import { flagAttribute, intAttribute } from "../attributes.js";
 import { tensor64 } from "../evaluate/tensor64.js";
 import type { Dimension } from "../graph.js";
 import { axesOf, integers, isGiven } from "./checks.js";
@@ -14,7 +14,7 @@ const renamed: NonNullable<Operator["evaluate"]> = ({ inputs: [x], outputShapes:
 /** Reshape's rule: 0 copies the size at its place (unless allowzero), one −1 takes what is left. */
 function reshaped(context: NodeContext, x: Shape, target: Shape): Shape {
   const { node } = context;
-  const allowZero = context.version >= 14 && intAttribute(node, "allowzero", 0) === 1;
+  const allowZero = context.version >= 14 && flagAttribute(node, "allowzero", false);
   const sizes = target.map((size, axis): Dimension => {
     if (size !== 0 || allowZero) return size;
     return x[axis] ?? refuse(context, `a target whose zeros stand below axis ${x.length}`, describe(target));

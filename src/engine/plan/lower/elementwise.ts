@@ -5,6 +5,7 @@ import { attribute, floatAttribute } from "../../../graph/attributes.js";
 import type { GraphNode } from "../../../graph/graph.js";
 import type { Tensor } from "../step.js";
 import type { Lowering } from "./context.js";
+import { wholeCheck } from "./whole-numbers.js";
 
 /** Kernels of one operand and one result, [n], and what they take besides. */
 type ElementwiseCall = (operands: { readonly x: Pointer; readonly y: Pointer; readonly n: number }) => KernelCall;
@@ -15,6 +16,7 @@ export const relu: ElementwiseCall = (args) => ({ kernel: "relu_forward", args }
 export function lowerElementwise(lowering: Lowering, node: GraphNode, input: Tensor, call: ElementwiseCall): Tensor {
   const value = node.outputs[0]!;
   const output: Tensor = { ...input, buffer: { name: value, words: input.buffer.words } };
+  const check = wholeCheck(lowering, node);
   return lowering.emit({
     name: node.name,
     op: node.op,
@@ -22,7 +24,11 @@ export function lowerElementwise(lowering: Lowering, node: GraphNode, input: Ten
     reads: [input],
     output,
     mayOverwrite: [input],
-    calls: (at) => [call({ x: at.of(input.buffer), y: at.of(output.buffer), n: input.buffer.words })],
+    ...(check && { refusal: check.refusal }),
+    calls: (at) => [
+      call({ x: at.of(input.buffer), y: at.of(output.buffer), n: input.buffer.words }),
+      ...(check?.calls(output, at) ?? []),
+    ],
   });
 }
 
