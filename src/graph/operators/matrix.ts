@@ -1,4 +1,4 @@
-import { flagAttribute, floatAttribute, intAttribute } from "../attributes.js";
+import { flagAttribute, floatAttribute } from "../attributes.js";
 import { type Tensor64, tensor64, zeros } from "../evaluate/tensor64.js";
 import { broadcastShapes } from "../shapes.js";
 import { broadcast, mapped, product } from "./broadcast.js";
@@ -99,8 +99,8 @@ export const gemm: Operator = {
   },
   evaluate: ({ node, inputs: [a, b, c] }) => {
     const own = matMul(
-      intAttribute(node, "transA", 0) ? transposed(a!) : a!,
-      intAttribute(node, "transB", 0) ? transposed(b!) : b!,
+      flagAttribute(node, "transA", false) ? transposed(a!) : a!,
+      flagAttribute(node, "transB", false) ? transposed(b!) : b!,
     );
     const [alpha, beta] = [floatAttribute(node, "alpha", 1), floatAttribute(node, "beta", 1)];
     const scaled = mapped(own, (x) => alpha * x);

@@ -1,7 +1,7 @@
 import { flagAttribute, intAttribute } from "../attributes.js";
 import { tensor64 } from "../evaluate/tensor64.js";
 import type { Dimension } from "../graph.js";
-import { axesOf, integers, isGiven } from "./checks.js";
+import { axesOf, integers, isGiven, listContents } from "./checks.js";
 import { remainingDimension, staticCount } from "./dimensions.js";
 import { describe, type NodeContext, type Operator, refuse, type Shape } from "./operator.js";
 import { all, signature } from "./signature.js";
@@ -52,7 +52,8 @@ const reshape: Operator = {
   versions: [1, 5, 13, 14, 19, 21, 23, 24, 25],
   signature: (version) => (version < 5 ? byAttribute : byInput),
   infer(context) {
-    const target = context.version < 5 ? integers(context, Number.POSITIVE_INFINITY, "shape") : context.contents(1);
+    const target =
+      context.version < 5 ? integers(context, Number.POSITIVE_INFINITY, "shape") : listContents(context, 1);
     const x = context.shape(0);
     if (!target) {
       const rank = context.shape(1)?.[0];

@@ -1,7 +1,7 @@
 import { flagAttribute, intAttribute } from "../attributes.js";
 import { type Tensor64, tensor64, zeros } from "../evaluate/tensor64.js";
 import { product } from "./broadcast.js";
-import { axisAttribute, axisOf, ranked, sameSize, scalar } from "./checks.js";
+import { axisAttribute, axisOf, listContents, ranked, sameSize, scalar } from "./checks.js";
 import { type NodeContext, type Operator, refuse } from "./operator.js";
 import { indices, numbers, signature } from "./signature.js";
 
@@ -10,7 +10,7 @@ const topInput = signature("X:T K:i64 -> Values:T Indices:i64", { T: numbers });
 
 /** How many a TopK keeps: attribute `k` in version 1, an input since; undefined where it is computed. */
 export function topCount(context: NodeContext): number | undefined {
-  const k = context.version < 10 ? intAttribute(context.node, "k", -1) : context.contents(1)?.[0];
+  const k = context.version < 10 ? intAttribute(context.node, "k", -1) : listContents(context, 1)?.[0];
   return typeof k === "number" ? k : undefined;
 }
 
@@ -62,7 +62,7 @@ const cumSum: Operator = {
   infer(context) {
     const x = context.shape(0);
     scalar(context, 1, "axis");
-    const axis = context.contents(1)?.[0];
+    const axis = listContents(context, 1)?.[0];
     if (x && typeof axis === "number") axisOf(context, axis, x.length);
     return [x];
   },

@@ -180,6 +180,7 @@ function sensitive(graph: Graph, inputs: ReadonlyMap<string, NamedArray>, name: 
       if (size > 1e30 || (size > 0 && size < 1e-30)) return true;
     }
   }
+  const noise = halves(graph) ? 5e-3 : 3e-6;
   for (let trial = 1; trial <= 4; trial++) {
     const rng = new Rng(trial);
     const shaken = (array: NamedArray): NamedArray =>
@@ -187,7 +188,7 @@ function sensitive(graph: Graph, inputs: ReadonlyMap<string, NamedArray>, name: 
         ? {
             dtype: "f64",
             shape: array.shape,
-            data: toFloat64(array).map((v) => v + 3e-6 * rng.normal() * (v + (v === 0 ? 0 : 0.01))),
+            data: toFloat64(array).map((v) => v + noise * rng.normal() * (v + (v === 0 ? 0 : 0.01))),
           }
         : array;
     const initializers = new Map([...graph.initializers].map(([key, array]) => [key, shaken(array)] as const));
