@@ -4,7 +4,7 @@
 // goes on behind it. REPVGG_SANITIZE=address runs native kernels that are compiled with AddressSanitizer and UndefinedBehaviorSanitizer.
 // One case again: FUZZ_FIRST=<number> FUZZ_CASES=1 npx vitest run tests/engine/fuzz.test.ts
 import { spawn } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
@@ -23,6 +23,7 @@ const [cases, first, batch, seconds] = [options.cases, options.first, options.ba
 const environment = process.env.REPVGG_SANITIZE ? sanitizedEnvironment() : {};
 const folder = mkdtempSync(join(tmpdir(), "repvgg-fuzz-"));
 const progress = join(folder, "case");
+const results = `${progress}.json`;
 
 const total = { cases: 0, defined: 0, folded: 0, ran: 0 };
 const faults = [];
@@ -39,6 +40,7 @@ process.exitCode = faults.length > 0 ? 1 : 0;
 /** How many cases it has dealt with: all, or those up to the one that killed it. */
 async function runBatch(start, count) {
   writeFileSync(progress, String(start));
+  rmSync(results, { force: true });
   const child = spawn(
     process.execPath,
     [join("node_modules", "vitest", "vitest.mjs"), "run", "tests/engine/fuzz.test.ts"],
@@ -69,9 +71,8 @@ async function runBatch(start, count) {
   await new Promise((resolve) => child.on("close", resolve));
   clearInterval(watch);
 
-  const line = output.match(/^FUZZ (.*)$/m)?.[1];
-  if (line) {
-    const result = JSON.parse(line);
+  if (existsSync(results)) {
+    const result = JSON.parse(readFileSync(results, "utf8"));
     for (const key of Object.keys(total)) total[key] += result[key];
     faults.push(...result.faults);
     return count;

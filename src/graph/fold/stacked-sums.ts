@@ -1,8 +1,9 @@
 import { flagAttribute, intAttribute } from "../attributes.js";
 import { node as makeNode } from "../build.js";
 import type { Graph, GraphNode } from "../graph.js";
-import { integers } from "../operators/checks.js";
 import { nodeContext } from "../operators/node-context.js";
+import { namedAxes } from "../operators/reduce.js";
+import { insertedAxes } from "../operators/reshape.js";
 import { Dataflow } from "./dataflow.js";
 
 /**
@@ -29,7 +30,7 @@ function stackedTerms(node: GraphNode, graph: Graph, flow: Dataflow): string[] |
   // Axes that count from the end would depend on the rank.
   const same = [node, ...parts].every((each) => {
     const own = nodeContext(each!, { constants: graph.initializers });
-    const axes = own && integers(own, 1, "axes");
+    const axes = own && (own.node.op === "Unsqueeze" ? insertedAxes(own) : namedAxes(own));
     return axes?.length === 1 && axes[0] === axis && axis >= 0;
   });
   return same ? parts.map((part) => part!.inputs[0]) : undefined;

@@ -51,11 +51,18 @@ function logSumExp(a: number, b: number): number {
   return larger + Math.log(Math.exp(a - larger) + Math.exp(b - larger));
 }
 
+/** The same attribute means nothing where axes are an input. */
+const axesByInput = ({ node, version }: NodeContext): boolean => version >= reductions[node.op].inputSince;
+
+/** Axes as a node names them; undefined where it names none or they are computed. */
+export function namedAxes(context: NodeContext): readonly number[] | undefined {
+  return axesByInput(context) ? integers(context, 1) : integers(context, Number.POSITIVE_INFINITY, "axes");
+}
+
 /** Axes that a node reduces, ascending; empty where it does nothing; undefined where they are computed. @throws ShapeError for axes that are not there. */
 export function reducedAxes(context: NodeContext, rank: number): readonly number[] | undefined {
-  const { inputSince } = reductions[context.node.op];
-  const byInput = context.version >= inputSince;
-  const given = byInput ? integers(context, 1) : integers(context, Number.POSITIVE_INFINITY, "axes");
+  const byInput = axesByInput(context);
+  const given = namedAxes(context);
   if (!given && byInput && isGiven(context, 1)) return undefined;
   if (!given || given.length === 0) {
     const nothing = byInput && flagAttribute(context.node, "noop_with_empty_axes", false);

@@ -117,6 +117,11 @@ export function unsqueezed(context: NodeContext, x: Shape, axes: readonly number
   return Array.from({ length: rank }, (_, axis) => (ones.has(axis) ? 1 : x[next++]));
 }
 
+/** Axes as an Unsqueeze names them; undefined where they are computed. */
+export function insertedAxes(context: NodeContext): readonly number[] | undefined {
+  return context.version < 13 ? integers(context, Number.POSITIVE_INFINITY, "axes") : integers(context, 1);
+}
+
 const unsqueezeByInput = signature("data:T axes:i64 -> expanded:T", { T: all });
 
 const unsqueeze: Operator = {
@@ -125,7 +130,7 @@ const unsqueeze: Operator = {
   signature: (version) => (version < 13 ? oneInput : unsqueezeByInput),
   infer(context) {
     const x = context.shape(0);
-    const axes = context.version < 13 ? integers(context, Number.POSITIVE_INFINITY, "axes") : integers(context, 1);
+    const axes = insertedAxes(context);
     if (!axes && context.version < 13) refuse(context, "axes", "none");
     return [x && axes && unsqueezed(context, x, axes)];
   },

@@ -40,7 +40,7 @@ const functions: Readonly<Record<string, (lowering: Lowering, node: GraphNode) =
     return (args) => ({ kernel: "clip_forward", args: { ...args, low, high } });
   },
   HardSigmoid: (_, node) => hardSigmoid(floatAttribute(node, "alpha", 0.2), floatAttribute(node, "beta", 0.5), 0),
-  HardSwish: (_, node) => hardSigmoid(floatAttribute(node, "alpha", 1 / 6), floatAttribute(node, "beta", 0.5), 1),
+  HardSwish: () => hardSigmoid(1 / 6, 0.5, 1), // whatever attributes stand there: it has none
   LeakyRelu: (_, node) => {
     const alpha = floatAttribute(node, "alpha", 0.01);
     return (args) => ({ kernel: "leaky_relu_forward", args: { ...args, alpha } });
