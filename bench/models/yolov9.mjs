@@ -92,7 +92,7 @@ class Yolo {
 
   conv(name, x, from, to, kernel, { groups = 1, stride = 1, bias } = {}) {
     const fan = (from / groups) * kernel ** 2;
-    const weight = f32([to, from / groups, kernel, kernel], this.random(name, to * fan, Math.sqrt(2 / fan)));
+    const weight = f32([to, from / groups, kernel, kernel], this.random(name, to * fan, Math.sqrt(1 / fan)));
     const options = { groups, stride, padding: (kernel - 1) / 2 };
     return this.b.conv(name, x, weight, {
       ...options,
