@@ -59,7 +59,7 @@ export async function foldVerified(
   const compare = (inside: boolean): Promise<Verification> =>
     verify(held, candidate, {
       // Channel by channel is what the regions were proven; over a deep net, float32 rounding alone parts small channels.
-      ...{ ...smallInputs(held), weights, oneAtATime: true, evaluatorSteps, byChannel: !proof.proven },
+      ...{ ...fewInputs(held, proof), weights, oneAtATime: true, evaluatorSteps, byChannel: !proof.proven },
       ...{ ...verifyOptions, inside },
     });
   const run = await compare(false).catch((error: unknown) => notRun(error, proof));
@@ -101,11 +101,20 @@ function different(run: Verification, { changed }: FoldProof, firstParted: strin
   });
 }
 
-/** Four images; small ones of a net that takes any size, since every weight works on each of their pixels too. */
-function smallInputs({ model }: Net): Pick<VerifyModelsOptions, "images" | "inputSize"> {
-  if (!model) return { images: 4 };
-  const [height, width] = model.metadata.preprocessing.size;
-  return { images: 4, inputSize: [Math.min(height, 64), Math.min(width, 64)] };
+/** Pixels from which an image is large: 512×512. */
+const largeImage = 2 ** 18;
+
+/** Four images; small ones of a net that takes any size, since every weight works on each of their pixels too; two large ones of a proven fold. */
+function fewInputs({ graph, model }: Net, { proven }: FoldProof): Pick<VerifyModelsOptions, "images" | "inputSize"> {
+  if (model) {
+    const [height, width] = model.metadata.preprocessing.size;
+    return { images: 4, inputSize: [Math.min(height, 64), Math.min(width, 64)] };
+  }
+  const isLarge = graph.inputs.some(({ shape }) => {
+    const sizes = shape?.slice(2).filter((size) => typeof size === "number") ?? [];
+    return elementCount(sizes) >= largeImage;
+  });
+  return { images: proven && isLarge ? 2 : 4 };
 }
 
 /** A net that cannot be run as a whole is proven by its parts, or not at all. */
