@@ -4,7 +4,9 @@ import { f32 } from "#repvgg/core/named-arrays.js";
 import { fittingNodes } from "#repvgg/graph/analyze/analyze.js";
 import { axisKey, consistentSizes } from "#repvgg/graph/analyze/consistent-size.js";
 import { int64, valueInfo } from "#repvgg/graph/build.js";
+import { fromOnnx } from "#repvgg/graph/from-onnx.js";
 import type { Dimension, Graph } from "#repvgg/graph/graph.js";
+import { toOnnx } from "#repvgg/graph/to-onnx.js";
 import { normal, RandomNet } from "./support.js";
 
 /** The shapes that are made up for a net of these inputs. */
@@ -95,6 +97,14 @@ describe("sizes that are made up", () => {
       net.add("Gemm", "y", ["flat", net.constant("w", normal(net.rng, [3, 4]))]);
     });
     expect({ shapes, fits }).toEqual({ shapes: { x: [1, 3, 1, 1] }, fits: true });
+  });
+
+  it("sizes that a file calls '?' are not one size", () => {
+    const net = new RandomNet(1);
+    net.add("Relu", "y", ["x"]);
+    const [input] = fromOnnx(toOnnx(net.finish(["?", 3, "?", "w"], "y"))).graph.inputs;
+    expect(new Set(input!.shape).size).toBe(4);
+    expect(input!.shape!.slice(1)).toEqual([3, expect.stringMatching(/^x:2$/), "w"]);
   });
 
   it("an axis is known by its name, or by its input and place", () => {
