@@ -9,6 +9,26 @@ export const rooms = {
     tests: [["tests/conv-algebra"], ["tests/graph/fold-"]],
   },
   graph: { source: ["src/graph"], tests: [["tests/graph"]] },
+  "graph/operators": {
+    source: ["src/graph/operators", "src/graph/window.ts"],
+    tests: [
+      ["operator-checks", "operator-shapes", "operator-types", "operator-values", "operators"],
+      ["resampling", "passes", "cases"],
+    ].map((names) => names.map((name) => `tests/graph/${name}.test.ts`)),
+  },
+  "graph/passes": {
+    source: [
+      "src/graph/analyze",
+      ...["check-file", "constant-folding", "eliminate", "from-onnx", "inline-functions", "precision", "to-onnx"].map(
+        (name) => `src/graph/${name}.ts`,
+      ),
+      "src/graph/validate.ts",
+    ],
+    tests: [
+      ["passes", "inline-functions", "onnx", "operator-shapes"],
+      ["fold-types", "fold-refusals", "cases"],
+    ].map((names) => names.map((name) => `tests/graph/${name}.test.ts`)),
+  },
   "graph/fold": { source: ["src/graph/fold"], tests: [["tests/graph/fold-"], ["tests/graph"]] },
   "formats/onnx": {
     source: ["src/formats/onnx"],
