@@ -62,12 +62,17 @@ export async function expectSameAsOnnxRuntime(c: OnnxRuntimeCase): Promise<void>
   const { graph, feeds } = graphOf(c);
   const opset = [{ domain: "", version: c.opset ?? 17 }];
   const bytes = writeOnnx(toOnnx(graph, { ...defaultEnvelope, irVersion: 10, opsetImport: opset }));
-  const session = await ort.InferenceSession.create(bytes, { graphOptimizationLevel: "disabled", logSeverityLevel: 4 });
+  const session = await ort.InferenceSession.create(bytes, {
+    graphOptimizationLevel: "disabled",
+    intraOpNumThreads: 1,
+    logSeverityLevel: 4,
+  });
   const fed = [...feeds].map(([name, { dtype, shape, data }]) => [
     name,
     new ort.Tensor(ortType[dtype]!, data as never, [...shape]),
   ]);
   const results = await session.run(Object.fromEntries(fed));
+  await session.release();
   const own = evaluate(graph, feeds);
   for (const { name, shape } of graph.outputs) {
     const theirs = results[name]!;
