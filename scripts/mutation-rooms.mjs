@@ -25,8 +25,8 @@ export const rooms = {
       "src/graph/validate.ts",
     ],
     tests: [
-      ["passes", "inline-functions", "onnx", "operator-shapes"],
-      ["fold-types", "fold-refusals", "cases"],
+      ["analyze", "check-file", "passes", "inline-functions", "operator-shapes"],
+      ["onnx", "fold-types", "fold-refusals", "cases"],
     ].map((names) => names.map((name) => `tests/graph/${name}.test.ts`)),
   },
   "graph/fold": { source: ["src/graph/fold"], tests: [["tests/graph/fold-"], ["tests/graph"]] },
