@@ -51,7 +51,18 @@ export const rooms = {
     ],
     tests: [["tests/formats/files.test.ts", "tests/formats/atomic-write.test.ts"], ["tests/formats"]],
   },
-  "engine/plan": { source: ["src/engine"], tests: [["tests/engine"]] },
+  "engine/plan": {
+    source: ["src/engine"],
+    tests: [
+      ["arena", "lifetimes", "lowering", "fusion", "plan-cache", "session"].map(
+        (name) => `tests/engine/${name}.test.ts`,
+      ),
+      ["convolutions", "operators", "other-operators", "matrices", "pools"].map(
+        (name) => `tests/engine/${name}.test.ts`,
+      ),
+      ["tests/engine"],
+    ],
+  },
   "backend/conv": { source: ["src/backend/conv"], tests: [["tests/backend"], ["tests/engine"]] },
   tensor: { source: ["src/tensor"], tests: [["tests/tensor"], ["tests/nn"]] },
   nn: { source: ["src/nn"], tests: [["tests/nn"]] },
@@ -78,6 +89,12 @@ export const rooms = {
     tests: [["config", "metrics", "optimizer", "run-directory", "schedule", "tensorboard", "trainer"], ["loop"]].map(
       (names) => names.map((name) => `tests/train/${name}.test.ts`),
     ),
+  },
+  "analysis/proof": {
+    source: ["src/analysis/proof", "src/analysis/comparison", "src/analysis/difference.ts"],
+    tests: [
+      ["tests/analysis/proof.test.ts", "tests/analysis/comparison.test.ts", "tests/analysis/moved-scales.test.ts"],
+    ],
   },
   "analysis/verify": { source: ["src/analysis"], tests: [["tests/analysis"]] },
   hub: {

@@ -422,8 +422,8 @@ const refused: readonly Refused[] = [
     {},
     "expected the inner size of [2, 3] × [2, 3] of size 3",
   ],
-  ["MatMul", 17, [[], [2, 3]], {}, "expected operands of at least one axis"],
-  ["MatMul", 17, [[2, 3], []], {}, "expected operands of at least one axis"],
+  ["MatMul", 17, [[], [2, 3]], {}, 'expected operands of at least one axis in MatMul "here", received [] and [2, 3]'],
+  ["MatMul", 17, [[2, 3], []], {}, 'expected operands of at least one axis in MatMul "here", received [2, 3] and []'],
   [
     "MatMul",
     17,

@@ -353,6 +353,7 @@ const accepted: readonly Accepted[] = [
   ["Softmax", 17, [[]], {}, []],
   ["Softmax", 12, [[2, 3]], { axis: int(2) }, [2, 3]],
   ["Softmax", 12, [[3]], {}, [3]],
+  ["Softmax", 17, [[3]], {}, [3]],
 
   // Matrices
   ["MatMul", 17, [[4], [4]], {}, []],
