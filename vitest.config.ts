@@ -6,7 +6,8 @@ const shared = {
   pool: "forks" as const,
   testTimeout: 60_000,
   // A test that does not name its own hub asks a closed port of this machine, never a host of somebody else's.
-  env: { HF_ENDPOINT: "http://127.0.0.1:9" },
+  // Every kernel call of the engine is held against its buffers.
+  env: { HF_ENDPOINT: "http://127.0.0.1:9", REPVGG_CHECK_KERNELS: "1" },
   server: { deps: { external: [/\/dist\//] } },
 };
 

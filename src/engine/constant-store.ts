@@ -1,4 +1,5 @@
 import type { Backend, Pointer } from "../backend/backend.js";
+import { checkCalls, checksKernels } from "../backend/check-calls.js";
 import type { Constant, Packing } from "./plan/constants.js";
 
 /** Constants of a session's plans in kernel memory: each once, for as long as a plan needs it. */
@@ -53,11 +54,19 @@ export class ConstantStore {
     }
   }
 
-  #pack({ count, write }: Constant, { roomWords, calls }: Packing, pointer: Pointer): void {
+  #pack({ key, words, count, write }: Constant, { roomWords, calls }: Packing, pointer: Pointer): void {
     const room = this.#backend.allocate(roomWords);
     try {
       write(this.#backend.f32(room, count));
-      this.#backend.run(calls(room, pointer));
+      const packing = calls(room, pointer);
+      if (checksKernels) {
+        const regions = [
+          { name: "room", from: room, words: roomWords, writable: true },
+          { name: key, from: pointer, words, writable: true },
+        ];
+        checkCalls(packing, regions, this.#backend, `packing of "${key}"`);
+      }
+      this.#backend.run(packing);
     } finally {
       this.#backend.free(room);
     }

@@ -2,11 +2,12 @@ import { UserError } from "../core/errors.js";
 import { constantFolding } from "../graph/constant-folding.js";
 import { eliminateDead, eliminateNoOps } from "../graph/eliminate.js";
 import type { Graph, GraphNode } from "../graph/graph.js";
+import { operatorOf } from "../graph/operators/registry.js";
 import { hasOperator } from "./plan/lower/registry.js";
 
 /** An operator that the engine lacks, and the nodes of it. */
 export interface LackingOperator {
-  /** With its domain where that is not ONNX's own: "com.example.Foo". */
+  /** With its domain where that is not ONNX's own ("com.example.Foo"), with its operator set where that is older than any understood. */
   readonly op: string;
   /** Names of nodes, in the graph's order. */
   readonly nodes: readonly string[];
@@ -36,9 +37,13 @@ export function describeLacking({ op, nodes: [first, ...others] }: LackingOperat
 function lackingAmong(nodes: readonly GraphNode[]): LackingOperator[] {
   const found = new Map<string, string[]>();
   for (const node of nodes) {
-    if (hasOperator(node)) continue;
-    const op = node.domain === "" ? node.op : `${node.domain}.${node.op}`;
+    if (hasOperator(node) && operatorOf(node)) continue;
+    const op = hasOperator(node) ? `${node.op} of operator set ${node.opset}` : fullName(node);
     found.set(op, [...(found.get(op) ?? []), node.name]);
   }
   return [...found].map(([op, names]) => ({ op, nodes: names }));
+}
+
+function fullName({ domain, op }: GraphNode): string {
+  return domain === "" ? op : `${domain}.${op}`;
 }

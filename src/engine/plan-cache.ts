@@ -1,7 +1,9 @@
 import type { Backend, KernelCall, Pointer, Program } from "../backend/backend.js";
+import { checkCalls, checksKernels, type Region } from "../backend/check-calls.js";
 import { UserError } from "../core/errors.js";
 import type { ConstantStore } from "./constant-store.js";
 import type { PlacedStep, Plan } from "./plan/plan.js";
+import type { Addresses, Step } from "./plan/step.js";
 
 type Shapes = Readonly<Record<string, readonly number[]>>;
 
@@ -96,13 +98,33 @@ export class PlanCache {
   }
 
   #calls({ step, offsetOf, workspaceOffset, statusOffset }: PlacedStep, arena: Pointer): readonly KernelCall[] {
-    return step.calls({
+    const at: Addresses = {
       of: (buffer) => arena + offsetOf(buffer),
       constant: (constant) => this.store.pointer(constant),
       workspace: step.workspaceWords > 0 ? arena + workspaceOffset : 0,
       status: statusOffset === undefined ? 0 : arena + statusOffset,
-    });
+    };
+    const calls = step.calls(at);
+    if (checksKernels) checkCalls(calls, regionsOf(step, at), this.backend, `step "${step.name}" (${step.op})`);
+    return calls;
   }
+}
+
+/** All memory that a step has declared. */
+function regionsOf({ reads, write, constants, workspaceWords, refusal }: Step, at: Addresses): Region[] {
+  const region = (name: string, from: Pointer, words: number, writable: boolean): Region => ({
+    name,
+    from,
+    words,
+    writable,
+  });
+  return [
+    region(write.name, at.of(write), write.words, true),
+    ...reads.map((buffer) => region(buffer.name, at.of(buffer), buffer.words, false)),
+    ...constants.map((constant) => region(constant.key, at.constant(constant), constant.words, false)),
+    ...(workspaceWords > 0 ? [region("workspace", at.workspace, workspaceWords, true)] : []),
+    ...(refusal ? [region("status", at.status, 1, true)] : []),
+  ];
 }
 
 /** @throws UserError for the first step that has refused its operands. */

@@ -9,6 +9,7 @@ import { isInteger } from "../graph/evaluate/tensor64.js";
 import type { Graph, ValueInfo } from "../graph/graph.js";
 import { validate } from "../graph/validate.js";
 import { ConstantStore } from "./constant-store.js";
+import { wholeRange } from "./plan/lower/whole-numbers.js";
 import { buildPlan, type Port } from "./plan/plan.js";
 import { graphInputs } from "./plan/prepare.js";
 import type { PlanReport, StepReport } from "./plan/report.js";
@@ -264,12 +265,12 @@ class GraphSession implements Session {
   }
 }
 
-/** Inputs of whole numbers and of truth values are given as float32, which holds the former up to 2^24. */
+/** Inputs of whole numbers and of truth values are given as float32, which holds the former below 2^24. */
 function checkWhole({ name, dtype }: Port, data: Float32Array): void {
-  const [low, high] = dtype === "bool" ? [0, 1] : [-(2 ** 24), 2 ** 24];
+  const { low, high } = wholeRange(dtype);
   const wrong = data.find((value) => !(Number.isInteger(value) && value >= low && value <= high));
   if (wrong === undefined) return;
-  const expected = dtype === "bool" ? "0 or 1" : "whole numbers up to 2^24";
+  const expected = dtype === "bool" ? "0 or 1" : `whole numbers from ${low} to ${high}`;
   throw new UserError({ expected: `${expected} for input "${name}" (${dtype})`, received: String(wrong) });
 }
 

@@ -40,3 +40,13 @@ export const stringAttribute = (node: GraphNode, name: string, otherwise: string
   attribute(node, name, "string") ?? otherwise;
 export const intsAttribute = (node: GraphNode, name: string): readonly number[] | undefined =>
   attribute(node, name, "ints");
+
+/** An int attribute that says yes (1) or no (0). @throws ShapeError for any other number: readers would take it for either. */
+export function flagAttribute(node: GraphNode, name: string, otherwise: boolean): boolean {
+  const value = intAttribute(node, name, Number(otherwise));
+  if (value === 0 || value === 1) return value === 1;
+  throw new ShapeError({
+    expected: `0 or 1 as attribute "${name}" of ${node.op} "${node.name}"`,
+    received: String(value),
+  });
+}

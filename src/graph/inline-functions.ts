@@ -13,7 +13,7 @@ import { Names } from "./build.js";
 /** Calls in calls in calls: deeper than any exporter goes, and an end to functions that call themselves. */
 const deepest = 32;
 /** Nodes of an inlined graph: a few functions that call one another twice each can ask for any number. */
-const mostNodes = 2 ** 20;
+const mostNodes = 2 ** 16;
 
 /**
  * A model with its functions' nodes in the place of their calls, values and nodes renamed where names would meet. A function stays a call

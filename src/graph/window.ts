@@ -1,5 +1,5 @@
 import { ShapeError } from "../core/errors.js";
-import { attribute, intAttribute, intsAttribute, stringAttribute } from "./attributes.js";
+import { attribute, flagAttribute, intsAttribute, stringAttribute } from "./attributes.js";
 import type { GraphNode } from "./graph.js";
 
 /** A convolution's or pool's window over n spatial axes. */
@@ -22,7 +22,7 @@ export function windowOf(node: GraphNode, kernel: readonly number[], sizes?: rea
   const ones = kernel.map(() => 1);
   const strides = intsAttribute(node, "strides") ?? ones;
   const dilations = intsAttribute(node, "dilations") ?? ones;
-  const ceilMode = intAttribute(node, "ceil_mode", 0) === 1;
+  const ceilMode = flagAttribute(node, "ceil_mode", false);
   const partial = { kernel, strides, dilations, ceilMode };
   const listed = attribute(node, "pads", "ints");
   for (const [name, values, count, least] of [

@@ -34,8 +34,8 @@ it.each([
   ["cut.safetensors", "FormatError", /^expected .*, received .* in http:.*cut\.safetensors/],
   ["cut.pth", "FormatError", /^expected .*, received .*cut\.pth/],
   ["cut.onnx", "FormatError", /^expected .*, received .*cut\.onnx/],
-  ["empty.onnx", "FormatError", /^expected .*, received .*empty\.onnx/],
-  ["page.bin", "UserError", /^expected a model file: .*, received .*page\.bin, which begins with "<!doctyp"/],
+  ["empty.onnx", "UserError", /^expected a model file: .*, received .*empty\.onnx, an empty file/],
+  ["page.bin", "UserError", /^expected a model file: .*, received .*page\.bin, an HTML page/],
   ["missing.pth", "UserError", /^expected a file at http.*missing\.pth, received HTTP status 404: check the address/],
 ])("says what is wrong with %s, and lives on", async (name, kind, message) => {
   const error = await opened.page.evaluate(async (url) => {
@@ -70,9 +70,9 @@ it("names a dropped file, and a server that does not answer", async () => {
       await caught(engine.load(new Uint8Array(3), { name: "three bytes" })),
     ];
   });
-  expect(messages[0]).toMatch(/received holiday\.jpg, which begins with "nothing"/);
+  expect(messages[0]).toMatch(/received holiday\.jpg, text that begins with "nothing"/);
   expect(messages[1]).toMatch(/received no answer: check the address and the connection/);
-  expect(messages[2]).toMatch(/received three bytes, other bytes/);
+  expect(messages[2]).toMatch(/received three bytes, zeros at its beginning/);
 });
 
 it("tells how far it is", async () => {

@@ -1,4 +1,4 @@
-import { float, floatAttribute, intAttribute } from "../../graph/attributes.js";
+import { flagAttribute, float, floatAttribute } from "../../graph/attributes.js";
 import { isInteger } from "../../graph/evaluate/tensor64.js";
 import type { GraphNode } from "../../graph/graph.js";
 import { type Affine, affineOf, composeAffine, identityAffine, isIdentity, perChannel } from "./affine.js";
@@ -155,7 +155,7 @@ function isConvolution({ graph }: FusionContext, node: GraphNode): boolean {
       return true;
     case "Gemm": {
       const bias = graph.constants.get(node.inputs[2] ?? "");
-      if (intAttribute(node, "transA", 0) !== 0 || !shape) return false;
+      if (flagAttribute(node, "transA", false) || !shape) return false;
       return bias === undefined || perChannel(bias, shape) !== undefined;
     }
     case "MatMul":

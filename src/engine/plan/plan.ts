@@ -8,7 +8,7 @@ import type { Constant } from "./constants.js";
 import { fuse } from "./fusion.js";
 import { type Scheduled, schedule } from "./lifetimes.js";
 import { Lowering } from "./lower/context.js";
-import { lower } from "./lower/registry.js";
+import { lower, refuseNothing } from "./lower/registry.js";
 import { graphInputs, type PreparedGraph, prepare } from "./prepare.js";
 import type { PlanReport, StepReport } from "./report.js";
 import type { Buffer, Step, Tensor } from "./step.js";
@@ -72,6 +72,7 @@ export function buildPlan(graph: Graph, options: PlanOptions): Plan {
     lowering.createRowMajor(name, inputShapes[name]!),
   ]);
   for (const [name, tensor] of inputs) lowering.define(name, tensor);
+  for (const node of prepared.nodes) refuseNothing(lowering, node);
   for (const op of fuse({ graph: prepared, fuseBatchNorm })) lower(lowering, op);
   const outputs = prepared.outputs.map((name): [string, Tensor] => [name, lowering.result(name)]);
 

@@ -16,6 +16,12 @@ export function tensor64(shape: readonly number[], data: Float64Array, dtype: DT
 /** Values of more elements (2 GiB) are taken for a mistake in the graph. */
 const mostElements = 2 ** 28;
 
+/** @throws ShapeError for a count that is no count, or absurdly large: what is to be made of it would take all memory. */
+export function checkCount(count: number, what: string): void {
+  if (Number.isInteger(count) && count >= 0 && count <= mostElements) return;
+  throw new ShapeError({ expected: `${what} of at most ${mostElements} elements`, received: String(count) });
+}
+
 /** Zeros of a computed shape. @throws ShapeError when it is no shape or has absurdly many elements. */
 export function zeros(shape: readonly number[]): Float64Array {
   const count = shape.reduce((n, size) => n * size, 1);

@@ -60,6 +60,9 @@ export function selectRegions(
       const written = formOf(candidate);
       let reason =
         flow.leak(inside, output)?.reason ?? (inside.size > 1 ? costObstacle(candidate, written) : undefined);
+      if (!reason && written && inside.size > 1 && inside.size <= written.nodes) {
+        reason = `what would take its place from "${candidate.source}" are as many nodes`;
+      }
       if (!reason && written && inside.size > written.nodes) {
         const nodes = [...inside].sort((a, b) => position.get(a)! - position.get(b)!);
         const region: Region = { candidate, form: written.form, output, nodes };

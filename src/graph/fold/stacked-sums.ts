@@ -1,8 +1,9 @@
-import { intAttribute } from "../attributes.js";
+import { flagAttribute, intAttribute } from "../attributes.js";
 import { node as makeNode } from "../build.js";
 import type { Graph, GraphNode } from "../graph.js";
-import { integers } from "../operators/checks.js";
 import { nodeContext } from "../operators/node-context.js";
+import { namedAxes } from "../operators/reduce.js";
+import { insertedAxes } from "../operators/reshape.js";
 import { producersOf } from "../validate.js";
 
 /**
@@ -26,14 +27,14 @@ export function stackedTerms(
 ): string[] | undefined {
   if (node.domain !== "" || (node.op !== "ReduceSum" && node.op !== "ReduceMean")) return undefined;
   const stack = producers.get(node.inputs[0]);
-  if (stack?.op !== "Concat" || stack.domain !== "" || intAttribute(node, "keepdims", 1) === 1) return undefined;
+  if (stack?.op !== "Concat" || stack.domain !== "" || flagAttribute(node, "keepdims", true)) return undefined;
   const parts = stack.inputs.map((part) => producers.get(part));
   if (!parts.every((part) => part?.op === "Unsqueeze" && part.domain === "")) return undefined;
   const axis = intAttribute(stack, "axis", 1);
   // Axes that count from the end would depend on the rank.
   const same = [node, ...parts].every((each) => {
     const own = nodeContext(each!, { constants: graph.initializers });
-    const axes = own && integers(own, 1, "axes");
+    const axes = own && (own.node.op === "Unsqueeze" ? insertedAxes(own) : namedAxes(own));
     return axes?.length === 1 && axes[0] === axis && axis >= 0;
   });
   return same ? parts.map((part) => part!.inputs[0]) : undefined;

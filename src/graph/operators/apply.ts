@@ -1,5 +1,6 @@
 import { UserError } from "../../core/errors.js";
-import { type Tensor64, wrapped } from "../evaluate/tensor64.js";
+import { elementCount } from "../../core/named-arrays.js";
+import { checkCount, type Tensor64, wrapped } from "../evaluate/tensor64.js";
 import type { GraphNode } from "../graph.js";
 import { guarded, inferNode } from "./infer.js";
 import { describe, type NodeContext } from "./operator.js";
@@ -28,6 +29,8 @@ export function apply(node: GraphNode, inputs: readonly (Tensor64 | undefined)[]
   const outputShapes = shapes.map((shape) =>
     shape?.every((size) => typeof size === "number") ? (shape as readonly number[]) : undefined,
   );
+  for (const shape of outputShapes)
+    if (shape) guarded(node, () => checkCount(elementCount(shape), `a result [${shape}]`));
   const results = guarded(node, () => operator.evaluate!({ ...context, inputs, outputShapes }));
   results.forEach((result, i) => {
     const expected = outputShapes[i];

@@ -1,4 +1,4 @@
-import { floatAttribute, intAttribute } from "../attributes.js";
+import { flagAttribute, floatAttribute } from "../attributes.js";
 import { type Tensor64, tensor64 } from "../evaluate/tensor64.js";
 import { product } from "./broadcast.js";
 import { channelStatistics } from "./channel-statistics.js";
@@ -17,12 +17,12 @@ export function batchNormMode({ node, version }: Pick<NodeContext, "node" | "ver
   const more = node.outputs.slice(1).some((output) => output !== "");
   const training =
     version >= 14
-      ? intAttribute(node, "training_mode", 0) === 1
+      ? flagAttribute(node, "training_mode", false)
       : version < 7
-        ? intAttribute(node, "is_test", 0) === 0
+        ? !flagAttribute(node, "is_test", false)
         : more;
   if (training) return "training";
-  return version < 9 && intAttribute(node, "spatial", 1) === 0 ? "by-position" : "inference";
+  return version < 9 && !flagAttribute(node, "spatial", true) ? "by-position" : "inference";
 }
 
 const names = ["scale", "B", "input_mean", "input_var"];

@@ -1,5 +1,5 @@
 import type { DType } from "../../core/named-arrays.js";
-import { intAttribute } from "../attributes.js";
+import { flagAttribute, intAttribute } from "../attributes.js";
 import { isInteger } from "../evaluate/tensor64.js";
 import type { Dimension, GraphNode } from "../graph.js";
 import { broadcast, mapped } from "./broadcast.js";
@@ -14,7 +14,7 @@ import { all, floats, numbers, signature } from "./signature.js";
 function checkOldBroadcast(context: NodeContext): void {
   if (context.version >= 7) return;
   const [a, b] = [context.shape(0), context.shape(1)];
-  const asked = intAttribute(context.node, "broadcast", 0) === 1;
+  const asked = flagAttribute(context.node, "broadcast", false);
   if (!a || !b) refuse(context, "operands of known shapes (operator set below 7)", "unknown ones");
   const axis = intAttribute(context.node, "axis", a.length - b.length);
   const same = `${a}` === `${b}`;
@@ -80,11 +80,11 @@ const arithmeticOperators: readonly Operator[] = [
     [10, 13],
     arithmetic,
     T,
-    (node) => (intAttribute(node, "fmod", 0) === 1 ? (x, y) => x % y : (x, y) => x - y * Math.floor(x / y)),
+    (node) => (flagAttribute(node, "fmod", false) ? (x, y) => x % y : (x, y) => x - y * Math.floor(x / y)),
     {
       infer: (context) => {
         const dtype = context.dtype(0);
-        if (dtype && !isInteger(dtype) && intAttribute(context.node, "fmod", 0) !== 1)
+        if (dtype && !isInteger(dtype) && !flagAttribute(context.node, "fmod", false))
           refuse(context, "fmod = 1 for floating-point numbers", "fmod = 0");
         return [broadcasted(context, [0, 1])];
       },

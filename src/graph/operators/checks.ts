@@ -68,10 +68,17 @@ export const isPresent = ({ node }: NodeContext, input: number): boolean => Bool
 /** Integers of an input, or of the attribute that older operator sets have in its place; undefined where they are not known, or neither is there. */
 export function integers(context: NodeContext, input: number, attribute?: string): readonly number[] | undefined {
   if (isPresent(context, input)) {
-    const values = context.contents(input);
+    const values = listContents(context, input);
     return values?.every((value) => typeof value === "number") ? (values as readonly number[]) : undefined;
   }
   return attribute === undefined ? undefined : intsAttribute(context.node, attribute);
+}
+
+/** Elements of an input that is a list or a single number (shapes, axes, k). @throws ShapeError where it has more axes. */
+export function listContents(context: NodeContext, input: number): readonly Dimension[] | undefined {
+  const shape = context.shape(input);
+  if (shape && shape.length > 1) refuse(context, `a list of numbers as input ${input}`, describe(shape));
+  return context.contents(input);
 }
 
 /** Whether integers are given at all, by input or attribute. */

@@ -1,10 +1,10 @@
 import { UserError } from "../../core/errors.js";
-import { attribute, intAttribute } from "../attributes.js";
+import { attribute, flagAttribute, intAttribute } from "../attributes.js";
 import { type Tensor64, tensor64, toTensor64, zeros } from "../evaluate/tensor64.js";
 import type { Dimension, GraphNode } from "../graph.js";
 import { product } from "./broadcast.js";
 import { dtypeOfCode } from "./cast.js";
-import { ranked, scalar } from "./checks.js";
+import { listContents, ranked, scalar } from "./checks.js";
 import { describe, type NodeContext, type Operator, refuse } from "./operator.js";
 import { all, floats, signature, wholes } from "./signature.js";
 
@@ -44,7 +44,7 @@ const constantOfShape: Operator = {
   versions: [9, 20, 21, 23, 24, 25],
   signature: () => ofShapeSignature,
   infer(context) {
-    const shape = context.contents(0);
+    const shape = listContents(context, 0);
     if (shape?.some((size) => typeof size === "number" && !(size >= 0)))
       refuse(context, "sizes from 0", describe(shape));
     return [shape];
@@ -70,7 +70,7 @@ const range: Operator = {
   signature: () => rangeSignature,
   infer(context) {
     for (const [i, name] of ["start", "limit", "delta"].entries()) scalar(context, i, name);
-    const [start, limit, delta] = [0, 1, 2].map((i) => context.contents(i)?.[0]);
+    const [start, limit, delta] = [0, 1, 2].map((i) => listContents(context, i)?.[0]);
     if (delta === 0) refuse(context, "a delta other than 0", "0");
     if (typeof start !== "number" || typeof limit !== "number" || typeof delta !== "number")
       return [[`${context.node.outputs[0]}:0`]];
@@ -154,7 +154,7 @@ const trilu: Operator = {
   },
   evaluate: ({ node, inputs: [x, k] }) => {
     const [rows, columns] = x!.shape.slice(-2);
-    const [offset, upper] = [k?.data[0] ?? 0, intAttribute(node, "upper", 1) === 1];
+    const [offset, upper] = [k?.data[0] ?? 0, flagAttribute(node, "upper", true)];
     return [
       tensor64(
         x!.shape,

@@ -1,4 +1,4 @@
-import { intAttribute } from "../attributes.js";
+import { flagAttribute } from "../attributes.js";
 import { tensor64, zeros } from "../evaluate/tensor64.js";
 import { isPresent } from "./checks.js";
 import { type NodeContext, type Operator, refuse } from "./operator.js";
@@ -9,7 +9,7 @@ const withMode = signature("data:T ratio?:T1 training_mode?:bool -> output:T mas
 
 /** Whether a Dropout passes its input unchanged: by an attribute below version 7, always up to 11, by an input since; undefined where that is computed. */
 export function dropoutPasses(context: NodeContext): boolean | undefined {
-  if (context.version < 7) return intAttribute(context.node, "is_test", 0) === 1;
+  if (context.version < 7) return flagAttribute(context.node, "is_test", false);
   if (context.version < 12 || !isPresent(context, 2)) return true;
   const mode = context.contents(2)?.[0];
   // Nothing is dropped, and nothing scaled, at a ratio of 0.

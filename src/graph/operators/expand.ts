@@ -1,12 +1,12 @@
 import { expanded, gatherElements } from "./broadcast.js";
-import { broadcastedShape, integers, ranked } from "./checks.js";
+import { broadcastedShape, integers, listContents, ranked } from "./checks.js";
 import { describe, type NodeContext, type Operator, refuse, type Shape } from "./operator.js";
 import { all, signature } from "./signature.js";
 
 const expandSignature = signature("input:T shape:i64 -> output:T", { T: all });
 
 function target(context: NodeContext): Shape | undefined {
-  const sizes = context.contents(1);
+  const sizes = listContents(context, 1);
   if (sizes?.some((size) => typeof size === "number" && !(size >= 0)))
     refuse(context, "a shape of sizes from 0", describe(sizes));
   return sizes;

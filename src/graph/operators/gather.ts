@@ -2,7 +2,7 @@ import { intAttribute } from "../attributes.js";
 import { stridesOf, type Tensor64, tensor64 } from "../evaluate/tensor64.js";
 import type { Dimension } from "../graph.js";
 import { gatherElements, product } from "./broadcast.js";
-import { axisAttribute, choice, ranked } from "./checks.js";
+import { axisAttribute, choice, listContents, ranked } from "./checks.js";
 import { describe, type NodeContext, type Operator, refuse } from "./operator.js";
 import { all, indices, signature } from "./signature.js";
 
@@ -229,7 +229,7 @@ const oneHot: Operator = {
   signature: () => oneHotSignature,
   infer(context) {
     const x = context.shape(0);
-    const depth = context.contents(1)?.[0];
+    const depth = listContents(context, 1)?.[0];
     ranked(context, 2, [1], "a vector of two numbers as values");
     if (!x || typeof depth !== "number") return [undefined];
     if (!(depth >= 1)) refuse(context, "a depth of at least 1", String(depth));

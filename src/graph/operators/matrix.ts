@@ -1,4 +1,4 @@
-import { floatAttribute, intAttribute } from "../attributes.js";
+import { flagAttribute, floatAttribute } from "../attributes.js";
 import { type Tensor64, tensor64, zeros } from "../evaluate/tensor64.js";
 import { broadcastShapes } from "../shapes.js";
 import { broadcast, mapped, product } from "./broadcast.js";
@@ -76,7 +76,7 @@ const withoutAddend = gemmSignature("A:T B:T C?:T -> Y:T");
 /** [rows, inner] and [inner, columns] of a Gemm, as far as they are known. */
 function factors(context: NodeContext): { readonly a: Shape | undefined; readonly b: Shape | undefined } {
   const turned = (shape: Shape | undefined, attribute: string): Shape | undefined =>
-    shape && intAttribute(context.node, attribute, 0) !== 0 ? shape.toReversed() : shape;
+    shape && flagAttribute(context.node, attribute, false) ? shape.toReversed() : shape;
   return {
     a: turned(ranked(context, 0, [2], "a matrix as A"), "transA"),
     b: turned(ranked(context, 1, [2], "a matrix as B"), "transB"),
@@ -99,8 +99,8 @@ export const gemm: Operator = {
   },
   evaluate: ({ node, inputs: [a, b, c] }) => {
     const own = matMul(
-      intAttribute(node, "transA", 0) ? transposed(a!) : a!,
-      intAttribute(node, "transB", 0) ? transposed(b!) : b!,
+      flagAttribute(node, "transA", false) ? transposed(a!) : a!,
+      flagAttribute(node, "transB", false) ? transposed(b!) : b!,
     );
     const [alpha, beta] = [floatAttribute(node, "alpha", 1), floatAttribute(node, "beta", 1)];
     const scaled = mapped(own, (x) => alpha * x);
@@ -111,6 +111,6 @@ export const gemm: Operator = {
 /** Below version 7, C is repeated only where attribute `broadcast` says so. */
 function checkOldAddend(context: NodeContext, y: Shape): void {
   const c = context.shape(2);
-  if (c && intAttribute(context.node, "broadcast", 0) === 0 && `${c}` !== `${y}`)
+  if (c && !flagAttribute(context.node, "broadcast", false) && `${c}` !== `${y}`)
     refuse(context, `C of shape ${describe(y)} (operator set below 7)`, describe(c));
 }

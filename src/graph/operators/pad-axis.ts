@@ -1,4 +1,5 @@
 import { ShapeError } from "../../core/errors.js";
+import { checkCount } from "../evaluate/tensor64.js";
 import { outside } from "./axis-table.js";
 
 /** `mode` of ONNX's Pad. */
@@ -25,6 +26,7 @@ export function padAxis(size: number, begin: number, end: number, mode: PadMode)
       remedy: "pad in mode constant",
     });
   }
+  checkCount(length, "a padded axis");
   const sources = new Int32Array(length);
   for (let i = 0; i < length; i++) {
     const at = sourceOf(i - Math.max(0, begin), kept, mode);

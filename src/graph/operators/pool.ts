@@ -1,4 +1,4 @@
-import { intAttribute, intsAttribute } from "../attributes.js";
+import { flagAttribute, intAttribute, intsAttribute } from "../attributes.js";
 import { type Tensor64, tensor64, zeros } from "../evaluate/tensor64.js";
 import { type Window, windowOf } from "../window.js";
 import { product } from "./broadcast.js";
@@ -82,7 +82,7 @@ const averagePool: Operator = {
   signature: () => poolSignature,
   infer: inferPool,
   evaluate: (call) => {
-    const counts = tapCounts(call, intAttribute(call.node, "count_include_pad", 0) === 1);
+    const counts = tapCounts(call, flagAttribute(call.node, "count_include_pad", false));
     return [pooled(call, { start: 0, step: (sum, x) => sum + x, end: (sum, position) => sum / counts[position] })];
   },
 };
@@ -130,7 +130,7 @@ function maximumPlaces(call: NodeCall): Tensor64 {
       if (best[at] < 0 || x.data[c * inArea + input] > x.data[best[at]]) best[at] = c * inArea + input;
     }
   });
-  if (intAttribute(call.node, "storage_order", 0) === 1) {
+  if (flagAttribute(call.node, "storage_order", false)) {
     const sizes = x.shape.slice(2);
     best.forEach((place, i) => {
       let inside = place % inArea;

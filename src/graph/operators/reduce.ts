@@ -1,5 +1,5 @@
 import type { DType } from "../../core/named-arrays.js";
-import { intAttribute } from "../attributes.js";
+import { flagAttribute, intAttribute } from "../attributes.js";
 import { stridesOf, type Tensor64, tensor64, zeros } from "../evaluate/tensor64.js";
 import { product } from "./broadcast.js";
 import { axesOf, axisAttribute, integers, isGiven } from "./checks.js";
@@ -51,14 +51,21 @@ function logSumExp(a: number, b: number): number {
   return larger + Math.log(Math.exp(a - larger) + Math.exp(b - larger));
 }
 
+/** The same attribute means nothing where axes are an input. */
+const axesByInput = ({ node, version }: NodeContext): boolean => version >= reductions[node.op].inputSince;
+
+/** Axes as a node names them; undefined where it names none or they are computed. */
+export function namedAxes(context: NodeContext): readonly number[] | undefined {
+  return axesByInput(context) ? integers(context, 1) : integers(context, Number.POSITIVE_INFINITY, "axes");
+}
+
 /** Axes that a node reduces, ascending; empty where it does nothing; undefined where they are computed. @throws ShapeError for axes that are not there. */
 export function reducedAxes(context: NodeContext, rank: number): readonly number[] | undefined {
-  const { inputSince } = reductions[context.node.op];
-  const byInput = context.version >= inputSince;
-  const given = byInput ? integers(context, 1) : integers(context, Number.POSITIVE_INFINITY, "axes");
+  const byInput = axesByInput(context);
+  const given = namedAxes(context);
   if (!given && byInput && isGiven(context, 1)) return undefined;
   if (!given || given.length === 0) {
-    const nothing = byInput && intAttribute(context.node, "noop_with_empty_axes", 0) === 1;
+    const nothing = byInput && flagAttribute(context.node, "noop_with_empty_axes", false);
     return nothing ? [] : Array.from({ length: rank }, (_, axis) => axis);
   }
   return axesOf(context, given, rank).sort((a, b) => a - b);
@@ -98,7 +105,7 @@ export const reduceOperators: readonly Operator[] = Object.entries(reductions).m
       const x = context.shape(0);
       const axes = x && reducedAxes(context, x.length);
       if (!axes) return [undefined];
-      const keep = intAttribute(context.node, "keepdims", 1) === 1;
+      const keep = flagAttribute(context.node, "keepdims", true);
       return [
         keep ? x.map((size, axis) => (axes.includes(axis) ? 1 : size)) : x.filter((_, axis) => !axes.includes(axis)),
       ];
@@ -125,12 +132,12 @@ export const argOperators: readonly Operator[] = (["ArgMax", "ArgMin"] as const)
     if (x.length === 0) return [[]];
     const axis = axisAttribute(context, "axis", 0, x.length);
     if (x[axis] === 0) refuse(context, `elements along axis ${axis}`, "none");
-    return [intAttribute(context.node, "keepdims", 1) === 1 ? x.with(axis, 1) : x.toSpliced(axis, 1)];
+    return [flagAttribute(context.node, "keepdims", true) ? x.with(axis, 1) : x.toSpliced(axis, 1)];
   },
   evaluate: (call) => {
     const x = call.inputs[0]!;
     const axis = x.shape.length === 0 ? 0 : axisAttribute(call, "axis", 0, x.shape.length);
-    const last = call.version >= 12 && intAttribute(call.node, "select_last_index", 0) === 1;
+    const last = call.version >= 12 && flagAttribute(call.node, "select_last_index", false);
     const size = x.shape[axis] ?? 1;
     const inner = product(x.shape.slice(axis + 1));
     const sign = name === "ArgMax" ? 1 : -1;

@@ -1,7 +1,7 @@
-import { intAttribute } from "../attributes.js";
+import { flagAttribute, intAttribute } from "../attributes.js";
 import { tensor64 } from "../evaluate/tensor64.js";
 import type { Dimension } from "../graph.js";
-import { axesOf, integers, isGiven } from "./checks.js";
+import { axesOf, integers, isGiven, listContents } from "./checks.js";
 import { remainingDimension, staticCount } from "./dimensions.js";
 import { describe, type NodeContext, type Operator, refuse, type Shape } from "./operator.js";
 import { all, signature } from "./signature.js";
@@ -14,7 +14,7 @@ const renamed: NonNullable<Operator["evaluate"]> = ({ inputs: [x], outputShapes:
 /** Reshape's rule: 0 copies the size at its place (unless allowzero), one −1 takes what is left. */
 function reshaped(context: NodeContext, x: Shape, target: Shape): Shape {
   const { node } = context;
-  const allowZero = context.version >= 14 && intAttribute(node, "allowzero", 0) === 1;
+  const allowZero = context.version >= 14 && flagAttribute(node, "allowzero", false);
   const sizes = target.map((size, axis): Dimension => {
     if (size !== 0 || allowZero) return size;
     return x[axis] ?? refuse(context, `a target whose zeros stand below axis ${x.length}`, describe(target));
@@ -52,7 +52,8 @@ const reshape: Operator = {
   versions: [1, 5, 13, 14, 19, 21, 23, 24, 25],
   signature: (version) => (version < 5 ? byAttribute : byInput),
   infer(context) {
-    const target = context.version < 5 ? integers(context, Number.POSITIVE_INFINITY, "shape") : context.contents(1);
+    const target =
+      context.version < 5 ? integers(context, Number.POSITIVE_INFINITY, "shape") : listContents(context, 1);
     const x = context.shape(0);
     if (!target) {
       const rank = context.shape(1)?.[0];
@@ -116,6 +117,11 @@ export function unsqueezed(context: NodeContext, x: Shape, axes: readonly number
   return Array.from({ length: rank }, (_, axis) => (ones.has(axis) ? 1 : x[next++]));
 }
 
+/** Axes as an Unsqueeze names them; undefined where they are computed. */
+export function insertedAxes(context: NodeContext): readonly number[] | undefined {
+  return context.version < 13 ? integers(context, Number.POSITIVE_INFINITY, "axes") : integers(context, 1);
+}
+
 const unsqueezeByInput = signature("data:T axes:i64 -> expanded:T", { T: all });
 
 const unsqueeze: Operator = {
@@ -124,7 +130,7 @@ const unsqueeze: Operator = {
   signature: (version) => (version < 13 ? oneInput : unsqueezeByInput),
   infer(context) {
     const x = context.shape(0);
-    const axes = context.version < 13 ? integers(context, Number.POSITIVE_INFINITY, "axes") : integers(context, 1);
+    const axes = insertedAxes(context);
     if (!axes && context.version < 13) refuse(context, "axes", "none");
     return [x && axes && unsqueezed(context, x, axes)];
   },

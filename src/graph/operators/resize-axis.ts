@@ -1,4 +1,5 @@
 import { UserError } from "../../core/errors.js";
+import { checkCount } from "../evaluate/tensor64.js";
 import { type AxisTable, outside } from "./axis-table.js";
 
 /** `mode` of ONNX's Resize. */
@@ -55,6 +56,7 @@ export function resizeAxis(axis: ResizeAxis): AxisTable {
   const filter = mode === "linear" ? linearFilter : cubicFilter(axis.cubicCoefficient ?? -0.75);
   const first = Math.floor(-(mode === "linear" ? 1 : 2) / shrink) + 1;
   const taps = 2 - 2 * first;
+  checkCount(outSize * taps, "a resized axis");
   const indices = new Int32Array(outSize * taps);
   const weights = new Float64Array(outSize * taps);
   const values = new Float64Array(taps);
@@ -79,6 +81,7 @@ export function resizeAxis(axis: ResizeAxis): AxisTable {
 }
 
 function nearestTable(axis: ResizeAxis): AxisTable {
+  checkCount(axis.outSize, "a resized axis");
   const indices = new Int32Array(axis.outSize);
   for (let i = 0; i < axis.outSize; i++) {
     const at = coordinate(axis, i);

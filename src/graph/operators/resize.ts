@@ -1,6 +1,6 @@
 import { UserError } from "../../core/errors.js";
-import { attribute, floatAttribute, intAttribute, intsAttribute } from "../attributes.js";
-import { tensor64 } from "../evaluate/tensor64.js";
+import { attribute, flagAttribute, floatAttribute, intsAttribute } from "../attributes.js";
+import { tensor64, zeros } from "../evaluate/tensor64.js";
 import type { Dimension } from "../graph.js";
 import { type AxisTable, isIdentityTable, resampleAxis } from "./axis-table.js";
 import { choice, integers, isPresent } from "./checks.js";
@@ -74,9 +74,9 @@ function modes(
     mode,
     coordinates,
     nearestMode: choice(context, "nearest_mode", nearestModes.slice(0, 4), "round_prefer_floor"),
-    antialias: version >= 18 && intAttribute(node, "antialias", 0) === 1,
+    antialias: version >= 18 && flagAttribute(node, "antialias", false),
     cubicCoefficient: floatAttribute(node, "cubic_coeff_a", -0.75),
-    excludeOutside: intAttribute(node, "exclude_outside", 0) === 1,
+    excludeOutside: flagAttribute(node, "exclude_outside", false),
   };
 }
 
@@ -99,6 +99,9 @@ export function resizePlan(context: NodeContext, shape: readonly number[]): Resi
   const tables = sizes.map((outSize, axis) => {
     const region = roi?.[axis];
     const inSize = shape[axis];
+    if (inSize === 0 && outSize > 0)
+      refuse(context, `axis ${axis} of at least one element, to make ${outSize} of`, "none");
+    if (outSize === 0) return undefined; // nothing remains of the value
     if (inSize === outSize && scales[axis] === 1 && !region) return undefined;
     const table = named(context, () =>
       resizeAxis({ ...own, inSize, outSize, scale: scales[axis], ...(region && { region }) }),
@@ -134,7 +137,6 @@ function inferResize(context: NodeContext): readonly (Shape | undefined)[] {
   const open = x.map((_, axis): Dimension => `${context.node.outputs[0]}:${axis}`);
   if (!wanted) return [open];
   if (x.every((size) => typeof size === "number")) {
-    if (x.includes(0)) return [x];
     return [resizePlan(context, x as readonly number[])!.sizes];
   }
   const axes = axesOf(context);
@@ -157,6 +159,7 @@ const evaluateResize: NonNullable<Operator["evaluate"]> = (call) => {
   const x = call.inputs[0]!;
   const plan = resizePlan(call, x.shape) ?? refuse(call, "known scales or sizes", "computed ones");
   let from: { readonly shape: readonly number[]; readonly data: Float64Array } = x;
+  if (plan.sizes.includes(0)) return [tensor64(plan.sizes, zeros(plan.sizes), x.dtype)];
   plan.tables.forEach((table, axis) => {
     if (table) from = resampleAxis(from, axis, table, plan.extrapolation);
   });

@@ -1,4 +1,4 @@
-import { intAttribute } from "../attributes.js";
+import { flagAttribute } from "../attributes.js";
 import { tensor64 } from "../evaluate/tensor64.js";
 import { choice, ranked, sameSize } from "./checks.js";
 import { type GridSampleMode, type GridSampleOptions, gridSample } from "./grid-sample.js";
@@ -16,7 +16,7 @@ export function gridSampleOptions(context: NodeContext): GridSampleOptions {
   return {
     mode: stated.replace("bi", "") as GridSampleMode,
     padding: choice(context, "padding_mode", ["zeros", "border", "reflection"], "zeros"),
-    alignCorners: intAttribute(context.node, "align_corners", 0) === 1,
+    alignCorners: flagAttribute(context.node, "align_corners", false),
   };
 }
 

@@ -1,7 +1,7 @@
-import { intAttribute } from "../attributes.js";
+import { flagAttribute, intAttribute } from "../attributes.js";
 import { type Tensor64, tensor64, zeros } from "../evaluate/tensor64.js";
 import { product } from "./broadcast.js";
-import { axisAttribute, axisOf, ranked, sameSize, scalar } from "./checks.js";
+import { axisAttribute, axisOf, listContents, ranked, sameSize, scalar } from "./checks.js";
 import { type NodeContext, type Operator, refuse } from "./operator.js";
 import { indices, numbers, signature } from "./signature.js";
 
@@ -10,7 +10,7 @@ const topInput = signature("X:T K:i64 -> Values:T Indices:i64", { T: numbers });
 
 /** How many a TopK keeps: attribute `k` in version 1, an input since; undefined where it is computed. */
 export function topCount(context: NodeContext): number | undefined {
-  const k = context.version < 10 ? intAttribute(context.node, "k", -1) : context.contents(1)?.[0];
+  const k = context.version < 10 ? intAttribute(context.node, "k", -1) : listContents(context, 1)?.[0];
   return typeof k === "number" ? k : undefined;
 }
 
@@ -34,7 +34,7 @@ const topK: Operator = {
     const x = call.inputs[0]!;
     const shape = call.outputShapes[0]!;
     const axis = axisAttribute(call, "axis", -1, x.shape.length);
-    const sign = call.version >= 11 && intAttribute(call.node, "largest", 1) === 0 ? 1 : -1;
+    const sign = call.version >= 11 && !flagAttribute(call.node, "largest", true) ? 1 : -1;
     const [size, k, inner] = [x.shape[axis], shape[axis], product(x.shape.slice(axis + 1))];
     const [values, places] = [zeros(shape), zeros(shape)];
     for (let outer = 0; outer < product(x.shape.slice(0, axis)); outer++) {
@@ -62,7 +62,7 @@ const cumSum: Operator = {
   infer(context) {
     const x = context.shape(0);
     scalar(context, 1, "axis");
-    const axis = context.contents(1)?.[0];
+    const axis = listContents(context, 1)?.[0];
     if (x && typeof axis === "number") axisOf(context, axis, x.length);
     return [x];
   },
@@ -70,8 +70,8 @@ const cumSum: Operator = {
     const [x, given] = call.inputs as readonly Tensor64[];
     const axis = axisOf(call, given.data[0], x.shape.length);
     const [exclusive, reverse] = [
-      intAttribute(call.node, "exclusive", 0) === 1,
-      intAttribute(call.node, "reverse", 0) === 1,
+      flagAttribute(call.node, "exclusive", false),
+      flagAttribute(call.node, "reverse", false),
     ];
     const [size, inner] = [x.shape[axis], product(x.shape.slice(axis + 1))];
     const y = zeros(x.shape);
@@ -131,7 +131,7 @@ const nonMaxSuppression: Operator = {
     return [[`${context.node.outputs[0]}:0`, 3]];
   },
   evaluate: ({ node, inputs: [boxes, scores, most, iou, least] }) => {
-    const centred = intAttribute(node, "center_point_box", 0) === 1;
+    const centred = flagAttribute(node, "center_point_box", false);
     const [batch, classes, count] = scores!.shape;
     const limit = most?.data[0] ?? 0;
     const [threshold, floor] = [iou?.data[0] ?? 0, least?.data[0]];

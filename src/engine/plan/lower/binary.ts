@@ -1,5 +1,5 @@
 import { toFloat64 } from "../../../core/named-arrays.js";
-import { intAttribute } from "../../../graph/attributes.js";
+import { flagAttribute } from "../../../graph/attributes.js";
 import { isInteger } from "../../../graph/evaluate/tensor64.js";
 import type { GraphNode } from "../../../graph/graph.js";
 import { broadcastShapes } from "../../../graph/shapes.js";
@@ -49,7 +49,7 @@ function lowerBinary(lowering: Lowering, node: GraphNode): void {
 }
 
 function operationOf(lowering: Lowering, node: GraphNode): number {
-  if (node.op === "Mod") return intAttribute(node, "fmod", 0) === 1 ? remainder : modulus;
+  if (node.op === "Mod") return flagAttribute(node, "fmod", false) ? remainder : modulus;
   const whole = isInteger(lowering.graph.dtypes.get(node.inputs[0]!) ?? "f32");
   return node.op === "Div" && whole ? wholeDivision : operations[exchanged[node.op] ?? node.op]!;
 }

@@ -4,7 +4,7 @@ import { type ConvGeometry, convGeometry, convMacs } from "../../../core/conv-ge
 import { writeFloat32 } from "../../../core/deferred-array.js";
 import { UserError } from "../../../core/errors.js";
 import { elementCount, type NamedArray, toFloat32 } from "../../../core/named-arrays.js";
-import { floatAttribute, intAttribute } from "../../../graph/attributes.js";
+import { flagAttribute, floatAttribute } from "../../../graph/attributes.js";
 import type { GraphNode } from "../../../graph/graph.js";
 import { type Affine, identityAffine, perChannel } from "../affine.js";
 import { type Constant, type Packing, plainConstant } from "../constants.js";
@@ -135,12 +135,12 @@ function outChannelsOf({ geometry, transposed }: Convolution): number {
 }
 
 function fromMatrixProduct(lowering: Lowering, node: GraphNode): Convolution {
-  if (intAttribute(node, "transA", 0) !== 0) throw lacking(node, "transA = 0", "transA = 1");
+  if (flagAttribute(node, "transA", false)) throw lacking(node, "transA = 0", "transA = 1");
   const [batch, inChannels] = lowering.shapeOf(node.inputs[0]!) as [number, number];
   const shape = lowering.shapeOf(node.outputs[0]!);
   const outChannels = shape[1]!;
   const weight = constantOperand(lowering, node, 1);
-  const transposed = intAttribute(node, "transB", 0) !== 0;
+  const transposed = flagAttribute(node, "transB", false);
   const added = node.inputs[2] ? constantOperand(lowering, node, 2) : undefined;
   const bias = added && perChannel(added, shape);
   if (added && !bias) throw lacking(node, "a bias of one number a column", `one of shape [${added.shape}]`);

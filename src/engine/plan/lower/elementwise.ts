@@ -5,6 +5,7 @@ import { attribute, floatAttribute } from "../../../graph/attributes.js";
 import type { GraphNode } from "../../../graph/graph.js";
 import type { Tensor } from "../step.js";
 import type { Lowering } from "./context.js";
+import { wholeCheck } from "./whole-numbers.js";
 
 /** Kernels of one operand and one result, [n], and what they take besides. */
 type ElementwiseCall = (operands: { readonly x: Pointer; readonly y: Pointer; readonly n: number }) => KernelCall;
@@ -15,6 +16,7 @@ export const relu: ElementwiseCall = (args) => ({ kernel: "relu_forward", args }
 export function lowerElementwise(lowering: Lowering, node: GraphNode, input: Tensor, call: ElementwiseCall): Tensor {
   const value = node.outputs[0]!;
   const output: Tensor = { ...input, buffer: { name: value, words: input.buffer.words } };
+  const check = wholeCheck(lowering, node);
   return lowering.emit({
     name: node.name,
     op: node.op,
@@ -22,7 +24,11 @@ export function lowerElementwise(lowering: Lowering, node: GraphNode, input: Ten
     reads: [input],
     output,
     mayOverwrite: [input],
-    calls: (at) => [call({ x: at.of(input.buffer), y: at.of(output.buffer), n: input.buffer.words })],
+    ...(check && { refusal: check.refusal }),
+    calls: (at) => [
+      call({ x: at.of(input.buffer), y: at.of(output.buffer), n: input.buffer.words }),
+      ...(check?.calls(output, at) ?? []),
+    ],
   });
 }
 
@@ -34,7 +40,7 @@ const functions: Readonly<Record<string, (lowering: Lowering, node: GraphNode) =
     return (args) => ({ kernel: "clip_forward", args: { ...args, low, high } });
   },
   HardSigmoid: (_, node) => hardSigmoid(floatAttribute(node, "alpha", 0.2), floatAttribute(node, "beta", 0.5), 0),
-  HardSwish: (_, node) => hardSigmoid(floatAttribute(node, "alpha", 1 / 6), floatAttribute(node, "beta", 0.5), 1),
+  HardSwish: () => hardSigmoid(1 / 6, 0.5, 1), // whatever attributes stand there: it has none
   LeakyRelu: (_, node) => {
     const alpha = floatAttribute(node, "alpha", 0.01);
     return (args) => ({ kernel: "leaky_relu_forward", args: { ...args, alpha } });

@@ -1,6 +1,6 @@
 import type { KernelCall } from "../../../backend/backend.js";
 import { elementCount } from "../../../core/named-arrays.js";
-import { floatAttribute, intAttribute, intsAttribute } from "../../../graph/attributes.js";
+import { flagAttribute, floatAttribute, intsAttribute } from "../../../graph/attributes.js";
 import { stridesOf } from "../../../graph/evaluate/tensor64.js";
 import type { GraphNode } from "../../../graph/graph.js";
 import { broadcastShapes } from "../../../graph/shapes.js";
@@ -114,7 +114,7 @@ export function lowerGemm(lowering: Lowering, node: GraphNode): void {
   const factor = (input: number, attribute: string): Factor => {
     const operand = rowMajorOperand(lowering, node, input);
     const width = operand.shape[1]!;
-    const transposed = intAttribute(node, attribute, 0) !== 0;
+    const transposed = flagAttribute(node, attribute, false);
     return transposed ? { operand, row: 1, column: width } : { operand, row: width, column: 1 };
   };
   const a = factor(0, "transA");

@@ -1,4 +1,4 @@
-import { intAttribute } from "../../../graph/attributes.js";
+import { flagAttribute } from "../../../graph/attributes.js";
 import type { GraphNode } from "../../../graph/graph.js";
 import { type NodeContext, refuse } from "../../../graph/operators/operator.js";
 import type { Tensor } from "../step.js";
@@ -50,7 +50,7 @@ export function lowerNonMaxSuppression(lowering: Lowering, node: GraphNode): voi
               boxes,
               limit,
             },
-            ...{ centers: intAttribute(node, "center_point_box", 0), iou_threshold, score_threshold },
+            ...{ centers: Number(flagAttribute(node, "center_point_box", false)), iou_threshold, score_threshold },
           },
         },
         { kernel: "non_max_suppression_list", args: { chosen, y, count: y + words, rows, classes, limit } },

@@ -1,6 +1,6 @@
 import type { KernelCall, Pointer } from "../../../backend/backend.js";
 import { elementCount } from "../../../core/named-arrays.js";
-import { intAttribute, intsAttribute } from "../../../graph/attributes.js";
+import { flagAttribute, intAttribute, intsAttribute } from "../../../graph/attributes.js";
 import type { GraphNode } from "../../../graph/graph.js";
 import { refuse } from "../../../graph/operators/operator.js";
 import { windowOf } from "../../../graph/window.js";
@@ -55,7 +55,7 @@ type PoolCall = (x: Pointer, y: Pointer, pass: Pass, behind: Behind) => KernelCa
 const pools: Readonly<Record<string, (node: GraphNode) => PoolCall>> = {
   MaxPool: () => (x, y, pass) => ({ kernel: "max_pool_forward", args: { x, y, ...pass } }),
   AveragePool: (node) => {
-    const include_pad = intAttribute(node, "count_include_pad", 0);
+    const include_pad = Number(flagAttribute(node, "count_include_pad", false));
     return (x, y, pass, behind) => ({
       kernel: "average_pool_forward",
       args: { x, y, ...pass, ...behind, include_pad },
@@ -192,7 +192,7 @@ function lowerPlaces(lowering: Lowering, node: GraphNode, input: Tensor, passes:
         kernel: "max_pool_index_forward",
         args: {
           ...{ x: at.of(input.buffer), y: at.of(output.buffer), ...pass },
-          by_columns: intAttribute(node, "storage_order", 0),
+          by_columns: Number(flagAttribute(node, "storage_order", false)),
         },
       },
     ],

@@ -1,5 +1,5 @@
 import { elementCount } from "../../../core/named-arrays.js";
-import { intAttribute } from "../../../graph/attributes.js";
+import { flagAttribute } from "../../../graph/attributes.js";
 import { isInteger } from "../../../graph/evaluate/tensor64.js";
 import type { GraphNode } from "../../../graph/graph.js";
 import { axisAttribute } from "../../../graph/operators/checks.js";
@@ -70,7 +70,7 @@ export function lowerArgExtreme(lowering: Lowering, node: GraphNode): void {
   const axes = rank === 0 ? [] : [axisAttribute(context, "axis", 0, rank)];
   const { input, outer, size, inner, output } = lanes(lowering, node, axes);
   const largest = node.op === "ArgMax" ? 1 : 0;
-  const last = context.version >= 12 ? intAttribute(node, "select_last_index", 0) : 0;
+  const last = context.version >= 12 ? Number(flagAttribute(node, "select_last_index", false)) : 0;
   lowering.emit({
     name: node.name,
     op: node.op,

@@ -105,7 +105,6 @@ export function lower(lowering: Lowering, op: FusedOp): void {
   const { node } = op;
   const lowerNode = lowerings[node.op];
   if (lowerNode === undefined) throw lackingForm(lowering, node);
-  refuseNothing(lowering, node);
   lowerNode(lowering, node);
 }
 
@@ -124,7 +123,7 @@ function lackingForm(lowering: Lowering, node: GraphNode): UserError {
 }
 
 /** Memory of no words is nobody's. @throws UserError for a result without elements. */
-function refuseNothing(lowering: Lowering, node: GraphNode): void {
+export function refuseNothing(lowering: Lowering, node: GraphNode): void {
   for (const output of node.outputs) {
     const shape = lowering.graph.shapes.get(output);
     if (shape?.includes(0)) throw lacking(node, "results of at least one element", `"${output}" of shape [${shape}]`);

@@ -1,5 +1,5 @@
 import { elementCount } from "../../../core/named-arrays.js";
-import { intAttribute } from "../../../graph/attributes.js";
+import { flagAttribute } from "../../../graph/attributes.js";
 import type { GraphNode } from "../../../graph/graph.js";
 import { axisAttribute, axisOf } from "../../../graph/operators/checks.js";
 import { refuse } from "../../../graph/operators/operator.js";
@@ -24,7 +24,7 @@ export function lowerTopK(lowering: Lowering, node: GraphNode): void {
   const input = lowering.tensor(node.inputs[0]!, node);
   const axis = axisAttribute(context, "axis", -1, input.shape.length);
   const sizes = around(input, axis);
-  const largest = context.version >= 11 ? intAttribute(node, "largest", 1) : 1;
+  const largest = context.version >= 11 ? Number(flagAttribute(node, "largest", true)) : 1;
   node.outputs.forEach((value, place) => {
     if (!value || !lowering.graph.uses.has(value)) return;
     const output = createLike(lowering, value, lowering.shapeOf(value), input);
@@ -57,7 +57,10 @@ export function lowerCumSum(lowering: Lowering, node: GraphNode): void {
   const sizes = around(input, axisOf(context, given, input.shape.length));
   const value = node.outputs[0]!;
   const output = createLike(lowering, value, input.shape, input);
-  const flags = { exclusive: intAttribute(node, "exclusive", 0), reverse: intAttribute(node, "reverse", 0) };
+  const flags = {
+    exclusive: Number(flagAttribute(node, "exclusive", false)),
+    reverse: Number(flagAttribute(node, "reverse", false)),
+  };
   const check = wholeCheck(lowering, node);
   lowering.emit({
     name: node.name,

@@ -1,8 +1,9 @@
-import { floatAttribute, intAttribute, stringAttribute } from "../../../graph/attributes.js";
+import { flagAttribute, floatAttribute, stringAttribute } from "../../../graph/attributes.js";
 import { isInteger } from "../../../graph/evaluate/tensor64.js";
 import type { GraphNode } from "../../../graph/graph.js";
 import type { Lowering } from "./context.js";
 import { lowerElementwise } from "./elementwise.js";
+import { mayGrow } from "./whole-numbers.js";
 
 /** As kernels/kernels.def numbers the functions of unary_forward, with their parameters. */
 interface UnaryFunction {
@@ -38,7 +39,7 @@ const functions: Readonly<Record<string, (node: GraphNode) => UnaryFunction>> = 
   Floor: constant(3),
   Gelu: (node) => ({ operation: stringAttribute(node, "approximate", "none") === "tanh" ? 13 : 12 }),
   IsInf: (node) => {
-    const end = (name: string, value: number): number => (intAttribute(node, name, 1) === 0 ? Number.NaN : value);
+    const end = (name: string, value: number): number => (!flagAttribute(node, name, true) ? Number.NaN : value);
     const [alpha, beta] = [
       end("detect_positive", Number.POSITIVE_INFINITY),
       end("detect_negative", Number.NEGATIVE_INFINITY),
@@ -87,12 +88,13 @@ export function lowerSquareRoot(lowering: Lowering, node: GraphNode): void {
 
 /**
  * Cast and CastLike. All values are float32 here: to an integer type they lose their fraction, to bool they become 0 or 1, and between
- * floating-point types they stay what they are.
+ * floating-point types they stay what they are. A number that the new type has not is refused as it is met.
  */
 export function lowerCast(lowering: Lowering, node: GraphNode): void {
   const from = lowering.graph.dtypes.get(node.inputs[0]!);
   const to = lowering.graph.dtypes.get(node.outputs[0]!);
   if (to === "bool" && from !== "bool") emitUnary(lowering, node, { operation: 23 });
-  else if (to && isInteger(to) && !(from && isInteger(from))) emitUnary(lowering, node, { operation: 6 });
+  else if (to && isInteger(to) && (!(from && isInteger(from)) || mayGrow(lowering, node)))
+    emitUnary(lowering, node, { operation: 6 });
   else lowering.define(node.outputs[0]!, lowering.tensor(node.inputs[0]!, node));
 }

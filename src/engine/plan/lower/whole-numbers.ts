@@ -1,4 +1,5 @@
 import type { KernelCall } from "../../../backend/backend.js";
+import { bytesPerElement, type DType } from "../../../core/named-arrays.js";
 import { isInteger } from "../../../graph/evaluate/tensor64.js";
 import type { GraphNode } from "../../../graph/graph.js";
 import type { Addresses, Step, Tensor } from "../step.js";
@@ -11,9 +12,31 @@ const limit = 2 ** 24;
 /** Operators whose integer result may be larger than their operands. */
 const growing = new Set("Add,CumSum,Mul,Pow,ReduceL1,ReduceProd,ReduceSum,ReduceSumSquare,Sub,Sum".split(","));
 
-/** Whether a node's result is of whole numbers that may leave what float32 holds exactly. */
+/** Operators whose integer result may be one more than the type of their operands has, at its lowest number. */
+const turning = new Set(["Abs", "Div", "Neg"]);
+
+/** The whole numbers of a type, as far as float32 holds them exactly. */
+export function wholeRange(dtype: DType): { readonly low: number; readonly high: number } {
+  const bits = dtype === "bool" ? 1 : 8 * bytesPerElement[dtype];
+  const signed = dtype.startsWith("i");
+  const most = 2 ** (signed ? bits - 1 : bits);
+  return { low: signed ? Math.max(-most, 1 - limit) : 0, high: Math.min(most, limit) - 1 };
+}
+
+/** Whether a node's result is of whole numbers that may leave its type, or what float32 holds exactly. */
 export function mayGrow(lowering: Lowering, node: GraphNode): boolean {
-  return growing.has(node.op) && isInteger(lowering.graph.dtypes.get(node.outputs[0]!) ?? "f32");
+  const { dtypes } = lowering.graph;
+  const dtype = dtypes.get(node.outputs[0]!) ?? "f32";
+  if (!isInteger(dtype) || dtype === "bool") return false;
+  if (node.op === "Cast" || node.op === "CastLike") return !holdsAll(dtype, dtypes.get(node.inputs[0]!));
+  return growing.has(node.op) || (turning.has(node.op) && bytesPerElement[dtype] < 4);
+}
+
+/** Whether every number of one type is one of another. */
+function holdsAll(dtype: DType, of: DType | undefined): boolean {
+  if (!of || !isInteger(of)) return false;
+  const [to, from] = [wholeRange(dtype), wholeRange(of)];
+  return to.low <= from.low && from.high <= to.high;
 }
 
 /** What a step does besides where its result {@link mayGrow}: it looks whether all numbers are still exact, and refuses where they are not. */
@@ -22,15 +45,17 @@ export function wholeCheck(
   node: GraphNode,
 ): { readonly refusal: NonNullable<Step["refusal"]>; calls(output: Tensor, at: Addresses): KernelCall[] } | undefined {
   if (!mayGrow(lowering, node)) return undefined;
+  const dtype = lowering.graph.dtypes.get(node.outputs[0]!)!;
+  const range = wholeRange(dtype);
   return {
     refusal: {
-      expected: `whole numbers below 2^24 as result of node "${node.name}" (${node.op})`,
-      received: "larger ones, which float32 does not hold exactly",
+      expected: `whole numbers (${dtype}) from ${range.low} to ${range.high} as result of node "${node.name}" (${node.op})`,
+      received: "others, which the type or float32 does not hold exactly",
     },
     calls: ({ buffer }, at) => [
       {
         kernel: "check_range",
-        args: { x: at.of(buffer), status: at.status, n: buffer.words, low: 1 - limit, high: limit - 1 },
+        args: { x: at.of(buffer), status: at.status, n: buffer.words, ...range },
       },
     ],
   };

@@ -3,19 +3,19 @@ import { everyAxis } from "../../../conv-algebra/geometry.js";
 import type { LinearMap, Refusal } from "../../../conv-algebra/linear-map.js";
 import { convolutionMap } from "../../../conv-algebra/linear-map.js";
 import { toFloat64 } from "../../../core/named-arrays.js";
-import { floatAttribute, intAttribute } from "../../attributes.js";
+import { flagAttribute, floatAttribute } from "../../attributes.js";
 import { isPerChannel } from "./affine-nodes.js";
 import type { Context, LinearNode } from "./linear-node.js";
 import { numbersOf } from "./stored-numbers.js";
 
 /** y = α·x·B + β·C on [batch, features]. */
 export function gemm({ node, constants }: Context): LinearNode | Refusal {
-  if (intAttribute(node, "transA", 0) === 1) return { refused: "it transposes its input" };
+  if (flagAttribute(node, "transA", false)) return { refused: "it transposes its input" };
   const [input, weightName, biasName] = node.inputs;
   const weight = constants.get(weightName);
   const bias = biasName ? constants.get(biasName) : undefined;
   if (weight?.shape.length !== 2 || (biasName && !bias)) return { refused: "its weight is not a constant" };
-  const transposed = intAttribute(node, "transB", 0) === 1;
+  const transposed = flagAttribute(node, "transB", false);
   const outChannels = weight.shape[transposed ? 0 : 1];
   if (bias && !isPerChannel(bias.shape, 2)) {
     return { refused: `its bias of shape [${bias.shape.join(", ")}] is not one a column` };

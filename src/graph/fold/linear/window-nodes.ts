@@ -5,7 +5,7 @@ import { convolutionMap } from "../../../conv-algebra/linear-map.js";
 import { averagePoolMap } from "../../../conv-algebra/pool.js";
 import { transposedConvolutionMap } from "../../../conv-algebra/transposed.js";
 import { toFloat64 } from "../../../core/named-arrays.js";
-import { intAttribute, intsAttribute, stringAttribute } from "../../attributes.js";
+import { flagAttribute, intAttribute, intsAttribute, stringAttribute } from "../../attributes.js";
 import type { Dimension, GraphNode } from "../../graph.js";
 import { transposedWindow } from "../../operators/conv.js";
 import { windowOf } from "../../window.js";
@@ -100,7 +100,7 @@ export function averagePool({ node, shapes }: Context): LinearNode | Refusal {
   const sizes = spatialSizes(node, shapes);
   const { strides, dilations, pads, ceilMode } = windowOf(node, kernel, sizes);
   if (!pads) return unknownPads;
-  if (pads.some((p) => p !== 0) && intAttribute(node, "count_include_pad", 0) === 0) {
+  if (pads.some((p) => p !== 0) && !flagAttribute(node, "count_include_pad", false)) {
     return { refused: "an average that leaves its padding out of the count is not a convolution at the border" };
   }
   const uneven = (axis: number): boolean => {
