@@ -9,6 +9,26 @@ export const rooms = {
     tests: [["tests/conv-algebra"], ["tests/graph/fold-"]],
   },
   graph: { source: ["src/graph"], tests: [["tests/graph"]] },
+  "graph/operators": {
+    source: ["src/graph/operators", "src/graph/window.ts"],
+    tests: [
+      ["operator-checks", "operator-shapes", "operator-types", "operator-values", "operators"],
+      ["resampling", "passes", "cases"],
+    ].map((names) => names.map((name) => `tests/graph/${name}.test.ts`)),
+  },
+  "graph/passes": {
+    source: [
+      "src/graph/analyze",
+      ...["check-file", "constant-folding", "eliminate", "from-onnx", "inline-functions", "precision", "to-onnx"].map(
+        (name) => `src/graph/${name}.ts`,
+      ),
+      "src/graph/validate.ts",
+    ],
+    tests: [
+      ["analyze", "check-file", "passes", "inline-functions", "operator-shapes"],
+      ["onnx", "fold-types", "fold-refusals", "cases"],
+    ].map((names) => names.map((name) => `tests/graph/${name}.test.ts`)),
+  },
   "graph/fold": { source: ["src/graph/fold"], tests: [["tests/graph/fold-"], ["tests/graph"]] },
   "formats/onnx": {
     source: ["src/formats/onnx"],
@@ -31,7 +51,18 @@ export const rooms = {
     ],
     tests: [["tests/formats/files.test.ts", "tests/formats/atomic-write.test.ts"], ["tests/formats"]],
   },
-  "engine/plan": { source: ["src/engine"], tests: [["tests/engine"]] },
+  "engine/plan": {
+    source: ["src/engine"],
+    tests: [
+      ["arena", "lifetimes", "lowering", "fusion", "plan-cache", "session"].map(
+        (name) => `tests/engine/${name}.test.ts`,
+      ),
+      ["convolutions", "operators", "other-operators", "matrices", "pools"].map(
+        (name) => `tests/engine/${name}.test.ts`,
+      ),
+      ["tests/engine"],
+    ],
+  },
   "backend/conv": { source: ["src/backend/conv"], tests: [["tests/backend"], ["tests/engine"]] },
   tensor: { source: ["src/tensor"], tests: [["tests/tensor"], ["tests/nn"]] },
   nn: { source: ["src/nn"], tests: [["tests/nn"]] },
@@ -58,6 +89,12 @@ export const rooms = {
     tests: [["config", "metrics", "optimizer", "run-directory", "schedule", "tensorboard", "trainer"], ["loop"]].map(
       (names) => names.map((name) => `tests/train/${name}.test.ts`),
     ),
+  },
+  "analysis/proof": {
+    source: ["src/analysis/proof", "src/analysis/comparison", "src/analysis/difference.ts"],
+    tests: [
+      ["tests/analysis/proof.test.ts", "tests/analysis/comparison.test.ts", "tests/analysis/moved-scales.test.ts"],
+    ],
   },
   "analysis/verify": { source: ["src/analysis"], tests: [["tests/analysis"]] },
   hub: {

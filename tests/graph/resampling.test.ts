@@ -301,6 +301,13 @@ describe("gridSample", () => {
     }
   });
 
+  it("rounds halves to the even neighbour", () => {
+    const x = { shape: [1, 1, 1, 5], data: Float64Array.of(0, 1, 2, 3, 4) };
+    const data = Float64Array.from([-0.75, -0.25, 0.25, 0.75, 0.74].flatMap((position) => [position, 0])); // 0.5, 1.5, …
+    const options = { mode: "nearest", padding: "zeros", alignCorners: true } as const;
+    expect([...gridSample(x, { shape: [1, 1, 5, 2], data }, options).data]).toEqual([0, 2, 2, 4, 3]);
+  });
+
   it("reads nothing beyond its input wherever a position lies", () => {
     const x = { shape: [1, 1, 1, 3], data: Float64Array.of(1, 2, 4) };
     const sampled = (positions: readonly number[], mode: GridSampleMode, padding: GridSamplePadding) => {

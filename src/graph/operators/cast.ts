@@ -32,26 +32,28 @@ export function codeOfDtype(dtype: DType): number {
   return Number(Object.keys(dtypes).find((code) => dtypes[Number(code)] === dtype));
 }
 
+/** What version 1 of Cast calls them. */
+const named: ReadonlyMap<string, DType> = new Map([
+  ["FLOAT", "f32"],
+  ["UINT8", "u8"],
+  ["INT8", "i8"],
+  ["UINT16", "u16"],
+  ["INT16", "i16"],
+  ["INT32", "i32"],
+  ["INT64", "i64"],
+  ["BOOL", "bool"],
+  ["FLOAT16", "f16"],
+  ["DOUBLE", "f64"],
+  ["UINT32", "u32"],
+  ["UINT64", "u64"],
+]);
+
 /** Before version 6 the type was named by a string. */
 function targetOf(context: NodeContext): DType {
   const { node, version } = context;
-  const code = intAttribute(node, "to", 0);
-  const names = new Map(
-    Object.entries({
-      FLOAT: 1,
-      UINT8: 2,
-      INT8: 3,
-      UINT16: 4,
-      INT16: 5,
-      INT32: 6,
-      INT64: 7,
-      BOOL: 9,
-      FLOAT16: 10,
-      DOUBLE: 11,
-    }),
-  );
-  const found = dtypeOfCode(version < 6 ? (names.get(stringAttribute(node, "to", "")) ?? 0) : code);
-  return found ?? refuse(context, "a numeric element type as to", `data type ${code}`);
+  const stated = version < 6 ? stringAttribute(node, "to", "") : intAttribute(node, "to", 0);
+  const found = typeof stated === "string" ? named.get(stated) : dtypeOfCode(stated);
+  return found ?? refuse(context, "a numeric element type as to", `data type ${stated}`);
 }
 
 /** To integers numbers lose their fraction (towards zero); to narrow floating-point types they are rounded. */

@@ -233,8 +233,6 @@ export function transposedWindow(
   }
   const pads =
     auto === "NOTSET" ? (list("pads") ?? [...kernel, ...kernel].map(() => 0)) : [...kernel, ...kernel].map(() => 0);
-  if (pads.length !== 2 * kernel.length || pads.some((p) => p < 0))
-    refuse(context, `${2 * kernel.length} pads from 0`, `[${pads.join(", ")}]`);
   return {
     kernel,
     strides,

@@ -28,7 +28,7 @@ function reshaped(context: NodeContext, x: Shape, target: Shape): Shape {
   }
   const sameCount = (result: Shape): Shape => {
     const [from, to] = [staticCount(x), staticCount(result)];
-    if (from !== undefined && to !== undefined && (from !== to || !Number.isInteger(to))) {
+    if (from !== undefined && to !== undefined && (from !== to || !result.every((size) => Number.isInteger(size)))) {
       refuse(context, `a target of as many elements as ${describe(x)} (${from})`, describe(target));
     }
     return result;
