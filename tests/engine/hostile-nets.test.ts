@@ -98,6 +98,24 @@ describe("an operator", () => {
     }
   });
 
+  it.each([
+    ["Gemm", [f32([3, 0]), f32([2, 0])], { transB: int(1) }],
+    ["Gemm", [f32([3, 0]), f32([0, 2])], {}],
+    ["MatMul", [f32([3, 0]), f32([0, 2])], {}],
+    ["Conv", [f32([1, 0, 4, 4]), f32([2, 0, 1, 1])], {}],
+  ] as const)("%s over nothing is refused by the engine, constant or computed", (op, [a, b], attributes) => {
+    const initializers = new Map<string, NamedArray>([
+      ["a", a],
+      ["b", b],
+    ]);
+    const graph: Graph = {
+      ...{ name: "over nothing", inputs: [valueInfo("x", [1, 2])], initializers },
+      nodes: [node(op, "n", ["a", "b"], ["y"], attributes)],
+      outputs: [{ name: "y", dtype: "f32", shape: undefined }],
+    };
+    for (const { backend } of engineBackends) expect(() => createSession(graph, { backend })).toThrow(UserError);
+  });
+
   it("HardSwish has no attributes: what stands there changes nothing", () => {
     const graph = graphOfCase({ op: "HardSwish", inputs: [x], attributes: { alpha: float(2), beta: float(3) } });
     const defined = evaluate(graph, new Map([["i0", x]])).get("o0")!.data;
