@@ -131,8 +131,13 @@ export class Lowering {
       workspaceWords = 0,
       ...rest
     } = parts;
-    const memory = [output.buffer, ...reads.map(({ buffer }) => buffer), ...constants];
-    if (memory.some(({ words }) => words === 0)) {
+    // Packed weights may be none where no tap is inside: only the bias counts then.
+    const numbers = [
+      output.buffer.words,
+      ...reads.map(({ buffer }) => buffer.words),
+      ...constants.map(({ count }) => count),
+    ];
+    if (numbers.includes(0)) {
       throw new UserError({
         expected: `operands and results of at least one element in node "${rest.name}" (${rest.op})`,
         received: "some without",
