@@ -9,7 +9,7 @@ import { int64, node, valueInfo } from "#repvgg/graph/build.js";
 import { evaluate } from "#repvgg/graph/evaluate/evaluate.js";
 import type { Graph } from "#repvgg/graph/graph.js";
 import { randomArray } from "./compare.js";
-import { engineBackends, graphOfCase, type NodeCase } from "./node-case.js";
+import { engineBackends, graphOfCase, type NodeCase, runCase } from "./node-case.js";
 
 // What scripts/fuzz-engine.mjs has found, each with its kind.
 
@@ -114,6 +114,16 @@ describe("an operator", () => {
       outputs: [{ name: "y", dtype: "f32", shape: undefined }],
     };
     for (const { backend } of engineBackends) expect(() => createSession(graph, { backend })).toThrow(UserError);
+  });
+
+  it("ConvTranspose of which no tap is inside still gives its bias", () => {
+    const c: NodeCase = {
+      op: "ConvTranspose",
+      inputs: [randomArray("x", [1, 1, 2, 1]), randomArray("w", [1, 1, 1, 1]), randomArray("b", [1])],
+      attributes: { strides: ints([2, 1]), pads: ints([1, 0, 1, 0]) },
+    };
+    for (const { backend } of engineBackends)
+      expect(runCase(backend, c)["o0"]!.data).toEqual(randomArray("b", [1]).data);
   });
 
   it("HardSwish has no attributes: what stands there changes nothing", () => {
