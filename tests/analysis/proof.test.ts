@@ -24,7 +24,7 @@ function detector(size: number | string = "side"): Graph {
     return net.add("Add", name, [sum, net.randomBatchNorm(`${name}.id`, input, 4)]);
   };
   net.add("Relu", "r", [block("a", "x", 4, 1)]);
-  net.add("NonMaxSuppression", "boxes", ["r"]);
+  net.add("Bernoulli", "boxes", ["r"]);
   net.add("Sigmoid", "s", [block("b", "boxes", 6, 2)]);
   const values = [valueInfo("x", [1, 4, size, size])];
   return { ...net.finish(["n", 4, size, size], "s", "boxes"), inputs: values };
@@ -200,8 +200,12 @@ describe("what is not folded", () => {
     ],
     [
       "a value that was not there",
-      (g) => ({ ...g, nodes: [...g.nodes, node("Relu", "new", ["r"], ["new"])] }),
-      /gives a value that was not there/,
+      (g) => {
+        const at = g.nodes.findIndex(({ outputs }) => outputs[0] === "s");
+        const nodes = g.nodes.toSpliced(at, 0, node("Relu", "new", ["b.sum"], ["new"]));
+        return withNode({ ...g, nodes }, "s", (n) => ({ ...n, inputs: ["new"] }));
+      },
+      /reads "new" instead of "b\.sum"/,
     ],
     [
       "outputs in another order",
