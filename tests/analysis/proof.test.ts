@@ -205,8 +205,12 @@ describe("what is not folded", () => {
     ],
     [
       "a value that was not there",
-      (g) => ({ ...g, nodes: [...g.nodes, node("Relu", "new", ["r"], ["new"])] }),
-      /gives a value that was not there/,
+      (g) => {
+        const at = g.nodes.findIndex(({ outputs }) => outputs[0] === "s");
+        const nodes = g.nodes.toSpliced(at, 0, node("Relu", "new", ["b.sum"], ["new"]));
+        return withNode({ ...g, nodes }, "s", (n) => ({ ...n, inputs: ["new"] }));
+      },
+      /reads "new" instead of "b\.sum"/,
     ],
     [
       "outputs in another order",

@@ -13,6 +13,8 @@ type Refused = readonly [
   message: string,
   outputs?: number,
 ];
+const flag = (name: string): string => `expected 0 or 1 as attribute "${name}" of `;
+
 /** Every check of every operator with operands that it refuses: the message's "expected … received …". */
 const refused: readonly Refused[] = [
   // Operands by number and element type
@@ -606,6 +608,64 @@ const refused: readonly Refused[] = [
   ["GridSample", 17, [map, [1, 3, 3, 2]], { mode: string("linear") }, "expected mode bilinear, nearest, bicubic"],
   ["GridSample", 20, [map, [1, 3, 3, 2]], { mode: string("bilinear") }, "expected mode linear, nearest, cubic"],
   ["GridSample", 17, [map, [1, 3, 3, 2]], { padding_mode: string("wrap") }, "padding_mode zeros, border, reflection"],
+
+  // Attributes that say yes or no
+  ["BatchNormalization", 17, [map, [4], [4], [4], [4]], { training_mode: int(2) }, flag("training_mode")],
+  ["BatchNormalization", 6, [map, [4], [4], [4], [4]], { is_test: int(2) }, flag("is_test")],
+  ["BatchNormalization", 7, [map, [4], [4], [4], [4]], { spatial: int(2) }, flag("spatial")],
+  ["Add", 6, [[2], [1]], { broadcast: int(-1) }, flag("broadcast")],
+  ["Mod", 17, [[2], [1]], { fmod: int(2) }, flag("fmod")],
+  [
+    "Gemm",
+    17,
+    [
+      [2, 2],
+      [2, 2],
+    ],
+    { transA: int(2) },
+    flag("transA"),
+  ],
+  [
+    "Gemm",
+    17,
+    [
+      [2, 2],
+      [2, 2],
+    ],
+    { transB: int(-1) },
+    flag("transB"),
+  ],
+  ["Gemm", 6, [[2, 2], [2, 2], [1]], { broadcast: int(2) }, flag("broadcast")],
+  ["ReduceMean", 18, [[2, 2]], { noop_with_empty_axes: int(2) }, flag("noop_with_empty_axes")],
+  ["ReduceMean", 18, [[2, 2]], { keepdims: int(2) }, flag("keepdims")],
+  ["ArgMax", 17, [[2, 2]], { keepdims: int(2) }, flag("keepdims")],
+  ["Reshape", 17, [[2, 2], whole(4)], { allowzero: int(2) }, flag("allowzero")],
+  ["Resize", 18, [map, undefined, scales(1, 1, 2, 2)], { antialias: int(2) }, flag("antialias")],
+  ["Resize", 17, [map, undefined, scales(1, 1, 2, 2)], { exclude_outside: int(2) }, flag("exclude_outside")],
+  ["GridSample", 17, [map, [1, 3, 3, 2]], { align_corners: int(2) }, flag("align_corners")],
+  ["MaxPool", 17, [map], { kernel_shape: ints([2, 2]), ceil_mode: int(2) }, flag("ceil_mode")],
+
+  // Lists of numbers that are matrices
+  ["Reshape", 17, [[2, 2], of("i64", 1, 2)], {}, "expected a list of numbers as input 1 in Reshape"],
+  ["Expand", 17, [[2, 2], of("i64", 1, 2)], {}, "expected a list of numbers as input 1 in Expand"],
+  ["ConstantOfShape", 17, [of("i64", 1, 2)], {}, "expected a list of numbers as input 0 in ConstantOfShape"],
+  ["OneHot", 17, [of("i64", 2), of("i64", 1, 1), [2]], {}, "expected a list of numbers as input 1 in OneHot"],
+  ["TopK", 17, [[2], of("i64", 1, 1)], {}, "expected a list of numbers as input 1 in TopK", 2],
+  ["ReduceSum", 17, [[2], of("i64", 1, 1)], {}, "expected a list of numbers as input 1 in ReduceSum"],
+  ["ReduceMax", 18, [[2], of("i64", 1, 1)], {}, "expected a list of numbers as input 1 in ReduceMax"],
+  ["Squeeze", 17, [[1], of("i64", 1, 1)], {}, "expected a list of numbers as input 1 in Squeeze"],
+  ["Unsqueeze", 17, [[1], of("i64", 1, 1)], {}, "expected a list of numbers as input 1 in Unsqueeze"],
+  ["Split", 17, [[2], of("i64", 1, 2)], {}, "expected a list of numbers as input 1 in Split", 2],
+  ["Slice", 17, [[2], of("i64", 1, 1), whole(1)], {}, "expected a list of numbers as input 1 in Slice"],
+  ["Slice", 17, [[2], whole(0), of("i64", 1, 1)], {}, "expected a list of numbers as input 2 in Slice"],
+  ["Slice", 17, [[2], whole(0), whole(1), of("i64", 1, 1)], {}, "expected a list of numbers as input 3 in Slice"],
+  ["Slice", 17, [[2], whole(0), whole(1), whole(0), of("i64", 1, 1)], {}, "expected a list of numbers as input 4"],
+  ["Pad", 17, [[2], of("i64", 1, 2)], {}, "expected a list of numbers as input 1 in Pad"],
+  ["Pad", 18, [[2], whole(1, 1), undefined, of("i64", 1, 1)], {}, "expected a list of numbers as input 3 in Pad"],
+  ["Upsample", 9, [map, [1, 4]], {}, "expected a list of numbers as input 1 in Upsample"],
+  ["Resize", 10, [map, [1, 4]], {}, "expected a list of numbers as input 1 in Resize"],
+  ["Resize", 17, [map, undefined, [1, 4]], {}, "expected a list of numbers as input 2 in Resize"],
+  ["Resize", 17, [map, undefined, undefined, of("i64", 1, 4)], {}, "expected a list of numbers as input 3 in Resize"],
 ];
 
 describe("operands that an operator refuses", () => {

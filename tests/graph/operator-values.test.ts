@@ -574,12 +574,49 @@ describe("what ONNX Runtime does not have, by hand", () => {
     expect(run("Reshape", 1, [of([2, 2], 1, 2, 3, 4)], { shape: ints([4]) })[0]).toEqual([1, 2, 3, 4]);
     expect(run("Dropout", 6, [of([2], 1, 2)], { is_test: int(1) })[0]).toEqual([1, 2]);
     expect(() => run("Dropout", 6, [of([2], 1, 2)])).toThrow(/inference/);
+    expect(() => run("Dropout", 6, [of([2], 1, 2)], { is_test: int(2) })).toThrow(/0 or 1 as attribute "is_test"/);
     expect(run("Gemm", 6, [of([1, 2], 1, 2), of([2, 1], 3, 4), of([1, 1], 1)])[0]).toEqual([12]);
     const statistics = [of([1], 1), of([1], 0), of([1], 1), of([1], 3)];
     expect(
       run("BatchNormalization", 6, [of([2, 1], 1, 3), ...statistics], { is_test: int(1), epsilon: float(1) })[0],
     ).toEqual([0, 1]);
     expect(run("BatchNormalization", 6, [of([2, 1], 1, 3), ...statistics], { epsilon: float(0) })[0]).toEqual([-1, 1]);
+  });
+
+  it("attributes that say yes or no, and are read only when numbers are computed, are 0 or 1", () => {
+    const [x, boxes] = [of([1, 1, 2, 2], 1, 2, 3, 4), of([1, 1, 4], 0, 0, 1, 1)];
+    const number = of([], 1);
+    const pooled = { kernel_shape: ints([2, 2]) };
+    const kinds: readonly [string, readonly Tensor64[], string, Record<string, AttributeValue>?, number?][] = [
+      ["AveragePool", [x], "count_include_pad", pooled],
+      ["MaxPool", [x], "storage_order", pooled, 2],
+      ["ArgMax", [x], "select_last_index"],
+      ["TopK", [x, tensor64([1], Float64Array.of(1), "i64")], "largest"],
+      ["CumSum", [x, tensor64([], Float64Array.of(1), "i64")], "exclusive"],
+      ["CumSum", [x, tensor64([], Float64Array.of(1), "i64")], "reverse"],
+      ["NonMaxSuppression", [boxes, of([1, 1, 1], 1)], "center_point_box"],
+      ["Trilu", [x], "upper"],
+      ["Mod", [number, number], "fmod"],
+      ["Gemm", [of([1, 1], 1), of([1, 1], 1)], "transB"],
+    ];
+    for (const [op, inputs, name, attributes = {}, outputs = 1] of kinds) {
+      const written = Array.from({ length: outputs }, (_, i) => `y${i}`);
+      const apply1 = (value: number) =>
+        apply(
+          node(
+            op,
+            "here",
+            inputs.map((_, i) => `i${i}`),
+            written,
+            { ...attributes, [name]: int(value) },
+            17,
+          ),
+          inputs,
+        );
+      apply1(1);
+      if (op !== "Mod") apply1(0);
+      expect(() => apply1(2), op).toThrow(`expected 0 or 1 as attribute "${name}" of ${op} "here", received 2`);
+    }
   });
 
   it("Dropout in training mode is refused, whatever tells it", () => {
