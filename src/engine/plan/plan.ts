@@ -5,6 +5,7 @@ import type { Graph } from "../../graph/graph.js";
 import { checkOperators } from "../lacking.js";
 import { type Lifetime, placeBuffers } from "./arena.js";
 import type { Constant } from "./constants.js";
+import { checkExtents } from "./extents.js";
 import { fuse } from "./fusion.js";
 import { type Scheduled, schedule } from "./lifetimes.js";
 import { Lowering } from "./lower/context.js";
@@ -66,6 +67,7 @@ export function buildPlan(graph: Graph, options: PlanOptions): Plan {
   const { inputShapes, features, fuseBatchNorm, planConvolution, planTransposedConvolution } = options;
   const prepared = prepare(graph, inputShapes, features);
   checkOperators(prepared.nodes);
+  checkExtents(prepared);
   const lowering = new Lowering(prepared, planConvolution, planTransposedConvolution);
   const inputs = graphInputs(graph).map(({ name }): [string, Tensor] => [
     name,
