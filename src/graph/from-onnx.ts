@@ -134,6 +134,9 @@ export function fromValueInfo(info: ValueInfoProto): ValueInfo {
       received: type ? `data type ${type.elemType}` : "another type",
     });
   }
-  const shape = type?.shape?.dim.map((dim, axis): Dimension => dim.dimValue ?? (dim.dimParam || `${name}:${axis}`));
+  // Some exporters write −1 for an open size, as frameworks do.
+  const shape = type?.shape?.dim.map(
+    ({ dimValue = -1, dimParam }, axis): Dimension => (dimValue >= 0 ? dimValue : dimParam || `${name}:${axis}`),
+  );
   return { name, dtype, shape };
 }

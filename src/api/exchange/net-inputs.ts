@@ -97,9 +97,10 @@ function filled({ name, dtype, shape }: ValueInfo, batch: number, size: readonly
     if (typeof dimension === "number") return dimension;
     return axis === 0 ? batch : axis >= 2 ? size[axis - 2] : undefined;
   });
-  if (/^b?f/.test(dtype) && known?.every((dimension) => dimension !== undefined)) return known;
+  if (/^b?f/.test(dtype) && known?.every((dimension): dimension is number => dimension !== undefined && dimension >= 1))
+    return known;
   throw new UserError({
-    expected: "images as the net's input [batch, channels, height, width], with known channels",
+    expected: "images as the net's input [batch, channels, height, width], with known channels and sizes from 1",
     received: `input "${name}" of ${dtype} [${shape?.join(", ") ?? "unknown shape"}]`,
     remedy: "such a net cannot be run on inputs made up for it",
   });
