@@ -1,7 +1,7 @@
 import type { NamedArray } from "../core/named-arrays.js";
 import type { Analysis, AnalyzeOptions } from "./analyze/analyze.js";
 import { analyze } from "./analyze/analyze.js";
-import { int64, Names } from "./build.js";
+import { int64, type Names } from "./build.js";
 import { toNamedArray } from "./evaluate/tensor64.js";
 import type { Graph, GraphNode } from "./graph.js";
 import { readBySubgraphs, valueNames } from "./subgraphs.js";

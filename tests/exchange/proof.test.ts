@@ -201,13 +201,7 @@ describe("fold", () => {
       nodes: graph.nodes.map((each) => (each.op === "Attention" ? { ...each, domain: "com.example" } : each)),
     };
     const { net: folded, verification } = await foldVerified(netOfGraph(custom));
-    expect(folded.graph.nodes.map(({ op }) => op)).toEqual([
-      "Conv",
-      "Bernoulli",
-      "Attention",
-      "Conv",
-      "Sigmoid",
-    ]);
+    expect(folded.graph.nodes.map(({ op }) => op)).toEqual(["Conv", "Bernoulli", "Attention", "Conv", "Sigmoid"]);
     expect(verification).toMatchObject({ agree: true, samples: 0, regions: [{ proven: true }, { proven: true }] });
     expect(verification.notRun).toMatch(/Bernoulli/);
   });
