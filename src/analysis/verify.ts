@@ -108,7 +108,7 @@ export async function verifyModels(
   const compare = (batches: Parameters<typeof verifyModels>[2]): Promise<void> =>
     runBoth(reference, candidate, batches, options, ({ kind, input }, expected, received) => {
       if (!firsts.has(kind)) firsts.set(kind, new InputBatch(kind, input));
-      outputs.push(kind, expected, received);
+      outputs.push(kind, expected, received, samplesOf(input));
     });
   await compare(inputs);
   if (further && outputs.unreached) await compare(further());
@@ -161,11 +161,17 @@ function measureNoise(
   for (let draw = 0; draw < noiseDraws && wanting(noise); draw++) {
     for (const sign of [1, -1] as const) {
       run(withNoise(graph, size, draw, sign)).forEach(
-        (moved, i) => void noise.push(inputs[i]!.kind, expected[i]!, moved),
+        (moved, i) => void noise.push(inputs[i]!.kind, expected[i]!, moved, samplesOf(inputs[i]!.input)),
       );
     }
   }
   return noise;
+}
+
+/** The first axis of a net's first input counts samples. */
+function samplesOf(input: VerifyInput): number {
+  const first = isTensor(input) ? input : Object.values(input)[0];
+  return first?.shape[0] ?? 1;
 }
 
 function comparedOutputs(reference: Graph, candidate: Graph): ComparedOutput[] {

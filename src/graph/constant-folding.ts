@@ -1,10 +1,10 @@
 import type { NamedArray } from "../core/named-arrays.js";
 import type { Analysis, AnalyzeOptions } from "./analyze/analyze.js";
 import { analyze } from "./analyze/analyze.js";
-import { int64, Names } from "./build.js";
+import { int64, type Names } from "./build.js";
 import { toNamedArray } from "./evaluate/tensor64.js";
 import type { Graph, GraphNode } from "./graph.js";
-import { readBySubgraphs } from "./subgraphs.js";
+import { readBySubgraphs, valueNames } from "./subgraphs.js";
 
 /**
  * Computes what does not depend on the input: nodes that read constants only become initializers (in float64, rounded once to their
@@ -20,11 +20,7 @@ export function constantFolding(graph: Graph, options: Pick<AnalyzeOptions, "kee
 
   const initializers = new Map(graph.initializers);
   const written = new Set(kept.flatMap(({ outputs }) => outputs));
-  const names = new Names([
-    ...graph.inputs.map(({ name }) => name),
-    ...graph.initializers.keys(),
-    ...graph.nodes.flatMap(({ outputs }) => outputs),
-  ]);
+  const names = valueNames(graph);
   /** The name under which a computed value is read; its own, but where a node that stays writes it. */
   const readAs = new Map<string, string>();
   const read = (name: string): string => {

@@ -134,9 +134,10 @@ export function fromValueInfo(info: ValueInfoProto): ValueInfo {
       received: type ? `data type ${type.elemType}` : "another type",
     });
   }
-  // Some exporters call every open size "?": as a name it would say that all are the same.
-  const shape = type?.shape?.dim.map(({ dimValue, dimParam = "" }, axis): Dimension => {
-    return dimValue ?? (["", "?"].includes(dimParam) ? `${name}:${axis}` : dimParam);
+  // Some exporters write −1 for an open size, as frameworks do; some call every open size "?": as a name it would say that all are the same.
+  const shape = type?.shape?.dim.map(({ dimValue = -1, dimParam = "" }, axis): Dimension => {
+    if (dimValue >= 0) return dimValue;
+    return ["", "?"].includes(dimParam) ? `${name}:${axis}` : dimParam;
   });
   return { name, dtype, shape };
 }

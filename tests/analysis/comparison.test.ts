@@ -25,7 +25,7 @@ const output = (name: string) => ({ name, candidateName: name, fromInputs: true 
 /** Two batches of one output, and what is said of the second pair of arguments against the first. */
 function compare(batches: readonly SessionTensor[], change: (value: number, i: number) => number, threshold = 1e-4) {
   const comparison = new OutputComparison([output("y")]);
-  for (const batch of batches) comparison.push("", [batch], [changed(batch, change)]);
+  for (const batch of batches) comparison.push("", [batch], [changed(batch, change)], 1);
   return comparison.judge(threshold)[0]!;
 }
 
@@ -64,6 +64,10 @@ describe("outputs are compared each by itself", () => {
     ["a table of boxes alone", [10, 6], (i) => i % 6 >= 4, { axis: 1, index: 5 }],
     ["channels last", [1, 4, 4, 6], (i) => i % 6 >= 4, { axis: 3, index: 5 }],
     ["anchors and a table", [1, 3, 4, 4, 6], (i) => i % 6 >= 4, { axis: 4, index: 5 }],
+    ["anchors, then channels", [1, 3, 6, 4, 4], (i) => Math.floor(i / 16) % 6 >= 4, { axis: 2, index: 5 }],
+    ["channels behind an empty axis", [1, 1, 6, 10], (i) => Math.floor(i / 10) >= 4, { axis: 2, index: 5 }],
+    ["channels without a batch", [6, 10], (i) => Math.floor(i / 10) >= 4, { axis: 0, index: 5 }],
+    ["a vector", [6], (i) => i >= 4, { axis: 0, index: 5 }],
   ])("and by channels where one tensor has boxes and scores: %s", (_, shape, isScore, worst) => {
     const rng = new Rng(5);
     const batches = [1, 2].map(() =>

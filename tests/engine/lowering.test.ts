@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { f32 } from "#repvgg/core/named-arrays.js";
+import { elementCount, f32 } from "#repvgg/core/named-arrays.js";
 import { buildPlan } from "#repvgg/engine/plan/plan.js";
 import { createSession } from "#repvgg/engine/session.js";
 import { float, int, ints } from "#repvgg/graph/attributes.js";
@@ -246,6 +246,24 @@ describe("what the engine lacks", () => {
         b.add("Slice", "none", ["x", ...none.map(({ name, value }) => b.constant(name, value))]),
       ]),
     ).toThrow(/results of at least one element in node "none" \(Slice\), received "none" of shape \[1,0,4,4\]/);
+    const weight = (b: GraphBuilder, shape: readonly number[]) =>
+      b.constant("w", f32(shape, new Float32Array(elementCount(shape))));
+    expect(create([1, 2, 4, 4], (b) => [b.add("Conv", "none", ["x", weight(b, [0, 2, 3, 3])])])).toThrow(
+      /at least one element in node "none" \(Conv\), received "none" of shape \[1,0,2,2\]/,
+    );
+    const huge = [1n, 2n ** 40n, 1n, 1n];
+    expect(
+      create([1, 2, 4, 4], (b) => [
+        b.add("Tile", "huge", [
+          "x",
+          b.constant("repeats", { dtype: "i64", shape: [4], data: BigInt64Array.from(huge) }),
+        ]),
+      ]),
+    ).toThrow(/at most 2147483647 elements in node "huge" \(Tile\)/);
+    const far = { strides: ints([200, 200]) };
+    expect(create([1, 2, 4, 4], (b) => [b.add("ConvTranspose", "far", ["x", weight(b, [2, 2, 3, 3])], far)])).toThrow(
+      /strides whose product is at most 16384 in node "far" \(ConvTranspose\), received \[200,200\]/,
+    );
     const places = (b: GraphBuilder) => [
       b.add("CumSum", "sum", ["x", b.add("ReduceMax", "axis", ["x"], { keepdims: int(0) })]),
     ];

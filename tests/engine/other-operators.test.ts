@@ -132,7 +132,8 @@ const movement: readonly Case[] = [
     return axesOf(shape).map((axis) => {
       const own = shape.with(axis, 3);
       b.constant(`k${axis}`, randomArray(`k${axis}`, own));
-      return b.add("Concat", `joined${axis}`, [c, `k${axis}`, "x", c], { axis: int(axis) });
+      b.constant(`none${axis}`, f32(shape.with(axis, 0), new Float32Array(0)));
+      return b.add("Concat", `joined${axis}`, [c, `none${axis}`, `k${axis}`, "x", c], { axis: int(axis) });
     });
   }),
   ...onShapes("Gather", (b, shape) => {

@@ -289,3 +289,18 @@ describe("made-up inputs", () => {
     expect(largest(scaled(Number.NaN)) / largest(scaled(0))).toBe(1); // statistics that make no sense say nothing
   });
 });
+
+it("a net whose input has no elements is folded region by region, and never run", async () => {
+  const net = new RandomNet(7);
+  net.add("Add", "y", [net.convBn("a", "x", 3, 4, 3, { padding: 1 }), net.convBn("b", "x", 3, 4, 1)]);
+  const graph = net.finish([0, 3, 16, 16], "y");
+  await expect(verify(netOfGraph(graph), netOfGraph(graph))).rejects.toThrow(
+    /sizes from 1, received input "x" of f32 \[0, 3, 16, 16\]/,
+  );
+  const { verification } = await foldVerified(netOfGraph(graph));
+  expect(verification).toMatchObject({
+    samples: 0,
+    regions: [{ output: "y", proven: true }],
+    notRun: expect.stringMatching(/sizes from 1/),
+  });
+});

@@ -147,6 +147,17 @@ describe("ONNX ↔ graph", () => {
     expect(toOnnx(graph, envelope).irVersion).toBe(4);
   });
 
+  it("a negative size is an open one", () => {
+    const model = unusualModel();
+    const dims = [{ dimValue: -1 }, { dimValue: -1, dimParam: "side" }, { dimValue: 0 }];
+    const input = model.graph!.input.map((info) => ({
+      ...info,
+      type: { tensorType: { elemType: 1, shape: { dim: dims } } },
+    }));
+    const { graph } = fromOnnx({ ...model, graph: { ...model.graph!, input } });
+    expect(graph.inputs[0]!.shape).toEqual([`${graph.inputs[0]!.name}:0`, "side", 0]);
+  });
+
   it.each(["tiny-train-bn.onnx", "block-dbb-bn.onnx", "tiny-se-train.onnx"])(
     "ONNX Runtime runs the fold of %s to the same outputs",
     async (file) => {

@@ -254,3 +254,57 @@ describe("the evaluator agrees with ONNX Runtime, and shapes with both", () => {
     expect(toFloat64(x(3))).toHaveLength(3);
   });
 });
+
+describe("what means nothing is refused", () => {
+  const refused = (op: string, inputs: readonly NamedArray[], attributes: Record<string, AttributeValue> = {}) => {
+    const names = inputs.map((_, i) => `i${i}`);
+    const graph: Graph = {
+      name: "nonsense",
+      inputs: inputs.map((input, i) => valueInfo(names[i]!, input.shape, input.dtype)),
+      outputs: [valueInfo("y", [])],
+      nodes: [node(op, "n", names, ["y"], attributes, 17)],
+      initializers: new Map(),
+    };
+    return () => evaluate(graph, new Map(inputs.map((input, i) => [names[i]!, input])));
+  };
+  const weight = x(2, 3, 3, 3);
+  const kernel = { kernel_shape: ints([2, 2]) };
+
+  it.each<[string, readonly NamedArray[], Record<string, AttributeValue>]>([
+    ["Conv", [x(1, 3, 6, 6), weight], { auto_pad: string("SAME") }],
+    ["Conv", [x(1, 3, 6, 6), weight], { auto_pad: string("SAME_UPPER"), pads: ints([1, 1, 1, 1]) }],
+    ["ConvTranspose", [x(1, 2, 6, 6), weight], { auto_pad: string("same_upper") }],
+    ["MaxPool", [x(1, 3, 6, 6)], { ...kernel, auto_pad: string("") }],
+    ["AveragePool", [x(1, 3, 6, 6)], { ...kernel, auto_pad: string("VALID"), pads: ints([0, 0, 1, 1]) }],
+  ])("auto_pad of %s", (op, inputs, attributes) => {
+    expect(refused(op, inputs, attributes)).toThrow(new RegExp(`expected auto_pad of ${op} "n"`));
+    const zeros = { ...attributes, auto_pad: string("SAME_LOWER"), pads: ints([0, 0, 0, 0]) };
+    expect(refused(op, inputs, zeros)).not.toThrow();
+  });
+
+  it("a matrix in place of a vector of sizes, axes or places", () => {
+    const matrix = (...values: number[]): NamedArray => ({ ...int64(values), shape: [1, values.length] });
+    expect(refused("Reshape", [x(2, 3), matrix(3, 2)])).toThrow(
+      /a vector of sizes as target in Reshape "n", received \[1, 2\]/,
+    );
+    expect(refused("Unsqueeze", [x(2, 3), matrix(0)])).toThrow(/a vector of integers as input 1 in Unsqueeze "n"/);
+    expect(refused("Slice", [x(2, 3), int64([0]), matrix(1)])).toThrow(/a vector of integers as input 2 in Slice "n"/);
+  });
+
+  it("Celu without a scale", () => {
+    expect(refused("Celu", [x(4)], { alpha: float(0) })).toThrow(/an alpha other than 0 in Celu "n", received 0/);
+  });
+
+  it("a value that nothing writes", () => {
+    const graph: Graph = {
+      name: "open",
+      inputs: [valueInfo("x", [2])],
+      outputs: [valueInfo("y", [2])],
+      nodes: [node("Add", "n", ["x", "nowhere"], ["y"])],
+      initializers: new Map(),
+    };
+    expect(() => evaluate(graph, new Map([["x", x(2)]]))).toThrow(
+      /the name of a value in the graph, received "nowhere"/,
+    );
+  });
+});

@@ -182,8 +182,9 @@ describe("elimination", () => {
 
 describe("control flow", () => {
   /** An If whose branches give `read`, a value of the graph around them. */
-  const branching = (read: string) => {
-    const branch = { node: [], initializer: [], input: [], output: [{ name: read }], valueInfo: [] };
+  const branching = (read: string, written: readonly string[] = []) => {
+    const inner = written.map((name) => ({ opType: "Relu", input: ["x"], output: [name], attribute: [] }));
+    const branch = { node: inner, initializer: [], input: [], output: [{ name: read }], valueInfo: [] };
     const attribute = { ...emptyAttribute, name: "then_branch", type: attributeType.graph, g: branch };
     return node("If", "if", ["condition"], ["chosen"], {
       then_branch: { type: "opaque", onnxType: attributeType.graph, bytes: encodeAttribute(attribute) },
@@ -200,6 +201,16 @@ describe("control flow", () => {
     expect(simplify("k").nodes.map(({ name }) => name)).toEqual(["constant", "if"]);
     expect([...simplify("w").initializers.keys()]).toEqual(["condition", "w"]);
     expect(simplify("x").nodes.map(({ name }) => name)).toEqual(["if"]);
+  });
+
+  it("takes no name for a new value that a value inside of a subgraph has", () => {
+    const net = new RandomNet(9);
+    net.convBn("y", "x", 2, 2, 3, { padding: 1 });
+    net.constant("condition", int64([1]));
+    const graph = net.finish([1, 2, 4, 4], "y", "chosen");
+    const branch = branching("y.weight", ["y.weight", "y.bias_1"]);
+    const { graph: folded } = fold({ ...graph, nodes: [...graph.nodes, branch] });
+    expect(folded.nodes[0]!.inputs).toEqual(["x", "y.weight_1", "y.bias"]);
   });
 
   it("bounds regions: a value inside that a subgraph reads stays", () => {

@@ -13,28 +13,33 @@ export interface GroupError extends Group {
 }
 
 /**
- * Differences of a tensor by groups: for each index of its channel axis (1) and of its last axis. Boxes of 0…640 and scores of 0…1 often
- * stand in one tensor, [1, 5 + classes, …] or [1, boxes, 5 + classes]; an error counts by the scale of its own group.
+ * Differences of a tensor by groups: for each index of each axis but the samples'. Boxes of 0…640 and scores of 0…1 often stand in one tensor,
+ * [1, 5 + classes, …], [1, boxes, 5 + classes], [1, anchors, 5 + classes, height, width], without the 1, or flattened; an error counts by the
+ * scale of its own group.
  */
 export class GroupMeter {
-  readonly #axes: readonly {
+  #axes: readonly {
     readonly axis: number;
     readonly error: Float64Array;
     readonly scale: Float64Array;
     readonly broken: Uint8Array;
   }[];
 
-  /** @param shape of each tensor to come; axis 0 may have another length (the batch's) */
-  constructor(shape: readonly number[]) {
-    const axes = [...new Set([1, shape.length - 1])].filter((axis) => axis >= 1 && axis < shape.length);
-    this.#axes = axes.map((axis) => {
-      const length = shape[axis]!;
+  /**
+   * @param shape of each tensor to come; axis 0 may have another length
+   * @param batched axis 0 counts samples
+   */
+  constructor(shape: readonly number[], batched = true) {
+    const axes = shape.map((length, axis) => ({ length, axis }));
+    this.#axes = axes.slice(batched ? 1 : 0).map(({ length, axis }) => {
       return { axis, error: new Float64Array(length), scale: new Float64Array(length), broken: new Uint8Array(length) };
     });
   }
 
   /** Numbers that are not finite on one side count with no difference here: they are counted elsewhere. */
   push(shape: readonly number[], reference: ArrayLike<number>, candidate: ArrayLike<number>): void {
+    // As many rows as a run finds: they are no groups.
+    this.#axes = this.#axes.filter(({ axis, error }) => error.length === shape[axis]);
     for (const { axis, error, scale, broken } of this.#axes) {
       const length = shape[axis]!;
       const inner = shape.slice(axis + 1).reduce((product, size) => product * size, 1);

@@ -20,7 +20,7 @@ export interface OutputVerification extends Difference {
   readonly verdict: Verdict;
   /** The error of the worst group by that group's own largest number: see `worst`. */
   readonly relative: number;
-  /** The channel (index of axis 1, or of the last axis) with the largest relative error, or the first number that is not finite. */
+  /** The channel (index of axis 1, or of another axis) with the largest relative error, or the first number that is not finite. */
   readonly worst: Group | undefined;
   /** max |reference| */
   readonly largest: number;
@@ -52,17 +52,25 @@ export class OutputComparison {
     this.#meters = outputs.map(() => new OutputMeter(byChannel));
   }
 
-  /** @param kind of the inputs: errors are relative to the largest number that inputs of one kind gave. */
-  push(kind: string, reference: readonly SessionTensor[], candidate: readonly SessionTensor[]): void {
+  /**
+   * @param kind of the inputs: errors are relative to the largest number that inputs of one kind gave.
+   * @param samples how many the inputs are
+   */
+  push(
+    kind: string,
+    reference: readonly SessionTensor[],
+    candidate: readonly SessionTensor[],
+    samples = reference[0]?.shape[0] ?? 1,
+  ): void {
     if (reference.length !== candidate.length) {
       throw new ShapeError({ expected: `${reference.length} outputs`, received: `${candidate.length}` });
     }
-    const samples = reference[0]?.shape[0] ?? 1;
     reference.forEach((output, index) => {
       const other = candidate[index]!;
       checkShapes(`output ${index}`, output.shape, other.shape);
-      const rows = output.shape[0] === samples ? samples : 1; // a detector's boxes are not samples
-      this.#meters[index]!.push(kind, output, other, rows);
+      const batched = output.shape[0] === samples; // a detector's boxes are not samples
+      const rows = batched ? samples : 1;
+      this.#meters[index]!.push(kind, output, other, batched);
       for (let sample = 0; sample < rows; sample++) {
         const [a, b] = [row(output, sample, rows), row(other, sample, rows)];
         this.#difference(this.#samples + sample, this.#all.push(a, b));
@@ -127,11 +135,12 @@ class OutputMeter {
     this.#byChannel = byChannel;
   }
 
-  push(kind: string, reference: SessionTensor, candidate: SessionTensor, rows: number): void {
+  push(kind: string, reference: SessionTensor, candidate: SessionTensor, batched: boolean): void {
     const { shape } = reference;
+    const rows = batched ? shape[0]! : 1;
     let meters = this.#kinds.get(kind);
     if (!meters) {
-      meters = { difference: new DifferenceMeter(), groups: new GroupMeter(shape) };
+      meters = { difference: new DifferenceMeter(), groups: new GroupMeter(shape, batched) };
       this.#kinds.set(kind, meters);
     }
     this.#all.push(reference.data, candidate.data);

@@ -93,9 +93,10 @@ function filled(input: ValueInfo, batch: number, open: readonly number[] | OpenS
     if (!isPosition(shape, axis)) return undefined;
     return "get" in open ? (demanded ?? openSide) : open[Math.max(0, axis - 2)];
   });
-  if (/^b?f/.test(dtype) && known?.every((dimension) => dimension !== undefined)) return known;
+  if (/^b?f/.test(dtype) && known?.every((dimension): dimension is number => dimension !== undefined && dimension >= 1))
+    return known;
   throw new UserError({
-    expected: "images as the net's input [batch, channels, height, width], with known channels",
+    expected: "images as the net's input [batch, channels, height, width], with known channels and sizes from 1",
     received: `input "${name}" of ${dtype} [${shape?.join(", ") ?? "unknown shape"}]`,
     remedy: "such a net cannot be run on inputs made up for it",
   });

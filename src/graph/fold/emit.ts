@@ -6,7 +6,7 @@ import { isInteger } from "../evaluate/tensor64.js";
 import type { Graph, GraphNode } from "../graph.js";
 import type { FloatType, Precision } from "../precision.js";
 import { roundTo } from "../precision.js";
-import { readBySubgraphs } from "../subgraphs.js";
+import { readBySubgraphs, valueNames } from "../subgraphs.js";
 import type { Propagation } from "./candidates.js";
 import { naturalMap } from "./form.js";
 import { describeForm, regionNodes, weightArray } from "./region-nodes.js";
@@ -46,19 +46,15 @@ export function emit(
   const read = new Set([...kept.flatMap(({ inputs }) => inputs), ...readBySubgraphs(graph).keys()]);
   const initializers = new Map([...graph.initializers].filter(([name]) => read.has(name) || isOutput(graph, name)));
   const nodeNames = new Names(kept.map(({ name }) => name));
-  const valueNames = new Names([
-    ...initializers.keys(),
-    ...graph.inputs.map(({ name }) => name),
-    ...graph.nodes.flatMap(({ outputs }) => outputs),
-  ]);
+  const values = valueNames({ ...graph, initializers });
   const planned = new Map<GraphNode, PlannedRegion>();
   const nodes = graph.nodes.flatMap((node) => {
     const region = regions.get(node);
     if (!region) return absorbed.has(node) ? [] : [node];
     const { output, candidate, form } = region;
-    const names = { weight: valueNames.take(`${output}.weight`), bias: valueNames.take(`${output}.bias`) };
+    const names = { weight: values.take(`${output}.weight`), bias: values.take(`${output}.bias`) };
     const map = naturalMap(region.nodes, candidate, form);
-    const written = regionNodes({ ...region, map, names }, nodeNames, valueNames);
+    const written = regionNodes({ ...region, map, names }, nodeNames, values);
     const type = precision ?? elementType(region, graph, dtypes);
     const bias: NamedArray = { dtype: "f64", shape: written.biasShape, data: map.bias };
     planned.set(node, {

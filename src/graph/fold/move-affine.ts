@@ -3,6 +3,7 @@ import { storageConstructor } from "../../core/named-arrays.js";
 import { intAttribute } from "../attributes.js";
 import { Names } from "../build.js";
 import type { Graph, GraphNode } from "../graph.js";
+import { valueNames } from "../subgraphs.js";
 import type { Propagation } from "./candidates.js";
 import type { Dataflow } from "./dataflow.js";
 import { axisOf } from "./linear/linear-node.js";
@@ -58,11 +59,7 @@ class Mover {
     const weighted = [...found.selection.regions.values()].filter(({ candidate }) => candidate.weighted);
     this.#absorbed = new Set(weighted.flatMap(({ nodes }) => nodes));
     this.#nodes = new Names(graph.nodes.map(({ name }) => name));
-    this.#values = new Names([
-      ...graph.inputs.map(({ name }) => name),
-      ...graph.initializers.keys(),
-      ...graph.nodes.flatMap(({ outputs }) => outputs),
-    ]);
+    this.#values = valueNames(graph);
   }
 
   /** affine ∘ Concat as Concat ∘ affines. */

@@ -6,6 +6,7 @@ import { identityMap, isRefusal } from "../../conv-algebra/linear-map.js";
 import { negate, sum } from "../../conv-algebra/sum.js";
 import { node as makeNode, Names } from "../build.js";
 import type { Dimension, Graph, GraphNode } from "../graph.js";
+import { valueNames } from "../subgraphs.js";
 import { type Candidate, cheapest, type Propagation } from "./candidates.js";
 import type { Dataflow } from "./dataflow.js";
 import { isPerChannel } from "./linear/affine-nodes.js";
@@ -145,11 +146,7 @@ function largestFirst(classes: readonly Class[]): Term[][] {
  * the last one gives the chain's value, the others new ones, since what they give is not what the chain's gave.
  */
 export function regrouped(graph: Graph, changes: readonly Regrouping[]): Graph {
-  const values = new Names([
-    ...graph.inputs.map(({ name }) => name),
-    ...graph.initializers.keys(),
-    ...graph.nodes.flatMap(({ outputs }) => outputs),
-  ]);
+  const values = valueNames(graph);
   const names = new Names(graph.nodes.map(({ name }) => name));
   const replaced = new Map<GraphNode, readonly GraphNode[]>();
   for (const { chain, groups } of changes) {
