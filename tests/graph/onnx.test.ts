@@ -145,6 +145,13 @@ describe("ONNX ↔ graph", () => {
     expect(graph.inputs.map(({ name }) => name)).toEqual(["x"]);
     expect(graph.nodes[1]!.opset).toBe(9);
     expect(toOnnx(graph, envelope).irVersion).toBe(4);
+    // From version 4 on such an input is a default that callers may override, and stays one.
+    const inputsOf = (irVersion: number) => {
+      const read = fromOnnx({ ...old, irVersion });
+      return toOnnx(read.graph, read.envelope).graph!.input.map(({ name }) => name);
+    };
+    expect(inputsOf(3)).toEqual(["x"]);
+    expect(inputsOf(4)).toEqual(["x", "c.weight"]);
   });
 
   it.each(["tiny-train-bn.onnx", "block-dbb-bn.onnx", "tiny-se-train.onnx"])(
