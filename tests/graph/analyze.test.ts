@@ -85,6 +85,20 @@ describe("analyze", () => {
     expect([...fixed.constants.get("target")!.data]).toEqual([4, -1]);
   });
 
+  it("takes no matrix for a list of sizes, and no real numbers", () => {
+    const nodes = [
+      node("Shape", "s", ["x"], ["shape"]),
+      node("Reshape", "r", ["shape", "row"], ["matrix"]),
+      node("Cast", "c", ["shape"], ["real"], { to: int(1) }),
+      node("Cast", "d", ["shape"], ["whole"], { to: int(6) }),
+    ];
+    const { contents } = analyze(graphOf(nodes, { row: int64([1, -1]) }, ["n", 2]));
+    expect(contents.get("shape")).toEqual(["n", 2]);
+    expect(contents.get("whole")).toEqual(["n", 2]);
+    expect(contents.has("matrix")).toBe(false);
+    expect(contents.has("real")).toBe(false);
+  });
+
   it("believes the file about values that no rule tells, and about no others", () => {
     const graph = graphOf([node("Bernoulli", "b", ["x"], ["t"]), node("Relu", "r", ["x"], ["y"])]);
     const valueInfos = [valueInfo("t", [5, 6]), valueInfo("y", [7])];

@@ -119,6 +119,23 @@ describe("ONNX ↔ graph", () => {
     expect(fold(graph).graph.nodes).toEqual(graph.nodes);
   });
 
+  it("describes values of graphs of our own, and keeps what a file says of values that are still there", () => {
+    const net = new RandomNet(2);
+    net.add("Relu", "r", ["x"]);
+    net.add("Neg", "y", ["r"]);
+    const model = toOnnx(net.finish(["n", 3], "y"));
+    expect(model.opsetImport).toEqual([{ domain: "", version: 17 }]);
+    expect(model.graph!.input).toEqual([
+      { name: "x", type: { tensorType: { elemType: 1, shape: { dim: [{ dimParam: "n" }, { dimValue: 3 }] } } } },
+    ]);
+    // A shape that is not known is left out: an empty one would say that it is a scalar.
+    expect(model.graph!.output).toEqual([{ name: "y", type: { tensorType: { elemType: 1 } } }]);
+    const info = (name: string) => ({ name, type: { tensorType: { elemType: 1, shape: { dim: [] } } } });
+    const described = { ...model, graph: { ...model.graph!, valueInfo: [info("r"), info("gone")] } };
+    const { graph, envelope } = fromOnnx(described);
+    expect(toOnnx(graph, envelope).graph!.valueInfo).toEqual([info("r")]);
+  });
+
   it("says what it cannot read", () => {
     const model = unusualModel();
     const strings = { name: "x", type: { tensorType: { elemType: 8 } } };
