@@ -54,14 +54,10 @@ export const rooms = {
   "engine/plan": {
     source: ["src/engine"],
     tests: [
-      ["arena", "lifetimes", "lowering", "fusion", "plan-cache", "session"].map(
-        (name) => `tests/engine/${name}.test.ts`,
-      ),
-      ["convolutions", "operators", "other-operators", "matrices", "pools"].map(
-        (name) => `tests/engine/${name}.test.ts`,
-      ),
-      ["tests/engine"],
-    ],
+      ["arena", "lifetimes", "lowering", "fusion", "plan-cache", "session"],
+      ["convolutions", "operators", "other-operators", "matrices", "pools", "resampling", "select"],
+      ["random-graphs", "random-operators"],
+    ].map((names) => names.map((name) => `tests/engine/${name}.test.ts`)),
   },
   "backend/conv": { source: ["src/backend/conv"], tests: [["tests/backend"], ["tests/engine"]] },
   tensor: { source: ["src/tensor"], tests: [["tests/tensor"], ["tests/nn"]] },
