@@ -29,7 +29,24 @@ export const rooms = {
       ["onnx", "fold-types", "fold-refusals", "cases"],
     ].map((names) => names.map((name) => `tests/graph/${name}.test.ts`)),
   },
-  "graph/fold": { source: ["src/graph/fold"], tests: [["tests/graph/fold-"], ["tests/graph"]] },
+  "graph/fold": {
+    source: ["src/graph/fold"],
+    tests: [
+      [
+        "borders",
+        "channels",
+        "families",
+        "last-axis",
+        "moves",
+        "reasons",
+        "refusals",
+        "spatial",
+        "transposed",
+        "types",
+      ],
+      ["chains", "property"],
+    ].map((names) => names.map((name) => `tests/graph/fold-${name}.test.ts`)),
+  },
   "formats/onnx": {
     source: ["src/formats/onnx"],
     tests: [["tests/formats/onnx"], ["tests/formats/fuzz.test.ts", "tests/formats/deep-nesting.test.ts"]],
