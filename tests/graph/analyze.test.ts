@@ -67,6 +67,8 @@ describe("analyze", () => {
     const divided = node("Div", "d", ["a", "b"], ["t"]);
     expect(constants([divided], third).get("t")!.data[0]).toBe(1 / 3);
     expect(constants([divided, node("Floor", "f", ["x"], ["y"])], third).get("t")!.data[0]).toBe(Math.fround(1 / 3));
+    const other = { ...node("Floor", "f", ["x"], ["y"]), domain: "com.example" };
+    expect(constants([divided, other], third).get("t")!.data[0]).toBe(1 / 3);
   });
 
   it("carries sizes by name into shapes, and static ones as constants", () => {
