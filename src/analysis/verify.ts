@@ -35,7 +35,7 @@ export interface VerifyOptions {
   /** Judge each channel by its own scale (default true), not each output as a whole. */
   readonly byChannel?: boolean;
   /** Further inputs, tried as long as an output has not been reached: it was the same on all inputs, or finite on none. */
-  readonly further?: readonly InputBatch[];
+  readonly further?: () => readonly InputBatch[];
   /** Inner values to compare one by one, by name in both graphs (default: {@link pairValues}). */
   readonly values?: readonly string[];
   /** Samples of the first batch on which they are compared (default 4): all values are kept in memory at once. */
@@ -100,7 +100,7 @@ export async function verifyModels(
   inputs: Iterable<VerifyInput | InputBatch> | AsyncIterable<VerifyInput | InputBatch>,
   options: VerifyOptions,
 ): Promise<Verification> {
-  const { precision = "f32", threshold = thresholds[precision], further = [], byChannel = true } = options;
+  const { precision = "f32", threshold = thresholds[precision], further, byChannel = true } = options;
   const compared = comparedOutputs(reference, candidate);
   const outputs = new OutputComparison(compared, byChannel);
   /** The first batch of each kind. */
@@ -111,7 +111,7 @@ export async function verifyModels(
       outputs.push(kind, expected, received);
     });
   await compare(inputs);
-  if (further.length > 0 && outputs.unreached) await compare(further);
+  if (further && outputs.unreached) await compare(further());
 
   const noise =
     options.threshold === undefined && outputs.exceeds(threshold)

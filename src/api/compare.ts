@@ -82,7 +82,7 @@ export async function compareNets(
     ...(fast && { backend, shape: sessionShape(one) }),
     ...(threshold !== undefined && { threshold }),
     precision,
-    ...(!pictures && { further: furtherInputs(guide.graph, one, seed) }),
+    ...(!pictures && { further: () => furtherInputs(guide.graph, one, seed) }),
     ...(options.byChannel === false && { byChannel: false }),
     ...(options.oneAtATime && { oneAtATime: true }),
     ...(options.inside === false && { values: [] }),

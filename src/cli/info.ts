@@ -7,7 +7,7 @@ import { usingBackend } from "../api/backend.node.js";
 import { type FileContents, inspectFile } from "../api/exchange/inspect.node.js";
 import { loadNet } from "../api/exchange/load-net.node.js";
 import type { Net } from "../api/exchange/net.js";
-import { signature } from "../api/exchange/net-inputs.js";
+import { inputShapes, signature } from "../api/exchange/net-inputs.js";
 import { netParameters } from "../api/exchange/net-parameters.js";
 import { netWarnings } from "../api/net-warnings.js";
 import { nativeAbsence } from "../backend/native/native-backend.js";
@@ -143,12 +143,25 @@ function modelFile(terminal: Terminal, path: string, net: Net, model: Model): vo
   );
 }
 
-/** What the engine lacks of a graph; why that cannot be told, where its operands do not fit. */
-function lackingIn(graph: Graph): readonly LackingOperator[] | string {
+/**
+ * What the engine lacks of a net, at the sizes of its inputs or, where they are open, at some at which its operands fit: chains of shapes are constants
+ * then. Why that cannot be told, where operands do not fit.
+ */
+function lackingIn(net: Net): readonly LackingOperator[] | string {
   try {
-    return lackingOperators(graph);
+    return lackingOperators({ ...net.graph, inputs: sizedInputs(net) });
   } catch (error) {
     if (error instanceof UserError) return error.message;
+    throw error;
+  }
+}
+
+function sizedInputs(net: Net): Graph["inputs"] {
+  try {
+    const shapes = inputShapes(net, 1);
+    return net.graph.inputs.map((input) => ({ ...input, shape: shapes[input.name] ?? input.shape }));
+  } catch (error) {
+    if (error instanceof UserError) return net.graph.inputs; // no images
     throw error;
   }
 }
@@ -166,7 +179,7 @@ function graphFile(terminal: Terminal, path: string, net: Net): void {
   const parameters = netParameters(net);
   const { inputs, outputs, nodes } = graph;
   const warnings = netWarnings(net);
-  const lacking = lackingIn(graph);
+  const lacking = lackingIn(net);
   const facts = { file: path, source, parameters, inputs, outputs, nodes: nodes.length, operators, warnings, lacking };
   terminal.result(facts, () => {
     const inOrder = Object.entries(operators).sort(([, a], [, b]) => b - a);

@@ -98,7 +98,7 @@ export function f32(shape: readonly number[], data: Float32Array = new Float32Ar
 
 /** The array's values as float32; the array's own storage where it is float32 already. */
 export function toFloat32(array: NamedArray): Float32Array {
-  return array.dtype === "f32" ? array.data : Float32Array.from(toFloat64(array));
+  return array.dtype === "f32" ? array.data : new Float32Array(toFloat64(array));
 }
 
 /** The array's values as float64 (int64 beyond 2⁵³ loses low bits); the array's own storage where it is float64 already. */
@@ -113,7 +113,7 @@ export function toFloat64(array: NamedArray): Float64Array {
       return result;
     }
     case "bf16":
-      return Float64Array.from(array.data, bfloat16ToNumber);
+      return new Float64Array(array.data).map(bfloat16ToNumber);
     case "i64":
     case "u64": {
       const { data } = array;
@@ -122,7 +122,7 @@ export function toFloat64(array: NamedArray): Float64Array {
       return result;
     }
     default:
-      return Float64Array.from(array.data);
+      return new Float64Array(array.data);
   }
 }
 

@@ -143,7 +143,10 @@ export class Names {
   }
 }
 
-/** Number of weights and other constants in a graph. */
-export function parameterCount(graph: Graph): number {
-  return [...graph.initializers.values()].reduce((total, { shape }) => total + elementCount(shape), 0);
+/** Number of weights and other constants in a graph: initializers, and what Constant nodes hold (Paddle writes weights so). */
+export function parameterCount({ initializers, nodes }: Graph): number {
+  const stored = nodes.flatMap(({ op, domain, attributes: { value } }) =>
+    op === "Constant" && domain === "" && value?.type === "tensor" ? [value.value] : [],
+  );
+  return [...initializers.values(), ...stored].reduce((total, { shape }) => total + elementCount(shape), 0);
 }

@@ -134,6 +134,9 @@ export function fromValueInfo(info: ValueInfoProto): ValueInfo {
       received: type ? `data type ${type.elemType}` : "another type",
     });
   }
-  const shape = type?.shape?.dim.map((dim, axis): Dimension => dim.dimValue ?? (dim.dimParam || `${name}:${axis}`));
+  // Some exporters call every open size "?": as a name it would say that all are the same.
+  const shape = type?.shape?.dim.map(({ dimValue, dimParam = "" }, axis): Dimension => {
+    return dimValue ?? (["", "?"].includes(dimParam) ? `${name}:${axis}` : dimParam);
+  });
   return { name, dtype, shape };
 }

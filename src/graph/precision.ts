@@ -26,10 +26,10 @@ export function roundTo(array: NamedArray, precision: FloatType, name: string): 
 
 function rounded(array: NamedArray, precision: FloatType, name: string): NamedArray["data"] {
   const { shape, data } = toTensor64(array);
-  const result = toNamedArray({ dtype: precision, shape, data });
-  const back = toTensor64(result).data;
+  const { data: result } = toNamedArray({ dtype: precision, shape, data });
+  const overflown = isInfinite[precision];
   for (let i = 0; i < data.length; i++) {
-    if (Math.abs(back[i]) === Number.POSITIVE_INFINITY && Number.isFinite(data[i])) {
+    if (overflown(result[i] as number) && Number.isFinite(data[i])) {
       throw new UserError({
         expected: `numbers that ${precision} can hold in "${name}"`,
         received: `${data[i]}`,
@@ -37,8 +37,16 @@ function rounded(array: NamedArray, precision: FloatType, name: string): NamedAr
       });
     }
   }
-  return result.data;
+  return result;
 }
+
+/** Of a number as it is stored. */
+const isInfinite: Readonly<Record<FloatType, (stored: number) => boolean>> = {
+  f64: (value) => Math.abs(value) === Number.POSITIVE_INFINITY,
+  f32: (value) => Math.abs(value) === Number.POSITIVE_INFINITY,
+  f16: (bits) => (bits & 0x7fff) === 0x7c00,
+  bf16: (bits) => (bits & 0x7fff) === 0x7f80,
+};
 
 /** The graph with all its floating-point constants, inputs and outputs in one type. @throws UserError; see {@link roundTo}. */
 export function castFloats(graph: Graph, precision: Precision): Graph {

@@ -38,7 +38,7 @@ export function windowOf(node: GraphNode, kernel: readonly number[], sizes?: rea
       });
     }
   }
-  const auto = stringAttribute(node, "auto_pad", "NOTSET");
+  const auto = autoPadOf(node);
   if (auto === "NOTSET") {
     return { ...partial, pads: listed ?? [...kernel, ...kernel].map(() => 0) };
   }
@@ -55,6 +55,19 @@ export function windowOf(node: GraphNode, kernel: readonly number[], sizes?: rea
   const small = totals.map((total) => Math.floor(total / 2));
   const large = totals.map((total) => Math.ceil(total / 2));
   return { ...partial, pads: auto === "SAME_LOWER" ? [...large, ...small] : [...small, ...large] };
+}
+
+const autoPads = ["NOTSET", "SAME_UPPER", "SAME_LOWER", "VALID"];
+
+/** How a window is padded. @throws ShapeError for a name that means nothing, and for pads stated beside one that says where they go. */
+export function autoPadOf(node: GraphNode): string {
+  const auto = stringAttribute(node, "auto_pad", "NOTSET");
+  const pads = intsAttribute(node, "pads") ?? [];
+  if (autoPads.includes(auto) && (auto === "NOTSET" || pads.every((pad) => pad === 0))) return auto;
+  throw new ShapeError({
+    expected: `auto_pad of ${node.op} "${node.name}" as ${autoPads.join(", ")}, and pads beside NOTSET alone`,
+    received: pads.length > 0 ? `${auto} and pads [${pads.join(", ")}]` : auto,
+  });
 }
 
 /** Output size along an axis; with ceil mode, no window may begin in the padding behind the input (ONNX, PyTorch). */

@@ -321,11 +321,15 @@ describe("inputs that do not reach an output", () => {
     const options = { values: [] };
     const unproven = await verifyModels(deaf(-100), deaf(-101), quiet, options);
     expect(unproven).toMatchObject({ verdict: "unproven", agree: false, byOutput: [{ verdict: "constant" }] });
-    const found = await verifyModels(deaf(-100), deaf(-101), quiet, { ...options, further: loud });
+    const found = await verifyModels(deaf(-100), deaf(-101), quiet, { ...options, further: () => loud });
     expect(found).toMatchObject({ verdict: "different", samples: 4 });
-    const same = await verifyModels(deaf(-100), deaf(-100), quiet, { ...options, further: loud, oneAtATime: true });
+    const same = await verifyModels(deaf(-100), deaf(-100), quiet, {
+      ...options,
+      further: () => loud,
+      oneAtATime: true,
+    });
     expect(same).toMatchObject({ verdict: "same", samples: 4 });
-    const reached = await verifyModels(deaf(0), deaf(0), quiet, { ...options, further: loud });
+    const reached = await verifyModels(deaf(0), deaf(0), quiet, { ...options, further: () => loud });
     expect(reached.samples).toBe(2);
   });
 });

@@ -1,7 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { f32, type NamedArray } from "#repvgg/core/named-arrays.js";
 import { analyze } from "#repvgg/graph/analyze/analyze.js";
-import { consistentSide } from "#repvgg/graph/analyze/consistent-size.js";
 import { int } from "#repvgg/graph/attributes.js";
 import { int64, node, valueInfo } from "#repvgg/graph/build.js";
 import type { Dimension, Graph, GraphNode } from "#repvgg/graph/graph.js";
@@ -107,24 +106,5 @@ describe("analyze", () => {
     const { shapes } = analyze({ ...graph, valueInfo: valueInfos });
     expect(shapes.get("t")).toEqual([5, 6]);
     expect(shapes.get("y")).toEqual([1, 2]);
-  });
-});
-
-describe("consistentSide", () => {
-  const net = (features: number): Graph =>
-    graphOf(
-      [node("Flatten", "f", ["x"], ["t"]), node("Gemm", "g", ["t", "w"], ["y"])],
-      { w: f32([features, 1], new Float32Array(features)) },
-      [1, 2, "h", "w"],
-    );
-  const side = (features: number) => consistentSide(net(features), (size) => [valueInfo("x", [1, 2, size, size])]);
-
-  it("finds the side that a Gemm demands: usual ones first, then all up to 512", () => {
-    expect(side(2 * 28 * 28)).toBe(28);
-    expect(side(2 * 7 * 7)).toBe(7);
-    expect(side(2 * 511 * 511)).toBe(511);
-    expect(side(2 * 640 * 640)).toBe(640);
-    expect(side(2 * 7 * 7 + 1)).toBeUndefined();
-    expect(consistentSide(graphOf([node("Relu", "r", ["x"], ["y"])]), () => [valueInfo("x", [1])])).toBe(64);
   });
 });

@@ -1,7 +1,8 @@
 import { UserError } from "../../core/errors.js";
+import type { NamedArray } from "../../core/named-arrays.js";
 import { type Analysis, analyze } from "../../graph/analyze/analyze.js";
-import { int64 } from "../../graph/build.js";
 import { evaluate } from "../../graph/evaluate/evaluate.js";
+import { toNamedArray } from "../../graph/evaluate/tensor64.js";
 import type { Graph, GraphNode } from "../../graph/graph.js";
 import { producersOf } from "../../graph/validate.js";
 
@@ -93,12 +94,11 @@ export class ComputedConstants {
     return true;
   }
 
-  #sizes(name: string, sizes: readonly number[]) {
-    const { data } = int64(sizes);
-    return {
-      dtype: "i64",
-      shape: this.analysis.shapes.get(name)?.length === 0 ? [] : [sizes.length],
-      data,
-    } as ReturnType<typeof int64>;
+  /** Numbers that the shapes tell, in the type that they have in the graph. */
+  #sizes(name: string, sizes: readonly number[]): NamedArray {
+    const { shapes, dtypes } = this.analysis;
+    const dtype = dtypes.get(name) ?? "i64";
+    const shape = shapes.get(name)?.length === 0 ? [] : [sizes.length];
+    return toNamedArray({ dtype, shape, data: Float64Array.from(sizes) });
   }
 }

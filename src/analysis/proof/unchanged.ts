@@ -6,7 +6,7 @@ import type { AttributeValue, Graph, GraphNode } from "../../graph/graph.js";
 import { readBySubgraphs } from "../../graph/subgraphs.js";
 import { producersOf } from "../../graph/validate.js";
 import { ComputedConstants } from "./computed-constants.js";
-import { scalesAreMoved } from "./moved-scales.js";
+import { movedOperators, type Numbers, type Side, scalesAreMoved } from "./moved-scales.js";
 import { isRounded, sameConstant } from "./same-constant.js";
 
 /** A part of a graph that another graph has a node of its own for, proven elsewhere: from the value `source` to the value `output`. */
@@ -108,7 +108,11 @@ class Matching {
     const was = this.#old.get(output);
     const isSum = isSumNode(node);
     const obstacle = was && this.#difference(was, node);
-    if (!was) return undefined; // an inner value of a sum, or a scale that was moved: its reader looks through it, or is another
+    if (!was) {
+      // An inner value of a sum, or a scale that was moved: its reader looks through it, or is another.
+      const looked = isSum || (node.domain === "" && movedOperators.has(node.op));
+      return looked ? undefined : `${named(node)} gives a value that was not there`;
+    }
     if (obstacle && !(isSum && isSumNode(was) && this.#sameTerms(output, output)) && !this.#isWrittenAnew(node, was)) {
       return obstacle;
     }
@@ -126,15 +130,16 @@ class Matching {
       const same = now.inputs.length === terms.length && now.inputs.every((input, i) => this.#same(input, terms[i]));
       return now.op === op && now.domain === "" && same;
     }
-    const after = {
-      producer: (value: string) => this.#new.get(value),
-      numbers: (value: string) => numbersOf(this.#after.initializers.get(value)),
+    const after: Side = {
+      producer: (value) => this.#new.get(value),
+      shape: () => undefined,
+      constant: (value) => numbersOf(this.#after.initializers.get(value)),
     };
-    const before = {
-      producer: (value: string) => this.#old.get(this.#resolved(value)),
-      numbers: (value: string) =>
-        numbersOf(this.#before.initializers.get(this.#resolved(value))) ??
-        this.#constants.valuesOf([value]).get(value)?.data,
+    const before: Side = {
+      producer: (value) => this.#old.get(this.#resolved(value)),
+      shape: (value) => this.#constants.analysis.shapes.get(value),
+      constant: (value) =>
+        numbersOf(this.#before.initializers.get(this.#resolved(value))) ?? this.#constants.valuesOf([value]).get(value),
     };
     return scalesAreMoved(now, was, [after, before], (a, b) => this.#same(a, b), sameAttributes);
   }
@@ -245,7 +250,8 @@ function termsOf(sum: string, producers: ReadonlyMap<string, GraphNode>, resolve
   return terms;
 }
 
-const numbersOf = (array: NamedArray | undefined): Float64Array | undefined => array && toFloat64(array);
+const numbersOf = (array: NamedArray | undefined): Numbers | undefined =>
+  array && { shape: array.shape, data: toFloat64(array) };
 
 /** An attribute that two nodes have otherwise. */
 function otherAttribute(was: GraphNode, now: GraphNode): string | undefined {

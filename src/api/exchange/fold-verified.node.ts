@@ -2,7 +2,9 @@ import { describeOutput } from "../../analysis/comparison/describe-output.js";
 import { type FoldProof, proveFold } from "../../analysis/proof/prove-fold.js";
 import { describeRegion, type RegionProof } from "../../analysis/proof/prove-region.js";
 import type { Verification } from "../../analysis/verify.js";
+import { inMemory } from "../../core/deferred-array.js";
 import { UserError, VerificationError } from "../../core/errors.js";
+import { bytesPerElement, elementCount } from "../../core/named-arrays.js";
 import type { FoldReport } from "../../graph/fold/report.js";
 import { type VerifyModelsOptions, verify } from "../verify.node.js";
 import { type FoldNetOptions, foldNet } from "./fold-net.js";
@@ -40,10 +42,11 @@ export async function foldVerified(
   options: VerifiedFoldOptions = {},
 ): Promise<{ readonly net: Net; readonly report: FoldReport; readonly verification: FoldVerification }> {
   const { maxCost, deferred = false, precision = "f32", ...verifyOptions } = options;
-  const { net: folded, report, plan } = foldNet(net, { deferred, ...(maxCost !== undefined && { maxCost }) });
+  const held = heldIfSmall(net);
+  const { net: folded, report, plan } = foldNet(held, { deferred, ...(maxCost !== undefined && { maxCost }) });
   const halves = precision === "f16";
-  const candidate = halves ? { ...folded, graph: withHalfRounding(folded.graph) } : folded;
-  const proof = proveFold(net.graph, plan, candidate.graph, { halves, ...(halves && { stored: storedHalf }) });
+  const candidate = heldIfSmall(halves ? { ...folded, graph: withHalfRounding(folded.graph) } : folded);
+  const proof = proveFold(held.graph, plan, candidate.graph, { halves, ...(halves && { stored: storedHalf }) });
   const wrong = proof.regions.find(({ proven }) => !proven);
   if (wrong) {
     throw new VerificationError({
@@ -54,9 +57,9 @@ export async function foldVerified(
   }
   const weights = halves || proof.regions.some(({ storedAs }) => storedAs === "f16") ? "f16" : "f32";
   const compare = (inside: boolean): Promise<Verification> =>
-    verify(net, candidate, {
+    verify(held, candidate, {
       // Channel by channel is what the regions were proven; over a deep net, float32 rounding alone parts small channels.
-      ...{ ...smallInputs(net), weights, oneAtATime: true, evaluatorSteps, byChannel: !proof.proven },
+      ...{ ...fewInputs(held, proof), weights, oneAtATime: true, evaluatorSteps, byChannel: !proof.proven },
       ...{ ...verifyOptions, inside },
     });
   const run = await compare(false).catch((error: unknown) => notRun(error, proof));
@@ -70,6 +73,18 @@ export async function foldVerified(
   }
   const remarks = run.byOutput.flatMap((output) => describeOutput(output) ?? []);
   return { net: folded, report, verification: { ...verification, remarks, verdict: "same", agree: true } };
+}
+
+/** Weights up to so many bytes are read or computed once, and kept for all that the proof does with them. */
+const mostHeld = 2 ** 26;
+
+/** The net with its weights in memory, where they are few. */
+function heldIfSmall(net: Net): Net {
+  const { initializers } = net.graph;
+  const sizes = [...initializers.values()].map(({ dtype, shape }) => elementCount(shape) * bytesPerElement[dtype]);
+  if (sizes.reduce((sum, size) => sum + size, 0) > mostHeld) return net;
+  const held = [...initializers].map(([name, array]) => [name, inMemory(array)] as const);
+  return { ...net, graph: { ...net.graph, initializers: new Map(held) } };
 }
 
 function different(run: Verification, { changed }: FoldProof, firstParted: string | undefined): VerificationError {
@@ -86,11 +101,20 @@ function different(run: Verification, { changed }: FoldProof, firstParted: strin
   });
 }
 
-/** Four images; small ones of a net that takes any size, since every weight works on each of their pixels too. */
-function smallInputs({ model }: Net): Pick<VerifyModelsOptions, "images" | "inputSize"> {
-  if (!model) return { images: 4 };
-  const [height, width] = model.metadata.preprocessing.size;
-  return { images: 4, inputSize: [Math.min(height, 64), Math.min(width, 64)] };
+/** Pixels from which an image is large: 512×512. */
+const largeImage = 2 ** 18;
+
+/** Four images; small ones of a net that takes any size, since every weight works on each of their pixels too; two large ones of a proven fold. */
+function fewInputs({ graph, model }: Net, { proven }: FoldProof): Pick<VerifyModelsOptions, "images" | "inputSize"> {
+  if (model) {
+    const [height, width] = model.metadata.preprocessing.size;
+    return { images: 4, inputSize: [Math.min(height, 64), Math.min(width, 64)] };
+  }
+  const isLarge = graph.inputs.some(({ shape }) => {
+    const sizes = shape?.slice(2).filter((size) => typeof size === "number") ?? [];
+    return elementCount(sizes) >= largeImage;
+  });
+  return { images: proven && isLarge ? 2 : 4 };
 }
 
 /** A net that cannot be run as a whole is proven by its parts, or not at all. */

@@ -2,7 +2,7 @@ import { UserError } from "../../core/errors.js";
 import type { Preprocessing } from "../../core/preprocessing.js";
 import { imagenetMean, imagenetStd } from "../../core/preprocessing.js";
 import { graphInputs } from "../../engine/plan/prepare.js";
-import { consistentSide } from "../../graph/analyze/consistent-size.js";
+import { axisKey, consistentSizes, isPosition, type OpenSizes } from "../../graph/analyze/consistent-size.js";
 import { intAttribute } from "../../graph/attributes.js";
 import type { Graph, ValueInfo } from "../../graph/graph.js";
 import { modelFacts } from "./model-facts.js";
@@ -11,52 +11,43 @@ import type { Net } from "./net.js";
 /** Input shapes by name. */
 export type InputShapes = Readonly<Record<string, readonly number[]>>;
 
-/** Side of the images for graphs that leave it open, where none fits (the shape rules then say why): enough for six halvings, and quick. */
+/** Size of the axes that a graph leaves open, where none fits (the shape rules then say why): enough for six halvings, and quick. */
 const openSide = 64;
 
-/** Sides found by graph: finding one may take a walk over the graph for each size that does not fit. */
-const sides = new WeakMap<Graph, number>();
+/** Found by graph: finding them may take a walk over the graph for each size that does not fit. */
+const found = new WeakMap<Graph, OpenSizes>();
 
 /**
- * Height and width where a graph leaves them open and nobody gives any: the one place where sizes are made up. 64×64, or what a Gemm, a
- * Reshape or a Concat further down demands.
+ * Sizes where a graph leaves them open and nobody gives any: the one place where sizes are made up. 64 everywhere and the batch that is asked for,
+ * or what a Gemm, a Reshape, a constant or a Concat further down demands.
  */
-function chosenSize({ graph, model }: Net): readonly [height: number, width: number] {
+function chosenSizes({ graph, model }: Net): OpenSizes {
   const known = model?.metadata.preprocessing.size;
-  if (known) return known;
-  if (!isSizeMadeUp({ graph }, undefined)) return [openSide, openSide]; // not asked for
-  const side = sides.get(graph) ?? consistentSide(graph, (each) => inputsAt(graph, each)) ?? openSide;
-  sides.set(graph, side);
-  return [side, side];
+  const inputs = graphInputs(graph).map((input) => withChannels(input, graph));
+  if (known) return new Map(inputs.flatMap((input) => known.map((size, i) => [axisKey(input, i + 2), size])));
+  const isOpen = inputs.some(({ shape }) =>
+    shape?.some((size, axis) => typeof size !== "number" && (axis === 0 || isPosition(shape, axis))),
+  );
+  const sizes = found.get(graph) ?? (isOpen ? consistentSizes({ ...graph, inputs }) : undefined) ?? new Map();
+  found.set(graph, sizes);
+  return sizes;
 }
 
-/** The graph's inputs for one image of a side. */
-function inputsAt(graph: Graph, side: number): readonly ValueInfo[] {
-  return graph.inputs.map((input) => {
-    const { shape } = withChannels(input, graph);
-    if (graph.initializers.has(input.name) || !shape) return input;
-    return {
-      ...input,
-      shape: shape.map((size, axis) => (typeof size === "number" ? size : axis === 0 ? 1 : axis >= 2 ? side : size)),
-    };
-  });
-}
-
-/** The graph leaves a height or width open, and nobody has given one: what is run is run at a size that was made up. */
+/** The graph leaves a size of positions open, and nobody has given one: what is run is run at a size that was made up. */
 export function isSizeMadeUp(
   { graph, model }: Pick<Net, "graph" | "model">,
   size: readonly number[] | undefined,
 ): boolean {
-  return (
-    !size && !model && graphInputs(graph).some(({ shape }) => shape?.slice(2).some((axis) => typeof axis === "string"))
-  );
+  const isOpen = ({ shape }: ValueInfo): boolean | undefined =>
+    shape?.some((length, axis) => typeof length === "string" && isPosition(shape, axis));
+  return !size && !model && graphInputs(graph).some(isOpen);
 }
 
 /**
  * Shapes to run a net on: what the graph states, open sizes filled.
  * @param other a graph that shall take the same inputs: what it states counts where the net leaves a size open
  * @param batch where the graph leaves it open
- * @param size height and width where the graph leaves them open. Default: the model's, else 64×64 or another at which its operands fit.
+ * @param size height and width where the graph leaves them open. Default: the model's, else 64×64 or others at which its operands fit.
  * @throws UserError for inputs that are not floating-point, or of unknown rank or channels.
  */
 export function inputShapes(
@@ -66,7 +57,7 @@ export function inputShapes(
   other: Graph = net.graph,
 ): InputShapes {
   const { graph } = net;
-  const open = size ?? chosenSize(net);
+  const open = size ?? chosenSizes(net);
   const theirs = graphInputs(other);
   return Object.fromEntries(
     graphInputs(graph).map((input, i) => {
@@ -92,10 +83,15 @@ function narrowed(input: ValueInfo, other: ValueInfo | undefined): ValueInfo {
   return { ...input, shape: shape ?? other.shape };
 }
 
-function filled({ name, dtype, shape }: ValueInfo, batch: number, size: readonly number[]): readonly number[] {
+function filled(input: ValueInfo, batch: number, open: readonly number[] | OpenSizes): readonly number[] {
+  const { name, dtype, shape } = input;
   const known = shape?.map((dimension, axis) => {
     if (typeof dimension === "number") return dimension;
-    return axis === 0 ? batch : axis >= 2 ? size[axis - 2] : undefined;
+    const demanded = "get" in open ? open.get(axisKey(input, axis)) : undefined;
+    // A graph that runs on one image may run on more; one that does not runs on those alone that it demands.
+    if (axis === 0) return demanded === undefined || demanded === 1 ? batch : demanded;
+    if (!isPosition(shape, axis)) return undefined;
+    return "get" in open ? (demanded ?? openSide) : open[Math.max(0, axis - 2)];
   });
   if (/^b?f/.test(dtype) && known?.every((dimension) => dimension !== undefined)) return known;
   throw new UserError({

@@ -5,10 +5,11 @@ import type { Graph } from "../../graph/graph.js";
 import { checkOperators } from "../lacking.js";
 import { type Lifetime, placeBuffers } from "./arena.js";
 import type { Constant } from "./constants.js";
+import { checkExtents } from "./extents.js";
 import { fuse } from "./fusion.js";
 import { type Scheduled, schedule } from "./lifetimes.js";
 import { Lowering } from "./lower/context.js";
-import { lower, refuseNothing } from "./lower/registry.js";
+import { lower } from "./lower/registry.js";
 import { graphInputs, type PreparedGraph, prepare } from "./prepare.js";
 import type { PlanReport, StepReport } from "./report.js";
 import type { Buffer, Step, Tensor } from "./step.js";
@@ -66,13 +67,13 @@ export function buildPlan(graph: Graph, options: PlanOptions): Plan {
   const { inputShapes, features, fuseBatchNorm, planConvolution, planTransposedConvolution } = options;
   const prepared = prepare(graph, inputShapes, features);
   checkOperators(prepared.nodes);
+  checkExtents(prepared);
   const lowering = new Lowering(prepared, planConvolution, planTransposedConvolution);
   const inputs = graphInputs(graph).map(({ name }): [string, Tensor] => [
     name,
     lowering.createRowMajor(name, inputShapes[name]!),
   ]);
   for (const [name, tensor] of inputs) lowering.define(name, tensor);
-  for (const node of prepared.nodes) refuseNothing(lowering, node);
   for (const op of fuse({ graph: prepared, fuseBatchNorm })) lower(lowering, op);
   const outputs = prepared.outputs.map((name): [string, Tensor] => [name, lowering.result(name)]);
 

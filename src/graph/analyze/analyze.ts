@@ -1,3 +1,4 @@
+import { UserError } from "../../core/errors.js";
 import type { DType, NamedArray } from "../../core/named-arrays.js";
 import { elementCount } from "../../core/named-arrays.js";
 import type { Tensor64 } from "../evaluate/tensor64.js";
@@ -52,6 +53,13 @@ export function analyze(graph: Graph, options: AnalyzeOptions = {}): Analysis {
   return walk;
 }
 
+/** How many of a graph's nodes, in order, have operands that fit: all, or those before the first that {@link analyze} refuses. */
+export function fittingNodes(graph: Graph): number {
+  const walk = new Walk(graph, { shapesOnly: true });
+  const found = graph.nodes.findIndex((node) => !walk.fits(node));
+  return found < 0 ? graph.nodes.length : found;
+}
+
 /** Shapes and element types of the values of a graph, as far as they can be told; dynamic sizes pass through by name. */
 export function inferShapes(graph: Graph): Map<string, ValueInfo> {
   const { shapes, dtypes } = analyze(graph);
@@ -93,6 +101,16 @@ class Walk implements Analysis {
         contents: (input) => this.contents.get(node.inputs[input] ?? ""),
       }
     );
+  }
+
+  fits(node: GraphNode): boolean {
+    try {
+      this.visit(node);
+      return true;
+    } catch (error) {
+      if (error instanceof UserError) return false;
+      throw error;
+    }
   }
 
   visit(node: GraphNode): void {

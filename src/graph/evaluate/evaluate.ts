@@ -31,7 +31,7 @@ export function evaluate(
   for (const node of graph.nodes) {
     const results = apply(
       node,
-      node.inputs.map((input) => read(input, values, graph)),
+      node.inputs.map((input) => (input === "" ? undefined : found(input, read(input, values, graph)))),
     );
     node.outputs.forEach((output, i) => {
       if (output === "" || !uses.has(output)) return;

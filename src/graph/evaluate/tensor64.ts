@@ -43,9 +43,9 @@ export function toNamedArray({ dtype, shape, data }: Tensor64): NamedArray {
     case "f32":
       return { dtype, shape, data: new Float32Array(data) };
     case "f16":
-      return { dtype, shape, data: Uint16Array.from(data, numberToHalf) };
+      return { dtype, shape, data: bitsOf(data, numberToHalf) };
     case "bf16":
-      return { dtype, shape, data: Uint16Array.from(data, numberToBfloat16) };
+      return { dtype, shape, data: bitsOf(data, numberToBfloat16) };
     case "i64":
       return { dtype, shape, data: BigInt64Array.from(Array.from(data, toInt64)) };
     case "u64":
@@ -65,6 +65,13 @@ export function toNamedArray({ dtype, shape, data }: Tensor64): NamedArray {
     case "bool":
       return { dtype, shape, data: Uint8Array.from(data, (x) => (x === 0 ? 0 : 1)) };
   }
+}
+
+/** In a loop: `Uint16Array.from` makes a list of all numbers first, at ten times the time. */
+function bitsOf(data: Float64Array, bits: (value: number) => number): Uint16Array {
+  const result = new Uint16Array(data.length);
+  for (let i = 0; i < data.length; i++) result[i] = bits(data[i]!);
+  return result;
 }
 
 /** Rounds towards zero and saturates, as hardware and ONNX Runtime do; not-a-number becomes 0. */

@@ -65,7 +65,7 @@ export function axisAttribute(context: NodeContext, name: string, otherwise: num
 
 export const isPresent = ({ node }: NodeContext, input: number): boolean => Boolean(node.inputs[input]);
 
-/** Integers of an input, or of the attribute that older operator sets have in its place; undefined where they are not known, or neither is there. */
+/** Integers of an input, or of the attribute that older operator sets have in its place; undefined where they are not known, or neither is there. @throws ShapeError for a matrix. */
 export function integers(context: NodeContext, input: number, attribute?: string): readonly number[] | undefined {
   if (isPresent(context, input)) {
     const values = listContents(context, input);

@@ -1,7 +1,7 @@
 import { intAttribute } from "../attributes.js";
 import { type Tensor64, tensor64, zeros } from "../evaluate/tensor64.js";
 import type { Dimension } from "../graph.js";
-import { type Window, windowOf, windowOutput } from "../window.js";
+import { autoPadOf, type Window, windowOf, windowOutput } from "../window.js";
 import { product } from "./broadcast.js";
 import { ranked, sameSize, vectorOf } from "./checks.js";
 import { windowedDimension } from "./dimensions.js";
@@ -190,7 +190,7 @@ export function transposedWindow(
   const { node } = context;
   const groups = intAttribute(node, "group", 1);
   const { strides, dilations } = windowOf(
-    { ...node, attributes: { ...node.attributes, auto_pad: { type: "string", value: "VALID" } } },
+    { ...node, attributes: { ...node.attributes, auto_pad: { type: "string", value: "NOTSET" } } },
     kernel,
   );
   const list = (name: string): readonly number[] | undefined => {
@@ -207,7 +207,7 @@ export function transposedWindow(
   const full = sizes.map(
     (size, axis) => strides[axis]! * (size - 1) + extra[axis]! + (kernel[axis]! - 1) * dilations[axis]! + 1,
   );
-  const auto = node.attributes["auto_pad"]?.type === "string" ? node.attributes["auto_pad"].value : "NOTSET";
+  const auto = autoPadOf(node);
   const wanted =
     list("output_shape")?.slice(-kernel.length) ??
     (auto.startsWith("SAME") ? sizes.map((size, axis) => size * strides[axis]!) : undefined);

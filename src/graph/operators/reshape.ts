@@ -1,7 +1,7 @@
 import { flagAttribute, intAttribute } from "../attributes.js";
 import { tensor64 } from "../evaluate/tensor64.js";
 import type { Dimension } from "../graph.js";
-import { axesOf, integers, isGiven, listContents } from "./checks.js";
+import { axesOf, integers, isGiven, listContents, ranked } from "./checks.js";
 import { remainingDimension, staticCount } from "./dimensions.js";
 import { describe, type NodeContext, type Operator, refuse, type Shape } from "./operator.js";
 import { all, signature } from "./signature.js";
@@ -55,6 +55,7 @@ const reshape: Operator = {
     const target =
       context.version < 5 ? integers(context, Number.POSITIVE_INFINITY, "shape") : listContents(context, 1);
     const x = context.shape(0);
+    if (context.version >= 5) ranked(context, 1, [1], "a vector of sizes as target");
     if (!target) {
       const rank = context.shape(1)?.[0];
       return [

@@ -4,7 +4,7 @@ import type { GraphNode } from "../graph.js";
 import { mapped } from "./broadcast.js";
 import { choice } from "./checks.js";
 import { erf } from "./erf.js";
-import type { NodeContext, Operator } from "./operator.js";
+import { type NodeContext, type Operator, refuse } from "./operator.js";
 import { all, floats, numbers, signature } from "./signature.js";
 
 const clamp = (x: number, low: number, high: number): number => Math.min(high, Math.max(low, x));
@@ -48,6 +48,9 @@ const table: Readonly<Record<string, Unary>> = {
     make: (node) => {
       const alpha = alphaOf(node, 1);
       return (x) => Math.max(0, x) + Math.min(0, alpha * Math.expm1(x / alpha));
+    },
+    check: (context) => {
+      if (alphaOf(context.node, 1) === 0) refuse(context, "an alpha other than 0", "0");
     },
   },
   Cos: { versions: [7, 22], make: plain(Math.cos) },

@@ -13,12 +13,14 @@ export function lowerConcat(lowering: Lowering, node: GraphNode): void {
   const shape = lowering.shapeOf(value);
   const axis = concatAxis(lowering.context(node), shape.length);
   const { constants } = lowering.graph;
-  const computed = node.inputs.filter((name) => !constants.has(name)).map((name) => lowering.tensor(name, node));
+  // A constant without elements adds nothing, and its memory is nobody's.
+  const parts = node.inputs.filter((name) => !constants.get(name)?.shape.includes(0));
+  const computed = parts.filter((name) => !constants.has(name)).map((name) => lowering.tensor(name, node));
   const channelsLast = shape.length > 2 && (axis === 1 || computed.some((tensor) => tensor.layout === "channels-last"));
   const output = channelsLast ? lowering.create(value, shape) : lowering.createRowMajor(value, shape);
   const written = stepsOf(output);
   let place = 0;
-  const copies = node.inputs.map((name): Copy => {
+  const copies = parts.map((name): Copy => {
     const operand = constants.has(name) ? operandOf(lowering, node, name, shape.length, channelsLast) : undefined;
     const source = operand?.source ?? lowering.tensor(name, node);
     const own = operand?.shape ?? lowering.tensor(name, node).shape;

@@ -119,6 +119,7 @@ export class Lowering {
     return tensor.layout === "row-major" ? tensor : this.#convert(tensor);
   }
 
+  /** @throws UserError for a step that reads or writes no words: kernels are not asked to divide nothing into tasks */
   emit(parts: StepParts): Tensor {
     const {
       reads,
@@ -130,6 +131,18 @@ export class Lowering {
       workspaceWords = 0,
       ...rest
     } = parts;
+    // Packed weights may be none where no tap is inside: only the bias counts then.
+    const numbers = [
+      output.buffer.words,
+      ...reads.map(({ buffer }) => buffer.words),
+      ...constants.map(({ count }) => count),
+    ];
+    if (numbers.includes(0)) {
+      throw new UserError({
+        expected: `operands and results of at least one element in node "${rest.name}" (${rest.op})`,
+        received: "some without",
+      });
+    }
     this.steps.push({
       ...rest,
       outputShape: output.shape,

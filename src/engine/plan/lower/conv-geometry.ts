@@ -11,6 +11,9 @@ export interface SpatialWindow extends Pick<TransposedWindow, "kernel" | "stride
   readonly sizes: readonly number[];
 }
 
+/** A transposed convolution is as many convolutions as its stride has places. */
+const mostPhases = 2 ** 14;
+
 type Channels = Pick<ConvGeometry, "batch" | "inChannels" | "outChannels" | "groups">;
 
 export function convWindow(node: GraphNode, input: readonly number[], weight: readonly number[]): SpatialWindow {
@@ -27,6 +30,9 @@ export function convTransposeWindow(
 ): SpatialWindow {
   const window = transposedWindow(lowering.context(node), weight.slice(2), input.slice(2));
   const { kernel, strides, dilations, pads, output } = window;
+  if (strides.reduce((n, stride, axis) => n * Math.min(stride, output[axis]!), 1) > mostPhases) {
+    throw lacking(node, `strides whose product is at most ${mostPhases}`, `[${strides}]`);
+  }
   // The last window has to end with the result, however much output_padding lies behind it.
   const ends = kernel.map((size, axis) => {
     const reach = strides[axis]! * (input[axis + 2]! - 1) + (size - 1) * dilations[axis]! + 1;

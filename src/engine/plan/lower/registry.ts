@@ -9,7 +9,6 @@ import { lowerDepthToSpace, lowerSpaceToDepth } from "./depth.js";
 import { elementwiseLowerings } from "./elementwise.js";
 import { lowerGather, lowerGatherElements } from "./gather.js";
 import { lowerGridSample } from "./grid-sample.js";
-import { lacking } from "./lacking.js";
 import { lowerGemm, lowerMatMul } from "./matmul.js";
 import { lowerNonMaxSuppression } from "./non-max-suppression.js";
 import {
@@ -120,12 +119,4 @@ function lackingForm(lowering: Lowering, node: GraphNode): UserError {
     expected: `a form of ${node.op} that the engine has (operands of one shape, or one constant a channel)`,
     received: `node "${node.name}" (${node.op}) with ${shapes.join(", ")}`,
   });
-}
-
-/** Memory of no words is nobody's. @throws UserError for a result without elements. */
-export function refuseNothing(lowering: Lowering, node: GraphNode): void {
-  for (const output of node.outputs) {
-    const shape = lowering.graph.shapes.get(output);
-    if (shape?.includes(0)) throw lacking(node, "results of at least one element", `"${output}" of shape [${shape}]`);
-  }
 }

@@ -28,8 +28,16 @@ export function mayGrow(lowering: Lowering, node: GraphNode): boolean {
   const { dtypes } = lowering.graph;
   const dtype = dtypes.get(node.outputs[0]!) ?? "f32";
   if (!isInteger(dtype) || dtype === "bool") return false;
-  if (node.op === "Cast" || node.op === "CastLike") return !holdsAll(dtype, dtypes.get(node.inputs[0]!));
+  // Any float32 is a number of 32 or 64 bits, or its reader says that it is none.
+  if (node.op === "Cast" || node.op === "CastLike")
+    return isNarrow(dtype) && !holdsAll(dtype, dtypes.get(node.inputs[0]!));
   return growing.has(node.op) || (turning.has(node.op) && bytesPerElement[dtype] < 4);
+}
+
+/** Whether a type has fewer whole numbers than float32. */
+function isNarrow(dtype: DType): boolean {
+  const { low, high } = wholeRange(dtype);
+  return low > 1 - limit || high < limit - 1;
 }
 
 /** Whether every number of one type is one of another. */
@@ -47,10 +55,11 @@ export function wholeCheck(
   if (!mayGrow(lowering, node)) return undefined;
   const dtype = lowering.graph.dtypes.get(node.outputs[0]!)!;
   const range = wholeRange(dtype);
+  const allowed = isNarrow(dtype) ? `(${dtype}) from ${range.low} to ${range.high}` : "below 2^24";
   return {
     refusal: {
-      expected: `whole numbers (${dtype}) from ${range.low} to ${range.high} as result of node "${node.name}" (${node.op})`,
-      received: "others, which the type or float32 does not hold exactly",
+      expected: `whole numbers ${allowed} as result of node "${node.name}" (${node.op})`,
+      received: isNarrow(dtype) ? "others" : "larger ones, which float32 does not hold exactly",
     },
     calls: ({ buffer }, at) => [
       {
