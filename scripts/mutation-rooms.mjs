@@ -29,7 +29,24 @@ export const rooms = {
       ["onnx", "fold-types", "fold-refusals", "cases"],
     ].map((names) => names.map((name) => `tests/graph/${name}.test.ts`)),
   },
-  "graph/fold": { source: ["src/graph/fold"], tests: [["tests/graph/fold-"], ["tests/graph"]] },
+  "graph/fold": {
+    source: ["src/graph/fold"],
+    tests: [
+      [
+        "borders",
+        "channels",
+        "families",
+        "last-axis",
+        "moves",
+        "reasons",
+        "refusals",
+        "spatial",
+        "transposed",
+        "types",
+      ],
+      ["chains", "property"],
+    ].map((names) => names.map((name) => `tests/graph/fold-${name}.test.ts`)),
+  },
   "formats/onnx": {
     source: ["src/formats/onnx"],
     tests: [["tests/formats/onnx"], ["tests/formats/fuzz.test.ts", "tests/formats/deep-nesting.test.ts"]],
@@ -54,14 +71,10 @@ export const rooms = {
   "engine/plan": {
     source: ["src/engine"],
     tests: [
-      ["arena", "lifetimes", "lowering", "fusion", "plan-cache", "session"].map(
-        (name) => `tests/engine/${name}.test.ts`,
-      ),
-      ["convolutions", "operators", "other-operators", "matrices", "pools"].map(
-        (name) => `tests/engine/${name}.test.ts`,
-      ),
-      ["tests/engine"],
-    ],
+      ["arena", "lifetimes", "lowering", "fusion", "plan-cache", "session"],
+      ["convolutions", "operators", "other-operators", "matrices", "pools", "resampling", "select"],
+      ["random-graphs", "random-operators"],
+    ].map((names) => names.map((name) => `tests/engine/${name}.test.ts`)),
   },
   "backend/conv": { source: ["src/backend/conv"], tests: [["tests/backend"], ["tests/engine"]] },
   tensor: { source: ["src/tensor"], tests: [["tests/tensor"], ["tests/nn"]] },

@@ -17,11 +17,6 @@ export function checkFile(graph: Graph, opset: number): void {
     ...graph,
     nodes: graph.nodes.map((node) => (node.domain === "" ? { ...node, opset } : node)),
   };
-  for (const { name } of graph.inputs) {
-    if (graph.initializers.has(name) && graph.nodes.some(({ outputs }) => outputs.includes(name))) {
-      throw refused(`"${name}" to be defined once`, "an input and a node's output");
-    }
-  }
   const analysis = analyze(stated, { shapesOnly: true });
   for (const node of stated.nodes) {
     const found = operatorOf(node);

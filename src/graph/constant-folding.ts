@@ -25,7 +25,7 @@ export function constantFolding(graph: Graph, options: Pick<AnalyzeOptions, "kee
   const readAs = new Map<string, string>();
   const read = (name: string): string => {
     const known = readAs.get(name);
-    if (known !== undefined || name === "" || graph.initializers.has(name)) return known ?? name;
+    if (known !== undefined) return known;
     const value = analysis.constants.get(name);
     const own = value && written.has(name) ? names.take(name) : name;
     if (value) initializers.set(own, toNamedArray(value));

@@ -127,6 +127,15 @@ it("an output whose first axis is not the batch belongs to no one sample", () =>
   expect(comparison.worstSample).toEqual({ index: 7, maxAbsolute: 2 });
 });
 
+it("outputs of other shapes, or another number of them, are refused", () => {
+  const comparison = new OutputComparison([output("a"), output("b")]);
+  const [x, y] = [tensor([2, 3], (i) => i), tensor([3, 2], (i) => i)];
+  expect(() => comparison.push("", [x, x], [x, y])).toThrow(
+    "expected output 1 of shape [2,3], as the reference has it, received [3,2]",
+  );
+  expect(() => comparison.push("", [x, x], [x])).toThrow("expected 2 outputs, received 1");
+});
+
 describe("what proves nothing is said", () => {
   const rng = new Rng(8);
   const varied = [1, 2].map(() => tensor([1, 3, 4], () => rng.normal()));

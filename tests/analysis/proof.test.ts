@@ -11,6 +11,7 @@ import { convAttributes, int64, node, valueInfo } from "#repvgg/graph/build.js";
 import { evaluate } from "#repvgg/graph/evaluate/evaluate.js";
 import { fold } from "#repvgg/graph/fold.js";
 import type { Graph, GraphNode } from "#repvgg/graph/graph.js";
+import { roundTo } from "#repvgg/graph/precision.js";
 import { normal, RandomNet } from "../graph/support.js";
 
 /** A RepVGG block of stride 1 with a ReLU, an operator that nobody knows, and another block of stride 2. */
@@ -132,6 +133,25 @@ describe("proveFold", () => {
       initializers: new Map(made.graph.initializers).set("a.weight", { ...weight, data } as NamedArray),
     };
     expect(proveFold(halves, made.plan, wrong).proven).toBe(false);
+  });
+
+  it.each(["bf16", "f32", "f64"] as const)("allows %s weights their own rounding, and no more", (dtype) => {
+    const stored = (array: NamedArray): NamedArray => (array.dtype === "f32" ? roundTo(array, dtype, "w") : array);
+    const rounded = {
+      ...graph,
+      initializers: new Map([...graph.initializers].map(([name, array]) => [name, stored(array)])),
+    };
+    const made = fold(rounded);
+    expect(proveFold(rounded, made.plan, made.graph)).toMatchObject({
+      proven: true,
+      regions: [{ storedAs: dtype }, { storedAs: dtype }],
+    });
+    const weight = made.graph.initializers.get("a.weight")!;
+    const numbers = toFloat64(weight).slice();
+    numbers[7] = numbers[7]! + 2; // bfloat16 has steps of 0.8 %
+    const wrong = roundTo({ dtype: "f64", shape: weight.shape, data: numbers }, dtype, "w");
+    const other = { ...made.graph, initializers: new Map(made.graph.initializers).set("a.weight", wrong) };
+    expect(proveFold(rounded, made.plan, other)).toMatchObject({ proven: false, regions: [{ worstChannel: 0 }, {}] });
   });
 
   it("knows how large the terms were that cancelled", () => {
@@ -262,6 +282,60 @@ describe("what is not folded", () => {
     expect(whyNotUnchanged(before, turned)).toMatch(/Sub "\S+" was Add "\S+"/);
     const doubled = withNode(simplified, "sum", (n) => ({ ...n, inputs: [n.inputs[1]!, n.inputs[1]!] }));
     expect(whyNotUnchanged(before, doubled)).toBeDefined();
+  });
+
+  it("nodes that do nothing by computed settings may be gone, and scalars made of sizes may be stored", () => {
+    const net = new RandomNet(7);
+    const pads = net.add("Sub", "pads", [net.constant("a", int64([1, 2, 3, 4, 5, 6, 7, 8])), "a"]);
+    net.add("Relu", "r", [net.add("Pad", "p", ["x", pads])]);
+    const channels = net.add("Gather", "channels", [
+      net.add("Shape", "shape", ["x"]),
+      net.constant("one", { ...int64([1]), shape: [] } as NamedArray),
+    ]);
+    net.add("Pow", "y", ["r", net.add("Cast", "real", [channels], { to: int(1) })]);
+    const before = net.finish([1, 4, 6, 6], "y");
+    const { simplified } = fold(before).plan;
+    expect(simplified.nodes.map(({ op }) => op)).toEqual(["Relu", "Pow"]);
+    expect(simplified.initializers.get("real")).toMatchObject({ shape: [] });
+    expect(whyNotUnchanged(before, simplified)).toBeUndefined();
+    const vector = f32([1], Float32Array.of(4));
+    const reshaped = { ...simplified, initializers: new Map(simplified.initializers).set("real", vector) };
+    expect(whyNotUnchanged(before, reshaped)).toMatch(/reads "real"/);
+  });
+
+  it("constants of other shapes or types are others, though their bytes are the same", () => {
+    const powers = (array: NamedArray): Graph => {
+      const net = new RandomNet(9);
+      net.add("Mystery", "y", ["x", net.constant("k", array)]);
+      return net.finish([4], "y");
+    };
+    const numbers = f32([4], Float32Array.of(1, 2, 3, 4));
+    const same = { ...numbers, data: numbers.data.slice() } as NamedArray;
+    expect(whyNotUnchanged(powers(numbers), powers(same))).toBeUndefined();
+    const turned = { ...same, shape: [4, 1] } as NamedArray;
+    const whole: NamedArray = { dtype: "i32", shape: [4], data: new Int32Array((same.data as Float32Array).buffer) };
+    for (const other of [turned, whole]) {
+      expect(whyNotUnchanged(powers(numbers), powers(other))).toMatch(/reads "k" instead of "k"/);
+    }
+  });
+
+  it("attributes that are kept as bytes are compared by type, length and bytes", () => {
+    // Fields of an AttributeProto: i = 1, i = 2, f = 0.
+    const [one, two, zero] = [
+      [0x18, 1],
+      [0x18, 2],
+      [0x15, 0, 0, 0, 0],
+    ];
+    const kept = (onnxType: number, ...bytes: readonly (readonly number[])[]): Graph => {
+      const net = new RandomNet(8);
+      net.add("Mystery", "y", ["x"], { body: { type: "opaque", onnxType, bytes: Uint8Array.from(bytes.flat()) } });
+      return net.finish([1], "y");
+    };
+    expect(whyNotUnchanged(kept(2, one!), kept(2, one!))).toBeUndefined();
+    for (const other of [kept(3, one!), kept(2, two!), kept(2, one!, zero!), kept(2)]) {
+      expect(whyNotUnchanged(kept(2, one!), other)).toMatch(/has another "body"/);
+      expect(whyNotUnchanged(other, kept(2, one!))).toMatch(/has another "body"/);
+    }
   });
 
   it("a Reshape whose target copies the batch may say so by 0", () => {

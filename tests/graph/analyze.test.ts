@@ -66,6 +66,8 @@ describe("analyze", () => {
     const divided = node("Div", "d", ["a", "b"], ["t"]);
     expect(constants([divided], third).get("t")!.data[0]).toBe(1 / 3);
     expect(constants([divided, node("Floor", "f", ["x"], ["y"])], third).get("t")!.data[0]).toBe(Math.fround(1 / 3));
+    const other = { ...node("Floor", "f", ["x"], ["y"]), domain: "com.example" };
+    expect(constants([divided, other], third).get("t")!.data[0]).toBe(1 / 3);
   });
 
   it("carries sizes by name into shapes, and static ones as constants", () => {
@@ -82,6 +84,20 @@ describe("analyze", () => {
     const fixed = analyze(graphOf(chain, given, [4, 2, 3]));
     expect(fixed.shapes.get("y")).toEqual([4, 6]);
     expect([...fixed.constants.get("target")!.data]).toEqual([4, -1]);
+  });
+
+  it("takes no matrix for a list of sizes, and no real numbers", () => {
+    const nodes = [
+      node("Shape", "s", ["x"], ["shape"]),
+      node("Reshape", "r", ["shape", "row"], ["matrix"]),
+      node("Cast", "c", ["shape"], ["real"], { to: int(1) }),
+      node("Cast", "d", ["shape"], ["whole"], { to: int(6) }),
+    ];
+    const { contents } = analyze(graphOf(nodes, { row: int64([1, -1]) }, ["n", 2]));
+    expect(contents.get("shape")).toEqual(["n", 2]);
+    expect(contents.get("whole")).toEqual(["n", 2]);
+    expect(contents.has("matrix")).toBe(false);
+    expect(contents.has("real")).toBe(false);
   });
 
   it("believes the file about values that no rule tells, and about no others", () => {

@@ -2,10 +2,11 @@ import { describe, expect, it } from "vitest";
 import { UserError } from "#repvgg/core/errors.js";
 import { type DType, f32, type NamedArray, toFloat64 } from "#repvgg/core/named-arrays.js";
 import { analyze } from "#repvgg/graph/analyze/analyze.js";
+import { int } from "#repvgg/graph/attributes.js";
 import { int64, node, valueInfo } from "#repvgg/graph/build.js";
 import { checkFile } from "#repvgg/graph/check-file.js";
 import type { Dimension, Graph, GraphNode } from "#repvgg/graph/graph.js";
-import { roundTo } from "#repvgg/graph/precision.js";
+import { castFloats, roundTo } from "#repvgg/graph/precision.js";
 
 const graphOf = (
   nodes: readonly GraphNode[],
@@ -49,6 +50,11 @@ describe("checkFile", () => {
     expect(() => checkFile({ ...graph, outputs: graph.inputs }, 17)).toThrow(/"x"/);
   });
 
+  it("takes an input that has a default, as files list them", () => {
+    const listed = graphOf([node("Add", "a", ["x", "k"], ["y"])], { k: f32([1, 2], Float32Array.of(1, 2)) });
+    checkFile({ ...listed, inputs: [...listed.inputs, valueInfo("k", [1, 2])] }, 17);
+  });
+
   it("goes by the operator set of the file, whatever nodes say", () => {
     const squeezed = graphOf([node("Squeeze", "s", ["x", "axes"], ["y"], {}, 13)], { axes: int64([0]) });
     checkFile(squeezed, 13);
@@ -60,6 +66,23 @@ describe("checkFile", () => {
   it("refuses operands that do not fit", () => {
     const wrong = graphOf([node("MatMul", "m", ["x", "w"], ["y"])], { w: f32([3, 1], new Float32Array(3)) });
     expect(() => checkFile(wrong, 17)).toThrow(/MatMul "m"/);
+  });
+});
+
+describe("castFloats", () => {
+  it.each([
+    ["f32", 1],
+    ["f16", 10],
+    ["f64", 11],
+  ] as const)("to %s: Cast nodes to other floating-point types name type %i", (precision, code) => {
+    const casts = [1, 10, 11, 16].map((to, i) => node("Cast", `c${i}`, ["x"], [`c${i}`], { to: int(to) }));
+    const others = [
+      node("Cast", "whole", ["x"], ["y"], { to: int(7) }),
+      { ...node("Cast", "own", ["x"], ["own"], { to: int(1) }), domain: "com.example" },
+    ];
+    const { nodes, inputs, outputs } = castFloats(graphOf([...casts, ...others]), precision);
+    expect(nodes.map(({ attributes }) => attributes.to)).toEqual([...casts.map(() => int(code)), int(7), int(1)]);
+    expect([...inputs, ...outputs].map(({ dtype }) => dtype)).toEqual([precision, precision]);
   });
 });
 

@@ -116,4 +116,22 @@ describe("functions are inlined", () => {
     expect(graph.nodes.map(({ domain, op }) => `${domain}.${op}`)).toEqual(["own.Old"]);
     expect(toOnnx(graph, envelope).functions).toEqual([old]);
   });
+
+  it("of several operator sets all have to be the same", () => {
+    const mixed = (own: number, standard: number) =>
+      functionOf("Mixed", [node("Neg", ["a"], ["t"]), node("Mystery", ["t"], ["b"], { domain: "other" })], {
+        opsetImport: [
+          { domain: "ai.onnx", version: standard },
+          { domain: "other", version: own },
+        ],
+      });
+    const opsOf = (called: FunctionProto) => {
+      const model = modelOf([call("Mixed", ["x"], ["y"])], [called]);
+      const opsetImport = [{ version: 17 }, { domain: "own", version: 1 }, { domain: "other", version: 3 }];
+      return fromOnnx({ ...model, opsetImport }).graph.nodes.map(({ op }) => op);
+    };
+    expect(opsOf(mixed(3, 17))).toEqual(["Neg", "Mystery"]);
+    expect(opsOf(mixed(2, 17))).toEqual(["Mixed"]);
+    expect(opsOf(mixed(3, 16))).toEqual(["Mixed"]);
+  });
 });

@@ -119,6 +119,23 @@ describe("ONNX ↔ graph", () => {
     expect(fold(graph).graph.nodes).toEqual(graph.nodes);
   });
 
+  it("describes values of graphs of our own, and keeps what a file says of values that are still there", () => {
+    const net = new RandomNet(2);
+    net.add("Relu", "r", ["x"]);
+    net.add("Neg", "y", ["r"]);
+    const model = toOnnx(net.finish(["n", 3], "y"));
+    expect(model.opsetImport).toEqual([{ domain: "", version: 17 }]);
+    expect(model.graph!.input).toEqual([
+      { name: "x", type: { tensorType: { elemType: 1, shape: { dim: [{ dimParam: "n" }, { dimValue: 3 }] } } } },
+    ]);
+    // A shape that is not known is left out: an empty one would say that it is a scalar.
+    expect(model.graph!.output).toEqual([{ name: "y", type: { tensorType: { elemType: 1 } } }]);
+    const info = (name: string) => ({ name, type: { tensorType: { elemType: 1, shape: { dim: [] } } } });
+    const described = { ...model, graph: { ...model.graph!, valueInfo: [info("r"), info("gone")] } };
+    const { graph, envelope } = fromOnnx(described);
+    expect(toOnnx(graph, envelope).graph!.valueInfo).toEqual([info("r")]);
+  });
+
   it("says what it cannot read", () => {
     const model = unusualModel();
     const strings = { name: "x", type: { tensorType: { elemType: 8 } } };
@@ -145,6 +162,13 @@ describe("ONNX ↔ graph", () => {
     expect(graph.inputs.map(({ name }) => name)).toEqual(["x"]);
     expect(graph.nodes[1]!.opset).toBe(9);
     expect(toOnnx(graph, envelope).irVersion).toBe(4);
+    // From version 4 on such an input is a default that callers may override, and stays one.
+    const inputsOf = (irVersion: number) => {
+      const read = fromOnnx({ ...old, irVersion });
+      return toOnnx(read.graph, read.envelope).graph!.input.map(({ name }) => name);
+    };
+    expect(inputsOf(3)).toEqual(["x"]);
+    expect(inputsOf(4)).toEqual(["x", "c.weight"]);
   });
 
   it("a negative size is an open one", () => {

@@ -197,6 +197,8 @@ const accepted: readonly Accepted[] = [
   ["Reshape", 17, [unknown, whole(0, 3, -1)], {}, ["o0:0", 3, "o0:2"]],
   ["Reshape", 17, [[2, 3], of("i64", 2)], {}, ["o0:0", "o0:1"]],
   ["Reshape", 17, [[2, 3], of("i64", "n")], {}, undefined],
+  ["Reshape", 17, [[2, 3], of("i64", 64)], {}, Array.from({ length: 64 }, (_, axis) => `o0:${axis}`)],
+  ["Reshape", 17, [[2, 3], of("i64", 65)], {}, undefined],
   ["Reshape", 1, [[2, 3]], { shape: ints([3, -1]) }, [3, 2]],
   ["Flatten", 17, [[2, 3, 4]], {}, [2, 12]],
   ["Flatten", 17, [[2, 3, 4]], { axis: int(0) }, [1, 24]],

@@ -625,6 +625,14 @@ describe("what ONNX Runtime does not have, by hand", () => {
     expect(run("Dropout", 13, [x, ratio, tensor64([], Float64Array.of(0), "bool")])[0]).toEqual([1, 2]);
   });
 
+  it("Dropout's mask is of the value's type below version 10, of bool since", () => {
+    const masks = [9, 10, 13].map(
+      (opset) => apply(node("Dropout", "d", ["x"], ["y", "m"], {}, opset), [of([2], 3, 4)])[1]!,
+    );
+    expect(masks.map(({ dtype }) => dtype)).toEqual(["f32", "bool", "bool"]);
+    for (const { data } of masks) expect([...data]).toEqual([1, 1]);
+  });
+
   it("float16 values of Cast are those that float16 holds", () => {
     expect(run("Cast", 17, [of([2], 1 / 3, 1e6)], { to: int(10) })[0]).toEqual([
       0.333251953125,

@@ -153,6 +153,37 @@ describe("constant folding", () => {
     expect([...folded.initializers.get("shape")!.data]).toEqual([2n, 4n, 3n, 3n]);
   });
 
+  it("gives only Reshape a target of which 0 copies a size, and only where 0 copies", () => {
+    const chain = (op: string, attributes = {}, domain = "") => [
+      node("Shape", "shape", ["x"], ["s"]),
+      node("Gather", "gather", ["s", "first"], ["n"], { axis: int(0) }),
+      node("Concat", "concat", ["n", "rest"], ["target"], { axis: int(0) }),
+      { ...node(op, "end", ["x", "target"], ["y"], attributes), domain },
+    ];
+    const targetOf = (...row: Parameters<typeof chain>) => {
+      const graph = graphOf(chain(...row), ["y"], { first: int64([0]), rest: int64([4, 4]) });
+      return constantFolding(graph).nodes.at(-1)!.inputs[1];
+    };
+    expect(targetOf("Reshape")).toBe("y.shape");
+    expect(targetOf("Reshape", { allowzero: int(1) })).toBe("target");
+    expect(targetOf("Reshape", {}, "com.example")).toBe("target");
+    expect(targetOf("Expand")).toBe("target");
+  });
+
+  it("readers of a constant that is written by name all read one copy", () => {
+    const nodes = [
+      node("Neg", "neg", ["k"], ["c"]),
+      node("Mul", "a", ["x", "c"], ["p"]),
+      node("Add", "b", ["p", "c"], ["y"]),
+    ];
+    const folded = constantFolding(graphOf(nodes, ["y", "c"], { k: f32([1], Float32Array.of(2)) }));
+    const [, a, b] = folded.nodes;
+    expect(a!.inputs[1]).not.toBe("c");
+    expect(b!.inputs[1]).toBe(a!.inputs[1]);
+    expect([...folded.initializers.get(a!.inputs[1]!)!.data]).toEqual([-2]);
+    expect(folded.initializers.size).toBe(2);
+  });
+
   it("keeps a constant that is a graph output, and does not build enormous ones", () => {
     const constants = { size: int64([1 << 20, 1 << 10]) };
     const graph = graphOf(

@@ -301,6 +301,14 @@ describe("gridSample", () => {
     }
   });
 
+  it("does not read neighbours of weight 0, which may be infinite", () => {
+    const x = { shape: [1, 1, 1, 3], data: Float64Array.of(1, Number.POSITIVE_INFINITY, 4) };
+    const grid = { shape: [1, 1, 2, 2], data: Float64Array.of(-1, 0, 1, 0) };
+    for (const mode of modes) {
+      expect([...gridSample(x, grid, { mode, padding: "border", alignCorners: true }).data]).toEqual([1, 4]);
+    }
+  });
+
   it("rounds halves to the even neighbour", () => {
     const x = { shape: [1, 1, 1, 5], data: Float64Array.of(0, 1, 2, 3, 4) };
     const data = Float64Array.from([-0.75, -0.25, 0.25, 0.75, 0.74].flatMap((position) => [position, 0])); // 0.5, 1.5, …

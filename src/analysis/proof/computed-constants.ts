@@ -81,7 +81,7 @@ export class ComputedConstants {
       const producer = this.#producers.get(value);
       if (!producer) return false;
       if (!this.#pure.has(value)) {
-        const contents = this.analysis.contents.get(value);
+        const contents = this.analysis.dtypes.get(value) === "i64" ? this.analysis.contents.get(value) : undefined;
         if (contents?.every((size) => Number.isInteger(size))) {
           needed.sizes.set(value, contents as number[]);
           continue;

@@ -15,14 +15,12 @@ import { numbersOf } from "./stored-numbers.js";
 
 const unknownPads = { refused: "its padding depends on an input size that is not known" };
 
-/** A convolution over any number of axes. */
+/** A convolution over any number of axes. Its operands have passed the operator's checks. */
 export function convolution({ node, constants, shapes }: Context): LinearNode | Refusal {
   const found = weightsOf(node, constants);
   if ("refused" in found) return found;
   const { weight, bias, groups, kernelSize } = found;
   const [outChannels, groupChannels] = weight.shape;
-  if (outChannels % groups !== 0) return { refused: `its ${groups} groups do not divide its channels` };
-  if (bias && bias.length !== outChannels) return { refused: "its bias is not one for each channel" };
   const window = windowOf(node, kernelSize, spatialSizes(node, shapes));
   if (!window.pads) return unknownPads;
   const map = convolutionMap(numbersOf(weight), bias, {
@@ -44,8 +42,6 @@ export function transposedConvolution({ node, own, constants, shapes }: Context)
   const { weight, bias, groups, kernelSize } = found;
   const [inChannels, groupChannels] = weight.shape;
   const outChannels = groupChannels * groups;
-  if (inChannels % groups !== 0) return { refused: `its ${groups} groups do not divide its channels` };
-  if (bias && bias.length !== outChannels) return { refused: "its bias is not one for each channel" };
   const sizes = spatialSizes(node, shapes) ?? kernelSize.map(() => "?");
   const sized = stringAttribute(node, "auto_pad", "NOTSET").startsWith("SAME") || node.attributes.output_shape;
   if (sized && !sizes.every((size) => typeof size === "number")) return unknownPads;
@@ -73,11 +69,10 @@ function weightsOf(node: GraphNode, constants: Context["constants"]): Weights | 
   const weight = constants.get(weightName);
   const bias = biasName ? constants.get(biasName) : undefined;
   if (!weight || (biasName && !bias)) return { refused: "its weight is not a constant" };
-  if (weight.shape.length < 3 || weight.shape.includes(0)) {
+  if (weight.shape.includes(0)) {
     return { refused: `its weight of shape [${weight.shape.join(", ")}] is not a convolution's` };
   }
   const groups = intAttribute(node, "group", 1);
-  if (groups < 1) return { refused: `its ${groups} groups do not divide its channels` };
   return { weight, bias: bias && toFloat64(bias), groups, kernelSize: weight.shape.slice(2) };
 }
 
