@@ -13,7 +13,7 @@ export const rooms = {
     source: ["src/graph/operators", "src/graph/window.ts"],
     tests: [
       ["operator-checks", "operator-shapes", "operator-types", "operator-values", "operators"],
-      ["resampling", "passes", "cases"],
+      ["analyze", "resampling", "passes", "cases"],
     ].map((names) => names.map((name) => `tests/graph/${name}.test.ts`)),
   },
   "graph/passes": {
