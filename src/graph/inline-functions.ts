@@ -9,6 +9,7 @@ import type {
   ValueInfoProto,
 } from "../formats/onnx/proto.js";
 import { Names } from "./build.js";
+import { graphsIn, namesWritten } from "./subgraphs.js";
 
 /** Calls in calls in calls: deeper than any exporter goes, and an end to functions that call themselves. */
 const deepest = 32;
@@ -54,6 +55,7 @@ class Inliner {
     this.#values = new Names([
       ...[...graph.input, ...graph.output, ...graph.initializer].map(({ name = "" }) => name),
       ...graph.node.flatMap(({ input, output }) => [...input, ...output]),
+      ...namesWritten(graph.node.flatMap(({ attribute }) => attribute.flatMap(graphsIn))),
     ]);
     this.#nodes = new Names(graph.node.map(({ name = "" }) => name));
   }

@@ -30,9 +30,11 @@ function subgraphsOf(node: GraphNode): GraphProto[] {
   );
 }
 
-const graphsIn = ({ g, graphs }: AttributeProto): GraphProto[] => (g ? [g, ...graphs] : [...graphs]);
+/** The graphs that an attribute holds. */
+export const graphsIn = ({ g, graphs }: AttributeProto): GraphProto[] => (g ? [g, ...graphs] : [...graphs]);
 
-function namesWritten(graphs: readonly GraphProto[]): string[] {
+/** The names of all values that graphs define, those inside of their own subgraphs included. */
+export function namesWritten(graphs: readonly GraphProto[]): string[] {
   return graphs.flatMap(({ input, initializer, node }) => [
     ...[...input, ...initializer].map(({ name = "" }) => name),
     ...node.flatMap(({ output, attribute }) => [...output, ...namesWritten(attribute.flatMap(graphsIn))]),
