@@ -287,8 +287,8 @@ describe("what means nothing is refused", () => {
     expect(refused("Reshape", [x(2, 3), matrix(3, 2)])).toThrow(
       /a vector of sizes as target in Reshape "n", received \[1, 2\]/,
     );
-    expect(refused("Unsqueeze", [x(2, 3), matrix(0)])).toThrow(/a vector of integers as input 1 in Unsqueeze "n"/);
-    expect(refused("Slice", [x(2, 3), int64([0]), matrix(1)])).toThrow(/a vector of integers as input 2 in Slice "n"/);
+    expect(refused("Unsqueeze", [x(2, 3), matrix(0)])).toThrow(/a list of numbers as input 1 in Unsqueeze "n"/);
+    expect(refused("Slice", [x(2, 3), int64([0]), matrix(1)])).toThrow(/a list of numbers as input 2 in Slice "n"/);
   });
 
   it("Celu without a scale", () => {
