@@ -52,10 +52,10 @@ const reshape: Operator = {
   versions: [1, 5, 13, 14, 19, 21, 23, 24, 25],
   signature: (version) => (version < 5 ? byAttribute : byInput),
   infer(context) {
-    if (context.version >= 5) ranked(context, 1, [1], "a vector of sizes as target");
     const target =
       context.version < 5 ? integers(context, Number.POSITIVE_INFINITY, "shape") : listContents(context, 1);
     const x = context.shape(0);
+    if (context.version >= 5) ranked(context, 1, [1], "a vector of sizes as target");
     if (!target) {
       const rank = context.shape(1)?.[0];
       return [
