@@ -1,10 +1,10 @@
 import { convertedArray } from "../core/deferred-array.js";
 import { UserError } from "../core/errors.js";
 import type { DType, NamedArray } from "../core/named-arrays.js";
+import { dtypeOf } from "../formats/onnx/tensor.js";
 import { int, intAttribute } from "./attributes.js";
 import { toNamedArray, toTensor64 } from "./evaluate/tensor64.js";
 import type { AttributeValue, Graph, GraphNode } from "./graph.js";
-import { dtypeOfCode } from "./operators/cast.js";
 
 /** Floating-point types that a graph can be written in. */
 export type Precision = "f64" | "f32" | "f16";
@@ -71,7 +71,7 @@ function castNode(
   precision: Precision,
   cast: (array: NamedArray, name: string) => NamedArray,
 ): GraphNode {
-  const target = node.op === "Cast" && node.domain === "" ? dtypeOfCode(intAttribute(node, "to", 1)) : undefined;
+  const target = node.op === "Cast" && node.domain === "" ? dtypeOf(intAttribute(node, "to", 1)) : undefined;
   if (target && floats.has(target)) {
     return { ...node, attributes: { ...node.attributes, to: int(codes[precision]) } };
   }

@@ -89,6 +89,10 @@ describe.skipIf(!folder)("ONNX's backend tests", () => {
     );
   });
 
+  it("stand in the folder that ONNX_BACKEND_TESTS names", () => {
+    expect(paths.length).toBeGreaterThan(0);
+  });
+
   it.each(paths.map((path) => [relative(folder!, path), path]))("%s", async (name, path) => {
     const refusal = async (work: () => void | Promise<void>): Promise<string | undefined> => {
       try {
@@ -143,11 +147,5 @@ describe.skipIf(!folder)("ONNX's backend tests", () => {
       });
       seen[refused ? "engineRefused" : "run"]++;
     }
-  });
-});
-
-describe.skipIf(folder)("ONNX's backend tests", () => {
-  it("are skipped: ONNX_BACKEND_TESTS names no folder that holds them", () => {
-    expect(folder).toBeUndefined();
   });
 });

@@ -1,4 +1,5 @@
 import type { Rng } from "../../core/rng.js";
+import { roundHalfEven } from "../../core/rounding.js";
 import type { Image } from "../dataset.js";
 import { affine, rotation } from "./affine.js";
 import {
@@ -73,11 +74,6 @@ export const randAugmentOperations: readonly Operation[] = [
 
 function shift(size: number, strength: number, sign: number): number {
   return Math.trunc(sign * strength * (150 / 331) * size);
-}
-
-function roundHalfEven(value: number): number {
-  const floor = Math.floor(value);
-  return value - floor === 0.5 ? floor + (floor % 2) : Math.round(value);
 }
 
 /** Applies `operations` operations, each drawn from all of them, at one magnitude. */

@@ -123,12 +123,3 @@ export function stridesOf(shape: readonly number[]): number[] {
   }
   return strides;
 }
-
-/** An axis in [0, rank); ONNX counts negative ones from the end. @throws ShapeError outside. */
-export function normalAxis(axis: number, rank: number): number {
-  const normal = axis < 0 ? axis + rank : axis;
-  if (normal < 0 || normal >= Math.max(rank, 1)) {
-    throw new ShapeError({ expected: `an axis of ${rank} dimensions`, received: `axis ${axis}` });
-  }
-  return normal;
-}

@@ -1,3 +1,4 @@
+import { elementCount } from "../../core/named-arrays.js";
 /**
  * What a value along one axis is made of: element i of the result is Σ_tap weights[i · taps + tap] · x[indices[i · taps + tap]].
  * Index {@link outside} reads a constant instead of the input. A tap of weight 0 is not read at all, so that it spreads no infinity.
@@ -26,10 +27,9 @@ export function resampleAxis(
   { taps, indices, weights }: AxisTable,
   value = 0,
 ): { readonly shape: readonly number[]; readonly data: Float64Array } {
-  const product = (sizes: readonly number[]): number => sizes.reduce((n, size) => n * size, 1);
   const from = x.shape[axis]!;
   const to = indices.length / taps;
-  const [outer, inner] = [product(x.shape.slice(0, axis)), product(x.shape.slice(axis + 1))];
+  const [outer, inner] = [elementCount(x.shape.slice(0, axis)), elementCount(x.shape.slice(axis + 1))];
   const data = new Float64Array(outer * to * inner);
   for (let o = 0; o < outer; o++) {
     for (let at = 0; at < indices.length; at++) {

@@ -1,6 +1,6 @@
+import { elementCount } from "../../core/named-arrays.js";
 import { flagAttribute, floatAttribute } from "../attributes.js";
 import { type Tensor64, tensor64 } from "../evaluate/tensor64.js";
-import { product } from "./broadcast.js";
 import { channelStatistics } from "./channel-statistics.js";
 import { vectorOf } from "./checks.js";
 import { describe, type NodeContext, type Operator, refuse } from "./operator.js";
@@ -77,7 +77,7 @@ export const batchNormalization: Operator = {
     const batch = mode === "training" ? channelStatistics(x) : undefined;
     const { mean, variance } = batch ?? { mean: runningMean.data, variance: runningVariance.data };
     const count = gamma.data.length;
-    const area = mode === "by-position" ? 1 : product(x.shape.slice(2));
+    const area = mode === "by-position" ? 1 : elementCount(x.shape.slice(2));
     const result = x.data.map((v, at) => {
       const c = Math.floor(at / area) % count;
       return (gamma.data[c] * (v - mean[c])) / Math.sqrt(variance[c] + epsilon) + beta.data[c];

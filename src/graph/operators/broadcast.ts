@@ -58,5 +58,3 @@ export function gatherElements(
 export function mapped(x: Tensor64, f: (value: number) => number, dtype: DType = x.dtype): Tensor64 {
   return tensor64(x.shape, x.data.map(f), dtype);
 }
-
-export const product = (sizes: readonly number[]): number => sizes.reduce((n, size) => n * size, 1);

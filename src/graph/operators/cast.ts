@@ -1,36 +1,10 @@
 import type { DType } from "../../core/named-arrays.js";
+import { dtypeOf } from "../../formats/onnx/tensor.js";
 import { intAttribute, stringAttribute } from "../attributes.js";
 import { isInteger, type Tensor64, toNamedArray, toTensor64, wholeNumber } from "../evaluate/tensor64.js";
 import { mapped } from "./broadcast.js";
 import { type NodeContext, type Operator, refuse } from "./operator.js";
 import { all, signature } from "./signature.js";
-
-/** ONNX TensorProto.DataType codes that Cast may name. */
-const dtypes: Readonly<Record<number, DType>> = {
-  1: "f32",
-  2: "u8",
-  3: "i8",
-  4: "u16",
-  5: "i16",
-  6: "i32",
-  7: "i64",
-  9: "bool",
-  10: "f16",
-  11: "f64",
-  12: "u32",
-  13: "u64",
-  16: "bf16",
-};
-
-/** The element type that an integer attribute names, or undefined where we have none like it. */
-export function dtypeOfCode(code: number): DType | undefined {
-  return dtypes[code];
-}
-
-/** An element type's code in ONNX. */
-export function codeOfDtype(dtype: DType): number {
-  return Number(Object.keys(dtypes).find((code) => dtypes[Number(code)] === dtype));
-}
 
 /** What version 1 of Cast calls them. */
 const named: ReadonlyMap<string, DType> = new Map([
@@ -52,7 +26,7 @@ const named: ReadonlyMap<string, DType> = new Map([
 function targetOf(context: NodeContext): DType {
   const { node, version } = context;
   const stated = version < 6 ? stringAttribute(node, "to", "") : intAttribute(node, "to", 0);
-  const found = typeof stated === "string" ? named.get(stated) : dtypeOfCode(stated);
+  const found = typeof stated === "string" ? named.get(stated) : dtypeOf(stated);
   return found ?? refuse(context, "a numeric element type as to", `data type ${stated}`);
 }
 

@@ -1,7 +1,7 @@
+import { elementCount } from "../../core/named-arrays.js";
 import { intAttribute } from "../attributes.js";
 import { tensor64, zeros } from "../evaluate/tensor64.js";
 import type { Dimension } from "../graph.js";
-import { product } from "./broadcast.js";
 import { axisAttribute } from "./checks.js";
 import { describe, type NodeContext, type Operator, refuse } from "./operator.js";
 import { all, signature } from "./signature.js";
@@ -55,7 +55,7 @@ export const concat: Operator = {
     const inputs = call.inputs.map((x) => x!);
     const shape = call.outputShapes[0]!;
     const axis = concatAxis(call, shape.length);
-    const inner = product(shape.slice(axis + 1));
+    const inner = elementCount(shape.slice(axis + 1));
     const result = zeros(shape);
     const row = shape[axis] * inner;
     let offset = 0;

@@ -1,9 +1,9 @@
 import { UserError } from "../../core/errors.js";
+import { elementCount } from "../../core/named-arrays.js";
+import { dtypeOf } from "../../formats/onnx/tensor.js";
 import { attribute, flagAttribute, intAttribute } from "../attributes.js";
 import { type Tensor64, tensor64, toTensor64, zeros } from "../evaluate/tensor64.js";
 import type { Dimension, GraphNode } from "../graph.js";
-import { product } from "./broadcast.js";
-import { dtypeOfCode } from "./cast.js";
 import { listContents, ranked, scalar } from "./checks.js";
 import { describe, type NodeContext, type Operator, refuse } from "./operator.js";
 import { all, floats, signature, wholes } from "./signature.js";
@@ -115,10 +115,10 @@ const size: Operator = {
   versions: [1, 13, 19, 21, 23, 24, 25],
   signature: () => sizeSignature,
   infer: () => [[]],
-  evaluate: ({ inputs: [x] }) => [tensor64([], Float64Array.of(product(x!.shape)), "i64")],
+  evaluate: ({ inputs: [x] }) => [tensor64([], Float64Array.of(elementCount(x!.shape)), "i64")],
   contents: (context) => {
     const x = context.shape(0);
-    return x?.every((s) => typeof s === "number") ? [product(x as readonly number[])] : undefined;
+    return x?.every((s) => typeof s === "number") ? [elementCount(x as readonly number[])] : undefined;
   },
 };
 
@@ -129,14 +129,14 @@ const eyeLike: Operator = {
   versions: [9, 22],
   signature: () => eyeSignature,
   infer: (context) => [ranked(context, 0, [2], "a matrix")],
-  dtypes: (context) => [dtypeOfCode(intAttribute(context.node, "dtype", 0)) ?? context.dtype(0)],
+  dtypes: (context) => [dtypeOf(intAttribute(context.node, "dtype", 0)) ?? context.dtype(0)],
   evaluate: ({ node, inputs: [x] }) => {
     const [k, columns] = [intAttribute(node, "k", 0), x!.shape[1]];
     return [
       tensor64(
         x!.shape,
         x!.data.map((_, i) => ((i % columns) - Math.floor(i / columns) === k ? 1 : 0)),
-        dtypeOfCode(intAttribute(node, "dtype", 0)) ?? x!.dtype,
+        dtypeOf(intAttribute(node, "dtype", 0)) ?? x!.dtype,
       ),
     ];
   },
@@ -181,7 +181,7 @@ const nonZero: Operator = {
   },
   evaluate: ({ inputs: [x] }) => {
     const places = [...x!.data.keys()].filter((i) => x!.data[i] !== 0);
-    const strides = x!.shape.map((_, axis) => product(x!.shape.slice(axis + 1)));
+    const strides = x!.shape.map((_, axis) => elementCount(x!.shape.slice(axis + 1)));
     const data = x!.shape.flatMap((own, axis) => places.map((i) => Math.floor(i / strides[axis]) % own));
     return [tensor64([x!.shape.length, places.length], Float64Array.from(data), "i64")];
   },

@@ -1,8 +1,8 @@
+import { elementCount } from "../../core/named-arrays.js";
 import { intAttribute } from "../attributes.js";
 import { type Tensor64, tensor64, zeros } from "../evaluate/tensor64.js";
 import type { Dimension } from "../graph.js";
 import { autoPadOf, type Window, windowOf, windowOutput } from "../window.js";
-import { product } from "./broadcast.js";
 import { ranked, sameSize, vectorOf } from "./checks.js";
 import { windowedDimension } from "./dimensions.js";
 import { describe, type NodeContext, type Operator, refuse, type Shape } from "./operator.js";
@@ -123,7 +123,11 @@ function convolved(
     x.shape.slice(2),
     shape.slice(2),
   );
-  const [inArea, outArea, taps] = [product(window.input), product(window.output), product(window.kernel)];
+  const [inArea, outArea, taps] = [
+    elementCount(window.input),
+    elementCount(window.output),
+    elementCount(window.kernel),
+  ];
   const positions = tapPositions(window);
   const result = zeros(shape);
   for (let n = 0; n < batch; n++) {
@@ -145,8 +149,8 @@ function convolved(
 
 /** [taps][positions]: the input position that a tap reads at an output position, −1 in the padding. */
 function tapPositions(window: Window3): Int32Array {
-  const outArea = product(window.output);
-  const positions = new Int32Array(product(window.kernel) * outArea);
+  const outArea = elementCount(window.output);
+  const positions = new Int32Array(elementCount(window.kernel) * outArea);
   forEachTap(window, (output, input, tap) => {
     positions[tap * outArea + output] = input;
   });
@@ -296,7 +300,11 @@ function spread(
   const window = window3({ ...own, ceilMode: false }, shape.slice(2), x.shape.slice(2));
   const [batch, inChannels] = x.shape as [number, number];
   const [outChannels, groupOutputs] = [shape[1]!, weight.shape[1]!];
-  const [inArea, outArea, taps] = [product(window.output), product(window.input), product(window.kernel)];
+  const [inArea, outArea, taps] = [
+    elementCount(window.output),
+    elementCount(window.input),
+    elementCount(window.kernel),
+  ];
   const positions = tapPositions(window);
   const result = zeros(shape);
   for (let n = 0; n < batch; n++) {

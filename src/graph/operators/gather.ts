@@ -1,7 +1,8 @@
+import { elementCount } from "../../core/named-arrays.js";
 import { intAttribute } from "../attributes.js";
 import { stridesOf, type Tensor64, tensor64 } from "../evaluate/tensor64.js";
 import type { Dimension } from "../graph.js";
-import { gatherElements, product } from "./broadcast.js";
+import { gatherElements } from "./broadcast.js";
 import { axisAttribute, choice, listContents, ranked } from "./checks.js";
 import { describe, type NodeContext, type Operator, refuse } from "./operator.js";
 import { all, indices, signature } from "./signature.js";
@@ -211,7 +212,7 @@ const scatterND: Operator = {
     const meet = reductionOf(call);
     const result = x.data.slice();
     const strides = stridesOf(x.shape);
-    const block = product(x.shape.slice(depth));
+    const block = elementCount(x.shape.slice(depth));
     for (let row = 0; row < places.data.length / Math.max(depth, 1); row++) {
       let to = 0;
       for (let j = 0; j < depth; j++) to += indexIn(call, places.data[row * depth + j], x.shape[j]) * strides[j];
@@ -241,8 +242,8 @@ const oneHot: Operator = {
     const shape = call.outputShapes[0]!;
     const axis = axisAttribute(call, "axis", -1, shape.length);
     const depth = shape[axis];
-    const inner = product(shape.slice(axis + 1));
-    const result = new Float64Array(product(shape)).map((_, i) => {
+    const inner = elementCount(shape.slice(axis + 1));
+    const result = new Float64Array(elementCount(shape)).map((_, i) => {
       const place = Math.floor(i / inner) % depth;
       const at = Math.floor(i / inner / depth) * inner + (i % inner);
       const index = x.data[at] < 0 ? x.data[at] + depth : x.data[at];

@@ -1,3 +1,4 @@
+import { roundHalfEven } from "../../core/rounding.js";
 import { outside } from "./axis-table.js";
 
 export type GridSampleMode = "nearest" | "linear" | "cubic";
@@ -83,12 +84,6 @@ function padded(index: number, size: number, padding: GridSamplePadding, alignCo
   const within = ((index % period) + period) % period;
   if (within < size) return within;
   return alignCorners ? period - within : period - 1 - within;
-}
-
-function roundHalfEven(x: number): number {
-  const down = Math.floor(x);
-  if (x - down === 0.5) return down % 2 === 0 ? down : down + 1;
-  return Math.round(x);
 }
 
 /** Keys' filter with a = −0.75. */

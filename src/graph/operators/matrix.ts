@@ -1,7 +1,8 @@
+import { elementCount } from "../../core/named-arrays.js";
 import { flagAttribute, floatAttribute } from "../attributes.js";
 import { type Tensor64, tensor64, zeros } from "../evaluate/tensor64.js";
 import { broadcastShapes } from "../shapes.js";
-import { broadcast, mapped, product } from "./broadcast.js";
+import { broadcast, mapped } from "./broadcast.js";
 import { broadcastedShape, broadcastsTo, ranked, sameSize } from "./checks.js";
 import { describe, type NodeContext, type Operator, refuse, type Shape } from "./operator.js";
 import { floats, signature } from "./signature.js";
@@ -21,7 +22,7 @@ function matMul(a: Tensor64, b: Tensor64): Tensor64 {
   const [m, k] = left.slice(-2);
   const n = right.at(-1)!;
   const batch = broadcastShapes(left.slice(0, -2), right.slice(0, -2)) as number[];
-  const count = product(batch);
+  const count = elementCount(batch);
   const result = zeros([count, m, n]);
   for (let at = 0; at < count; at++) {
     const [fromA, fromB] = [batchOffset(at, batch, left) * m * k, batchOffset(at, batch, right) * k * n];

@@ -1,6 +1,7 @@
+import { elementCount } from "../../core/named-arrays.js";
 import { floatAttribute, intAttribute, intsAttribute } from "../attributes.js";
 import { stridesOf, type Tensor64, tensor64, zeros } from "../evaluate/tensor64.js";
-import { broadcastStrides, product } from "./broadcast.js";
+import { broadcastStrides } from "./broadcast.js";
 import { axesOf, axisAttribute, broadcastsTo, ranked, vectorOf } from "./checks.js";
 import { type NodeContext, type Operator, refuse } from "./operator.js";
 import { floats, signature } from "./signature.js";
@@ -68,7 +69,7 @@ const layerNormalization: Operator = {
   evaluate: (call) => {
     const [x, scale, bias] = call.inputs;
     const axis = axisAttribute(call, "axis", -1, x!.shape.length);
-    const { y, means, inverses } = normalizedRows(x!, product(x!.shape.slice(axis)), epsilonOf(call), true);
+    const { y, means, inverses } = normalizedRows(x!, elementCount(x!.shape.slice(axis)), epsilonOf(call), true);
     const statistics = x!.shape.map((size, i) => (i < axis ? size : 1));
     return [
       tensor64(x!.shape, scaled(y, x!.shape, scale!, bias), x!.dtype),
@@ -95,7 +96,7 @@ const rmsNormalization: Operator = {
   evaluate: (call) => {
     const [x, scale] = call.inputs;
     const axis = axisAttribute(call, "axis", -1, x!.shape.length);
-    const { y } = normalizedRows(x!, product(x!.shape.slice(axis)), epsilonOf(call), false);
+    const { y } = normalizedRows(x!, elementCount(x!.shape.slice(axis)), epsilonOf(call), false);
     return [tensor64(x!.shape, scaled(y, x!.shape, scale!, undefined), scale!.dtype)];
   },
 };
@@ -121,7 +122,7 @@ const instanceNormalization: Operator = {
   },
   evaluate: (call) => {
     const [x, scale, bias] = call.inputs as readonly Tensor64[];
-    const { y } = normalizedRows(x, product(x.shape.slice(2)), epsilonOf(call), true);
+    const { y } = normalizedRows(x, elementCount(x.shape.slice(2)), epsilonOf(call), true);
     return [
       tensor64(x.shape, scaled(y, x.shape, byChannel(scale, x.shape.length), byChannel(bias, x.shape.length)), x.dtype),
     ];
@@ -151,7 +152,7 @@ const groupNormalization: Operator = {
     const [x, scale, bias] = call.inputs as readonly Tensor64[];
     const groups = intAttribute(call.node, "num_groups", 1);
     const [, channels, ...positions] = x.shape;
-    const { y } = normalizedRows(x, (channels / groups) * product(positions), epsilonOf(call), true);
+    const { y } = normalizedRows(x, (channels / groups) * elementCount(positions), epsilonOf(call), true);
     const each = (vector: Tensor64): Tensor64 => {
       const data =
         vector.data.length === channels
@@ -181,7 +182,7 @@ const lpNormalization: Operator = {
     const x = call.inputs[0]!;
     const axis = axisAttribute(call, "axis", -1, x.shape.length);
     const p = intAttribute(call.node, "p", 2);
-    const [size, inner] = [x.shape[axis], product(x.shape.slice(axis + 1))];
+    const [size, inner] = [x.shape[axis], elementCount(x.shape.slice(axis + 1))];
     const y = x.data.map((v, i) => {
       const first = i - (Math.floor(i / inner) % size) * inner;
       let total = 0;
@@ -251,7 +252,7 @@ const localResponse: Operator = {
       floatAttribute(call.node, "bias", 1),
     ];
     const [, channels, ...positions] = x.shape;
-    const area = product(positions);
+    const area = elementCount(positions);
     const y = x.data.map((v, i) => {
       const c = Math.floor(i / area) % channels;
       let total = 0;

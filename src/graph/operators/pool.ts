@@ -1,7 +1,7 @@
+import { elementCount } from "../../core/named-arrays.js";
 import { flagAttribute, intAttribute, intsAttribute } from "../attributes.js";
 import { type Tensor64, tensor64, zeros } from "../evaluate/tensor64.js";
 import { type Window, windowOf } from "../window.js";
-import { product } from "./broadcast.js";
 import { ranked } from "./checks.js";
 import { windowedSizes } from "./conv.js";
 import { type NodeCall, type NodeContext, type Operator, refuse, type Shape } from "./operator.js";
@@ -46,7 +46,7 @@ function pooled(call: NodeCall, { start, step, end }: Accumulation): Tensor64 {
   const x = call.inputs[0]!;
   const shape = call.outputShapes[0]!;
   const window = windowOfCall(call);
-  const [inArea, outArea] = [product(window.input), product(window.output)];
+  const [inArea, outArea] = [elementCount(window.input), elementCount(window.output)];
   const planes = x.shape[0] * x.shape[1];
   const result = zeros(shape).fill(start);
   forEachTap(window, (output, input) => {
@@ -62,7 +62,7 @@ function pooled(call: NodeCall, { start, step, end }: Accumulation): Tensor64 {
 /** How many taps of each window lie inside the input; with `padded`, inside the input and its padding (ceil mode adds more, which never count). */
 function tapCounts(call: NodeCall, padded: boolean): Float64Array {
   const window = windowOfCall(call);
-  const counts = new Float64Array(product(window.output));
+  const counts = new Float64Array(elementCount(window.output));
   const { node, inputs } = call;
   const kernel = intsAttribute(node, "kernel_shape") ?? [];
   const { pads } = windowOf(node, kernel, inputs[0]!.shape.slice(2)) as Window & { pads: readonly number[] };
@@ -120,7 +120,7 @@ function maximumPlaces(call: NodeCall): Tensor64 {
   const x = call.inputs[0]!;
   const shape = call.outputShapes[0]!;
   const window = windowOfCall(call);
-  const [inArea, outArea] = [product(window.input), product(window.output)];
+  const [inArea, outArea] = [elementCount(window.input), elementCount(window.output)];
   const planes = x.shape[0] * x.shape[1];
   const best = zeros(shape).fill(-1);
   forEachTap(window, (output, input) => {
@@ -170,7 +170,7 @@ const globalPools = (
       return [x && [...x.slice(0, 2), ...x.slice(2).map(() => 1)]];
     },
     evaluate: ({ node, inputs: [x], outputShapes: [shape] }) => {
-      const area = product(x!.shape.slice(2));
+      const area = elementCount(x!.shape.slice(2));
       return [
         tensor64(
           shape!,

@@ -1,7 +1,8 @@
 import type { DType } from "../../core/named-arrays.js";
+import { elementCount } from "../../core/named-arrays.js";
+import { roundHalfEven } from "../../core/rounding.js";
 import { intAttribute } from "../attributes.js";
 import { type Tensor64, tensor64 } from "../evaluate/tensor64.js";
-import { product } from "./broadcast.js";
 import { axisAttribute, vectorOf } from "./checks.js";
 import { describe, type NodeContext, type Operator, refuse } from "./operator.js";
 import { floats, signature } from "./signature.js";
@@ -20,7 +21,7 @@ function checkScale(context: NodeContext): void {
     refuse(context, "one scale for each element of an axis", "blocks (block_size)");
   const [x, scale, zero] = [0, 1, 2].map((i) => context.shape(i));
   const one = (shape: typeof scale): boolean =>
-    shape !== undefined && product(shape.map(Number)) === 1 && shape.length <= 1;
+    shape !== undefined && elementCount(shape.map(Number)) === 1 && shape.length <= 1;
   if (x && scale && !one(scale)) {
     if (version < 13) refuse(context, "one scale (operator set below 13)", describe(scale));
     vectorOf(context, 1, "a scale", x[axisAttribute(context, "axis", 1, x.length)]);
@@ -38,14 +39,13 @@ function each(
 ): (i: number) => { scale: number; zero: number } {
   if (scale.data.length === 1) return () => ({ scale: scale.data[0], zero: zero?.data[0] ?? 0 });
   const axis = axisAttribute(call, "axis", 1, x.shape.length);
-  const inner = product(x.shape.slice(axis + 1));
+  const inner = elementCount(x.shape.slice(axis + 1));
   return (i) => {
     const c = Math.floor(i / inner) % x.shape[axis];
     return { scale: scale.data[c], zero: zero?.data[c] ?? 0 };
   };
 }
 
-const roundHalfEven = (x: number): number => (Math.abs(x % 1) === 0.5 ? 2 * Math.round(x / 2) : Math.round(x));
 const saturated = (x: number, [low, high]: readonly [number, number]): number => Math.min(high, Math.max(low, x));
 
 const quantizeSignature = signature("x:T1 y_scale:T2 y_zero_point?:T3 -> y:T3", {

@@ -1,7 +1,7 @@
 import type { DType } from "../../core/named-arrays.js";
+import { elementCount } from "../../core/named-arrays.js";
 import { flagAttribute, intAttribute } from "../attributes.js";
 import { stridesOf, type Tensor64, tensor64, zeros } from "../evaluate/tensor64.js";
-import { product } from "./broadcast.js";
 import { axesOf, axisAttribute, integers, isGiven } from "./checks.js";
 import { type NodeContext, type Operator, refuse, type Shape } from "./operator.js";
 import { floats, numbers, signature } from "./signature.js";
@@ -90,7 +90,7 @@ function reduce(
     for (let axis = 0; axis < own.length; axis++) to += (Math.floor(at / own[axis]) % x.shape[axis]) * strides[axis];
     result[to] = step(result[to], value);
   });
-  const count = product(axes.map((axis) => x.shape[axis]));
+  const count = elementCount(axes.map((axis) => x.shape[axis]));
   return tensor64(shape, end ? result.map((total) => end(total, count)) : result, x.dtype);
 }
 
@@ -139,7 +139,7 @@ export const argOperators: readonly Operator[] = (["ArgMax", "ArgMin"] as const)
     const axis = x.shape.length === 0 ? 0 : axisAttribute(call, "axis", 0, x.shape.length);
     const last = call.version >= 12 && flagAttribute(call.node, "select_last_index", false);
     const size = x.shape[axis] ?? 1;
-    const inner = product(x.shape.slice(axis + 1));
+    const inner = elementCount(x.shape.slice(axis + 1));
     const sign = name === "ArgMax" ? 1 : -1;
     const result = zeros(call.outputShapes[0]!).map((_, at) => {
       const first = Math.floor(at / inner) * size * inner + (at % inner);
@@ -163,11 +163,11 @@ export function softmaxExtents(
   if (sizes.length === 0) return [1, 1, 1];
   if (context.version >= 13) {
     const axis = axisAttribute(context, "axis", -1, sizes.length);
-    return [product(sizes.slice(0, axis)), sizes[axis], product(sizes.slice(axis + 1))];
+    return [elementCount(sizes.slice(0, axis)), sizes[axis], elementCount(sizes.slice(axis + 1))];
   }
   const stated = intAttribute(context.node, "axis", 1);
   const axis = stated === sizes.length ? stated : axisAttribute(context, "axis", 1, sizes.length);
-  return [product(sizes.slice(0, axis)), product(sizes.slice(axis)), 1];
+  return [elementCount(sizes.slice(0, axis)), elementCount(sizes.slice(axis)), 1];
 }
 
 const softmaxSignature = signature("input:T -> output:T", { T: floats });

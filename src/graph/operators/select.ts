@@ -1,6 +1,6 @@
+import { elementCount } from "../../core/named-arrays.js";
 import { flagAttribute, intAttribute } from "../attributes.js";
 import { type Tensor64, tensor64, zeros } from "../evaluate/tensor64.js";
-import { product } from "./broadcast.js";
 import { axisAttribute, axisOf, listContents, ranked, sameSize, scalar } from "./checks.js";
 import { type NodeContext, type Operator, refuse } from "./operator.js";
 import { indices, numbers, signature } from "./signature.js";
@@ -35,9 +35,9 @@ const topK: Operator = {
     const shape = call.outputShapes[0]!;
     const axis = axisAttribute(call, "axis", -1, x.shape.length);
     const sign = call.version >= 11 && !flagAttribute(call.node, "largest", true) ? 1 : -1;
-    const [size, k, inner] = [x.shape[axis], shape[axis], product(x.shape.slice(axis + 1))];
+    const [size, k, inner] = [x.shape[axis], shape[axis], elementCount(x.shape.slice(axis + 1))];
     const [values, places] = [zeros(shape), zeros(shape)];
-    for (let outer = 0; outer < product(x.shape.slice(0, axis)); outer++) {
+    for (let outer = 0; outer < elementCount(x.shape.slice(0, axis)); outer++) {
       for (let i = 0; i < inner; i++) {
         const at = (j: number): number => (outer * size + j) * inner + i;
         const order = Array.from({ length: size }, (_, j) => j).sort(
@@ -73,7 +73,7 @@ const cumSum: Operator = {
       flagAttribute(call.node, "exclusive", false),
       flagAttribute(call.node, "reverse", false),
     ];
-    const [size, inner] = [x.shape[axis], product(x.shape.slice(axis + 1))];
+    const [size, inner] = [x.shape[axis], elementCount(x.shape.slice(axis + 1))];
     const y = zeros(x.shape);
     for (let row = 0; row < x.data.length / Math.max(size, 1); row++) {
       const first = Math.floor(row / inner) * size * inner + (row % inner);

@@ -1,4 +1,5 @@
 import type { DType } from "../../core/named-arrays.js";
+import { roundHalfEven } from "../../core/rounding.js";
 import { floatAttribute, stringAttribute } from "../attributes.js";
 import type { GraphNode } from "../graph.js";
 import { mapped } from "./broadcast.js";
@@ -13,7 +14,6 @@ const sigmoid = (x: number): number => 1 / (1 + Math.exp(-x));
 const softplus = (x: number): number => Math.max(x, 0) + Math.log1p(Math.exp(-Math.abs(x)));
 const gelu = (x: number): number => 0.5 * x * (1 + erf(x / Math.SQRT2));
 const geluTanh = (x: number): number => 0.5 * x * (1 + Math.tanh(Math.sqrt(2 / Math.PI) * (x + 0.044715 * x ** 3)));
-const roundHalfEven = (x: number): number => (Math.abs(x % 1) === 0.5 ? 2 * Math.round(x / 2) : Math.round(x));
 
 type Make = (node: GraphNode) => (x: number) => number;
 
@@ -152,8 +152,3 @@ export const unaryOperators: readonly Operator[] = Object.entries(table).map(
     };
   },
 );
-
-/** The function of one element that a node of {@link unaryOperators} is. */
-export function elementFunction(node: GraphNode): ((x: number) => number) | undefined {
-  return Object.hasOwn(table, node.op) ? table[node.op]!.make(node) : undefined;
-}
