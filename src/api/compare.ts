@@ -63,7 +63,10 @@ export async function compareNets(
   pictures?: PictureInputs,
 ): Promise<Verification> {
   const { a, b, guide, shapesOf, one } = comparison(reference, candidate, options);
-  const [obstacle] = [a, b].flatMap(({ graph }) => engineObstacle(graph, renamed(one, graph), backend) ?? []);
+  const compactWeights = options.oneAtATime ?? false;
+  const [obstacle] = [a, b].flatMap(
+    ({ graph }) => engineObstacle(graph, renamed(one, graph), backend, { compactWeights }) ?? [],
+  );
   const fast = obstacle === undefined;
   const { threshold, seed = 0, inputSize } = options;
   const { weights: precision = [a, b].every(({ graph }) => hasHalfWeights(graph)) ? "f16" : "f32" } = options;

@@ -1,7 +1,5 @@
 import type { Backend, Pointer } from "../backend/backend.js";
-import { planConvBackwardData, planConvForward } from "../backend/conv/plan.js";
 import type { Tuning } from "../backend/conv/tuning.js";
-import type { ConvGeometry } from "../core/conv-geometry.js";
 import { ShapeError, UserError } from "../core/errors.js";
 import { elementCount } from "../core/named-arrays.js";
 import { quantile } from "../core/statistics.js";
@@ -10,10 +8,11 @@ import type { Graph, ValueInfo } from "../graph/graph.js";
 import { validate } from "../graph/validate.js";
 import { ConstantStore } from "./constant-store.js";
 import { wholeRange } from "./plan/lower/whole-numbers.js";
-import { buildPlan, type Port } from "./plan/plan.js";
+import type { Port } from "./plan/plan.js";
 import { graphInputs } from "./plan/prepare.js";
 import type { PlanReport, StepReport } from "./plan/report.js";
 import { type Executable, PlanCache } from "./plan-cache.js";
+import { planOf } from "./plan-of.js";
 
 /** Values as the graph has them: row-major, images NCHW, float32 whatever their type there (whole numbers up to 2^24; true is 1). */
 export interface SessionTensor {
@@ -121,13 +120,8 @@ class GraphSession implements Session {
     validate(graph);
     this.inputNames = graphInputs(graph).map((input) => input.name);
     this.#defaultShapes = defaultShapes(graph, options.shape);
-    const { lanes, panelColumns, microRows, threads } = backend;
-    const target = { lanes, panelColumns, microRows, threads, compactWeights, halfWeights };
-    const planConvolution = (geometry: ConvGeometry) =>
-      planConvForward(geometry, target, tuning?.algorithmOf(geometry, target, backend));
-    const planTransposedConvolution = (geometry: ConvGeometry) => planConvBackwardData(geometry, target);
-    const planOptions = { features, fuseBatchNorm, planConvolution, planTransposedConvolution };
-    const build = (inputShapes: Shapes) => buildPlan(graph, { inputShapes, ...planOptions });
+    const planOptions = { backend, features, fuseBatchNorm, compactWeights, halfWeights, tuning };
+    const build = (inputShapes: Shapes) => planOf(graph, { inputShapes, ...planOptions });
     this.#plans = new PlanCache(backend, new ConstantStore(backend), build, maxPlans);
     try {
       this.outputNames = this.#plans.get(this.#defaultShapes).plan.outputs.map((port) => port.name);

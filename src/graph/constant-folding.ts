@@ -40,7 +40,8 @@ export function constantFolding(graph: Graph, options: Pick<AnalyzeOptions, "kee
       ? withConstantTarget(node, reading, analysis, initializers, names)
       : reading;
   });
-  return { ...graph, nodes, initializers };
+  const isSame = nodes.length === graph.nodes.length && nodes.every((node, i) => node === graph.nodes[i]);
+  return isSame && initializers.size === graph.initializers.size ? graph : { ...graph, nodes, initializers };
 }
 
 function withConstantTarget(

@@ -17,6 +17,7 @@ export function eliminateDead(graph: Graph): Graph {
     for (const input of node.inputs) needed.add(input);
   }
   const initializers = new Map([...graph.initializers].filter(([name]) => needed.has(name)));
+  if (kept.length === graph.nodes.length && initializers.size === graph.initializers.size) return graph;
   return { ...graph, nodes: kept.reverse(), initializers };
 }
 

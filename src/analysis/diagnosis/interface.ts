@@ -1,5 +1,5 @@
 import { graphInputs } from "../../engine/plan/prepare.js";
-import { analyze } from "../../graph/analyze/analyze.js";
+import { inferShapes } from "../../graph/analyze/analyze.js";
 import type { Dimension, Graph, ValueInfo } from "../../graph/graph.js";
 import { blockView, pairBlocks } from "./blocks.js";
 import type { Cause, Finding } from "./finding.js";
@@ -112,8 +112,8 @@ function outputFinding(ours: ValueInfo, theirs: ValueInfo, reference: Graph, can
 }
 
 function outputsOf(graph: Graph): ValueInfo[] {
-  const { shapes } = analyze(graph);
-  return graph.outputs.map((output) => ({ ...output, shape: shapes.get(output.name) ?? output.shape }));
+  const shapes = inferShapes(graph);
+  return graph.outputs.map((output) => ({ ...output, shape: shapes.get(output.name)?.shape ?? output.shape }));
 }
 
 const atInput = (cause: Cause, evidence: string, remedy: string): Finding => {

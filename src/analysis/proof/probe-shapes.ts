@@ -18,7 +18,7 @@ const manyProducts = 2 ** 31;
 export function probeShapes(
   region: readonly GraphNode[],
   node: GraphNode,
-  constants: Graph["initializers"],
+  constants: Pick<Graph["initializers"], "get">,
   shape: readonly Dimension[] | undefined,
 ): readonly (readonly number[])[] {
   const weight = constants.get(node.inputs[1] ?? "");
@@ -90,7 +90,7 @@ const anySize = new Set(
 );
 
 /** The node may be made for one size of its input only: it cuts or writes at places that are counted from the first. */
-function dependsOnSize(node: GraphNode, constants: Graph["initializers"]): boolean {
+function dependsOnSize(node: GraphNode, constants: Pick<Graph["initializers"], "get">): boolean {
   if (node.domain !== "") return true;
   if (node.op === "Split") return intAttribute(node, "axis", 0) !== 1;
   if (node.op === "Slice") {

@@ -32,10 +32,15 @@ export function proveFold(
   const { simplified } = plan;
   const { stored, halves = false } = options;
   const producers = producersOf(folded);
+  const places = new Map(simplified.nodes.map((node, place) => [node.name, { node, place }]));
   const shapes = inferShapes(simplified);
   const regions = plan.regions.map((region): RegionProof => {
     const made = madeNodes(region, producers);
-    return proveRegion(region, simplified, made, folded.initializers, shapes.get(region.source), halves);
+    const { source, output } = region;
+    const inside = region.nodes.map((name) => places.get(name)!);
+    const nodes = inside.sort((a, b) => a.place - b.place).map(({ node }) => node);
+    const read = shapes.get(source);
+    return proveRegion({ source, output, nodes }, simplified.initializers, made, folded.initializers, read, halves);
   });
   const replaced = new Map(
     plan.regions.map(({ source, output }) => {

@@ -6,7 +6,7 @@ import { intsAttribute } from "../../graph/attributes.js";
 import type { Graph, GraphNode, ValueInfo } from "../../graph/graph.js";
 import type { Measured } from "./measured.js";
 import { probeShapes } from "./probe-shapes.js";
-import { runLinear } from "./region-run.js";
+import { type Constants, runLinear } from "./region-run.js";
 
 /** How the new node's weights are stored: what one rounding of them may change. */
 export type StoredType = "f64" | "f32" | "f16" | "bf16";
@@ -35,12 +35,11 @@ export interface RegionProof {
   readonly obstacle?: string;
 }
 
-/** A region as the fold names it. */
+/** A region: the nodes that went, in order, from one value to another. */
 export interface Region {
   readonly source: string;
   readonly output: string;
-  /** Names of the nodes that went. */
-  readonly nodes: readonly string[];
+  readonly nodes: readonly GraphNode[];
 }
 
 /** One rounding, relative. */
@@ -60,22 +59,21 @@ const cancelled = 2 ** -20;
  * maps that are not the same differ on random numbers (but for a chance of measure zero); sizes are such that every tap and border shows.
  * The bound is one rounding of each stored weight, Σ u·|w·x|, and float64's own noise on the terms that were summed.
  *
- * @param simplified the graph whose nodes the region names
+ * @param given constants that the region's nodes read
  * @param made what replaces it, in order, with `constants`
  * @param read the source's type and shape, as far as known
  * @param halves weights of two and more axes are float16 numbers, whatever type they are stored in
  */
 export function proveRegion(
   region: Region,
-  simplified: Graph,
+  given: Constants,
   made: readonly GraphNode[],
   constants: Graph["initializers"],
   read: Pick<ValueInfo, "dtype" | "shape"> | undefined,
   halves: boolean,
 ): RegionProof {
   const shape = read?.shape;
-  const inside = new Set(region.nodes);
-  const nodes = simplified.nodes.filter(({ name }) => inside.has(name));
+  const { nodes } = region;
   const [node] = made;
   const weights = new Map(
     made
@@ -85,7 +83,7 @@ export function proveRegion(
   const [weight] = [...weights.values()];
   const storedAs = weight && isStored(weight.dtype) ? (halves ? "f16" : weight.dtype) : "f32";
   const facts = { output: region.output, source: region.source, conv: node.name, storedAs };
-  const both = new Map([...simplified.initializers, ...weights]);
+  const both = { get: (name: string) => weights.get(name) ?? given.get(name) };
   const slack = arithmetic + (padsInside(nodes) ? cancelled : 0);
   const failed = (obstacle: string): RegionProof => ({
     ...{ ...facts, shapes: [], relative: Number.POSITIVE_INFINITY, ofBound: Number.POSITIVE_INFINITY, worstChannel: 0 },
@@ -101,7 +99,7 @@ export function proveRegion(
       const meter = new RegionMeter(slack, storedAs);
       for (const each of shapes) {
         const source = randomSource(each, region.output);
-        const expected = runLinear(nodes, simplified.initializers, region.source, source, region.output);
+        const expected = runLinear(nodes, given, region.source, source, region.output);
         const received = runLinear(made, weights, node.inputs[0], source, region.output);
         const steps =
           storedAs === "f16" ? runLinear(made, halfSteps(weights), node.inputs[0], source, region.output) : received;

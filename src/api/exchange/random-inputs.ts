@@ -6,30 +6,37 @@ import type { SessionTensor } from "../../engine/session.js";
 import type { Graph } from "../../graph/graph.js";
 import type { InputShapes } from "./net-inputs.js";
 
-/** A way to make inputs up: a number for each element, after numbers for its channel. */
+/** A way to make inputs up: `gain` × a number drawn for each element + `spread` × one from −1 to 1 drawn for its channel. */
 interface Kind {
   readonly name: string;
-  readonly make: (rng: Rng, offset: number, own: number) => number;
+  readonly draw: (rng: Rng) => number;
+  /** In sizes of inputs that the net is used to ({@link ownScale}), where `own`. */
+  readonly gain: number;
+  readonly spread: number;
+  readonly own: boolean;
 }
+
+const normal = (rng: Rng): number => rng.normal();
+const uniform = (rng: Rng): number => rng.next();
+const magnitude = (rng: Rng): number => Math.abs(rng.normal());
 
 /**
  * Kinds of made-up inputs. Standard normal numbers alone leave many nets half asleep: what saturates, clips or never fires on them is not
- * compared. `own` is the size of inputs that the net's first BatchNorm has seen ({@link ownScale}), `offset` a number from −1 to 1 for
- * each channel.
+ * compared.
  */
 const kinds: readonly Kind[] = [
-  { name: "normal", make: (rng) => rng.normal() },
-  { name: "pictures", make: (rng) => rng.next() },
-  { name: "large", make: (rng, offset, own) => 4 * own * (rng.normal() + offset) },
-  { name: "small with offset", make: (rng, offset, own) => own * (offset + 0.05 * rng.normal()) },
+  { name: "normal", draw: normal, gain: 1, spread: 0, own: false },
+  { name: "pictures", draw: uniform, gain: 1, spread: 0, own: false },
+  { name: "large", draw: normal, gain: 4, spread: 4, own: true },
+  { name: "small with offset", draw: normal, gain: 0.05, spread: 1, own: true },
 ];
 
 /** Tried where an output stayed the same, or not finite, on all of the above. */
 const furtherKinds: readonly Kind[] = [
-  { name: "pictures of 0…255", make: (rng) => 255 * rng.next() },
-  { name: "negative", make: (rng, _, own) => -4 * own * Math.abs(rng.normal()) },
-  { name: "tiny", make: (rng, _, own) => 1e-3 * own * rng.normal() },
-  { name: "huge", make: (rng, offset, own) => 1e4 * own * (rng.normal() + offset) },
+  { name: "pictures of 0…255", draw: uniform, gain: 255, spread: 0, own: false },
+  { name: "negative", draw: magnitude, gain: -4, spread: 0, own: true },
+  { name: "tiny", draw: normal, gain: 1e-3, spread: 0, own: true },
+  { name: "huge", draw: normal, gain: 1e4, spread: 1e4, own: true },
 ];
 
 /**
@@ -66,14 +73,22 @@ export function furtherInputs(graph: Graph, shapes: InputShapes, seed: number): 
   return furtherKinds.map((kind) => batchOf(kind, rngFor(seed, "verify", kind.name), shapes, own));
 }
 
-function batchOf({ name, make }: Kind, rng: Rng, shapes: InputShapes, own: number): InputBatch {
+/**
+ * Numbers that are drawn for one input; behind them they come again. A prime: rows of a picture, channels and pictures begin at other ones.
+ */
+const mostDrawn = 65_521;
+
+function batchOf({ name, draw, ...kind }: Kind, rng: Rng, shapes: InputShapes, own: number): InputBatch {
+  const size = kind.own ? own : 1;
+  const [gain, spread] = [size * kind.gain, size * kind.spread];
   const tensors = Object.entries(shapes).map(([input, shape]): [string, SessionTensor] => {
     const data = new Float32Array(elementCount(shape));
     const inner = Math.max(1, elementCount(shape.slice(2)));
-    let offset = 0;
-    for (let i = 0; i < data.length; i++) {
-      if (i % inner === 0) offset = 2 * rng.next() - 1;
-      data[i] = make(rng, offset, own);
+    const drawn = new Float64Array(Math.min(data.length, mostDrawn));
+    for (let first = 0; first < data.length; first += inner) {
+      const offset = spread * (2 * rng.next() - 1);
+      for (let i = first; i < Math.min(first + inner, drawn.length); i++) drawn[i] = gain * draw(rng);
+      for (let i = first; i < first + inner; i++) data[i] = drawn[i % mostDrawn]! + offset;
     }
     return [input, { shape, data }];
   });

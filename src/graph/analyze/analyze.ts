@@ -48,10 +48,19 @@ export interface AnalyzeOptions {
  * @throws ShapeError that names the node whose operands do not fit
  */
 export function analyze(graph: Graph, options: AnalyzeOptions = {}): Analysis {
+  const known = wholeAnalyses.get(graph);
+  if (known && !options.keepQuantized) return known;
   const walk = new Walk(graph, options);
   for (const node of graph.nodes) walk.visit(node);
+  if (!options.shapesOnly && !options.keepQuantized && walk.computed <= mostKept) wholeAnalyses.set(graph, walk);
   return walk;
 }
+
+/** Of graphs that were analyzed whole: passes that change nothing give the same graph on, and who comes later finds it. Graphs do not change. */
+const wholeAnalyses = new WeakMap<Graph, Analysis>();
+
+/** Elements of computed constants up to which an analysis is kept. */
+const mostKept = 2 ** 20;
 
 /** How many of a graph's nodes, in order, have operands that fit: all, or those before the first that {@link analyze} refuses. */
 export function fittingNodes(graph: Graph): number {
@@ -62,7 +71,7 @@ export function fittingNodes(graph: Graph): number {
 
 /** Shapes and element types of the values of a graph, as far as they can be told; dynamic sizes pass through by name. */
 export function inferShapes(graph: Graph): Map<string, ValueInfo> {
-  const { shapes, dtypes } = analyze(graph);
+  const { shapes, dtypes } = analyze(graph, { shapesOnly: true });
   return new Map([...dtypes].map(([name, dtype]) => [name, { name, dtype, shape: shapes.get(name) }]));
 }
 
@@ -88,6 +97,11 @@ class Walk implements Analysis {
     for (const [name, array] of initializers) {
       this.#learnConstant(name, array.shape, array.dtype, () => toTensor64(array).data);
     }
+  }
+
+  /** Elements of all computed constants. */
+  get computed(): number {
+    return [...this.constants.values()].reduce((sum, { data }) => sum + data.length, 0);
   }
 
   context(node: GraphNode): NodeContext | undefined {
