@@ -3,6 +3,7 @@ import { f32 } from "#repvgg/core/named-arrays.js";
 import { createSession } from "#repvgg/engine/session.js";
 import { float, int, ints, string } from "#repvgg/graph/attributes.js";
 import { type GraphBuilder, int64 } from "#repvgg/graph/build.js";
+import type { AttributeValue } from "#repvgg/graph/graph.js";
 import { backendOf } from "../tensor/backends.js";
 import { checkGraph, graphOf, randomArray, smallShapes } from "./compare.js";
 
@@ -146,6 +147,23 @@ describe("steps", () => {
     const hard = (b: GraphBuilder) => [b.add("Mul", "y", [b.add("HardSigmoid", "g", ["x"]), "x"])];
     expect(algorithms([1, 1, 4, 4], silu)).toEqual(["swish"]);
     expect(algorithms([1, 1, 4, 4], hard)).toEqual(["hard_sigmoid"]);
+  });
+
+  it("of a gate that is multiplied keep the gate's own attributes", () => {
+    check([1, 2, 3, 3], (b) => {
+      const gated = (name: string, attributes: Record<string, AttributeValue>) => {
+        return b.add("Mul", name, ["x", b.add("HardSigmoid", `${name} gate`, ["x"], attributes)]);
+      };
+      return [
+        gated("plain", {}),
+        gated("steep", { alpha: float(2.9) }),
+        gated("falling", { alpha: float(-2) }),
+        gated("high", { alpha: float(1 / 6), beta: float(0.9) }),
+        // What stands at the product is not the gate's.
+        b.add("Mul", "swish", ["x", b.add("Sigmoid", "swish gate", ["x"])], { alpha: float(3) }),
+        b.add("Mul", "hard", ["x", b.add("HardSigmoid", "hard gate", ["x"])], { alpha: float(3), beta: float(0) }),
+      ];
+    });
   });
 
   it("of a concatenation along channels leave values where convolutions want them", () => {

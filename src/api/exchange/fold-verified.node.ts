@@ -42,10 +42,11 @@ export async function foldVerified(
   options: VerifiedFoldOptions = {},
 ): Promise<{ readonly net: Net; readonly report: FoldReport; readonly verification: FoldVerification }> {
   const { maxCost, deferred = false, precision = "f32", ...verifyOptions } = options;
-  const held = heldIfSmall(net);
+  const held = heldIfSmall(net, mostRead);
   const { net: folded, report, plan } = foldNet(held, { deferred, ...(maxCost !== undefined && { maxCost }) });
   const halves = precision === "f16";
-  const candidate = heldIfSmall(halves ? { ...folded, graph: withHalfRounding(folded.graph) } : folded);
+  const made = heldIfSmall(folded, mostMade);
+  const candidate = halves ? { ...made, graph: withHalfRounding(made.graph) } : made;
   const proof = proveFold(held.graph, plan, candidate.graph, { halves, ...(halves && { stored: storedHalf }) });
   const wrong = proof.regions.find(({ proven }) => !proven);
   if (wrong) {
@@ -72,17 +73,20 @@ export async function foldVerified(
     throw different(run, proof, (await compare(true)).firstParted);
   }
   const remarks = run.byOutput.flatMap((output) => describeOutput(output) ?? []);
-  return { net: folded, report, verification: { ...verification, remarks, verdict: "same", agree: true } };
+  return { net: made, report, verification: { ...verification, remarks, verdict: "same", agree: true } };
 }
 
-/** Weights up to so many bytes are read or computed once, and kept for all that the proof does with them. */
-const mostHeld = 2 ** 26;
+/** Weights up to so many bytes are read once and kept for all that the proof does with them. */
+const mostRead = 2 ** 26;
 
-/** The net with its weights in memory, where they are few. */
-function heldIfSmall(net: Net): Net {
+/** So many are computed once: that costs more than reading, and what runs a net of this size has the memory. */
+const mostMade = 2 ** 29;
+
+/** The net with its weights in memory, where they have at most so many bytes. */
+function heldIfSmall(net: Net, most: number): Net {
   const { initializers } = net.graph;
   const sizes = [...initializers.values()].map(({ dtype, shape }) => elementCount(shape) * bytesPerElement[dtype]);
-  if (sizes.reduce((sum, size) => sum + size, 0) > mostHeld) return net;
+  if (sizes.reduce((sum, size) => sum + size, 0) > most) return net;
   const held = [...initializers].map(([name, array]) => [name, inMemory(array)] as const);
   return { ...net, graph: { ...net.graph, initializers: new Map(held) } };
 }

@@ -1,4 +1,4 @@
-import { flagAttribute, float, floatAttribute } from "../../graph/attributes.js";
+import { flagAttribute } from "../../graph/attributes.js";
 import { isInteger } from "../../graph/evaluate/tensor64.js";
 import type { GraphNode } from "../../graph/graph.js";
 import { type Affine, affineOf, composeAffine, identityAffine, isIdentity, perChannel } from "./affine.js";
@@ -58,19 +58,18 @@ function fusedNode(context: FusionContext, node: GraphNode, absorbed: Set<GraphN
   return selfGated(context, node, absorbed) ?? fusedProduct(context.graph, giver, node, absorbed) ?? node;
 }
 
-/** x · Sigmoid(x) as Swish (SiLU), x · HardSigmoid(x) as HardSwish: one pass instead of two. Takes in the gate that only this product reads. */
+/**
+ * x · Sigmoid(x) as Swish (SiLU), x · HardSigmoid(x) as the HardSigmoid with a second input, its factor (in a file it has one input only): one
+ * pass instead of two. Takes in the gate that only this product reads.
+ */
 function selfGated(context: FusionContext, node: GraphNode, absorbed: Set<GraphNode>): GraphNode | undefined {
   if (!isStandard(node) || node.op !== "Mul") return undefined;
   for (const [value, gate] of [node.inputs, node.inputs.toReversed()] as [string, string][]) {
     const giver = inner(context, gate);
     if (giver?.inputs[0] !== value || (giver.op !== "Sigmoid" && giver.op !== "HardSigmoid")) continue;
     absorbed.add(giver);
-    if (giver.op === "Sigmoid") return { ...node, op: "Swish", inputs: [value] };
-    const attributes = {
-      alpha: float(floatAttribute(giver, "alpha", 0.2)),
-      beta: float(floatAttribute(giver, "beta", 0.5)),
-    };
-    return { ...node, op: "HardSwish", inputs: [value], attributes };
+    if (giver.op === "Sigmoid") return { ...node, op: "Swish", inputs: [value], attributes: {} };
+    return { ...node, op: "HardSigmoid", inputs: [value, value], attributes: giver.attributes };
   }
   return undefined;
 }

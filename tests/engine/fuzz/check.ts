@@ -94,6 +94,9 @@ export function checkCase(seed: number, backends: readonly Backend[]): Outcome {
   if (folding && defined) {
     const outputs = graph.outputs.map(({ name }) => name);
     const result = attempt(() => evaluate(folding, inputs, outputs));
+    // A size of 0 may come from a window that reaches nowhere, which a convolution refuses.
+    const empty = outputs.every((name) => defined.get(name)!.data.length === 0);
+    if (!result && empty) return { defined: true, folded: true, ran: 0 };
     if (!result) throw new Error(`the folded net is refused: ${refusal(() => evaluate(folding, inputs, outputs))}`);
     compare("fold", result);
   }
@@ -164,7 +167,7 @@ function difference(actual: Values, expected: Tensor64, tolerance = 2e-4): strin
 
 /**
  * Whether float32 cannot be held against a value: it jumps (a step, an index, a division by nearly nothing) within float32's rounding of the
- * constants and inputs, or numbers on the way there are beyond float32's range.
+ * constants and inputs, or numbers on the way there are beyond float32's (or float16's) range.
  */
 function sensitive(graph: Graph, inputs: ReadonlyMap<string, NamedArray>, name: string, expected: Tensor64): boolean {
   const inner = evaluate(
@@ -177,7 +180,7 @@ function sensitive(graph: Graph, inputs: ReadonlyMap<string, NamedArray>, name: 
   for (const { data } of inner.values()) {
     for (const value of data) {
       const size = Math.abs(value);
-      if (size > 1e30 || (size > 0 && size < 1e-30)) return true;
+      if (size > (halves(graph) ? 6e4 : 1e30) || (size > 0 && size < 1e-30)) return true;
     }
   }
   const noise = halves(graph) ? 5e-3 : 3e-6;

@@ -39,7 +39,10 @@ const functions: Readonly<Record<string, (lowering: Lowering, node: GraphNode) =
     const high = limit(lowering, node, 2, "max") ?? Number.POSITIVE_INFINITY;
     return (args) => ({ kernel: "clip_forward", args: { ...args, low, high } });
   },
-  HardSigmoid: (_, node) => hardSigmoid(floatAttribute(node, "alpha", 0.2), floatAttribute(node, "beta", 0.5), 0),
+  HardSigmoid: (_, node) => {
+    const [alpha, beta] = [floatAttribute(node, "alpha", 0.2), floatAttribute(node, "beta", 0.5)];
+    return hardSigmoid(alpha, beta, node.inputs.length > 1 ? 1 : 0); // the second is the factor that fusion found
+  },
   HardSwish: () => hardSigmoid(1 / 6, 0.5, 1), // whatever attributes stand there: it has none
   LeakyRelu: (_, node) => {
     const alpha = floatAttribute(node, "alpha", 0.01);
