@@ -1,5 +1,4 @@
-import type { Backend } from "../backend/backend.js";
-import { planConvBackwardData, planConvForward } from "../backend/conv/plan.js";
+import { type ConvTarget, planConvBackwardData, planConvForward } from "../backend/conv/plan.js";
 import type { ConvGeometry } from "../core/conv-geometry.js";
 import type { Graph } from "../graph/graph.js";
 import { buildPlan } from "./plan/plan.js";
@@ -14,7 +13,8 @@ export function planReport(
   graph: Graph,
   options: {
     readonly inputShapes: Readonly<Record<string, readonly number[]>>;
-    readonly backend: Backend;
+    /** Kernels that would run it: all that a plan must know of them. */
+    readonly backend: ConvTarget;
     readonly fuseBatchNorm: boolean;
   },
 ): PlanReport {
