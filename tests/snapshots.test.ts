@@ -47,6 +47,18 @@ describe("the kernels of the plans", () => {
   });
 });
 
+describe("the public surface", () => {
+  it.each([
+    ["repvgg", () => import("#repvgg/index.js")],
+    ["repvgg-browser", () => import("#repvgg/browser.js")],
+  ])("of %s has every value that can be imported", async (name, load) => {
+    const [exported] = snapshots.get(`${folder}/public/${name}.txt`)!().split("# Types that");
+    const values = [...exported!.matchAll(/^(?:class|function|const) (\w+)/gm)].map((match) => match[1]);
+    const imported = Object.keys(await load());
+    expect([...new Set(values)].sort()).toEqual(imported.sort());
+  });
+});
+
 describe("a difference", () => {
   it("shows the changed lines and their neighbours only", () => {
     const before = ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j"];
