@@ -14,13 +14,16 @@ const variants = {
 
 /**
  * ResNet-18, 34, 50 or 101: weights by He's rule (normal, σ = √(2 / fan in)) and BatchNorm statistics that are not trivial, the same for
- * the same seed. `width`: channels of the stem (64 in the papers).
+ * the same seed. `width`: channels of the stem (64 in the papers). `weights`: makes others, by name and shape.
  */
-export function resnet(depth, { classes = 1000, width = 64, seed = 0 } = {}) {
+export function resnet(
+  depth,
+  { classes = 1000, width = 64, seed = 0, weights = (name, shape) => heWeights(seed, name, shape) } = {},
+) {
   const { depths, bottleneck } = variants[depth];
   const b = new GraphBuilder();
   const convolution = (name, input, shape, { stride = 1 } = {}) =>
-    b.conv(name, input, heWeights(seed, name, shape), { stride, padding: (shape[2] - 1) / 2 });
+    b.conv(name, input, weights(name, shape), { stride, padding: (shape[2] - 1) / 2 });
   const batchNorm = (name, input, channels, gain = 1) =>
     b.batchNorm(name, input, statistics(seed, name, channels, gain));
   const relu = (name, input) => b.add("Relu", name, [input]);
@@ -62,12 +65,12 @@ export function resnet(depth, { classes = 1000, width = 64, seed = 0 } = {}) {
       channels = outer;
     }
   }
-  return withClassifier(b, `ResNet-${depth}`, x, channels, classes, seed);
+  return withClassifier(b, `ResNet-${depth}`, x, channels, classes, weights);
 }
 
-function withClassifier(b, name, features, channels, classes, seed) {
+function withClassifier(b, name, features, channels, classes, weights) {
   const pooled = b.add("Flatten", "flatten", [b.add("GlobalAveragePool", "avgpool", [features])], { axis: int(1) });
-  b.constant("fc.weight", heWeights(seed, "fc", [classes, channels]));
+  b.constant("fc.weight", weights("fc", [classes, channels]));
   b.constant("fc.bias", f32([classes]));
   b.add("Gemm", "logits", [pooled, "fc.weight", "fc.bias"], { transB: int(1) });
   const input = valueInfo("input", ["batch", 3, "height", "width"]);

@@ -1,5 +1,7 @@
 import type { Backend, Pointer } from "../backend/backend.js";
+import type { ConvTarget } from "../backend/conv/plan.js";
 import type { Tuning } from "../backend/conv/tuning.js";
+import type { ConvGeometry } from "../core/conv-geometry.js";
 import { ShapeError, UserError } from "../core/errors.js";
 import { elementCount } from "../core/named-arrays.js";
 import { quantile } from "../core/statistics.js";
@@ -120,7 +122,9 @@ class GraphSession implements Session {
     validate(graph);
     this.inputNames = graphInputs(graph).map((input) => input.name);
     this.#defaultShapes = defaultShapes(graph, options.shape);
-    const planOptions = { backend, features, fuseBatchNorm, compactWeights, halfWeights, tuning };
+    const tuned =
+      tuning && ((geometry: ConvGeometry, target: ConvTarget) => tuning.algorithmOf(geometry, target, backend));
+    const planOptions = { backend, features, fuseBatchNorm, compactWeights, halfWeights, tuned };
     const build = (inputShapes: Shapes) => planOf(graph, { inputShapes, ...planOptions });
     this.#plans = new PlanCache(backend, new ConstantStore(backend), build, maxPlans);
     try {

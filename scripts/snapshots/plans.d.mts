@@ -1,0 +1,3 @@
+import type { ConvTarget } from "#repvgg/backend/conv/plan.js";
+
+export const targets: Readonly<Record<string, ConvTarget>>;

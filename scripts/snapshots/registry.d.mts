@@ -1,0 +1,2 @@
+export const folder: string;
+export const snapshots: ReadonlyMap<string, () => string>;
