@@ -1,5 +1,5 @@
-import { graphInputs } from "../engine/plan/prepare.js";
 import type { Graph } from "../graph/graph.js";
+import { graphInputs } from "../graph/graph-inputs.js";
 import { hasSubgraph } from "../graph/subgraphs.js";
 
 /** Operators that look at a value's sizes only. */

@@ -1,9 +1,9 @@
 import { UserError } from "../core/errors.js";
 import type { NamedArray } from "../core/named-arrays.js";
-import { graphInputs } from "../engine/plan/prepare.js";
 import type { Session, SessionTensor } from "../engine/session.js";
 import { evaluate } from "../graph/evaluate/evaluate.js";
 import type { Graph } from "../graph/graph.js";
+import { graphInputs } from "../graph/graph-inputs.js";
 
 /**
  * A graph run by the operators' definitions in float64: the naive evaluator behind the face of an engine session. Slow, but it

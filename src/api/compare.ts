@@ -5,9 +5,9 @@ import { type Verification, type VerifyInput, verifyModels } from "../analysis/v
 import type { Backend } from "../backend/backend.js";
 import { ShapeError, UserError } from "../core/errors.js";
 import { elementCount } from "../core/named-arrays.js";
-import { graphInputs } from "../engine/plan/prepare.js";
 import { engineObstacle } from "../engine/supports.js";
 import type { Graph } from "../graph/graph.js";
+import { graphInputs } from "../graph/graph-inputs.js";
 import type { Model } from "../nn/model.js";
 import { type Net, netOf } from "./exchange/net.js";
 import { type InputShapes, inputShapes, isSizeMadeUp } from "./exchange/net-inputs.js";

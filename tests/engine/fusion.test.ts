@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { f32 } from "#repvgg/core/named-arrays.js";
-import { fuse, type SumOp } from "#repvgg/engine/plan/fusion.js";
+import type { SumOp } from "#repvgg/engine/plan/fused-op.js";
+import { fuse } from "#repvgg/engine/plan/fusion.js";
 import { prepare } from "#repvgg/engine/plan/prepare.js";
 import { GraphBuilder, valueInfo } from "#repvgg/graph/build.js";
 import type { Graph } from "#repvgg/graph/graph.js";

@@ -1,6 +1,6 @@
-import { graphInputs } from "../../engine/plan/prepare.js";
 import { inferShapes } from "../../graph/analyze/analyze.js";
 import type { Dimension, Graph, ValueInfo } from "../../graph/graph.js";
+import { graphInputs } from "../../graph/graph-inputs.js";
 import { blockView, pairBlocks } from "./blocks.js";
 import type { Cause, Finding } from "./finding.js";
 import { shapeFinding } from "./structure.js";

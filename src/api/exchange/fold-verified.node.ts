@@ -6,12 +6,13 @@ import { inMemory } from "../../core/deferred-array.js";
 import { UserError, VerificationError } from "../../core/errors.js";
 import { bytesPerElement, elementCount } from "../../core/named-arrays.js";
 import type { FoldReport } from "../../graph/fold/report.js";
-import { type VerifyModelsOptions, verify } from "../verify.node.js";
+import { type ComputeOptions, usingBackend } from "../backend.node.js";
+import { type CompareOptions, compareNets } from "../compare.js";
 import { type FoldNetOptions, foldNet } from "./fold-net.js";
 import { storedHalf, withHalfRounding } from "./half-weights.js";
 import type { Net } from "./net.js";
 
-export interface VerifiedFoldOptions extends FoldNetOptions, Omit<VerifyModelsOptions, "data" | "weights"> {
+export interface VerifiedFoldOptions extends FoldNetOptions, Omit<CompareOptions, "weights">, ComputeOptions {
   /** Precision in which the weights will be stored: what is verified is what they are then. Default `f32`. */
   readonly precision?: "f32" | "f16";
 }
@@ -58,11 +59,13 @@ export async function foldVerified(
   }
   const weights = halves || proof.regions.some(({ storedAs }) => storedAs === "f16") ? "f16" : "f32";
   const compare = (inside: boolean): Promise<Verification> =>
-    verify(held, candidate, {
-      // Channel by channel is what the regions were proven; over a deep net, float32 rounding alone parts small channels.
-      ...{ ...fewInputs(held, proof), weights, oneAtATime: true, evaluatorSteps, byChannel: !proof.proven },
-      ...{ ...verifyOptions, inside },
-    });
+    usingBackend(verifyOptions, (backend) =>
+      compareNets(backend, held, candidate, {
+        // Channel by channel is what the regions were proven; over a deep net, float32 rounding alone parts small channels.
+        ...{ ...fewInputs(held, proof), weights, oneAtATime: true, evaluatorSteps, byChannel: !proof.proven },
+        ...{ ...verifyOptions, inside },
+      }),
+    );
   const run = await compare(false).catch((error: unknown) => notRun(error, proof));
   const verification = {
     ...run,
@@ -109,7 +112,7 @@ function different(run: Verification, { changed }: FoldProof, firstParted: strin
 const largeImage = 2 ** 18;
 
 /** Four images; small ones of a net that takes any size, since every weight works on each of their pixels too; two large ones of a proven fold. */
-function fewInputs({ graph, model }: Net, { proven }: FoldProof): Pick<VerifyModelsOptions, "images" | "inputSize"> {
+function fewInputs({ graph, model }: Net, { proven }: FoldProof): Pick<CompareOptions, "images" | "inputSize"> {
   if (model) {
     const [height, width] = model.metadata.preprocessing.size;
     return { images: 4, inputSize: [Math.min(height, 64), Math.min(width, 64)] };

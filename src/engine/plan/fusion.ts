@@ -2,35 +2,10 @@ import { flagAttribute } from "../../graph/attributes.js";
 import { isInteger } from "../../graph/evaluate/tensor64.js";
 import type { GraphNode } from "../../graph/graph.js";
 import { type Affine, affineOf, composeAffine, identityAffine, isIdentity, perChannel } from "./affine.js";
+import type { FusedOp, SumOp, Term } from "./fused-op.js";
 import type { PreparedGraph } from "./prepare.js";
 import { fusedProduct } from "./products.js";
 import { extents } from "./step.js";
-
-/**
- * y = Σ terms, then max(0, ·) when `relu`: what Conv, Gemm, BatchNormalization, Add, Sub, Sum, constant per-channel affines
- * and Relu become together. A convolution alone is a sum of one term.
- */
-export interface SumOp {
-  readonly kind: "sum";
-  /** The node that the steps are named after: the last before Relu. */
-  readonly name: string;
-  readonly output: string;
-  readonly terms: readonly Term[];
-  readonly relu: boolean;
-}
-
-/** A node that is lowered by itself. */
-export interface NodeOp {
-  readonly kind: "node";
-  readonly node: GraphNode;
-}
-
-export type FusedOp = SumOp | NodeOp;
-
-/** A summand: a value, or the result of a convolution that nothing else reads; each through a per-channel affine map. */
-export type Term =
-  | { readonly kind: "value"; readonly value: string; readonly affine: Affine }
-  | { readonly kind: "convolution"; readonly node: GraphNode; readonly affine: Affine };
 
 export interface FusionContext {
   readonly graph: PreparedGraph;

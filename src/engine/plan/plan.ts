@@ -2,6 +2,7 @@ import type { ConvPlan } from "../../backend/convolution.js";
 import type { ConvGeometry } from "../../core/conv-geometry.js";
 import { type DType, elementCount } from "../../core/named-arrays.js";
 import type { Graph } from "../../graph/graph.js";
+import { graphInputs } from "../../graph/graph-inputs.js";
 import { checkOperators } from "../lacking.js";
 import { type Lifetime, placeBuffers } from "./arena.js";
 import type { Constant } from "./constants.js";
@@ -10,7 +11,7 @@ import { fuse } from "./fusion.js";
 import { type Scheduled, schedule } from "./lifetimes.js";
 import { Lowering } from "./lower/context.js";
 import { lower } from "./lower/registry.js";
-import { graphInputs, type PreparedGraph, prepare } from "./prepare.js";
+import { type PreparedGraph, prepare } from "./prepare.js";
 import type { PlanReport, StepReport } from "./report.js";
 import type { Buffer, Step, Tensor } from "./step.js";
 

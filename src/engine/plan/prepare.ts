@@ -4,6 +4,7 @@ import { type Analysis, analyze } from "../../graph/analyze/analyze.js";
 import { constantFolding } from "../../graph/constant-folding.js";
 import { eliminateDead, eliminateNoOps } from "../../graph/eliminate.js";
 import type { Dimension, Graph, GraphNode, ValueInfo } from "../../graph/graph.js";
+import { graphInputs } from "../../graph/graph-inputs.js";
 import { producersOf } from "../../graph/validate.js";
 
 /** A graph for inputs of one shape as the planner reads it: everything constant is an initializer, and every node is needed. */
@@ -50,11 +51,6 @@ export function prepare(
     uses,
     producer: producersOf(prepared),
   };
-}
-
-/** The inputs that a caller gives. Old ONNX files list initializers among them. */
-export function graphInputs(graph: Graph): readonly ValueInfo[] {
-  return graph.inputs.filter(({ name }) => !graph.initializers.has(name));
 }
 
 function bind(input: ValueInfo, shape: readonly number[]): ValueInfo {

@@ -8,7 +8,7 @@ import { flagAttribute, floatAttribute } from "../../../graph/attributes.js";
 import type { GraphNode } from "../../../graph/graph.js";
 import { type Affine, identityAffine, perChannel } from "../affine.js";
 import { type Constant, type Packing, plainConstant } from "../constants.js";
-import type { Term } from "../fusion.js";
+import type { Term } from "../fused-op.js";
 import type { Tensor } from "../step.js";
 import type { Lowering } from "./context.js";
 import { convGeometryOf, transposedGeometryOf } from "./conv-geometry.js";

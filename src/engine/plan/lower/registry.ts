@@ -1,6 +1,6 @@
 import { UserError } from "../../../core/errors.js";
 import type { GraphNode } from "../../../graph/graph.js";
-import type { FusedOp } from "../fusion.js";
+import type { FusedOp } from "../fused-op.js";
 import { binaryLowerings } from "./binary.js";
 import { lowerComputedConvolution } from "./computed-convolution.js";
 import { lowerConcat } from "./concat.js";

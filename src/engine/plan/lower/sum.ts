@@ -1,6 +1,6 @@
 import { type Affine, isIdentity } from "../affine.js";
 import { type Constant, plainConstant } from "../constants.js";
-import type { SumOp, Term } from "../fusion.js";
+import type { SumOp, Term } from "../fused-op.js";
 import { extents, type Tensor } from "../step.js";
 import type { Lowering } from "./context.js";
 import { lowerConvolution } from "./convolution.js";

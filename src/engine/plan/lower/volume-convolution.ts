@@ -3,7 +3,7 @@ import { convMacs } from "../../../core/conv-geometry.js";
 import { elementCount, f32, type NamedArray, toFloat32 } from "../../../core/named-arrays.js";
 import { intAttribute } from "../../../graph/attributes.js";
 import { type Constant, plainConstant } from "../constants.js";
-import type { Term } from "../fusion.js";
+import type { Term } from "../fused-op.js";
 import type { Addresses, Tensor } from "../step.js";
 import type { Lowering } from "./context.js";
 import { convTransposeWindow, convWindow, geometryOf, type SpatialWindow } from "./conv-geometry.js";
