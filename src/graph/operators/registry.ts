@@ -8,6 +8,7 @@ import { constantOperators } from "./constants.js";
 import { conv, convTranspose } from "./conv.js";
 import { depthOperators } from "./depth-to-space.js";
 import { dropout } from "./dropout.js";
+import { einsum } from "./einsum.js";
 import { expand, tile } from "./expand.js";
 import { gatherOperators } from "./gather.js";
 import { gemm, matrixProduct } from "./matrix.js";
@@ -37,6 +38,7 @@ const list: readonly Operator[] = [
     conv,
     convTranspose,
     dropout,
+    einsum,
     expand,
     gemm,
     gridSampler,
