@@ -10,6 +10,7 @@ import { valueNames } from "../subgraphs.js";
 import { type Candidate, cheapest, type Propagation } from "./candidates.js";
 import type { Dataflow } from "./dataflow.js";
 import { isPerChannel } from "./linear/affine-nodes.js";
+import { isUpright } from "./linear/linear-node.js";
 import type { Selection } from "./select.js";
 import { type SumChain, sumChains, type Term } from "./sum-chains.js";
 
@@ -54,7 +55,7 @@ export function regroupings(
 
 /** Candidates of a value that lies as its map gives it: with channels on the second axis. */
 function mapsOf(value: string, { candidates }: Propagation): readonly Candidate[] {
-  return (candidates.get(value) ?? []).filter(({ channelAxis, permutation }) => channelAxis === 1 && !permutation);
+  return (candidates.get(value) ?? []).filter(isUpright);
 }
 
 /** Terms with a map from a source (or the source itself) between which nothing else reads a value inside. */
