@@ -125,8 +125,9 @@ class Walk implements Propagation {
   #unary(node: GraphNode, linear: UnaryNode): Candidate[] {
     const { input, weighted = false } = linear;
     const known = this.candidates.get(input) ?? [];
-    // An affine node never has a reason to begin a region at a value that only it reads.
-    const begins = !linear.free || known.length === 0 || this.facts.isRead(input, 2) || this.#outputs.has(input);
+    // An affine node never has a reason to begin a region at a value that only it reads, unless that is seen through a Reshape alone.
+    const seen = known.some(({ image, lead }) => !image && !lead);
+    const begins = !linear.free || !seen || this.facts.isRead(input, 2) || this.#outputs.has(input);
     const after = (from: Candidate): Candidate[] => {
       const given = from.image ? linear.afterPixels?.(from.map, from.image) : linear.after(from.map, from);
       if (!given) return [];
