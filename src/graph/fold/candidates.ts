@@ -12,21 +12,7 @@ import type { JoiningNode, LinearNode, SplittingNode, UnaryNode, View } from "./
 import { axisOf } from "./linear/linear-node.js";
 import { linearNode } from "./linear-nodes.js";
 import { ValueFacts } from "./value-facts.js";
-import { asPixels, identityOf, pixelsOf, reshapedView, sameView, transposed, viewOf } from "./view.js";
-
-/** One way to see a value: as a linear map of an earlier value, its source. */
-export interface Candidate extends View {
-  readonly source: string;
-  readonly map: LinearMap;
-  /** There is a window or a matrix among its nodes, not only scales, shifts and channels that are moved. */
-  readonly weighted: boolean;
-  /** Positions of the value: of the image where its size is known, else for one of the nearest value before it of unknown size. */
-  readonly area: number;
-  /** Multiply-accumulates of the map as one convolution of the source. */
-  readonly folded: number;
-  /** Of the cheapest way from source to value that is known otherwise: node by node, or folded in parts. */
-  readonly unfolded: number;
-}
+import { asPixels, type Candidate, identityOf, pixelsOf, reshapedView, sameView, transposed, viewOf } from "./view.js";
 
 export interface Propagation {
   /** For each value that a linear node gives: its candidates, the farthest source first. */

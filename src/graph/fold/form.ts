@@ -5,7 +5,7 @@ import type { LinearMap } from "../../conv-algebra/linear-map.js";
 import { weightOf } from "../../conv-algebra/linear-map.js";
 import { intAttribute } from "../attributes.js";
 import type { GraphNode } from "../graph.js";
-import type { Candidate } from "./candidates.js";
+import type { Candidate } from "./view.js";
 
 /** What a region is written as. */
 export type Form = "convolution" | "transposed" | "matrix" | "affine";

@@ -1,9 +1,22 @@
 import { product, spatialRank } from "../../conv-algebra/geometry.js";
-import { identityMap, isRefusal } from "../../conv-algebra/linear-map.js";
+import { identityMap, isRefusal, type LinearMap } from "../../conv-algebra/linear-map.js";
 import { pixelMap } from "../../conv-algebra/pixels.js";
 import type { Dimension } from "../graph.js";
-import type { Candidate } from "./candidates.js";
 import { isUpright, type View } from "./linear/linear-node.js";
+
+/** One way to see a value: as a linear map of an earlier value, its source. */
+export interface Candidate extends View {
+  readonly source: string;
+  readonly map: LinearMap;
+  /** There is a window or a matrix among its nodes, not only scales, shifts and channels that are moved. */
+  readonly weighted: boolean;
+  /** Positions of the value: of the image where its size is known, else for one of the nearest value before it of unknown size. */
+  readonly area: number;
+  /** Multiply-accumulates of the map as one convolution of the source. */
+  readonly folded: number;
+  /** Of the cheapest way from source to value that is known otherwise: node by node, or folded in parts. */
+  readonly unfolded: number;
+}
 
 /** What a candidate says of how its value lies, and nothing else. */
 export function viewOf({ rank, channelAxis, permutation, image, flat, lead }: View): View {

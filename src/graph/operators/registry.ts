@@ -2,6 +2,7 @@ import type { GraphNode } from "../graph.js";
 import { batchNormalization } from "./batch-normalization.js";
 import { binaryOperators } from "./binary.js";
 import { cast, castLike } from "./cast.js";
+import { centerCropPad } from "./center-crop-pad.js";
 import { clip } from "./clip.js";
 import { concat } from "./concat.js";
 import { constantOperators } from "./constants.js";
@@ -11,13 +12,16 @@ import { dropout } from "./dropout.js";
 import { einsum } from "./einsum.js";
 import { expand, tile } from "./expand.js";
 import { gatherOperators } from "./gather.js";
+import { integerProductOperators } from "./integer-products.js";
 import { gemm, matrixProduct } from "./matrix.js";
 import { normalizationOperators } from "./normalization.js";
 import type { Operator } from "./operator.js";
 import { pad } from "./pad.js";
 import { poolOperators } from "./pool.js";
 import { quantizeOperators } from "./quantize.js";
+import { recurrentOperators } from "./recurrent.js";
 import { argOperators, reduceOperators, softmaxOperators } from "./reduce.js";
+import { samplingOperators } from "./region-sampling.js";
 import { reshapeOperators } from "./reshape.js";
 import { resizeOperators } from "./resize.js";
 import { gridSampler } from "./sample.js";
@@ -26,6 +30,7 @@ import { slice } from "./slice.js";
 import { split } from "./split.js";
 import { transpose } from "./transpose.js";
 import { unaryOperators } from "./unary.js";
+import { unfoldOperators } from "./unfold.js";
 import { where } from "./where.js";
 
 const list: readonly Operator[] = [
@@ -33,6 +38,7 @@ const list: readonly Operator[] = [
     batchNormalization,
     cast,
     castLike,
+    centerCropPad,
     clip,
     concat,
     conv,
@@ -56,9 +62,13 @@ const list: readonly Operator[] = [
     constantOperators,
     depthOperators,
     gatherOperators,
+    integerProductOperators,
     normalizationOperators,
     poolOperators,
     quantizeOperators,
+    recurrentOperators,
+    samplingOperators,
+    unfoldOperators,
   ].flat(),
   ...[reduceOperators, reshapeOperators, resizeOperators, selectOperators, softmaxOperators, unaryOperators].flat(),
 ];
