@@ -6,6 +6,15 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 
+/**
+ * Modules that pages do without, and what stands in their place: operators that are never run there, and the check of kernel calls, which only an
+ * environment variable of Node's asks for.
+ */
+const withoutInPages = {
+  "graph/operators/further.js": "export const furtherOperators = [];",
+  "backend/check-calls.js": "export const checksKernels = false; export const checkCalls = () => {};",
+};
+
 const dist = join(fileURLToPath(import.meta.url), "..", "..", "dist");
 const folder = join(dist, "bundle");
 
@@ -27,6 +36,10 @@ const { metafile } = await build({
   sourcemap: false,
   metafile: true,
   logLevel: "warning",
+  plugins: Object.entries(withoutInPages).map(([file, contents]) => ({
+    name: file,
+    setup: ({ onLoad }) => onLoad({ filter: new RegExp(`dist/${file.replaceAll(".", "\\.")}$`) }, () => ({ contents })),
+  })),
 });
 const bytes = Object.values(metafile.outputs).reduce((sum, output) => sum + output.bytes, 0);
 console.log(`browser bundle: ${Object.keys(metafile.outputs).length} files, ${(bytes / 1024).toFixed(0)} KiB`);

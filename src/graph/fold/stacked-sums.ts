@@ -1,8 +1,7 @@
 import { f32, toFloat64 } from "../../core/named-arrays.js";
-import { flagAttribute, intAttribute } from "../attributes.js";
+import { flagAttribute, intAttribute, stringAttribute } from "../attributes.js";
 import { node as makeNode, Names } from "../build.js";
 import type { Graph, GraphNode } from "../graph.js";
-import { equationOf } from "../operators/einsum.js";
 import { nodeContext } from "../operators/node-context.js";
 import { namedAxes } from "../operators/reduce.js";
 import { insertedAxes } from "../operators/reshape.js";
@@ -57,21 +56,23 @@ export function stackedSum(
   return terms && { op: node.op === "ReduceSum" ? "Sum" : "Mean", terms };
 }
 
-/** Einsum of a constant vector and a stack, as "k,knchw->nchw". */
+/** Equations of a vector and a value: its label, the value's labels, those of the sum, as "k,knchw->nchw". An ellipsis would need a rank. */
+const weighing = /^(?:([a-z]),([a-z]+)|([a-z]+),([a-z]))->([a-z]+)$/i;
+
+/** Einsum of a constant vector and a stack. */
 function weightedSum(node: GraphNode, graph: Graph, producers: ReadonlyMap<string, GraphNode>): StackedSum | undefined {
-  const place = node.inputs.findIndex((name) => graph.initializers.get(name)?.shape.length === 1);
-  const weights = graph.initializers.get(node.inputs[place] ?? "");
-  const own = nodeContext(node, { constants: graph.initializers });
-  // An ellipsis needs a rank that nobody has told here.
-  const equation = own && node.inputs.length === 2 ? equationOf(own) : undefined;
-  if (weights?.dtype !== "f32" || !equation) return undefined;
-  const [[label], stacked] = [equation.inputs[place], equation.inputs[1 - place]];
+  const found = weighing.exec(stringAttribute(node, "equation", "").replaceAll(" ", ""));
+  if (!found || node.inputs.length !== 2) return undefined;
+  const [, first, behind, before, last, sum] = found;
+  const [place, label, stacked] = first ? [0, first, behind] : [1, last, before];
+  const weights = graph.initializers.get(node.inputs[place]);
   const axis = stacked.indexOf(label);
-  const rest = stacked.toSpliced(axis, 1);
-  if (axis < 0 || `${rest}` !== `${equation.output}` || new Set(stacked).size !== stacked.length) return undefined;
+  const rest = stacked.replace(label, "");
+  if (weights?.dtype !== "f32" || axis < 0 || rest !== sum || new Set(stacked).size !== stacked.length)
+    return undefined;
   const terms = stackedAlong(node.inputs[1 - place], axis, graph, producers);
   const factors = Array.from(toFloat64(weights));
-  return terms?.length === factors.length ? { op: "Sum", terms, factors } : undefined;
+  return terms?.length === factors.length && weights.shape.length === 1 ? { op: "Sum", terms, factors } : undefined;
 }
 
 /** The values that a Concat stacks along an axis which each of them was given for it. */

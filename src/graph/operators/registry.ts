@@ -2,26 +2,22 @@ import type { GraphNode } from "../graph.js";
 import { batchNormalization } from "./batch-normalization.js";
 import { binaryOperators } from "./binary.js";
 import { cast, castLike } from "./cast.js";
-import { centerCropPad } from "./center-crop-pad.js";
 import { clip } from "./clip.js";
 import { concat } from "./concat.js";
 import { constantOperators } from "./constants.js";
 import { conv, convTranspose } from "./conv.js";
 import { depthOperators } from "./depth-to-space.js";
 import { dropout } from "./dropout.js";
-import { einsum } from "./einsum.js";
 import { expand, tile } from "./expand.js";
+import { furtherOperators } from "./further.js";
 import { gatherOperators } from "./gather.js";
-import { integerProductOperators } from "./integer-products.js";
 import { gemm, matrixProduct } from "./matrix.js";
 import { normalizationOperators } from "./normalization.js";
 import type { Operator } from "./operator.js";
 import { pad } from "./pad.js";
 import { poolOperators } from "./pool.js";
 import { quantizeOperators } from "./quantize.js";
-import { recurrentOperators } from "./recurrent.js";
 import { argOperators, reduceOperators, softmaxOperators } from "./reduce.js";
-import { samplingOperators } from "./region-sampling.js";
 import { reshapeOperators } from "./reshape.js";
 import { resizeOperators } from "./resize.js";
 import { gridSampler } from "./sample.js";
@@ -30,7 +26,6 @@ import { slice } from "./slice.js";
 import { split } from "./split.js";
 import { transpose } from "./transpose.js";
 import { unaryOperators } from "./unary.js";
-import { unfoldOperators } from "./unfold.js";
 import { where } from "./where.js";
 
 const list: readonly Operator[] = [
@@ -38,13 +33,11 @@ const list: readonly Operator[] = [
     batchNormalization,
     cast,
     castLike,
-    centerCropPad,
     clip,
     concat,
     conv,
     convTranspose,
     dropout,
-    einsum,
     expand,
     gemm,
     gridSampler,
@@ -62,14 +55,11 @@ const list: readonly Operator[] = [
     constantOperators,
     depthOperators,
     gatherOperators,
-    integerProductOperators,
     normalizationOperators,
     poolOperators,
     quantizeOperators,
-    recurrentOperators,
-    samplingOperators,
-    unfoldOperators,
   ].flat(),
+  ...furtherOperators,
   ...[reduceOperators, reshapeOperators, resizeOperators, selectOperators, softmaxOperators, unaryOperators].flat(),
 ];
 
