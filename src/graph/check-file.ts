@@ -1,17 +1,11 @@
-import { UserError } from "../core/errors.js";
-import type { DType, NamedArray } from "../core/named-arrays.js";
-import type { GraphProto, ValueInfoProto } from "../formats/onnx/proto.js";
-import { tensorToArray } from "../formats/onnx/tensor.js";
+import type { DType } from "../core/named-arrays.js";
 import { analyze } from "./analyze/analyze.js";
-import { fromNodes, fromValueInfo } from "./from-onnx.js";
-import type { Graph, GraphNode, ValueInfo } from "./graph.js";
+import { checkSubgraphs, type Scope } from "./check-subgraphs.js";
+import type { Graph, ValueInfo } from "./graph.js";
+import { notWritten } from "./not-written.js";
 import { operatorOf } from "./operators/registry.js";
 import { signatureFault } from "./operators/signature.js";
-import { subgraphsOf } from "./subgraphs.js";
 import { validate } from "./validate.js";
-
-/** Values that a graph reads from the graphs around it, with what is known of them. */
-type Scope = ReadonlyMap<string, ValueInfo | undefined>;
 
 /**
  * Checks that a graph makes a valid ONNX file of an operator set: every value is written once and before it is read;
@@ -48,80 +42,9 @@ function checkGraph(graph: Graph, opset: number, around: Scope): ReadonlyMap<str
     const fault =
       found &&
       signatureFault(found.operator.signature(found.version), node, (at) => dtypes.get(node.inputs[at]!), true);
-    if (fault) throw refused(`${fault.expected} in ${node.op} "${node.name}"`, fault.received);
-    const parts = subgraphsOf(node).map((proto) => {
-      const { inner, untyped } = innerGraph(proto, opset);
-      return { proto, inside: checkGraph(inner, opset, new Map([...scope, ...untyped])) };
-    });
-    if (node.domain === "" && node.op === "If") checkGiven(node, parts, dtypes);
-    if (node.domain === "" && ["Loop", "Scan"].includes(node.op))
-      for (const { proto, inside } of parts) checkTaken(node, proto, dtypes, inside);
+    if (fault) throw notWritten(`${fault.expected} in ${node.op} "${node.name}"`, fault.received);
+    checkSubgraphs(node, opset, scope, dtypes, checkGraph);
     for (const name of node.outputs) if (name !== "") learn(name);
   }
   return dtypes;
-}
-
-/** A subgraph; its inputs, outputs and constants that are no tensors of numbers by name only. */
-function innerGraph(proto: GraphProto, opset: number): { readonly inner: Graph; readonly untyped: Scope } {
-  const untyped = new Map<string, undefined>();
-  const attempt = <T>(name: string | undefined, make: () => T): T[] => {
-    try {
-      return [make()];
-    } catch (error) {
-      if (!(error instanceof UserError)) throw error;
-      untyped.set(name ?? "", undefined);
-      return [];
-    }
-  };
-  const infos = (list: readonly ValueInfoProto[]): ValueInfo[] =>
-    list.flatMap((info) => attempt(info.name, () => fromValueInfo(info)));
-  const initializers = proto.initializer.flatMap((tensor) =>
-    attempt(tensor.name, (): [string, NamedArray] => [tensor.name ?? "", tensorToArray(tensor)]),
-  );
-  const inputs = infos(proto.input);
-  const outputs = proto.output.map(({ name = "" }): ValueInfo => ({ name, dtype: "f32", shape: undefined }));
-  const nodes = fromNodes(proto.node, opset);
-  return {
-    inner: { name: proto.name ?? "", inputs, outputs, nodes, initializers: new Map(initializers) },
-    untyped,
-  };
-}
-
-/** The types that go into a body are those that the node around it takes. */
-function checkTaken(
-  node: GraphNode,
-  body: GraphProto,
-  around: ReadonlyMap<string, DType>,
-  inside: ReadonlyMap<string, DType>,
-): void {
-  // A Loop's body takes the iteration and the condition first; the first version of Scan took lengths before all that its body takes.
-  const [first, offset] = node.op === "Loop" ? [2, 0] : [0, (node.opset ?? 9) < 9 ? 1 : 0];
-  for (const [i, { name = "" }] of body.input.entries()) {
-    const [given, wanted] = [around.get(node.inputs[i + offset] ?? ""), inside.get(name)];
-    if (i >= first && given && wanted && given !== wanted)
-      throw refused(`"${name}" of type ${wanted} for the body of ${node.op} "${node.name}"`, given);
-  }
-}
-
-/** The types that come out of the branches of an If are one, and those that it is said to give. */
-function checkGiven(
-  node: GraphNode,
-  branches: readonly { readonly proto: GraphProto; readonly inside: ReadonlyMap<string, DType> }[],
-  around: ReadonlyMap<string, DType>,
-): void {
-  const types = node.outputs.map((name) => around.get(name));
-  for (const { proto, inside } of branches) {
-    if (proto.output.length !== node.outputs.length)
-      throw refused(`${node.outputs.length} outputs of each branch of If "${node.name}"`, `${proto.output.length}`);
-    for (const [i, { name = "" }] of proto.output.entries()) {
-      const given = inside.get(name);
-      if (given && types[i] && given !== types[i])
-        throw refused(`"${name}" of type ${types[i]}, as If "${node.name}" gives it`, given);
-      types[i] ??= given;
-    }
-  }
-}
-
-function refused(expected: string, received: string): UserError {
-  return new UserError({ expected, received, remedy: "the file would not be valid, and is not written" });
 }
