@@ -117,11 +117,14 @@ export function hasOperator({ domain, op }: GraphNode): boolean {
   return domain === "" && known;
 }
 
-/** A node of an operator that only fusion knows, which it left. */
+/** A node of an operator that only fusion knows, or that is only spelled out, which they left. */
 function lackingForm(lowering: Lowering, node: GraphNode): UserError {
   const shapes = node.inputs.map((input) => `${input}: [${lowering.graph.shapes.get(input) ?? "?"}]`);
+  const has = spelledOperators.includes(node.op)
+    ? "at most two operands, each label once in each, of one size"
+    : "operands of one shape, or one constant a channel";
   return new UserError({
-    expected: `a form of ${node.op} that the engine has (operands of one shape, or one constant a channel)`,
+    expected: `a form of ${node.op} that the engine has (${has})`,
     received: `node "${node.name}" (${node.op}) with ${shapes.join(", ")}`,
   });
 }
