@@ -92,6 +92,17 @@ describe("a layer over pixels beside convolutions", () => {
     expect(pair.exactError).toBeLessThan(1e-12);
   });
 
+  it("stays where its results are parted into more images than it read", () => {
+    const b = new GraphBuilder();
+    const full = b.conv("full", reshape(b, "pixels", "x", [-1, 32, 1, 1]), normal(rng, [32, 32, 1, 1], 0.2));
+    const parted = norm(b, "n", reshape(b, "again", full, [-1, 1, 4, 4]), 1);
+    b.add("Relu", "y", [parted]);
+    const graph = b.graph("parted", [valueInfo("x", [2, 3, 2, 4, 4])], [valueInfo("y", ["n", 1, 4, 4])]);
+    const pair = foldAndCompare(graph, [2, 3, 2, 4, 4]);
+    expect(pair.counts).toEqual({ Conv: 1, BatchNormalization: 1, Relu: 1, Reshape: 2 });
+    expect(pair.exactError).toBeLessThan(1e-12);
+  });
+
   it("convolutions alone become no matrix of pixels, which costs more", () => {
     const b = new GraphBuilder();
     const image = reshape(b, "image", "x", [-1, 2, 4, 4]);
