@@ -87,6 +87,19 @@ INLINE vf vsine(vf x, int quarter) {
   return narrow(vselect_double(vabs_double(wide) < 134217728.0, turned, splat_double(__builtin_nan(""))));
 }
 
+// Rounded to float16 and back, ties to even. Below 2⁻¹⁴ its numbers are multiples of 2⁻²⁴, as float32's are between ½ and 1.
+INLINE vf vround_half(vf x) {
+  const vi rounded = ((vi)x + 0xfff + (((vi)x >> 13) & 1)) & ~0x1fff;
+  const vf size = magnitude((vf)rounded), normal = vselect(size >= 65536.0f, splat(__builtin_inff()), size);
+  const vf value = vselect(magnitude(x) < 0x1p-14f, (magnitude(x) + 0.5f) - 0.5f, normal);
+  return vselect(x == x, with_sign_of(value, x), x);
+}
+
+INLINE vf vround_bfloat16(vf x) {
+  const vi rounded = ((vi)x + 0x7fff + (((vi)x >> 16) & 1)) & ~0xffff;
+  return vselect(x == x, (vf)rounded, x);
+}
+
 UNARY(absolute, magnitude(x))
 UNARY(negative, -x)
 UNARY(sign, vselect(x == 0, x, vselect(x == x, with_sign_of(splat(1), x), x)))
@@ -113,12 +126,15 @@ UNARY(is_zero, truth(x == 0))
 UNARY(is_not_zero, truth(x != 0))
 UNARY(is_nan, truth(x != x))
 UNARY(is_infinite, truth((x == p->alpha) | (x == p->beta)))
+UNARY(to_half, vround_half(x))
+UNARY(to_bfloat16, vround_bfloat16(x))
 
 typedef vf unary(vf x, const parameters *p);
 static unary *const functions[] = {
     absolute,  negative,   sign,      floor_of,       ceiling, nearest,   truncated,   square_root,        reciprocal, exponential,
     logarithm, error_function, gelu,  gelu_tanh,      hyperbolic_tangent, elu,         mish,      softplus, softsign,   threshold,
-    sine,      cosine,     is_zero,   is_not_zero,    is_nan,  is_infinite};
+    sine,      cosine,     is_zero,   is_not_zero,    is_nan,  is_infinite,
+    to_half,   to_bfloat16};
 
 int unary_forward_tasks(const unary_forward_args *args) { return element_tasks(args->n); }
 void unary_forward_task(const unary_forward_args *args, int task, int thread) {

@@ -9,6 +9,7 @@ import { engineObstacle } from "../engine/supports.js";
 import type { Graph } from "../graph/graph.js";
 import { graphInputs } from "../graph/graph-inputs.js";
 import type { Model } from "../nn/model.js";
+import { isConstant, requireOutputs } from "./exchange/graph-ends.js";
 import { type Net, netOf } from "./exchange/net.js";
 import { type InputShapes, inputShapes, isSizeMadeUp } from "./exchange/net-inputs.js";
 import { furtherInputs, randomInputs } from "./exchange/random-inputs.js";
@@ -70,7 +71,8 @@ export async function compareNets(
   const fast = obstacle === undefined;
   const { threshold, seed = 0, inputSize } = options;
   const { weights: precision = [a, b].every(({ graph }) => hasHalfWeights(graph)) ? "f16" : "f32" } = options;
-  const samples = options.images ?? (fast ? 64 : 2);
+  // What has no inputs gives the same each time.
+  const samples = isConstant(guide.graph) ? 1 : (options.images ?? (fast ? 64 : 2));
   const most = batchOf(one);
   const { evaluatorSteps = Number.POSITIVE_INFINITY } = options;
   const graphs = [a, b].map(({ graph }) => bound(graph, one));
@@ -106,6 +108,7 @@ interface Comparison {
 /** @throws IncomparableError; UserError where no inputs can be made up. */
 function comparison(reference: Model | Net, candidate: Model | Net, { inputSize }: CompareOptions): Comparison {
   const [a, b] = [asNet(reference), asNet(candidate)];
+  for (const { graph } of [a, b]) requireOutputs(graph);
   refuse(inputFindings(a.graph, b.graph));
   const guide = moreTelling(a, b);
   const shapesOf = (batch: number): InputShapes =>

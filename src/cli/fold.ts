@@ -3,6 +3,7 @@ import { describeStatistics } from "../analysis/diagnosis/statistics.js";
 import { lostInContainer } from "../api/exchange/encode-net.js";
 import { foldNet } from "../api/exchange/fold-net.js";
 import { type FoldVerification, foldVerified } from "../api/exchange/fold-verified.node.js";
+import { isConstant } from "../api/exchange/graph-ends.js";
 import { withNet } from "../api/exchange/load-net.node.js";
 import { type Net, netOf } from "../api/exchange/net.js";
 import { netParameters } from "../api/exchange/net-parameters.js";
@@ -105,31 +106,31 @@ async function foldTo(path: string, loaded: Net, options: Options, terminal: Ter
         : "";
       lines.push(`BatchNorm statistics of ${recalibratedOn}${change}`);
     }
-    if (verification) lines.push(...proofLines(verification, options.precision));
+    if (verification) lines.push(...proofLines(verification, options.precision, isConstant(net.graph)));
     return lines.join("\n");
   });
 }
 
 /** What was run, what was proven by its parts, and what the run does not prove. */
-function proofLines(verification: FoldVerification, precision: "f32" | "f16" | undefined): string[] {
+function proofLines(verification: FoldVerification, precision: "f32" | "f16" | undefined, constant: boolean): string[] {
   const { samples, outputs, regions, changed, notRun, remarks } = verification;
   const halves = precision === "f16" || regions.some(({ storedAs }) => storedAs === "f16");
   const tolerance = halves ? " (float16 weights: up to 0.01 counts as the same)" : "";
   const largest = regions.reduce((most, { ofBound }) => Math.max(most, ofBound), 0);
+  const inputs = plural(samples, "random input");
+  const same = constant ? "the same constants (the net takes no inputs)" : `same outputs on ${inputs}`;
   const rest =
     changed === undefined ? "everything else is unchanged" : `the rest is compared by its outputs alone (${changed})`;
   return [
     ...(notRun === undefined && remarks.length === 0
-      ? [
-          `same outputs on ${plural(samples, "random input")}: max |Δ| ${shortNumber(outputs.maxAbsolute)}, relative ${shortNumber(outputs.relative)}${tolerance}`,
-        ]
+      ? [`${same}: max |Δ| ${shortNumber(outputs.maxAbsolute)}, relative ${shortNumber(outputs.relative)}${tolerance}`]
       : []),
     ...(regions.length > 0
       ? [
           `proven region by region in float64: ${plural(regions.length, "region")}, differences at most ${shortNumber(largest)} of what rounding the weights explains; ${rest}`,
         ]
       : []),
-    ...remarks.map((remark) => `! run as a whole on ${plural(samples, "random input")}: ${remark}`),
+    ...remarks.map((remark) => `! run as a whole on ${inputs}: ${remark}`),
     ...(notRun === undefined ? [] : [`not run as a whole: ${notRun}`]),
   ];
 }

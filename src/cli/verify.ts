@@ -5,6 +5,7 @@ import { type DiagnosisContext, diagnose } from "../analysis/diagnosis/diagnose.
 import { describeFindings, type Finding } from "../analysis/diagnosis/finding.js";
 import { preprocessingFinding } from "../analysis/diagnosis/structure.js";
 import { foldNet } from "../api/exchange/fold-net.js";
+import { isConstant } from "../api/exchange/graph-ends.js";
 import { loadNet } from "../api/exchange/load-net.node.js";
 import type { Net } from "../api/exchange/net.js";
 import { IncomparableError } from "../api/incomparable.js";
@@ -105,7 +106,7 @@ async function run(referencePath: string, candidatePath: string | undefined, opt
               ),
             ]
           : []),
-        `${plural(samples, data === undefined ? "random input" : "picture")}: max |Δlogit| ${shortNumber(outputs.maxAbsolute)}, relative ${shortNumber(outputs.relative)}, top-1 differs on ${top1Disagreements}`,
+        `${isConstant(reference.graph) ? "the net takes no inputs" : plural(samples, data === undefined ? "random input" : "picture")}: max |Δlogit| ${shortNumber(outputs.maxAbsolute)}, relative ${shortNumber(outputs.relative)}, top-1 differs on ${top1Disagreements}`,
         ...describeFindings(findings).map((line) => `${verdict === "different" ? "✗" : "!"} ${line}`),
       ].join("\n"),
   );

@@ -1,8 +1,10 @@
 import { inMemory } from "../core/deferred-array.js";
 import { type Analysis, analyze } from "./analyze/analyze.js";
+import { withPinnedSizes } from "./analyze/pinned-sizes.js";
 import { constantFolding } from "./constant-folding.js";
 import { eliminateDead, eliminateNoOps } from "./eliminate.js";
 import { type Propagation, propagate } from "./fold/candidates.js";
+import { withConstantLimits } from "./fold/computed-limits.js";
 import { Dataflow } from "./fold/dataflow.js";
 import type { FoldPlan } from "./fold/emit.js";
 import { emit } from "./fold/emit.js";
@@ -55,7 +57,8 @@ export function fold(graph: Graph, options: FoldOptions = {}): { graph: Graph; r
 /** Everything of {@link fold} but the kernels. */
 export function planFold(graph: Graph, options: FoldOptions = {}): FoldPlan {
   validate(graph);
-  const simple = eliminateDead(withoutStackedSums(eliminateNoOps(constantFolding(graph, { keepQuantized: true }))));
+  const constant = constantFolding(withPinnedSizes(graph), { keepQuantized: true });
+  const simple = eliminateDead(withoutStackedSums(eliminateNoOps(withConstantLimits(constant))));
   const found = findRegions(simple, options);
   const { selection, propagation, analysis } = found;
   const emitted = emit(found.graph, analysis, selection, propagation, options.precision);

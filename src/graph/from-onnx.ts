@@ -31,14 +31,7 @@ export function fromOnnx(model: ModelProto): OnnxGraph {
   if (!proto) throw new FormatError({ expected: "an ONNX model with a graph", received: "none" });
   const initializers = new Map<string, NamedArray>();
   for (const tensor of proto.initializer) initializers.set(tensor.name ?? "", tensorToArray(tensor));
-  const names = new Set(proto.node.flatMap(({ name }) => (name ? [name] : [])));
-  const used = new Set<string>();
-  const nodes = proto.node.map((node, i) => {
-    const wanted = node.name || uniqueName(`${node.opType ?? "node"}_${i}`, names);
-    const name = uniqueName(wanted, used);
-    used.add(name);
-    return fromNode(node, name, opset);
-  });
+  const nodes = fromNodes(proto.node, opset);
   const { docString, unknown, input, output, valueInfo } = proto;
   return {
     graph: {
@@ -55,6 +48,18 @@ export function fromOnnx(model: ModelProto): OnnxGraph {
       graph: { ...(docString !== undefined && { docString }), ...(unknown && { unknown }), input, output, valueInfo },
     },
   };
+}
+
+/** Nodes with the operator set that they are written in, each with a name of its own. */
+export function fromNodes(protos: readonly NodeProto[], opset: number): GraphNode[] {
+  const names = new Set(protos.flatMap(({ name }) => (name ? [name] : [])));
+  const used = new Set<string>();
+  return protos.map((node, i) => {
+    const wanted = node.name || uniqueName(`${node.opType ?? "node"}_${i}`, names);
+    const name = uniqueName(wanted, used);
+    used.add(name);
+    return fromNode(node, name, opset);
+  });
 }
 
 function fromNode(node: NodeProto, name: string, opset: number): GraphNode {

@@ -24,7 +24,8 @@ export function valueNames({ inputs, initializers, nodes }: Pick<Graph, "inputs"
   ]);
 }
 
-function subgraphsOf(node: GraphNode): GraphProto[] {
+/** The graphs in a node's attributes: a Loop's or Scan's body, an If's branches. */
+export function subgraphsOf(node: GraphNode): GraphProto[] {
   return Object.values(node.attributes).flatMap((value) =>
     value.type === "opaque" ? graphsIn(decodeAttribute(value.bytes)) : [],
   );

@@ -1,5 +1,6 @@
 import type { NamedArray } from "../../core/named-arrays.js";
 import { inferShapes } from "../../graph/analyze/analyze.js";
+import { withPinnedSizes } from "../../graph/analyze/pinned-sizes.js";
 import type { FoldPlan } from "../../graph/fold/emit.js";
 import type { Graph, GraphNode } from "../../graph/graph.js";
 import { producersOf } from "../../graph/validate.js";
@@ -50,7 +51,7 @@ export function proveFold(
     }),
   );
   const changed =
-    whyNotUnchanged(original, simplified) ??
+    whyNotUnchanged(withPinnedSizes(original), simplified) ??
     whyNotUnchanged(simplified, folded, { replaced, ...(stored && { stored }) });
   return {
     regions,

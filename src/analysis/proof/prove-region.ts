@@ -74,13 +74,13 @@ export function proveRegion(
 ): RegionProof {
   const shape = read?.shape;
   const { nodes } = region;
-  const [node] = made;
+  const node = made.find(({ op }) => op !== "Reshape") ?? made[0];
   const weights = new Map(
     made
       .flatMap(({ inputs }) => inputs.slice(1))
       .flatMap((name) => (constants.has(name) ? [[name, inMemory(constants.get(name)!)]] : [])),
   );
-  const [weight] = [...weights.values()];
+  const weight = [...weights.values()].find(({ dtype }) => isStored(dtype));
   const storedAs = weight && isStored(weight.dtype) ? (halves ? "f16" : weight.dtype) : "f32";
   const facts = { output: region.output, source: region.source, conv: node.name, storedAs };
   const both = { get: (name: string) => weights.get(name) ?? given.get(name) };
@@ -100,9 +100,9 @@ export function proveRegion(
       for (const each of shapes) {
         const source = randomSource(each, region.output);
         const expected = runLinear(nodes, given, region.source, source, region.output);
-        const received = runLinear(made, weights, node.inputs[0], source, region.output);
+        const received = runLinear(made, weights, made[0].inputs[0], source, region.output);
         const steps =
-          storedAs === "f16" ? runLinear(made, halfSteps(weights), node.inputs[0], source, region.output) : received;
+          storedAs === "f16" ? runLinear(made, halfSteps(weights), made[0].inputs[0], source, region.output) : received;
         meter.push(expected, received, steps.magnitude);
       }
       return { ...facts, shapes, ...meter.result };
@@ -111,7 +111,9 @@ export function proveRegion(
       throw error;
     }
   };
-  const proof = attempt(() => probeShapes(nodes, node, both, shape));
+  // What looks at an image's numbers as features is made for that image.
+  const reshapes = made[0].op === "Reshape" || made.at(-1)?.op === "Reshape";
+  const proof = attempt(() => (reshapes && whole ? [whole] : probeShapes(nodes, node, both, shape)));
   // A region that is made for one size (it cuts at places counted from the first) shows itself only there.
   const elsewhere = whole && `${[whole]}` !== `${proof.shapes}` && elementCount(whole) <= mostWhole;
   return proof.proven || proof.nonFinite > 0 || !elsewhere ? proof : attempt(() => [whole]);
@@ -138,6 +140,7 @@ export function describeRegion(proof: RegionProof): string {
 /** Below 2⁻¹⁴ the steps of float16 stay the same. */
 function halfSteps(weights: ReadonlyMap<string, NamedArray>): Map<string, NamedArray> {
   const steps = [...weights].map(([name, array]): [string, NamedArray] => {
+    if (!isStored(array.dtype)) return [name, array];
     const data = toFloat64(array).map((value) => Math.max(Math.abs(value), 2 ** -14));
     return [name, { dtype: "f64", shape: array.shape, data }];
   });

@@ -1,7 +1,8 @@
 import type { NamedArray } from "../../core/named-arrays.js";
 import { toFloat64 } from "../../core/named-arrays.js";
 import { isNoOp } from "../../graph/eliminate.js";
-import { stackedTerms } from "../../graph/fold/stacked-sums.js";
+import { constantLimits } from "../../graph/fold/computed-limits.js";
+import { type StackedSum, stackedSum } from "../../graph/fold/stacked-sums.js";
 import type { AttributeValue, Graph, GraphNode } from "../../graph/graph.js";
 import { readBySubgraphs } from "../../graph/subgraphs.js";
 import { producersOf } from "../../graph/validate.js";
@@ -124,11 +125,11 @@ class Matching {
 
   /** The same value with scales on the other side of a Concat or Flatten, or a sum along a new axis as a sum. */
   #isWrittenAnew(now: GraphNode, was: GraphNode): boolean {
-    const terms = stackedTerms(was, { ...this.#before, initializers: this.#known }, this.#old);
-    if (terms) {
-      const op = was.op === "ReduceSum" ? "Sum" : "Mean";
-      const same = now.inputs.length === terms.length && now.inputs.every((input, i) => this.#same(input, terms[i]));
-      return now.op === op && now.domain === "" && same;
+    const sum = stackedSum(was, { ...this.#before, initializers: this.#known }, this.#old);
+    if (sum) {
+      const same =
+        now.inputs.length === sum.terms.length && now.inputs.every((input, i) => this.#isTerm(input, sum, i));
+      return now.op === sum.op && now.domain === "" && same;
     }
     const after: Side = {
       producer: (value) => this.#new.get(value),
@@ -144,6 +145,15 @@ class Matching {
     return scalesAreMoved(now, was, [after, before], (a, b) => this.#same(a, b), sameAttributes);
   }
 
+  /** A term of a stacked sum, with its factor. */
+  #isTerm(input: string, { terms, factors }: StackedSum, place: number): boolean {
+    if (!factors) return this.#same(input, terms[place]);
+    const scale = this.#new.get(input);
+    const factor = scale && this.#after.initializers.get(scale.inputs[1]);
+    if (scale?.op !== "Mul" || scale.domain !== "" || factor?.shape.length !== 0) return false;
+    return toFloat64(factor)[0] === factors[place] && this.#same(scale.inputs[0], terms[place]);
+  }
+
   #difference(was: GraphNode, now: GraphNode): string | undefined {
     if (was.op !== now.op || was.domain !== now.domain) return `${named(now)} was ${was.op} "${was.name}"`;
     if (now.outputs.some((name, i) => name !== "" && was.outputs[i] !== name))
@@ -153,7 +163,7 @@ class Matching {
     const count = Math.max(was.inputs.length, now.inputs.length);
     for (let i = 0; i < count; i++) {
       const [a, b] = [was.inputs[i] ?? "", now.inputs[i] ?? ""];
-      if (this.#same(b, a) || (i === 1 && this.#sameTarget(was, b))) continue;
+      if (this.#same(b, a) || (i === 1 && this.#sameTarget(was, b)) || this.#sameLimits(was, i, b)) continue;
       return `${named(now)} reads "${b}" instead of "${a}"`;
     }
     return undefined;
@@ -183,6 +193,13 @@ class Matching {
     return wanted.every(
       (size, axis) => (typeof size === "number" ? size : size === input?.[axis] ? 0 : -2) === sizes[axis],
     );
+  }
+
+  /** A Slice's limit that was computed from the size of its own axis, as a constant that counts from the end. */
+  #sameLimits(was: GraphNode, place: number, now: string): boolean {
+    const constant = this.#after.initializers.get(now);
+    const limits = constant && constantLimits(was, place, this.#before, this.#constants.analysis, this.#old);
+    return limits !== undefined && `${Array.from(toFloat64(constant!))}` === `${limits}`;
   }
 
   /** The value behind nodes that do nothing. */

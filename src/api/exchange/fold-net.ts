@@ -3,6 +3,7 @@ import type { FoldReport } from "../../graph/fold/report.js";
 import { fold as foldGraph } from "../../graph/fold.js";
 import { checkFoldable } from "../../nn/blocks/registry.js";
 import { fromFoldedGraph } from "../../nn/from-graph.js";
+import { requireOutputs } from "./graph-ends.js";
 import { type Net, type NetSource, netOf } from "./net.js";
 
 export interface FoldNetOptions {
@@ -23,9 +24,10 @@ export interface FoldedNet {
 /**
  * A net with every linear region folded into one convolution, and what was done and left, with reasons. A RepVGG becomes
  * its plain form; any other graph keeps what does not fold.
- * @throws UserError when a RepVGG's block does not fold into one convolution, or the graph is not valid.
+ * @throws UserError when the graph gives nothing, a RepVGG's block does not fold into one convolution, or the graph is not valid.
  */
 export function foldNet(net: Net, options: FoldNetOptions = {}): FoldedNet {
+  requireOutputs(net.graph);
   if (net.model?.form === "train") checkFoldable(net.model.architecture.block.kind);
   const { graph, report, plan } = foldGraph(net.graph, options);
   const source: NetSource = net.source.form ? { ...net.source, form: "plain" } : net.source;

@@ -3,9 +3,11 @@ import type { NamedArray } from "../../core/named-arrays.js";
 import { type Analysis, analyze } from "../../graph/analyze/analyze.js";
 import { constantFolding } from "../../graph/constant-folding.js";
 import { eliminateDead, eliminateNoOps } from "../../graph/eliminate.js";
-import type { Dimension, Graph, GraphNode, ValueInfo } from "../../graph/graph.js";
+import type { Graph, GraphNode, ValueInfo } from "../../graph/graph.js";
 import { graphInputs } from "../../graph/graph-inputs.js";
 import { producersOf } from "../../graph/validate.js";
+import { spelledOut } from "./spell-out.js";
+import { isStatic } from "./spelling.js";
 
 /** A graph for inputs of one shape as the planner reads it: everything constant is an initializer, and every node is needed. */
 export interface PreparedGraph {
@@ -34,7 +36,9 @@ export function prepare(
     outputs: outputs.map((name): ValueInfo => ({ name, dtype: "f32", shape: undefined })),
     valueInfo: [],
   };
-  const prepared = eliminateDead(eliminateNoOps(constantFolding(bound)));
+  const simple = constantFolding(bound);
+  const spelled = spelledOut(simple);
+  const prepared = eliminateDead(eliminateNoOps(spelled === simple ? simple : constantFolding(spelled)));
   const uses = new Map<string, number>();
   for (const value of [...prepared.nodes.flatMap((node) => node.inputs), ...outputs]) {
     uses.set(value, (uses.get(value) ?? 0) + 1);
@@ -64,8 +68,4 @@ function bind(input: ValueInfo, shape: readonly number[]): ValueInfo {
     expected: fits ? `sizes from 1 of input "${name}"` : `input "${name}" of shape [${declared?.join(", ")}]`,
     received: `[${shape.join(", ")}]`,
   });
-}
-
-function isStatic(shape: readonly Dimension[] | undefined): shape is readonly number[] {
-  return shape?.every((size) => typeof size === "number") ?? false;
 }

@@ -2,7 +2,7 @@ import { concat } from "../../conv-algebra/concat.js";
 import { asOneConvolution } from "../../conv-algebra/form.js";
 import { macsPerPosition, product, spatialRank } from "../../conv-algebra/geometry.js";
 import type { LinearMap, Refusal } from "../../conv-algebra/linear-map.js";
-import { identityMap, isRefusal, settled } from "../../conv-algebra/linear-map.js";
+import { isRefusal, settled } from "../../conv-algebra/linear-map.js";
 import { scaledBy, sum } from "../../conv-algebra/sum.js";
 import type { Analysis } from "../analyze/analyze.js";
 import type { Graph, GraphNode } from "../graph.js";
@@ -12,20 +12,7 @@ import type { JoiningNode, LinearNode, SplittingNode, UnaryNode, View } from "./
 import { axisOf } from "./linear/linear-node.js";
 import { linearNode } from "./linear-nodes.js";
 import { ValueFacts } from "./value-facts.js";
-
-/** One way to see a value: as a linear map of an earlier value, its source. */
-export interface Candidate extends View {
-  readonly source: string;
-  readonly map: LinearMap;
-  /** There is a window or a matrix among its nodes, not only scales, shifts and channels that are moved. */
-  readonly weighted: boolean;
-  /** Positions of the value: of the image where its size is known, else for one of the nearest value before it of unknown size. */
-  readonly area: number;
-  /** Multiply-accumulates of the map as one convolution of the source. */
-  readonly folded: number;
-  /** Of the cheapest way from source to value that is known otherwise: node by node, or folded in parts. */
-  readonly unfolded: number;
-}
+import { asPixels, type Candidate, identityOf, pixelsOf, reshapedView, sameView, transposed, viewOf } from "./view.js";
 
 export interface Propagation {
   /** For each value that a linear node gives: its candidates, the farthest source first. */
@@ -98,26 +85,48 @@ class Walk implements Propagation {
       return;
     }
     if (node.outputs.slice(1).some((output) => output !== "")) return; // Dropout's mask is read
-    const found = linear.kind === "unary" ? this.#unary(node, linear) : this.#joining(node, linear);
+    const found = this.#found(node, linear);
     if (found.length === 0) return;
     this.linear.set(node, linear);
     this.candidates.set(node.outputs[0], this.#withParts(found));
   }
 
+  #found(node: GraphNode, linear: Exclude<LinearNode, SplittingNode>): Candidate[] {
+    if (linear.kind === "unary") return this.#unary(node, linear);
+    return linear.kind === "reshape" ? this.#reshape(node, linear.input) : this.#joining(node, linear);
+  }
+
+  #reshape(node: GraphNode, input: string): Candidate[] {
+    const { shapes } = this.#analysis;
+    const [from, to] = [shapes.get(input), shapes.get(node.outputs[0])];
+    if (!to) return [];
+    this.macs.set(node, 0);
+    const pixels = this.#graph.initializers.has(input) ? undefined : pixelsOf(input, from, to);
+    const known = [...(this.candidates.get(input) ?? []), ...this.#identities(input)];
+    const found = known.flatMap((each) => reshapedView(each, from, to, shapes.get(each.source)) ?? []);
+    // A value of one position is its own features, and needs no Reshape before.
+    return pixels && !found.some(({ source }) => source === input) ? [...found, pixels] : found;
+  }
+
   #unary(node: GraphNode, linear: UnaryNode): Candidate[] {
     const { input, weighted = false } = linear;
     const known = this.candidates.get(input) ?? [];
-    // An affine node never has a reason to begin a region at a value that only it reads.
-    const begins = !linear.free || known.length === 0 || this.facts.isRead(input, 2) || this.#outputs.has(input);
+    // An affine node never has a reason to begin a region at a value that only it reads, unless that is seen through a Reshape alone.
+    const seen = known.some(({ image, lead }) => !image && !lead);
+    const begins = !linear.free || !seen || this.facts.isRead(input, 2) || this.#outputs.has(input);
     const after = (from: Candidate): Candidate[] => {
-      const map = linear.after(from.map, from);
-      if (!map) return [];
-      if (isRefusal(map)) {
-        this.#refuse(node, from.source, map);
+      const given = from.image ? linear.afterPixels?.(from.map, from.image) : linear.after(from.map, from);
+      if (!given) return [];
+      if (isRefusal(given)) {
+        this.#refuse(node, from.source, given);
         return [];
       }
-      const made = { ...from, ...(linear.permutation && transposed(from, linear.permutation)), map };
-      const own = linear.macs(map.outChannels) * this.#area(node.outputs[0], made);
+      const after = "image" in given ? { ...given, rank: given.image.length + 1 } : { map: given };
+      const made = { ...from, ...(linear.permutation && transposed(from, linear.permutation)), ...after };
+      const { image } = made;
+      const own = image
+        ? linear.macs(image[0]) * product(image.slice(1))
+        : linear.macs(made.map.outChannels) * this.#area(node.outputs[0], made);
       this.macs.set(node, own);
       return [this.#candidate(node.outputs[0], made, cheapest(from) + own, from.weighted || weighted)];
     };
@@ -129,6 +138,7 @@ class Walk implements Propagation {
   #split(node: GraphNode, linear: SplittingNode): void {
     const inputs = [...(this.candidates.get(linear.input) ?? []), ...this.#identities(linear.input)];
     const found = inputs.flatMap((from) => {
+      if (from.image) return [];
       const parts = linear.parts(from.map, from);
       if (!parts) return [];
       if (isRefusal(parts)) this.#refuse(node, from.source, parts);
@@ -150,19 +160,28 @@ class Walk implements Propagation {
 
   #joining(node: GraphNode, { kind, inputs, signs, axis = 1 }: JoiningNode): Candidate[] {
     const known = inputs.map((input) => [...(this.candidates.get(input) ?? []), ...this.#identities(input)]);
+    const sisters = known.flat();
+    const pixels = kind === "sum" ? new Set(sisters.filter(({ flat }) => flat).map(({ source }) => source)) : undefined;
     // A value that is a source of its sisters is a map of itself, whatever else is known of it.
     const options = known.map((list, i) => [
       ...list,
-      ...known.flat().flatMap((sister) => {
-        const itself = sister.source === inputs[i] && !sister.permutation ? this.#itself(inputs[i], sister) : undefined;
+      ...sisters.flatMap((sister) => {
+        const upright = sister.source === inputs[i] && !sister.permutation && !sister.image;
+        const itself = upright ? this.#itself(inputs[i], sister) : undefined;
         return itself && !list.some((each) => sameView(each, itself)) ? [itself] : [];
       }),
+      // Beside a layer over all pixels of a source, a convolution of it is one too.
+      ...list.flatMap((each) =>
+        pixels?.has(each.source) ? (asPixels(each, this.#analysis.shapes.get(each.source)) ?? []) : [],
+      ),
     ]);
     const common = (options[0] ?? []).filter((each) =>
       options.every((list) => list.some((other) => sameView(each, other))),
     );
     const joined =
-      kind === "sum" ? common : common.filter(({ rank, channelAxis }) => axisOf(axis, rank) === channelAxis);
+      kind === "sum"
+        ? common
+        : common.filter(({ rank, channelAxis, image, lead }) => axisOf(axis, rank) === channelAxis && !image && !lead);
     if (common.length === 0 && kind === "sum") {
       this.#refuse(node, undefined, { refused: this.#noCommonSource(inputs, options) });
     }
@@ -198,9 +217,8 @@ class Walk implements Propagation {
   ): Candidate {
     const map = settled(made.map);
     const area = this.#area(value, { ...made, map });
-    const { source, rank, channelAxis, permutation } = made;
     const folded = macsPerPosition(asOneNode(map)) * area;
-    return { source, map, rank, channelAxis, ...(permutation && { permutation }), weighted, area, folded, unfolded };
+    return { source: made.source, map, ...viewOf(made), weighted, area, folded, unfolded };
   }
 
   /** Compares each candidate also with two steps: source → nearer source → value. */
@@ -211,6 +229,7 @@ class Walk implements Propagation {
     return sorted.map((far) => {
       let { unfolded } = far;
       for (const near of sorted) {
+        if (near.image && !far.image) continue; // counted for other batches
         const first = this.candidates.get(near.source)?.find(({ source }) => source === far.source);
         if (first) unfolded = Math.min(unfolded, cheapest(first) + cheapest(near));
       }
@@ -221,7 +240,7 @@ class Walk implements Propagation {
   /** The value as the identity of itself, where its channels are known: on the second axis, on the last one too if wanted. A constant has no source. */
   #identities(value: string, channelsLast = false): Candidate[] {
     if (this.#graph.initializers.has(value)) return [];
-    const own = this.candidates.get(value)?.find(({ permutation }) => !permutation);
+    const own = this.candidates.get(value)?.find(({ permutation, image }) => !permutation && !image);
     const rank = this.facts.rank(value) ?? own?.rank;
     if (rank === undefined) return [];
     const axes = channelsLast && rank > 2 ? [1, rank - 1] : [1];
@@ -238,7 +257,8 @@ class Walk implements Propagation {
     return identityOf(value, map.sourceChannels, rank, spatialRank(map));
   }
 
-  #area(value: string, { source, map, channelAxis }: View & Pick<Candidate, "source" | "map">): number {
+  #area(value: string, { source, map, channelAxis, image }: View & Pick<Candidate, "source" | "map">): number {
+    if (image) return 1; // all its positions are channels of the map
     const stated = this.facts.positions(value, channelAxis);
     if (stated !== undefined) return stated;
     const known = this.#areas.get(value);
@@ -270,29 +290,6 @@ class Walk implements Propagation {
 function asOneNode(map: LinearMap): LinearMap {
   const whole = asOneConvolution(map);
   return spatialRank(map) === 0 ? { ...whole, groups: 1 } : whole;
-}
-
-function identityOf(value: string, channels: number, rank: number, axes: number): Candidate {
-  const channelAxis = axes === 0 ? rank - 1 : 1;
-  const map = identityMap(channels, axes);
-  return { source: value, map, rank, channelAxis, weighted: false, area: 0, folded: 0, unfolded: 0 };
-}
-
-/** Whether two values that are maps of one source lie alike, so that they can be added. */
-function sameView(a: Candidate, b: Candidate): boolean {
-  return (
-    a.source === b.source &&
-    a.rank === b.rank &&
-    spatialRank(a.map) === spatialRank(b.map) &&
-    String(a.permutation) === String(b.permutation)
-  );
-}
-
-/** A view behind a Transpose. */
-function transposed({ rank, channelAxis, permutation }: View, order: readonly number[]): View {
-  const composed = order.map((axis) => permutation?.[axis] ?? axis);
-  const inOrder = composed.every((axis, i) => axis === i);
-  return { rank, channelAxis: order.indexOf(channelAxis), permutation: inOrder ? undefined : composed };
 }
 
 /** What a candidate costs at best. */

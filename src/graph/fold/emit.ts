@@ -55,6 +55,7 @@ export function emit(
     const names = { weight: values.take(`${output}.weight`), bias: values.take(`${output}.bias`) };
     const map = naturalMap(region.nodes, candidate, form);
     const written = regionNodes({ ...region, map, names }, nodeNames, values);
+    for (const [name, target] of written.targets) initializers.set(name, target);
     const type = precision ?? elementType(region, graph, dtypes);
     const bias: NamedArray = { dtype: "f64", shape: written.biasShape, data: map.bias };
     planned.set(node, {

@@ -1,11 +1,11 @@
 import { asOneConvolution, isScaleAndShift, isTransposed } from "../../conv-algebra/form.js";
-import { spatialRank } from "../../conv-algebra/geometry.js";
+import { product, spatialRank } from "../../conv-algebra/geometry.js";
 import { compactGroups } from "../../conv-algebra/groups.js";
 import type { LinearMap } from "../../conv-algebra/linear-map.js";
 import { weightOf } from "../../conv-algebra/linear-map.js";
 import { intAttribute } from "../attributes.js";
 import type { GraphNode } from "../graph.js";
-import type { Candidate } from "./candidates.js";
+import type { Candidate } from "./view.js";
 
 /** What a region is written as. */
 export type Form = "convolution" | "transposed" | "matrix" | "affine";
@@ -17,8 +17,17 @@ export interface WrittenForm {
 }
 
 /** What a region of that candidate would be written as; undefined where a graph has no such node. */
-export function formOf({ map, weighted, rank, permutation }: Candidate): WrittenForm | undefined {
+export function formOf({ map, weighted, rank, permutation, image, flat, lead }: Candidate): WrittenForm | undefined {
+  if (image) {
+    // A layer over pixels that gives no image is a layer of features, which is found without looking through a Reshape.
+    if (!weighted || product(image.slice(1)) === 1) return undefined;
+    return { form: flat && map.groups === 1 ? "matrix" : "convolution", nodes: flat ? 3 : 2 };
+  }
   const moved = permutation ? 1 : 0;
+  if (lead) {
+    const target = weighted && lead.filter((size) => typeof size === "string").length <= 1;
+    return target ? { form: "matrix", nodes: 2 + Number(map.bias.some((b) => b !== 0)) } : undefined;
+  }
   if (!weighted && isScaleAndShift(map)) {
     const { scales, shifts } = affineParts(map);
     return { form: "affine", nodes: Math.max(1, Number(scales) + Number(shifts)) + moved };

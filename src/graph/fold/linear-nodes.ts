@@ -39,6 +39,7 @@ const makers: Readonly<Record<string, Maker>> = {
   ConvTranspose: transposedConvolution,
   Div: (context) => scaling(context, (c) => c.map((x) => 1 / x), false),
   Dropout: dropout,
+  Flatten: reshaping,
   Gather: gather,
   Gemm: gemm,
   Identity: passing,
@@ -48,6 +49,7 @@ const makers: Readonly<Record<string, Maker>> = {
   Neg: ({ node }) =>
     affineNode(node.inputs[0], (channels) => affine(channels, { scale: new Float64Array(channels).fill(-1) }), true),
   Pad: pad,
+  Reshape: reshaping,
   ScatterND: borderWrite,
   Slice: slice,
   Split: split,
@@ -65,7 +67,18 @@ function dropout(context: Context): LinearNode | Refusal {
 }
 
 function passing({ node }: Context): LinearNode {
-  return { kind: "unary", input: node.inputs[0], free: true, macs: () => 0, after: (map) => map };
+  return {
+    kind: "unary",
+    input: node.inputs[0],
+    free: true,
+    macs: () => 0,
+    after: (map) => map,
+    afterPixels: (map, image) => ({ map, image }),
+  };
+}
+
+function reshaping({ node }: Context): LinearNode {
+  return { kind: "reshape", input: node.inputs[0] };
 }
 
 /** Another order of a value's axes; what gives it, and what comes behind, stays the same map. */
@@ -82,6 +95,6 @@ function transpose({ node, own }: Context): LinearNode | undefined {
     channelsLast: true,
     macs: () => 0,
     permutation,
-    after: (map, view) => (view.rank === permutation.length ? map : undefined),
+    after: (map, view) => (view.rank === permutation.length && !view.lead ? map : undefined),
   };
 }

@@ -6,7 +6,7 @@ import type { Graph, GraphNode } from "../graph.js";
 import { valueNames } from "../subgraphs.js";
 import type { Propagation } from "./candidates.js";
 import type { Dataflow } from "./dataflow.js";
-import { axisOf } from "./linear/linear-node.js";
+import { axisOf, isUpright } from "./linear/linear-node.js";
 import type { Selection } from "./select.js";
 
 interface Found {
@@ -119,7 +119,7 @@ class Mover {
 
   #channels(value: string): number | undefined {
     const { facts, candidates } = this.#found.propagation;
-    const own = candidates.get(value)?.find(({ channelAxis, permutation }) => channelAxis === 1 && !permutation);
+    const own = candidates.get(value)?.find(isUpright);
     return facts.channels(value, 1) ?? own?.map.outChannels;
   }
 

@@ -1,5 +1,5 @@
 import type { MapGeometry } from "../../conv-algebra/geometry.js";
-import { weightCount } from "../../conv-algebra/geometry.js";
+import { everyAxis, weightCount } from "../../conv-algebra/geometry.js";
 import type { LinearMap } from "../../conv-algebra/linear-map.js";
 import { weightOf, writeWeight } from "../../conv-algebra/linear-map.js";
 import { transposedWeight, transposedWindow } from "../../conv-algebra/transposed.js";
@@ -8,8 +8,8 @@ import type { NamedArray } from "../../core/named-arrays.js";
 import { storageConstructor } from "../../core/named-arrays.js";
 import { int, ints } from "../attributes.js";
 import type { Names } from "../build.js";
-import { node as makeNode } from "../build.js";
-import type { AttributeValue, GraphNode } from "../graph.js";
+import { int64, node as makeNode } from "../build.js";
+import type { AttributeValue, Dimension, GraphNode } from "../graph.js";
 import type { Form } from "./form.js";
 import { affineParts } from "./form.js";
 import type { Region } from "./select.js";
@@ -22,19 +22,33 @@ export interface WrittenRegion {
   readonly main: GraphNode;
   readonly weightShape: readonly number[];
   readonly biasShape: readonly number[];
+  /** Shapes that they read. */
+  readonly targets: ReadonlyMap<string, NamedArray>;
 }
 
 type Attributes = Readonly<Record<string, AttributeValue>>;
 
-/** A region as nodes: one convolution or Gemm; MatMul and Add, or Mul and Add, where it has another rank or no weights; a Transpose behind. */
+/**
+ * A region as nodes: one convolution or Gemm; MatMul and Add, or Mul and Add, where it has another rank or no weights; a Transpose behind; a Reshape
+ * before and behind where it looks at an image's numbers as features.
+ */
 export function regionNodes(
   region: Region & { readonly map: LinearMap; readonly names: { readonly weight: string; readonly bias: string } },
   nodeNames: Names,
   valueNames: Names,
 ): WrittenRegion {
   const { map, form, candidate, output, names } = region;
-  const { source, rank, permutation } = candidate;
+  const { source, permutation, image, flat, lead } = candidate;
+  const rank = image ? 2 : lead ? 3 : candidate.rank; // MatMul takes any
+  const targets = new Map<string, NamedArray>();
   const steps: { op: string; constants: string[]; attributes?: Attributes }[] = [];
+  const reshape = (sizes: readonly Dimension[]): void => {
+    const name = valueNames.take(`${output}.shape`);
+    targets.set(name, int64(sizes.map((size) => (typeof size === "number" ? size : -1))));
+    steps.push({ op: "Reshape", constants: [name] });
+  };
+  if (flat) reshape([-1, map.sourceChannels, ...(form === "matrix" ? [] : everyAxis(2, 1))]);
+  const main = steps.length;
   if (form === "convolution") {
     steps.push({ op: "Conv", constants: [names.weight, names.bias], attributes: convolutionAttributes(map) });
   } else if (form === "transposed") {
@@ -49,16 +63,21 @@ export function regionNodes(
     if (steps.length === 0) steps.push({ op: "Identity", constants: [] });
   }
   if (permutation) steps.push({ op: "Transpose", constants: [], attributes: { perm: ints(permutation) } });
+  if (image) reshape([-1, ...image]);
+  if (lead) reshape([...lead, map.outChannels]);
   let value = source;
   const nodes = steps.map(({ op, constants, attributes }, i) => {
     const last = i === steps.length - 1;
-    const given = last ? output : valueNames.take(`${output}.${op === "Add" ? "shifted" : "product"}`);
+    const given = last ? output : valueNames.take(`${output}.${inner[op] ?? "product"}`);
     const node = makeNode(op, nodeNames.take(given), [value, ...constants], [given], attributes);
     value = given;
     return node;
   });
-  return { nodes, main: nodes[0], ...shapes(map, form, rank) };
+  return { nodes, main: nodes[main], targets, ...shapes(map, form, rank) };
 }
+
+/** What values between a region's nodes are called, by who gives them. */
+const inner: Readonly<Record<string, string>> = { Add: "shifted", Reshape: "flat" };
 
 /** Shapes of a region's constants as its operators read them. */
 function shapes(map: LinearMap, form: Form, rank: number): Pick<WrittenRegion, "weightShape" | "biasShape"> {

@@ -7,11 +7,13 @@ import { negate, sum } from "../../conv-algebra/sum.js";
 import { node as makeNode, Names } from "../build.js";
 import type { Dimension, Graph, GraphNode } from "../graph.js";
 import { valueNames } from "../subgraphs.js";
-import { type Candidate, cheapest, type Propagation } from "./candidates.js";
+import { cheapest, type Propagation } from "./candidates.js";
 import type { Dataflow } from "./dataflow.js";
 import { isPerChannel } from "./linear/affine-nodes.js";
+import { isUpright } from "./linear/linear-node.js";
 import type { Selection } from "./select.js";
 import { type SumChain, sumChains, type Term } from "./sum-chains.js";
+import type { Candidate } from "./view.js";
 
 /** A chain of sums and how its terms shall be bracketed. */
 export interface Regrouping {
@@ -54,7 +56,7 @@ export function regroupings(
 
 /** Candidates of a value that lies as its map gives it: with channels on the second axis. */
 function mapsOf(value: string, { candidates }: Propagation): readonly Candidate[] {
-  return (candidates.get(value) ?? []).filter(({ channelAxis, permutation }) => channelAxis === 1 && !permutation);
+  return (candidates.get(value) ?? []).filter(isUpright);
 }
 
 /** Terms with a map from a source (or the source itself) between which nothing else reads a value inside. */

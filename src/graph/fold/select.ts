@@ -1,8 +1,9 @@
 import type { Graph, GraphNode } from "../graph.js";
-import type { Candidate, Propagation } from "./candidates.js";
+import type { Propagation } from "./candidates.js";
 import type { Dataflow } from "./dataflow.js";
 import { type Form, formOf, type WrittenForm } from "./form.js";
 import type { RefusalReport } from "./report.js";
+import type { Candidate } from "./view.js";
 
 /** Linear nodes with one source and one visible output, to become one convolution (or matrix, or scale and shift). */
 export interface Region {

@@ -34,9 +34,9 @@ function targetOf(context: NodeContext): DType {
 function castTo(x: Tensor64, dtype: DType): Tensor64 {
   if (dtype === "bool") return mapped(x, (v) => (v === 0 ? 0 : 1), dtype);
   if (isInteger(dtype)) return mapped(x, (v) => wholeNumber(v), dtype);
-  if (dtype === "f64" || isInteger(x.dtype) || x.dtype === dtype) return mapped(x, (v) => v, dtype);
   // Within float32 values are kept unrounded, as everywhere here; what a narrower type loses is the operator's meaning.
-  return dtype === "f32" ? mapped(x, (v) => v, dtype) : toTensor64(toNamedArray({ ...x, dtype }));
+  if (dtype === "f64" || dtype === "f32" || x.dtype === dtype) return mapped(x, (v) => v, dtype);
+  return toTensor64(toNamedArray({ ...x, dtype }));
 }
 
 const castSignature = signature("input:T1 -> output:T2", { T1: all, T2: all });

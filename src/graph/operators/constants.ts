@@ -72,6 +72,7 @@ const range: Operator = {
     for (const [i, name] of ["start", "limit", "delta"].entries()) scalar(context, i, name);
     const [start, limit, delta] = [0, 1, 2].map((i) => listContents(context, i)?.[0]);
     if (delta === 0) refuse(context, "a delta other than 0", "0");
+    if (typeof limit === "string" && start === 0 && delta === 1) return [[limit]];
     if (typeof start !== "number" || typeof limit !== "number" || typeof delta !== "number")
       return [[`${context.node.outputs[0]}:0`]];
     return [[Math.max(0, Math.ceil((limit - start) / delta))]];

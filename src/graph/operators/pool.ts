@@ -23,6 +23,10 @@ function inferPool(context: NodeContext): readonly (Shape | undefined)[] {
     [kernel.length + 2],
     `an input of ${kernel.length + 2} axes for a kernel of ${kernel.length}`,
   );
+  // As ONNX Runtime: a window of nothing but padding has no maximum and no mean.
+  const pads = intsAttribute(context.node, "pads") ?? [];
+  if (pads.length === 2 * kernel.length && pads.some((pad, side) => pad >= kernel[side % kernel.length]))
+    refuse(context, `pads smaller than the kernel [${kernel.join(", ")}]`, `[${pads.join(", ")}]`);
   const sizes = x && windowedSizes(context, x.slice(2), kernel);
   return context.node.outputs.map(() => x && sizes && [...x.slice(0, 2), ...sizes]);
 }

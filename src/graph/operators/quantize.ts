@@ -1,10 +1,11 @@
 import type { DType } from "../../core/named-arrays.js";
 import { elementCount } from "../../core/named-arrays.js";
 import { roundHalfEven } from "../../core/rounding.js";
+import { dtypeOf } from "../../formats/onnx/tensor.js";
 import { intAttribute } from "../attributes.js";
 import { type Tensor64, tensor64 } from "../evaluate/tensor64.js";
 import { axisAttribute, vectorOf } from "./checks.js";
-import { describe, type NodeContext, type Operator, refuse } from "./operator.js";
+import { describe, type NodeContext, type Operator, refuse, type Shape } from "./operator.js";
 import { floats, signature } from "./signature.js";
 
 const limits: Partial<Record<DType, readonly [number, number]>> = {
@@ -14,20 +15,39 @@ const limits: Partial<Record<DType, readonly [number, number]>> = {
   i16: [-32768, 32767],
 };
 
-/** Checks scale and zero point: one number, or one for each element of an axis (since version 13); blocks of them (21) are not read. */
+/** Lowest and highest number of a type that is quantized to. */
+export const quantizedRange = (dtype: DType): readonly [number, number] | undefined => limits[dtype];
+
+export const saturated = (x: number, [low, high]: readonly [number, number]): number =>
+  Math.min(high, Math.max(low, x));
+
+/**
+ * Checks scale and zero point: one number, one for each element of an axis (since version 13), or one for each block of `block_size` elements along
+ * it (since version 21).
+ */
 function checkScale(context: NodeContext): void {
   const { node, version } = context;
-  if (intAttribute(node, "block_size", 0) !== 0)
-    refuse(context, "one scale for each element of an axis", "blocks (block_size)");
+  const block = version < 21 ? 0 : intAttribute(node, "block_size", 0);
   const [x, scale, zero] = [0, 1, 2].map((i) => context.shape(i));
   const one = (shape: typeof scale): boolean =>
     shape !== undefined && elementCount(shape.map(Number)) === 1 && shape.length <= 1;
-  if (x && scale && !one(scale)) {
+  if (block < 0) refuse(context, "a block_size from 0", `${block}`);
+  if (x && scale && block > 0) checkBlocks(context, x, scale, block);
+  else if (x && scale && !one(scale)) {
     if (version < 13) refuse(context, "one scale (operator set below 13)", describe(scale));
     vectorOf(context, 1, "a scale", x[axisAttribute(context, "axis", 1, x.length)]);
   }
   if (scale && zero && `${scale}` !== `${zero}` && !(one(scale) && one(zero)))
     refuse(context, `a zero point of shape ${describe(scale)}`, describe(zero));
+}
+
+function checkBlocks(context: NodeContext, x: Shape, scale: Shape, block: number): void {
+  const axis = axisAttribute(context, "axis", 1, x.length);
+  const wanted = x.map((size, at) => (at === axis && typeof size === "number" ? Math.ceil(size / block) : size));
+  const fits =
+    scale.length === x.length &&
+    wanted.every((size, at) => size === scale[at] || typeof size === "string" || typeof scale[at] === "string");
+  if (!fits) refuse(context, `a scale of shape ${describe(wanted)} for blocks of ${block}`, describe(scale));
 }
 
 /** The scale and zero point of each element. */
@@ -37,22 +57,34 @@ function each(
   scale: Tensor64,
   zero: Tensor64 | undefined,
 ): (i: number) => { scale: number; zero: number } {
-  if (scale.data.length === 1) return () => ({ scale: scale.data[0], zero: zero?.data[0] ?? 0 });
+  const block = call.version < 21 ? 0 : intAttribute(call.node, "block_size", 0);
+  if (scale.data.length === 1 && block === 0) return () => ({ scale: scale.data[0], zero: zero?.data[0] ?? 0 });
   const axis = axisAttribute(call, "axis", 1, x.shape.length);
-  const inner = elementCount(x.shape.slice(axis + 1));
+  const [inner, size] = [elementCount(x.shape.slice(axis + 1)), x.shape[axis]];
+  const blocks = block === 0 ? size : scale.shape[axis];
   return (i) => {
-    const c = Math.floor(i / inner) % x.shape[axis];
-    return { scale: scale.data[c], zero: zero?.data[c] ?? 0 };
+    const along = Math.floor(i / inner) % size;
+    const outer = Math.floor(i / (inner * size));
+    const at = block === 0 ? along : (outer * blocks + Math.floor(along / block)) * inner + (i % inner);
+    return { scale: scale.data[at], zero: zero?.data[at] ?? 0 };
   };
 }
-
-const saturated = (x: number, [low, high]: readonly [number, number]): number => Math.min(high, Math.max(low, x));
 
 const quantizeSignature = signature("x:T1 y_scale:T2 y_zero_point?:T3 -> y:T3", {
   T1: [...floats, "i32"],
   T2: [...floats, "i32"],
   T3: ["u8", "i8", "u16", "i16"],
 });
+
+/** Attribute output_dtype (since version 21), where it says anything. */
+function statedType(context: NodeContext): DType | undefined {
+  const code = context.version < 21 ? 0 : intAttribute(context.node, "output_dtype", 0);
+  if (code === 0) return undefined;
+  const dtype = dtypeOf(code);
+  return dtype && limits[dtype]
+    ? dtype
+    : refuse(context, `output_dtype ${Object.keys(limits).join(", ")}`, `data type ${code}`);
+}
 
 /** y = saturate(round(x / scale) + zero point), halves to even; the quotient is float32's, whose last bit decides. */
 const quantizeLinear: Operator = {
@@ -61,13 +93,15 @@ const quantizeLinear: Operator = {
   signature: () => quantizeSignature,
   infer(context) {
     checkScale(context);
-    if (intAttribute(context.node, "output_dtype", 0) !== 0) refuse(context, "the zero point's type", "output_dtype");
+    const stated = statedType(context);
+    const zero = context.node.inputs[2] ? context.dtype(2) : undefined;
+    if (stated && zero && stated !== zero) refuse(context, `output_dtype ${zero}, as the zero point has it`, stated);
     return [context.shape(0)];
   },
-  dtypes: (context) => [context.node.inputs[2] ? context.dtype(2) : "u8"],
+  dtypes: (context) => [context.node.inputs[2] ? context.dtype(2) : (statedType(context) ?? "u8")],
   evaluate: (call) => {
     const [x, scale, zero] = call.inputs;
-    const dtype = zero?.dtype ?? "u8";
+    const dtype = zero?.dtype ?? statedType(call) ?? "u8";
     const own = each(call, x!, scale!, zero);
     return [
       tensor64(

@@ -9,6 +9,7 @@ import { conv, convTranspose } from "./conv.js";
 import { depthOperators } from "./depth-to-space.js";
 import { dropout } from "./dropout.js";
 import { expand, tile } from "./expand.js";
+import { furtherOperators } from "./further.js";
 import { gatherOperators } from "./gather.js";
 import { gemm, matrixProduct } from "./matrix.js";
 import { normalizationOperators } from "./normalization.js";
@@ -58,6 +59,7 @@ const list: readonly Operator[] = [
     poolOperators,
     quantizeOperators,
   ].flat(),
+  ...furtherOperators,
   ...[reduceOperators, reshapeOperators, resizeOperators, selectOperators, softmaxOperators, unaryOperators].flat(),
 ];
 

@@ -61,8 +61,12 @@ export const slice: Operator = {
     const x = context.shape(0);
     const ranges = x && sliceRanges(context, x.length);
     if (!x) return [undefined];
-    // Which axes are cut may be known where the places are not.
-    if (!ranges) return [x.map((_, axis) => `${context.node.outputs[0]}:${axis}`)];
+    if (!ranges) {
+      // Which axes are cut may be known where the places are not.
+      const given = context.version < 10 ? undefined : integers(context, 3);
+      const cut = given && axesOf(context, given, x.length);
+      return [x.map((size, axis) => (cut && !cut.includes(axis) ? size : `${context.node.outputs[0]}:${axis}`))];
+    }
     const shape = [...x];
     for (const { axis, start, end, step } of ranges) {
       const size = x[axis];

@@ -48,12 +48,15 @@ export const singles: readonly Single[] = [
   ),
   ...simple("MeanVarianceNormalization LpNormalization Flatten Transpose Softmax LogSoftmax Clip"),
   ...["Gelu", "Swish", "Mish"].map((op): Single => ({ op, operands: ["x"], opset: 24 })),
-  ...["IsNaN"].map((op): Single => ({ op, operands: ["x"], outputs: ["bool"] })),
+  ...["IsInf", "IsNaN"].map((op): Single => ({ op, operands: ["x"], outputs: ["bool"] })),
   ...["Add", "Sub", "Mul", "Div", "Max", "Min", "Pow", "PRelu", "Sum", "Mean"].flatMap((op): Single[] => [
     { op, operands: ["x", [4, 1, 1]] },
     { op, operands: ["x", [1, 4, 1, 6]] },
     ...(op === "PRelu" ? [] : [{ op, operands: ["x", "second"] } as Single]),
   ]),
+  { op: "Einsum", operands: ["x", [4, 3]], attributes: { equation: string("nchw,cd->ndhw") } },
+  { op: "Clip", operands: ["x", "second"], shape: [1] },
+  { op: "Dropout", operands: ["x"], outputs: ["f32", "bool"] },
   { op: "Mod", operands: ["x", [1]], attributes: { fmod: int(1) } },
   ...["Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual"].map(
     (op): Single => ({ op, operands: ["x", [4, 1, 1]], outputs: ["bool"] }),

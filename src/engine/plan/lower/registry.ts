@@ -1,6 +1,7 @@
 import { UserError } from "../../../core/errors.js";
 import type { GraphNode } from "../../../graph/graph.js";
 import type { FusedOp } from "../fused-op.js";
+import { spelledOperators } from "../spell-out.js";
 import { binaryLowerings } from "./binary.js";
 import { lowerComputedConvolution } from "./computed-convolution.js";
 import { lowerConcat } from "./concat.js";
@@ -34,7 +35,10 @@ import { lowerTranspose } from "./transpose.js";
 import { lowerCast, unaryLowerings } from "./unary.js";
 import { lowerWhere } from "./where.js";
 
-/** Operators that are lowered by themselves. Those that fusion turns into sums are in {@link fusedOperators}. */
+/**
+ * Operators that are lowered by themselves. Those that fusion turns into sums are in {@link fusedOperators}, those that are spelled out in others
+ * before in {@link spelledOperators}.
+ */
 const lowerings: Readonly<Record<string, (lowering: Lowering, node: GraphNode) => void>> = {
   ...binaryLowerings,
   ...elementwiseLowerings,
@@ -109,14 +113,18 @@ export function lower(lowering: Lowering, op: FusedOp): void {
 
 /** Whether the engine has a node's operator; not yet whether in the form in which it stands there. */
 export function hasOperator({ domain, op }: GraphNode): boolean {
-  return domain === "" && (Object.hasOwn(lowerings, op) || fusedOperators.includes(op));
+  const known = Object.hasOwn(lowerings, op) || fusedOperators.includes(op) || spelledOperators.includes(op);
+  return domain === "" && known;
 }
 
-/** A node of an operator that only fusion knows, which it left. */
+/** A node of an operator that only fusion knows, or that is only spelled out, which they left. */
 function lackingForm(lowering: Lowering, node: GraphNode): UserError {
   const shapes = node.inputs.map((input) => `${input}: [${lowering.graph.shapes.get(input) ?? "?"}]`);
+  const has = spelledOperators.includes(node.op)
+    ? "at most two operands, each label once in each, of one size"
+    : "operands of one shape, or one constant a channel";
   return new UserError({
-    expected: `a form of ${node.op} that the engine has (operands of one shape, or one constant a channel)`,
+    expected: `a form of ${node.op} that the engine has (${has})`,
     received: `node "${node.name}" (${node.op}) with ${shapes.join(", ")}`,
   });
 }

@@ -1,8 +1,10 @@
+import type { DType } from "../../../core/named-arrays.js";
 import { flagAttribute, floatAttribute, stringAttribute } from "../../../graph/attributes.js";
 import { isInteger } from "../../../graph/evaluate/tensor64.js";
 import type { GraphNode } from "../../../graph/graph.js";
 import type { Lowering } from "./context.js";
 import { lowerElementwise } from "./elementwise.js";
+import { lacking } from "./lacking.js";
 import { mayGrow } from "./whole-numbers.js";
 
 /** As kernels/kernels.def numbers the functions of unary_forward, with their parameters. */
@@ -86,15 +88,22 @@ export function lowerSquareRoot(lowering: Lowering, node: GraphNode): void {
   emitUnary(lowering, node, { operation: 7 });
 }
 
+/** What a type narrower than float32 keeps of a number. */
+const roundings: Partial<Record<DType, number>> = { f16: 26, bf16: 27 };
+
 /**
- * Cast and CastLike. All values are float32 here: to an integer type they lose their fraction, to bool they become 0 or 1, and between
- * floating-point types they stay what they are. A number that the new type has not is refused as it is met.
+ * Cast and CastLike. All values are float32 here: to an integer type they lose their fraction, to bool they become 0 or 1, to a narrower
+ * floating-point type they are rounded (ties to even, too large ones become infinite), to a wider one they stay what they are. A number that
+ * the new type has not is refused as it is met.
  */
 export function lowerCast(lowering: Lowering, node: GraphNode): void {
   const from = lowering.graph.dtypes.get(node.inputs[0]!);
   const to = lowering.graph.dtypes.get(node.outputs[0]!);
-  if (to === "bool" && from !== "bool") emitUnary(lowering, node, { operation: 23 });
-  else if (to && isInteger(to) && (!(from && isInteger(from)) || mayGrow(lowering, node)))
+  if (!to) throw lacking(node, "a known element type", "one that nothing tells");
+  const rounding = to !== from ? roundings[to] : undefined;
+  if (rounding !== undefined) emitUnary(lowering, node, { operation: rounding });
+  else if (to === "bool" && from !== "bool") emitUnary(lowering, node, { operation: 23 });
+  else if (isInteger(to) && (!(from && isInteger(from)) || mayGrow(lowering, node)))
     emitUnary(lowering, node, { operation: 6 });
   else lowering.define(node.outputs[0]!, lowering.tensor(node.inputs[0]!, node));
 }

@@ -1,5 +1,6 @@
 import type { Affine } from "../../../conv-algebra/affine.js";
 import { affine, applyAffine, batchNormAffine } from "../../../conv-algebra/affine.js";
+import { product } from "../../../conv-algebra/geometry.js";
 import type { Refusal } from "../../../conv-algebra/linear-map.js";
 import type { NamedArray } from "../../../core/named-arrays.js";
 import { toFloat64 } from "../../../core/named-arrays.js";
@@ -20,6 +21,18 @@ export function affineNode(input: string, make: MakeAffine, channelsLast = false
     after(map, view) {
       const made = make(map.outChannels, view);
       return !made || "refused" in made ? made : applyAffine(map, made);
+    },
+    afterPixels(map, image) {
+      const made = make(image[0], { rank: image.length + 1, channelAxis: 1 });
+      if (!made || "refused" in made) return made;
+      const each = product(image.slice(1));
+      const repeated = (of: Float64Array): Float64Array =>
+        Float64Array.from(map.bias, (_, row) => of[Math.floor(row / each)]);
+      const { scale, shift, shiftScale } = made;
+      return {
+        map: applyAffine(map, { scale: repeated(scale), shift: repeated(shift), shiftScale: repeated(shiftScale) }),
+        image,
+      };
     },
   };
 }

@@ -65,6 +65,11 @@ function matrixNode(
       if (channelAxis !== rank - 1 || (onlyRank !== undefined && rank !== onlyRank)) return undefined;
       return compose(ofRank(map.kernelSize.length), map);
     },
+    afterPixels(map, image) {
+      if (image.length !== 1) return undefined;
+      const composed = compose(ofRank(map.kernelSize.length), map);
+      return "refused" in composed ? composed : { map: composed, image: [outChannels] };
+    },
   };
 }
 

@@ -1,10 +1,12 @@
+import type { Sizes } from "../../../conv-algebra/geometry.js";
 import type { LinearMap, Refusal } from "../../../conv-algebra/linear-map.js";
+import type { PixelMap } from "../../../conv-algebra/pixels.js";
 import type { DType, NamedArray } from "../../../core/named-arrays.js";
 import type { Dimension, GraphNode } from "../../graph.js";
 import type { NodeContext } from "../../operators/operator.js";
 
 /** A node that is linear in its inputs, as what it does to the maps that give them. */
-export type LinearNode = UnaryNode | JoiningNode | SplittingNode;
+export type LinearNode = UnaryNode | JoiningNode | SplittingNode | ReshapingNode;
 
 /**
  * How a value is what a map gives. A map with spatial axes gives [N, C, …positions]; one without gives [N, …, C]: features on the last
@@ -16,13 +18,28 @@ export interface View {
   readonly channelAxis: number;
   /** The value's axes as axes of what the map gives, where a Transpose lies in between. */
   readonly permutation?: readonly number[] | undefined;
+  /**
+   * Sizes behind the batch, where the value is [N, …image] of a pointwise map of all numbers of an image: the map gives [N, product of these, 1, 1],
+   * in the same order.
+   */
+  readonly image?: Sizes | undefined;
+  /** The map's source is not [N, F, 1, 1] yet, but a value of another shape in the same order. */
+  readonly flat?: boolean | undefined;
+  /** Sizes before the last axis of a value of features, where a Reshape made them others than the source's. */
+  readonly lead?: readonly Dimension[] | undefined;
 }
+
+/** Whether a value lies as what its map gives, with the channels on the second axis. */
+export const isUpright = ({ channelAxis, permutation, image, lead }: View): boolean =>
+  channelAxis === 1 && !permutation && !image && !lead;
 
 export interface UnaryNode {
   readonly kind: "unary";
   readonly input: string;
   /** The node after a map; undefined where it is not linear in a value seen so. */
   after(map: LinearMap, view: View): LinearMap | Refusal | undefined;
+  /** The node after a map of an image's numbers ({@link View.image}); absent where it is none. */
+  afterPixels?(map: LinearMap, image: Sizes): PixelMap | Refusal | undefined;
   /** Per-channel affine: after any map it costs nothing and is always exact. */
   readonly free: boolean;
   /** It has weights of its own: what is linear around it goes into them. */
@@ -50,6 +67,12 @@ export interface SplittingNode {
   readonly input: string;
   /** Each output after a map, and its share of the value; undefined where it is not linear in a value seen so. */
   parts(map: LinearMap, view: View): readonly Part[] | Refusal | undefined;
+}
+
+/** A node that gives its input's numbers in another shape. */
+export interface ReshapingNode {
+  readonly kind: "reshape";
+  readonly input: string;
 }
 
 export interface Part {

@@ -2,6 +2,7 @@ import { compose } from "../../../conv-algebra/compose.js";
 import { product } from "../../../conv-algebra/geometry.js";
 import type { LinearMap, Refusal } from "../../../conv-algebra/linear-map.js";
 import { convolutionMap } from "../../../conv-algebra/linear-map.js";
+import { pixelMap } from "../../../conv-algebra/pixels.js";
 import { averagePoolMap } from "../../../conv-algebra/pool.js";
 import { transposedConvolutionMap } from "../../../conv-algebra/transposed.js";
 import { toFloat64 } from "../../../core/named-arrays.js";
@@ -87,6 +88,13 @@ function windowNode(input: string, map: LinearMap, macs: number): UnaryNode {
     weighted: true,
     macs: () => macs,
     after: (inner, view) => (isPlain(view, inner) ? compose(map, inner) : undefined),
+    afterPixels(inner, image) {
+      if (image.length !== map.kernelSize.length + 1) return undefined;
+      const pixels = pixelMap(map, image);
+      if ("refused" in pixels) return pixels;
+      const composed = compose(pixels.map, inner);
+      return "refused" in composed ? composed : { map: composed, image: pixels.image };
+    },
   };
 }
 
