@@ -10,6 +10,7 @@ import {
   planConvForward,
 } from "#repvgg/backend/conv/plan.js";
 import { type ConvGeometry, convGeometry } from "#repvgg/core/conv-geometry.js";
+import { ShapeError } from "#repvgg/core/errors.js";
 import { describeGeometry } from "./conv-geometries.js";
 
 /**
@@ -83,7 +84,10 @@ const layers: readonly ConvGeometry[] = [
   layer({ n: 2, side: 12, i: 32, o: 64, g: 4 }),
   layer({ n: 6, side: 7, i: 64, o: 64, g: 2, s: 2 }),
   layer({ n: 2, side: 12, i: 24, o: 24, k: 5, g: 24 }),
-  // Winograd: inputs beyond those whose kernels are transformed together, tiles with edges, weights larger than L2
+  // Winograd: groups of 4 inputs and outputs, and of 3; inputs beyond those whose kernels are transformed together, tiles with edges, weights larger than L2
+  layer({ side: 10, i: 16, o: 16, g: 4 }),
+  layer({ side: 10, i: 12, o: 16, g: 4 }),
+  layer({ side: 10, i: 16, o: 12, g: 4, s: 2 }),
   layer({ n: 3, side: 6, i: 200, o: 72 }),
   layer({ n: 2, side: 19, i: 1000, o: 40 }),
   layer({ n: 7, side: 10, i: 640, o: 640, s: 2 }),
@@ -117,6 +121,64 @@ function planLine(g: ConvGeometry, role: ConvRole, algorithm: string, target: Co
   return `${cost}, ${words}, ${cuts([...plan.pack(112, 32), ...plan.run(at)])}`;
 }
 
+/** Convolutions by one size that grows until the smallest part fits in scratch memory no more. */
+const growing: Readonly<Record<string, { readonly role: ConvRole; readonly at: (size: number) => ConvGeometry }>> = {
+  "inputs of 1×1": { role: "forward", at: (i) => layer({ side: 3, i, o: 8, k: 1 }) },
+  "inputs of 5×5": { role: "forward", at: (i) => layer({ side: 9, i, o: 8, k: 5 }) },
+  "a kernel of 3 inputs": { role: "forward", at: (k) => layer({ side: k, i: 3, o: 8, k, p: 0 }) },
+  "a kernel of 16 inputs": { role: "forward", at: (k) => layer({ side: k, i: 16, o: 8, k, p: 0 }) },
+  "a depthwise kernel": { role: "forward", at: (k) => layer({ side: k, i: 8, o: 8, k, g: 8 }) },
+  "depthwise channels": { role: "backward-data", at: (i) => layer({ side: 3, i, o: i, k: 1, g: i }) },
+  "outputs whose gradient is taken": { role: "backward-data", at: (o) => layer({ side: 3, i: 8, o, k: 1 }) },
+  "a row of an image": {
+    role: "backward-weight",
+    at: (width) => ({ ...layer({ side: 3, i: 1, o: 1, k: 1 }), width }),
+  },
+  "a row of an image of 24 inputs": {
+    role: "backward-weight",
+    at: (width) => ({ ...layer({ side: 5, i: 24, o: 40 }), width }),
+  },
+};
+
+/** The largest size that is planned. */
+function largest({ role, at }: (typeof growing)[string], target: ConvTarget): number {
+  const plan = {
+    forward: planConvForward,
+    "backward-data": planConvBackwardData,
+    "backward-weight": planConvBackwardWeight,
+  }[role];
+  const fits = (size: number): boolean => {
+    try {
+      plan(at(size), target, role === "backward-weight" ? "gemm" : at(size).groups > 1 ? "depthwise" : "igemm");
+      return true;
+    } catch (error) {
+      expect(error).toBeInstanceOf(ShapeError);
+      return false;
+    }
+  };
+  let [low, high] = [2, 1 << 20];
+  while (high - low > 1) {
+    const middle = (low + high) >> 1;
+    if (fits(middle)) low = middle;
+    else high = middle;
+  }
+  return low;
+}
+
+/** The most inputs that each kind of Winograd's algorithm takes. */
+function mostWinogradInputs(target: ConvTarget): Record<string, number> {
+  const most: Record<string, number> = {};
+  for (let channels = 100; channels < 12_000; channels++) {
+    for (const stride of [1, 2]) {
+      const g = layer({ side: 6, i: channels, o: channels, s: stride });
+      for (const role of ["forward", "backward-data"] as const)
+        for (const algorithm of convAlgorithms(g, role, target))
+          if (algorithm.startsWith("winograd")) most[`${role} ${algorithm}`] = channels;
+    }
+  }
+  return most;
+}
+
 describe("the cut of convolutions", () => {
   it.each(Object.entries(targets))("on %s", async (name, target) => {
     const lines = layers.flatMap((g) => [
@@ -134,6 +196,11 @@ describe("the cut of convolutions", () => {
       }),
     ]);
     const file = `../fixtures/backend/conv-cuts/${name.replaceAll(/[ ,]+/g, "-")}.txt`;
+    const limits = [
+      ...Object.entries(growing).map(([title, growth]) => `${title}: at most ${largest(growth, target)}`),
+      ...Object.entries(mostWinogradInputs(target)).map(([title, most]) => `${title}: at most ${most} channels`),
+    ];
+    lines.push("# Limits of scratch memory", ...limits);
     await expect(`${lines.join("\n")}\n`).toMatchFileSnapshot(file);
   });
 });

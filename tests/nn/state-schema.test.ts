@@ -32,6 +32,46 @@ describe("stateSchema", () => {
     ]);
   });
 
+  it("says of each array its shape, kind, element type and beginning", () => {
+    const all = stateSchema(
+      architecture({
+        ...{ depths: [1], widths: [4, 6], strides: [2, 1], groups: { 1: 2 }, inputChannels: 3, classes: 5 },
+        squeezeExcite: { position: "before-relu", ratio: 2 },
+      }),
+      "train",
+    );
+    const entry = (name: string, kind: string, shape: number[], more: object = {}) => [
+      name,
+      { name, kind, shape, dtype: "f32", trainable: true, decay: false, initial: undefined, ...more },
+    ];
+    const norm = (path: string, channels: number, decay = false) => [
+      entry(`${path}.weight`, "bn-weight", [channels], { initial: 1, decay }),
+      entry(`${path}.bias`, "bn-bias", [channels], { initial: 0 }),
+      entry(`${path}.running_mean`, "bn-mean", [channels], { initial: 0, trainable: false }),
+      entry(`${path}.running_var`, "bn-var", [channels], { initial: 1, trainable: false }),
+      entry(`${path}.num_batches_tracked`, "bn-count", [], { initial: 0, trainable: false, dtype: "i64" }),
+    ];
+    const block = (path: string, inputs: number, outputs: number, groups: number, identity: boolean) => [
+      ...(identity ? norm(`${path}.rbr_identity`, outputs, true) : []),
+      entry(`${path}.rbr_dense.conv.weight`, "conv", [outputs, inputs / groups, 3, 3], { decay: true }),
+      ...norm(`${path}.rbr_dense.bn`, outputs),
+      entry(`${path}.rbr_1x1.conv.weight`, "conv", [outputs, inputs / groups, 1, 1], { decay: true }),
+      ...norm(`${path}.rbr_1x1.bn`, outputs),
+      entry(`${path}.se.down.weight`, "conv", [outputs / 2, outputs, 1, 1], { decay: true }),
+      entry(`${path}.se.down.bias`, "bias", [outputs / 2]),
+      entry(`${path}.se.up.weight`, "conv", [outputs, outputs / 2, 1, 1], { decay: true }),
+      entry(`${path}.se.up.bias`, "bias", [outputs]),
+    ];
+    expect(Object.fromEntries(all)).toEqual(
+      Object.fromEntries([
+        ...block("stage0", 3, 4, 1, false),
+        ...block("stage1.0", 4, 6, 2, false),
+        entry("linear.weight", "linear", [5, 6], { decay: true }),
+        entry("linear.bias", "bias", [5]),
+      ]),
+    );
+  });
+
   it("trains everything but BN statistics", () => {
     const fixed = [...schema.values()].filter((entry) => !entry.trainable).map((entry) => entry.name);
     expect(fixed.length).toBeGreaterThan(0);
