@@ -100,6 +100,53 @@ describe("checkState", () => {
     );
   });
 
+  it("takes a counter of one element whatever its shape, and no other", () => {
+    const name = "stage0.rbr_dense.bn.num_batches_tracked";
+    const counted = (shape: number[], data: bigint[]) =>
+      state((arrays) => arrays.set(name, { dtype: "i64", shape, data: BigInt64Array.from(data) }));
+    for (const shape of [[], [1], [1, 1]]) {
+      expect(() => checkState(counted(shape, [7n]), schema)).not.toThrow();
+      expect(conformState(counted(shape, [7n]), schema).get(name)).toEqual({
+        ...{ dtype: "i64", shape: [], data: BigInt64Array.of(7n) },
+      });
+    }
+    for (const shape of [[2], [0]])
+      expect(() => checkState(counted(shape, new Array(shape[0]).fill(0n)), schema)).toThrow(`${name} of shape []`);
+    // Of all others the shape is the shape.
+    expect(() =>
+      checkState(
+        state((arrays) => arrays.set("linear.bias", f32([3, 1]))),
+        schema,
+      ),
+    ).toThrow(/linear\.bias/);
+    expect(() =>
+      checkState(
+        state((arrays) => arrays.set("linear.bias", f32([]))),
+        schema,
+      ),
+    ).toThrow(/linear\.bias/);
+  });
+
+  it("lists three names, and says where there are more", () => {
+    const names = [...schema.values()].filter(({ kind }) => kind !== "bn-count").map(({ name }) => name);
+    for (const count of [1, 3, 4, names.length]) {
+      const less = state((arrays) => {
+        for (const name of names.slice(0, count)) arrays.delete(name);
+      });
+      const listed = `${names.slice(0, Math.min(3, count)).join(", ")}${count > 3 ? ", …" : ""}`;
+      expect(() => checkState(less, schema)).toThrow(
+        `expected the ${schema.size} weights of this architecture and form, received ${count} missing (${listed}): check the`,
+      );
+      const more = state((arrays) => {
+        for (const name of names.slice(0, count)) arrays.set(`x.${name}`, arrays.get(name)!);
+      });
+      const unexpected = names.slice(0, Math.min(3, count)).map((name) => `x.${name}`);
+      expect(() => checkState(more, schema)).toThrow(
+        `received ${count} unexpected (${unexpected.join(", ")}${count > 3 ? ", …" : ""}): check the`,
+      );
+    }
+  });
+
   it("names the array of another shape", () => {
     const wrong = state((arrays) => arrays.set("linear.weight", f32([3, 4])));
     expect(() => checkState(wrong, schema)).toThrow("linear.weight of shape [3, 2], received [3, 4]");
