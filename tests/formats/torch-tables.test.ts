@@ -97,23 +97,51 @@ describe("opcodes", () => {
     }
   });
 
-  test.each<[string, number[], RegExp]>([
-    ["PROTO 6", [0x80, 6], /protocol 6/],
-    ["DUP of nothing", [0x32], /a value on the stack/],
-    ["DUP below a mark", [...one, mark, 0x32], /a value on the stack/],
-    ["POP of nothing", [0x30], /a value on the stack/],
-    ["TUPLE3 of two", [...one, ...two, 0x87], /a value on the stack/],
-    ["APPENDS without a mark", [0x5d, ...one, 0x65], /a mark on the stack/],
-    ["BINGET of the next number", [...one, 0x71, 1, 0x68, 2], /memo 2/],
-    ["one name of two a number", [...one, 0x8c, 1, 0x61, 0x93], /two names/],
-    ["the other", [0x8c, 1, 0x61, ...one, 0x93], /two names/],
-    ["a name of 1001 letters", [0x63, ...new Array(1001).fill(0x61), 10, 0x62, 10], /the name of a class/],
-    ["BUILD of a list", [0x5d, 0x7d, 0x62], /an object to set attributes of/],
-    ["BUILD of None", [0x4e, 0x7d, 0x62], /an object to set attributes of/],
-    ["SETITEMS of three", [0x7d, mark, ...one, ...two, ...three, 0x75], /pairs, received 3 items/],
-  ])("%s", (_, opcodes, message) => {
-    expect(() => read(opcodes)).toThrow(FormatError);
-    expect(() => read(opcodes)).toThrow(message);
+  test.each<[string, number[], string, string]>([
+    ["PROTO 6", [0x80, 6], "pickle protocol 2 to 5", "protocol 6 at byte 4"],
+    ["DUP of nothing", [0x32], "a value on the stack", "an empty stack at byte 3"],
+    ["DUP below a mark", [...one, mark, 0x32], "a value on the stack", "an empty stack at byte 6"],
+    ["POP of nothing", [0x30], "a value on the stack", "an empty stack at byte 3"],
+    ["TUPLE3 of two", [...one, ...two, 0x87], "a value on the stack", "an empty stack at byte 7"],
+    ["APPENDS without a mark", [0x5d, ...one, 0x65], "a mark on the stack", "none at byte 6"],
+    ["BINGET of the next number", [...one, 0x71, 1, 0x68, 2], "a value stored before", "memo 2 at byte 8"],
+    ["one name of two a number", [...one, 0x8c, 1, 0x61, 0x93], "two names", "a string at byte 8"],
+    ["the other", [0x8c, 1, 0x61, ...one, 0x93], "two names", "a number at byte 8"],
+    [
+      "a name of 1001 letters",
+      [0x63, ...new Array(1001).fill(0x61), 10, 0x62, 10],
+      "the name of a class",
+      "1001 bytes at byte 1005",
+    ],
+    ["BUILD of a list", [0x5d, 0x7d, 0x62], "an object to set attributes of", "a list or tuple at byte 5"],
+    ["BUILD of None", [0x4e, 0x7d, 0x62], "an object to set attributes of", "None at byte 5"],
+    ["BUILD of a text", [0x55, 0, 0x7d, 0x62], "an object to set attributes of", "a string at byte 6"],
+    [
+      "SETITEMS of three",
+      [0x7d, mark, ...one, ...two, ...three, 0x75],
+      "keys and values in pairs",
+      "3 items at byte 11",
+    ],
+    ["SETITEM of a set", [0x8f, ...one, ...two, 0x73], "a dictionary to set items of", "a set at byte 8"],
+    ["APPEND to a dictionary", [0x7d, ...one, 0x61], "a list or set to append to", "a dictionary at byte 6"],
+    ["LONG1 of bytes", [0x8b, 1, 1, 0, 0], "an integer of at most 256 bytes", "257 bytes at byte 7"],
+    ["REDUCE of bytes", [0x43, 0, 0x29, 0x52], "the name of a class to build", "bytes at byte 6"],
+    ["REDUCE by a name", [...pk.global("a", "B"), 0x32, 0x52], "a tuple of arguments", "the name a.B at byte 9"],
+    [
+      "NEWOBJ_EX by an object",
+      [...pk.global("a", "B"), 0x32, 0x29, 0x52, 0x7d, 0x92],
+      "a tuple of arguments",
+      "an object of a.B at byte 12",
+    ],
+  ])("%s", (_, opcodes, expected, received) => {
+    let error: unknown;
+    try {
+      read(opcodes);
+    } catch (caught) {
+      error = caught;
+    }
+    expect(error).toBeInstanceOf(FormatError);
+    expect(error).toMatchObject({ expected, received: `${received} of the pickle` });
   });
 
   test("a name of 1000 letters is one", () => {
@@ -326,6 +354,12 @@ describe("where weights are looked for", () => {
     expect(find(root)).toMatchObject({ chosen: key, alternatives: ["a", "b"] });
   });
 
+  test("of two places of one path the first is meant", () => {
+    const root = pk.dict(["a", pk.dict(["b", pk.dict(["x.w", tensor])])], ["a.b", pk.dict(["y.w", tensor])]);
+    const file = pth(root, { "0": new Uint8Array(16) });
+    expect([...findStateDict(readTorch(file), { path: "a.b" }).arrays.keys()]).toEqual(["x.w"]);
+  });
+
   test("wrapping prefixes", () => {
     for (const prefix of ["module.", "_orig_mod.", "model."]) {
       const { arrays, prefixes } = find(pk.dict([`${prefix}a.w`, tensor], [`${prefix}b.w`, tensor]));
@@ -440,6 +474,95 @@ describe("bytes of what is written", () => {
     const quarter = 2 ** 30 - 64;
     expect(ending([quarter, quarter, quarter, quarter - 1])).toBe(22);
     expect(() => ending([quarter, quarter, quarter, quarter])).toThrow(/4 GiB/);
+  });
+});
+
+describe("the format before PyTorch 1.6", () => {
+  const pickle = (...opcodes: number[]): number[] => [0x80, 2, ...opcodes, 0x2e];
+  const magic = pickle(0x8a, 0x0a, 0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19);
+  const id = (key: string, length: number, more: number[], type = "FloatStorage"): number[] => [
+    ...pk.tupleOf(pk.text("storage"), pk.global("torch", type), pk.text(key), pk.text("cpu"), pk.int(length), more),
+    0x51,
+  ];
+  const [none, view] = [[0x4e], pk.tupleOf(pk.text("view"), one, one)];
+  const u64 = (value: number): number[] => [value & 255, value >>> 8, 0, 0, 0, 0, 0, 0];
+  const stored = (...values: number[]): number[] => [
+    ...u64(values.length),
+    ...new Uint8Array(Float32Array.from(values).buffer),
+  ];
+  const list = (...keys: number[][]): number[] => [0x5d, mark, ...keys.flat(), 0x65];
+  const two4 = pk.dict(
+    ["a.w", pk.tensor(id("7", 2, none), 0, [2], [1])],
+    ["b.w", pk.tensor(id("8", 3, none), 1, [2], [1])],
+    ["c.w", pk.tensor(id("7", 2, none), 1, [1], [1])],
+  );
+  const parts = {
+    version: [0x4d, 0xe9, 3],
+    system: pk.dict(["little_endian", [0x88]]),
+    object: two4,
+    keys: list(pk.text("8"), pk.text("7")),
+    data: [...stored(1, 2, 3), ...stored(4, 5)],
+  };
+  const file = (change: Partial<typeof parts> = {}): Uint8Array => {
+    const { version, system, object, keys, data } = { ...parts, ...change };
+    const pickles = [version, system, object, keys].flatMap((opcodes) => pickle(...opcodes));
+    return Uint8Array.from([...magic, ...pickles, ...data]);
+  };
+  const weights = (bytes: Uint8Array) =>
+    [...findStateDict(readTorch(bytes)).arrays].map(([name, { data }]) => [name, ...[...data].map(Number)]);
+
+  test("storages stand in the order of the keys, and may be used twice", () => {
+    expect(weights(file())).toEqual([
+      ["a.w", 4, 5],
+      ["b.w", 2, 3],
+      ["c.w", 5],
+    ]);
+    expect(weights(file({ system: none }))).toHaveLength(3);
+    expect(weights(file({ system: pk.dict(["little_endian", none]) }))).toHaveLength(3);
+  });
+
+  test("a class that was saved with its code stands for its name", () => {
+    const module = (type: number[]): number[] => [
+      ...pk.tupleOf(pk.text("module"), type, pk.text("net.py"), pk.text("class Net: ...")),
+      0x51,
+    ];
+    const root = (object: number[]) => readTorch(file({ object, keys: [0x5d], data: [] }));
+    expect(root(module(pk.global("net", "Net")))).toEqual(new PickleGlobal("net.Net"));
+    expect(root([...pk.tupleOf(pk.text("module")), 0x51])).toBeNull();
+    expect(root([...module(pk.global("net", "Net")), 0x29, 0x81])).toEqual(new PickleObject("net.Net", []));
+  });
+
+  test.each<[string, Partial<typeof parts>, RegExp]>([
+    ["another version", { version: [0x4d, 0xea, 3] }, /version 1001 of the format, received a number/],
+    ["a version that is a text", { version: pk.text("1001") }, /version 1001 of the format, received a string/],
+    ["a big-endian machine", { system: pk.dict(["little_endian", [0x89]]) }, /little-endian machine/],
+    ["keys that are no list", { keys: pk.emptyDict }, /a list of storage keys, received a dictionary/],
+    [
+      "a key that is a number",
+      { keys: list(one, pk.text("7")) },
+      /the keys of the storages, each once, received a number/,
+    ],
+    ["a key that nobody mentions", { keys: list(pk.text("9")) }, /each once, received "9"/],
+    ["a key twice", { keys: list(pk.text("8"), pk.text("8")) }, /each once, received "8"/],
+    ["a view of a storage", { object: pk.dict(["w", id("7", 2, view)]) }, /storage "7" that stands for itself/],
+    ["a view at a false place", { object: pk.dict(["w", id("7", 2, one)]) }, /storage "7" that stands for itself/],
+    [
+      "an untyped storage",
+      { object: pk.dict(["w", id("7", 2, none, "UntypedStorage")]), keys: list(pk.text("7")) },
+      /storage "7" of floats.*received torch\.UntypedStorage: convert/,
+    ],
+    ["storages that end early", { data: parts.data.slice(0, -1) }, /8 more bytes at byte \d+ of the storages/],
+    ["a length that ends early", { data: stored(1, 2, 3) }, /8 more bytes at byte \d+ of the storages/],
+    [
+      "storages shorter than they were said to be",
+      { data: [...stored(1, 2), ...stored(4, 5)] },
+      /12 bytes.*received 8/,
+    ],
+    ["a storage that is not there", { keys: list(pk.text("8")), data: stored(1, 2, 3) }, /a storage "7" in the file/],
+    ["another persistent id", { object: [...pk.tupleOf(pk.text("model"), one), 0x51] }, /persistent ids/],
+  ])("%s is refused", (_, change, message) => {
+    expect(() => weights(file(change))).toThrow(FormatError);
+    expect(() => weights(file(change))).toThrow(message);
   });
 });
 

@@ -1,0 +1,119 @@
+import { afterEach, describe, expect, it, vi } from "vitest";
+import { evaluationCost } from "#repvgg/analysis/evaluation-cost.js";
+import { compareLatency, measureLatency } from "#repvgg/analysis/latency.js";
+import { memoryTimeline } from "#repvgg/analysis/memory.js";
+import { f32 } from "#repvgg/core/named-arrays.js";
+import type { PlanReport } from "#repvgg/engine/plan/report.js";
+import type { Session } from "#repvgg/engine/session.js";
+import { int, ints } from "#repvgg/graph/attributes.js";
+import type { GraphNode } from "#repvgg/graph/graph.js";
+
+afterEach(() => vi.restoreAllMocks());
+
+describe("times of sessions", () => {
+  /** Sessions that take the times that they are told, by a clock that only they move, and a record of who ran when. */
+  function sessions(times: Readonly<Record<string, readonly number[]>>) {
+    let now = 0;
+    const ran: string[] = [];
+    const outputs: Record<string, unknown>[] = [];
+    vi.spyOn(performance, "now").mockImplementation(() => now);
+    const made = Object.entries(times).map(([name, milliseconds]) => {
+      let at = 0;
+      return {
+        run: () => ({ y: { shape: [1], data: Float32Array.of(1) } }),
+        runInto: (_: unknown, into: Record<string, unknown>) => {
+          outputs.push(into);
+          ran.push(name);
+          now += milliseconds[at++ % milliseconds.length]!;
+        },
+      } as unknown as Session;
+    });
+    return { made, ran, outputs };
+  }
+  const input = new Float32Array(1);
+
+  it("take turns, the first first and then last, and count behind the warm-up only", () => {
+    const { made, ran, outputs } = sessions({ a: [900, 900, 1, 5, 3, 4, 2], b: [800, 800, 10, 10, 20, 10, 10] });
+    const result = compareLatency(made[0]!, made[1]!, input, { repeats: 5, warmup: 2 });
+    expect(ran.join("")).toBe("abbaabbaabbaab");
+    expect(result).toEqual({
+      repeats: 5,
+      a: { lowerQuartile: 2, median: 3, upperQuartile: 4 },
+      b: { lowerQuartile: 10, median: 10, upperQuartile: 10 },
+      ratio: 0.3,
+    });
+    expect(new Set(outputs).size).toBe(2);
+    expect(outputs[0]!["y"]).toBeInstanceOf(Float32Array);
+  });
+
+  it("are of 20 runs behind 3", () => {
+    const own = (value: number): number[] => [...new Array(3).fill(1000), ...new Array(20).fill(value)];
+    const { made, ran } = sessions({ a: own(6), b: own(2) });
+    expect(compareLatency(made[0]!, made[1]!, input)).toMatchObject({ repeats: 20, ratio: 3, a: { upperQuartile: 6 } });
+    expect(ran).toHaveLength(46);
+    const one = sessions({ a: [...new Array(3).fill(1000), ...Array.from({ length: 20 }, (_, i) => i)] });
+    expect(measureLatency(one.made[0]!, input)).toEqual({ lowerQuartile: 4.75, median: 9.5, upperQuartile: 14.25 });
+    expect(one.ran).toHaveLength(23);
+    expect(measureLatency(one.made[0]!, input, { repeats: 1, warmup: 0 }).median).toBe(1000);
+  });
+});
+
+describe("memory over time", () => {
+  const step = (name: string, liveBytes: number, keptBytes: number, liveBuffers: number) => ({
+    ...{ name, op: `${name}-op`, liveBytes, keptBytes, liveBuffers, workspaceBytes: 7 },
+  });
+  const report = (steps: readonly object[]): PlanReport =>
+    ({ steps, peakActivationBytes: 30, arenaBytes: 40, weightBytes: 50 }) as unknown as PlanReport;
+
+  it("has a point a step, and the first of the highest", () => {
+    const steps = [step("a", 10, 5, 1), step("b", 30, 8, 2), step("c", 30, 9, 4), step("d", 20, 6, 3)];
+    expect(memoryTimeline(report(steps))).toEqual({
+      points: steps.map(({ name, op, liveBytes, keptBytes, liveBuffers }) => ({
+        ...{ step: name, op, activationBytes: liveBytes, workspaceBytes: 7, keptBytes, activations: liveBuffers },
+      })),
+      ...{ peakActivationBytes: 30, peakStep: "b", peakActivations: 4, peakKeptBytes: 9 },
+      ...{ arenaBytes: 40, weightBytes: 50 },
+    });
+  });
+
+  it("is nothing where nothing runs", () => {
+    expect(memoryTimeline(report([]))).toMatchObject({ peakStep: undefined, peakActivations: 0, peakKeptBytes: 0 });
+  });
+});
+
+describe("steps of the evaluator", () => {
+  const shapes = { x: [2, 3, 8, 8], m: [5, 7] } as const;
+  const cost = (
+    op: string,
+    inputs: string[],
+    constants: Readonly<Record<string, number[]>>,
+    attributes: GraphNode["attributes"] = {},
+    open = false,
+    domain = "",
+  ): number =>
+    evaluationCost({
+      name: "g",
+      opset: 17,
+      inputs: Object.entries(shapes).map(([name, shape]) => ({
+        ...{ name, dtype: "f32" as const, shape: open ? ["n", ...shape.slice(1)] : shape },
+      })),
+      outputs: [{ name: "y" }],
+      nodes: [{ name: "y", op, domain, inputs, outputs: ["y"], attributes }],
+      initializers: new Map(Object.entries(constants).map(([name, shape]) => [name, f32(shape)])),
+    } as unknown as Parameters<typeof evaluationCost>[0]);
+
+  it.each<[string, number, number]>([
+    ["a convolution", cost("Conv", ["x", "w"], { w: [4, 3, 3, 3] }), 2 * 4 * 6 * 6 * 27],
+    ["one in groups", cost("Conv", ["x", "w"], { w: [6, 1, 3, 3] }, { group: int(3) }), 2 * 6 * 6 * 6 * 9],
+    [
+      "a transposed one",
+      cost("ConvTranspose", ["x", "w"], { w: [3, 4, 2, 2] }, { strides: ints([2, 2]) }),
+      2 * 3 * 8 * 8 * 16,
+    ],
+    ["a matrix product", cost("MatMul", ["m", "w"], { w: [7, 4] }), 5 * 4 * 7],
+    ["a fully connected layer", cost("Gemm", ["m", "w"], { w: [7, 4] }), 5 * 4 * 7],
+    ["anything else", cost("Relu", ["x"], {}), 2 * 3 * 8 * 8],
+    ["what has no sizes", cost("Relu", ["x"], {}, {}, true), Number.POSITIVE_INFINITY],
+    ["a product without sizes", cost("MatMul", ["m", "w"], { w: [7, 4] }, {}, true), Number.POSITIVE_INFINITY],
+  ])("%s", (_, steps, expected) => expect(steps).toBe(expected));
+});
