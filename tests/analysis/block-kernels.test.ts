@@ -6,6 +6,7 @@ import { architecture } from "#repvgg/nn/build-architecture.js";
 import { fromFoldedGraph } from "#repvgg/nn/from-graph.js";
 import { initialState } from "#repvgg/nn/initialize.js";
 import type { Model } from "#repvgg/nn/model.js";
+import { repvgg } from "#repvgg/nn/repvgg.js";
 import { toGraph } from "#repvgg/nn/to-graph.js";
 
 function model(spec: Parameters<typeof architecture>[1] = {}): Model {
@@ -13,7 +14,8 @@ function model(spec: Parameters<typeof architecture>[1] = {}): Model {
     ...{ depths: [2, 3], widths: [4, 6, 8], strides: [2, 1, 2], inputChannels: 3, classes: 2 },
     ...spec,
   });
-  return { architecture: net, form: "train", state: initialState(net, "train", 3, "seeded") };
+  const { metadata } = repvgg({ depths: [1], widths: [2, 2] });
+  return { architecture: net, form: "train", state: initialState(net, "train", 3, "seeded"), metadata };
 }
 
 describe("kernels of blocks to look at", () => {

@@ -7,6 +7,7 @@ import { FormatError, UserError } from "#repvgg/core/errors.js";
 import { bytesPerElement, type DType, elementCount, type NamedArray } from "#repvgg/core/named-arrays.js";
 import { arrayFromBytes } from "#repvgg/formats/array-bytes.js";
 import { writeFileAtomically } from "#repvgg/formats/atomic-write.node.js";
+import { FileSource } from "#repvgg/formats/file-source.node.js";
 import { readSafetensorsFile, writeSafetensorsFile } from "#repvgg/formats/safetensors/file.node.js";
 import { readSafetensors } from "#repvgg/formats/safetensors/read.js";
 import { safetensorsChunks, writeSafetensors } from "#repvgg/formats/safetensors/write.js";
@@ -226,6 +227,39 @@ describe("files", () => {
     const cut = readSafetensorsFile(join(folder, "cut"));
     await expect(cut).rejects.toThrow(FormatError);
     await expect(cut).rejects.toThrow(/cut: the file is cut short/);
+  });
+
+  test("an open file gives what its bytes in memory give, and its faults", async () => {
+    const arrays = new Map(dtypes.map((dtype) => [dtype as string, pattern(dtype, [2, 3])]));
+    const bytes = writeSafetensors(arrays, { form: "train" });
+    const path = join(folder, "all.safetensors");
+    const opened = async <T>(content: Uint8Array, use: (source: FileSource) => T): Promise<T> => {
+      await writeFile(path, content);
+      const source = FileSource.open(path);
+      try {
+        return use(source);
+      } finally {
+        source.close();
+      }
+    };
+    const plain = ({ arrays: read, metadata }: ReturnType<typeof readSafetensors>) => ({
+      arrays: [...read].map(([name, { dtype, shape, data }]) => [name, dtype, shape, data]),
+      metadata,
+    });
+    expect(await opened(bytes, (source) => plain(readSafetensors(source)))).toEqual(plain(readSafetensors(bytes)));
+    for (const length of [0, 7, 8, 9, 20, bytes.length - 1]) {
+      const cut = bytes.subarray(0, length);
+      const read = (file: Parameters<typeof readSafetensors>[0]): string => {
+        try {
+          readSafetensors(file);
+          return "read";
+        } catch (error) {
+          return (error as Error).message;
+        }
+      };
+      expect(await opened(cut, read), `${length} bytes`).toBe(read(cut));
+      expect(read(cut)).not.toBe("read");
+    }
   });
 
   test("reads an oracle from its path", async () => {

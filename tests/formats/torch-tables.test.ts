@@ -6,8 +6,10 @@ import { refuseDangerous } from "#repvgg/formats/torch/globals.js";
 import { PickleGlobal, PickleObject } from "#repvgg/formats/torch/pickle-values.js";
 import { readTorch } from "#repvgg/formats/torch/read.js";
 import { findStateDict } from "#repvgg/formats/torch/state-dict.js";
+import { unpackModule } from "#repvgg/formats/torch/torch-module.js";
 import { torchChunks, writeTorch } from "#repvgg/formats/torch/write.js";
 import { pk, pth } from "./pickle-builder.js";
+import { buildZip } from "./zip-builder.js";
 
 const ascii = (text: string): number[] => [...new TextEncoder().encode(text)];
 const read = (opcodes: number[]): unknown => readTorch(pth(opcodes));
@@ -252,8 +254,8 @@ describe("ways to build a tensor", () => {
     const classes = {
       ...{ Double: "f64", Float: "f32", Half: "f16", BFloat16: "bf16", Long: "i64", Int: "i32", Short: "i16" },
       ...{ Char: "i8", Byte: "u8", Bool: "bool" },
-    } as const;
-    for (const [name, dtype] of Object.entries(classes)) {
+    } as const satisfies Record<string, DType>;
+    for (const [name, dtype] of Object.entries<DType>(classes)) {
       const count = 16 / bytesPerElement[dtype];
       for (const module of ["", "cuda.", "storage."]) {
         const array = weights(pk.tensor(storage(`${module}${name}Storage`, count), 0, [count], [1]));
@@ -402,6 +404,62 @@ describe("where weights are looked for", () => {
   });
 });
 
+describe("modules that are referred to from many places", () => {
+  /** A module that has the next one twice, `depth` times. */
+  function doubled(depth: number, parameters: ReadonlyMap<string, number>): PickleObject {
+    let inner: PickleObject | undefined;
+    for (let i = 0; i <= depth; i++) {
+      const outer = new PickleObject("torch.nn.Module", []);
+      outer.state = new Map<string, Map<string, PickleObject | number>>([
+        ["_parameters", new Map(parameters)],
+        ["_buffers", new Map()],
+        ["_modules", new Map(inner ? ["a", "b"].map((name) => [name, inner!]) : [])],
+      ]);
+      inner = outer;
+    }
+    return inner!;
+  }
+
+  test("are read up to 100,000 modules, and a million weights", () => {
+    expect(unpackModule(doubled(10, new Map()))!.modules.size).toBe(2 ** 11 - 1);
+    expect(unpackModule(doubled(20, new Map()))!.modules.size).toBe(100_000);
+    const many = new Map(Array.from({ length: 100 }, (_, i) => [String(i), i]));
+    const { entries, modules } = unpackModule(doubled(14, many))!;
+    expect([entries.size, modules.size]).toEqual([1_000_000, 10_000]);
+  });
+
+  test("are none without each of their three dictionaries", () => {
+    for (const missing of ["_parameters", "_buffers", "_modules"]) {
+      const module = doubled(0, new Map());
+      (module.state as Map<string, unknown>).delete(missing);
+      expect(unpackModule(module), missing).toBeUndefined();
+    }
+  });
+});
+
+describe("archives of other programs", () => {
+  test.each<[string, string[], RegExp]>([
+    ["NumPy", ["x.npy"], /received a NumPy archive \(\.npz\): save the weights/],
+    ["Keras", ["metadata.json", "model.weights.h5"], /received a Keras or TensorFlow model: export/],
+    ["Keras 2", ["net/keras_metadata.pb"], /received a Keras or TensorFlow model/],
+    ["TensorFlow", ["net/saved_model.pb"], /received a Keras or TensorFlow model/],
+    ["torch.export", ["serialized_exported_program.json"], /received a torch\.export program \(\.pt2\): export/],
+    ["a later torch.export", ["net/models/model.json"], /received a torch\.export program/],
+    ["its format", ["net/archive_format"], /received a torch\.export program/],
+    ["PyTorch Mobile", ["net/bytecode.pkl"], /received a program of PyTorch Mobile: save the original's/],
+    ["its debugger", ["mobile_debug_handles.pkl"], /received a program of PyTorch Mobile/],
+    ["a folder", ["nets/a.pth"], /received an archive with nets in it: unzip it/],
+    ["a folder of ONNX", ["a.onnx"], /received an archive with nets in it/],
+    ["nobody", ["a", "b", "c", "d"], /received an archive of 4 other members \("a", "b", "c", …\): save/],
+    ["nobody, with nothing", [], /received an archive of 0 other members: save/],
+  ])("%s", (_, names, message) => {
+    const file = buildZip(names.map((name) => ({ name, data: new Uint8Array(1) })));
+    // An archive without members begins with its end, and is told apart by nobody.
+    if (names.length === 0) expect(() => readTorch(file)).toThrow(FormatError);
+    else expect(() => readTorch(file)).toThrow(message);
+  });
+});
+
 describe("bytes of what is written", () => {
   const array: NamedArray = { dtype: "f32", shape: [2], data: Float32Array.of(1, -2) };
 
@@ -448,7 +506,7 @@ describe("bytes of what is written", () => {
       });
       chunks.next();
       const pickle = chunks.next().value as Uint8Array;
-      const root = readTorch(pth([...pickle.subarray(2, -1)])) as Map<string, { shape: number[]; strides: number[] }>;
+      const root = readTorch(pth([...pickle.subarray(2, -1)])) as Map<string, unknown>;
       expect(root.get("w.x")).toMatchObject({ shape: [1, size], strides: [size, 1], storage: { length: size } });
     }
   });

@@ -140,8 +140,10 @@ describe("fromFoldedGraph", () => {
         expect(() => read(at, { ...rest, [key]: own }), what).not.toThrow();
         if (asDefault) expect(() => read(at, rest), what).not.toThrow();
         else expect(() => read(at, rest), what).toThrow(ShapeError);
-        for (const other of others[key]!)
-          expect(() => read(at, { ...rest, [key]: other }), what).toThrow(`${key} ${[other.value].flat().join("×")}`);
+        for (const other of others[key]!) {
+          const { value } = other as { readonly value: string | number | readonly number[] };
+          expect(() => read(at, { ...rest, [key]: other }), what).toThrow(`${key} ${[value].flat().join("×")}`);
+        }
       }
     }
     expect(tried.size).toBe(10);
