@@ -88,11 +88,12 @@ async function main() {
   console.log(`${options.room}: ${drawn.length} faults in ${files.length} files, ${open.length} to try`);
 
   const workers = open.length === 0 ? [] : Array.from({ length: Math.min(2, Number(options.workers)) }, makeScratch);
-  const limit = workers.length > 0 ? await baseline(workers[0], sources) : [];
   await Promise.all(
     workers.map(async (scratch) => {
+      compileAll(scratch, sources);
+      const limits = [await timeLimit(scratch, 0)];
       for (let mutant = open.shift(); mutant; mutant = open.shift()) {
-        const outcome = await tryOut(scratch, mutant, sources[mutant.file], limit);
+        const outcome = await tryOut(scratch, mutant, sources[mutant.file], limits);
         results.push({ ...mutant, outcome, tests });
         save();
         if (outcome === "survived") console.log(`  survived  ${describe(mutant)}`);
@@ -230,20 +231,20 @@ function makeScratch() {
 }
 
 /**
- * Time limits for each stage of tests, in ms, from a run without a fault. The files that faults will be put into are compiled as
- * faulty ones are: that this fails nothing shows that it is faults that the tests notice.
+ * Compiles the files that faults will be put into as faulty ones are: that this fails nothing shows that it is faults that the tests
+ * notice.
  */
-async function baseline(scratch, sources) {
+function compileAll(scratch, sources) {
   for (const [file, text] of Object.entries(sources).filter(([name]) => name.endsWith(".ts")))
     writeFileSync(join(scratch, builtPath(file)), compiled(text));
-  const limits = [];
-  for (const stage of room.tests) {
-    const started = performance.now();
-    const { code, output } = await runTests(scratch, stage, 600_000);
-    if (code !== 0) throw new Error(`${stage.join(" ")} fails without any fault:\n${output.slice(-4000)}`);
-    limits.push(15_000 + 4 * (performance.now() - started));
-  }
-  return limits;
+}
+
+/** Time limit for a stage of tests, in ms, from a run without a fault. @throws Error where that fails */
+async function timeLimit(scratch, stage) {
+  const started = performance.now();
+  const { code, output } = await runTests(scratch, room.tests[stage], 600_000);
+  if (code !== 0) throw new Error(`${room.tests[stage].join(" ")} fails without any fault:\n${output.slice(-4000)}`);
+  return 15_000 + 4 * (performance.now() - started);
 }
 
 /** @returns "killed", "timeout" (killed too: a fault that hangs is noticed), "survived" or "invalid" */
@@ -252,10 +253,17 @@ async function tryOut(scratch, mutant, text, limits) {
   const code = mutated(text, mutant);
   const path = join(scratch, isC ? mutant.file : builtPath(mutant.file));
   const before = readFileSync(path);
-  writeFileSync(path, isC ? code : compiled(code));
+  const put = (content) => {
+    writeFileSync(path, content);
+    return !isC || buildKernels(scratch);
+  };
   try {
-    if (isC && !buildKernels(scratch)) return "invalid";
     for (const [stage, tests] of room.tests.entries()) {
+      if (limits[stage] === undefined) {
+        put(before);
+        limits[stage] = await timeLimit(scratch, stage);
+      }
+      if (!put(isC ? code : compiled(code))) return "invalid";
       const { code: exit, timedOut } = await runTests(scratch, tests, limits[stage]);
       if (timedOut) return "timeout";
       if (exit !== 0) return "killed";

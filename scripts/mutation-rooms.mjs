@@ -131,11 +131,31 @@ export const rooms = {
       ["tests/analysis/proof.test.ts", "tests/analysis/comparison.test.ts", "tests/analysis/moved-scales.test.ts"],
     ],
   },
-  "analysis/verify": {
-    source: ["src/analysis"],
+  "analysis/diagnosis": {
+    source: ["src/analysis/diagnosis"],
     tests: [
-      ["tests/analysis/", "tests/ablate/s", "tests/profile/layers"],
-      ["tests/profile/profile", "tests/api/explain"],
+      ["interface", "kernel", "preprocessing", "statistics"].map((name) => `tests/analysis/diagnosis/${name}`),
+      ["batch-norm", "branches", "diagnose", "precision"].map((name) => `tests/analysis/diagnosis/${name}`),
+      ["tests/analysis/verify.test.ts"],
+    ],
+  },
+  "analysis/verify": {
+    source: [
+      "ablation",
+      "block-",
+      "counts",
+      "difference",
+      "evaluation-",
+      "from-",
+      "latency",
+      "memory",
+      "profile",
+      "reference-",
+      "verify",
+    ].map((name) => `src/analysis/${name}`),
+    tests: [
+      ["tests/analysis/b", "tests/analysis/co", "tests/analysis/l", "tests/ablate/s", "tests/profile/layers"],
+      ["tests/analysis/verify", "tests/analysis/diagnosis/diagnose", "tests/profile/profile"],
     ],
   },
   hub: {
