@@ -7,6 +7,7 @@ import { FormatError, UserError } from "#repvgg/core/errors.js";
 import { bytesPerElement, type DType, elementCount, type NamedArray } from "#repvgg/core/named-arrays.js";
 import { arrayFromBytes } from "#repvgg/formats/array-bytes.js";
 import { writeFileAtomically } from "#repvgg/formats/atomic-write.node.js";
+import type { ByteSource } from "#repvgg/formats/byte-source.js";
 import { FileSource } from "#repvgg/formats/file-source.node.js";
 import { type MemoryBudget, memoryCost } from "#repvgg/formats/memory-budget.js";
 import { readSafetensorsFile, writeSafetensorsFile } from "#repvgg/formats/safetensors/file.node.js";
@@ -250,6 +251,26 @@ describe("broken files give a FormatError that says what is wrong", () => {
   test.each(cases)("%s", (_, file, message) => {
     expect(() => readSafetensors(file)).toThrow(FormatError);
     expect(() => readSafetensors(file)).toThrow(message);
+  });
+
+  test("a header takes at most 100 MB, as in the reference implementation, read or written", () => {
+    const claiming = (length: number): ByteSource => {
+      const beginning = Uint8Array.of(...new Uint8Array(new BigUint64Array([BigInt(length)]).buffer), 0x7b);
+      return {
+        size: 2 ** 40,
+        bytes: (from, to) => {
+          if (to <= 9) return beginning.slice(from, to);
+          throw new Error(`read from ${from} to ${to}`);
+        },
+      } as ByteSource;
+    };
+    expect(() => readSafetensors(claiming(100_000_000))).toThrow(/^read from 8 to 100000008$/);
+    expect(() => readSafetensors(claiming(100_000_001))).toThrow(
+      /expected a header of at most 100000000 bytes, received 100000001 bytes$/,
+    );
+    expect(() => writeSafetensors(new Map(), { key: "x".repeat(100_000_000) })).toThrow(
+      /names and metadata of at most 100000000 bytes, as safetensors allows, received 100000032 bytes$/,
+    );
   });
 
   test("what a header takes of memory is asked for value by value, before it is taken", () => {
