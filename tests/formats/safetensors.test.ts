@@ -132,6 +132,12 @@ describe("broken files give a FormatError that says what is wrong", () => {
   const cases: [string, Uint8Array, RegExp][] = [
     ["empty file", new Uint8Array(0), /received an empty file: .*fetch the file again/],
     ["seven bytes", Uint8Array.of(1, 2, 3, 4, 5, 6, 7), /expected 8 bytes of header length, received 7 bytes/],
+    ["eight bytes", new Uint8Array(8), /expected a safetensors header that begins with \{, received other bytes/],
+    [
+      "eight bytes that claim one more",
+      Uint8Array.of(1, 0, 0, 0, 0, 0, 0, 0),
+      /at most 0 bytes, received a claim of 1 /,
+    ],
     [
       "a claim of 2^60 bytes",
       Uint8Array.of(0, 0, 0, 0, 0, 0, 0, 0x10, 0x7b, 0x7d),
