@@ -91,6 +91,24 @@ describe("round trip", () => {
     for (const { data } of back.arrays.values()) expect(data.buffer).toBe(file.buffer);
   });
 
+  test("element types have the reference implementation's names, headers its fields", () => {
+    const names: Readonly<Record<DType, string>> = {
+      ...{ f64: "F64", f32: "F32", f16: "F16", bf16: "BF16", i64: "I64", i32: "I32", i16: "I16", i8: "I8" },
+      ...{ u64: "U64", u32: "U32", u16: "U16", u8: "U8", bool: "BOOL" },
+    };
+    expect(Object.keys(names).sort()).toEqual([...dtypes].sort());
+    for (const dtype of dtypes) {
+      const width = bytesPerElement[dtype];
+      const header = `{"__metadata__":{"k":"v"},"w":{"dtype":"${names[dtype]}","shape":[2,1],"data_offsets":[0,${2 * width}]}}`;
+      const length = Math.ceil(header.length / 8) * 8;
+      const file = fileWith(header.padEnd(length), 2 * width);
+      file.set(new Uint8Array(2 * width).fill(1), 8 + length);
+      const array = arrayFromBytes(dtype, [2, 1], new Uint8Array(2 * width).fill(1));
+      expect(writeSafetensors(new Map([["w", array]]), { k: "v" })).toEqual(file);
+      expect([...readSafetensors(file).arrays]).toEqual([["w", array]]);
+    }
+  });
+
   test("random names, shapes and types", () => {
     const entry = fc.tuple(fc.constantFrom(...dtypes), fc.array(fc.nat(4), { maxLength: 4 }));
     const name = fc.string({ unit: "grapheme" }).filter((text) => text !== "__metadata__");
