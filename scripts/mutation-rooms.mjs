@@ -72,7 +72,10 @@ export const rooms = {
       "src/formats/byte-",
       "src/formats/memory-budget.ts",
     ],
-    tests: [["tests/formats/files.test.ts", "tests/formats/atomic-write.test.ts"], ["tests/formats"]],
+    tests: [
+      ["tests/formats/files.test.ts", "tests/formats/atomic-write.test.ts"],
+      ["tests/formats/safetensors.test.ts", "tests/formats/torch.test.ts", "tests/formats/onnx-wire.test.ts"],
+    ],
   },
   "engine/plan": {
     source: ["src/engine"],
