@@ -97,9 +97,17 @@ export const rooms = {
   nn: {
     source: ["src/nn"],
     tests: [
-      ["architecture", "network.", "recalibrate", "running-stats", "state-schema", "to-graph", "training-oracle"].map(
-        (name) => `tests/nn/${name}`,
-      ),
+      [
+        "architecture",
+        "model-file",
+        "network.",
+        "recalibrate",
+        "running-stats",
+        "state-schema",
+        "to-graph",
+        "training-oracle",
+        "zoo",
+      ].map((name) => `tests/nn/${name}`),
       ["tests/nn/b", "tests/nn/graph-oracles", "tests/nn/network-oracles", "tests/nn/repvgg", "tests/api/explain"],
       ["tests/exchange/checkpoints", "tests/exchange/features"],
     ],

@@ -1,7 +1,11 @@
 import { afterEach, describe, expect, it, vi } from "vitest";
+import { ablationVariants, baseVariant } from "#repvgg/analysis/ablation/variants.js";
 import { evaluationCost } from "#repvgg/analysis/evaluation-cost.js";
 import { compareLatency, measureLatency } from "#repvgg/analysis/latency.js";
 import { memoryTimeline } from "#repvgg/analysis/memory.js";
+import { formMemory, layerMemory, mostKeepingLayer } from "#repvgg/analysis/profile/form-memory.js";
+import { measurePeaks } from "#repvgg/analysis/profile/peaks.js";
+import type { Backend } from "#repvgg/backend/backend.js";
 import { f32 } from "#repvgg/core/named-arrays.js";
 import type { PlanReport } from "#repvgg/engine/plan/report.js";
 import type { Session } from "#repvgg/engine/session.js";
@@ -79,6 +83,117 @@ describe("memory over time", () => {
   it("is nothing where nothing runs", () => {
     expect(memoryTimeline(report([]))).toMatchObject({ peakStep: undefined, peakActivations: 0, peakKeptBytes: 0 });
   });
+});
+
+describe("memory of layers", () => {
+  const step = (name: string, liveBytes: number, keptBytes: number) => ({
+    ...{ name, op: "Conv", liveBytes, keptBytes, liveBuffers: 1, workspaceBytes: 0 },
+  });
+  const memory = (...steps: readonly object[]) =>
+    formMemory("train", { steps } as unknown as PlanReport, (name) => name.split(".")[0]!);
+  const block = memory(
+    step("a.0", 30, 10),
+    ...[step("b.0", 30, 20), step("b.1", 50, 30), step("b.2", 40, 10)],
+    ...[step("c.0", 60, 40), step("c.1", 40, 20)],
+    ...[step("d.0", 60, 50), step("d.1", 60, 20)],
+    ...[step("e.0", 80, 50), step("e.1", 80, 20)],
+  );
+
+  it("are multiples of what a layer reads", () => {
+    expect(block.form).toBe("train");
+    expect(block.points.map(({ layer }) => layer).join("")).toBe("abbbccddee");
+    expect(layerMemory(block, "b")).toEqual({
+      ...{ layer: "b", inputBytes: 10, peakLive: 5, peakKept: 3 },
+      points: [
+        { step: "b.0", op: "Conv", live: 3, kept: 2 },
+        { step: "b.1", op: "Conv", live: 5, kept: 3 },
+        { step: "b.2", op: "Conv", live: 4, kept: 1 },
+      ],
+    });
+    expect(layerMemory(block, "d")).toMatchObject({ inputBytes: 20, peakLive: 3, peakKept: 2.5 });
+    expect(layerMemory(block, "a")).toBeUndefined();
+    expect(layerMemory(block, "x")).toBeUndefined();
+  });
+
+  it("that give as much as they read: the first that keeps most", () => {
+    // c keeps four times its input, but gives twice as much.
+    expect(mostKeepingLayer(block)).toBe("b");
+    expect(
+      mostKeepingLayer(
+        memory(
+          step("a.0", 30, 20),
+          ...block.points.slice(6).map(({ step: name }, i) => step(name, 60, i % 2 ? 20 : 50)),
+        ),
+      ),
+    ).toBe("d");
+    expect(mostKeepingLayer(memory(step("a.0", 30, 10), step("b.0", 30, 20)))).toBeUndefined();
+    expect(mostKeepingLayer(memory())).toBeUndefined();
+  });
+});
+
+describe("the roof of a machine", () => {
+  it("is the best of many runs of a product and of a walk through memory", () => {
+    let now = 0;
+    vi.spyOn(performance, "now").mockImplementation(() => now);
+    const open = new Map<number, number>();
+    let next = 0;
+    const compiled: { kernel: string; args: Record<string, number>; runs: number; disposed: number }[] = [];
+    const backend = {
+      ...{ lanes: 16, panelColumns: 32, microRows: 8, threads: 3 },
+      allocate: (words: number) => {
+        next += 2 ** 28;
+        open.set(next, words);
+        return next;
+      },
+      f32: (pointer: number, words: number) => {
+        expect(open.get(pointer)).toBe(words);
+        return { fill: () => undefined };
+      },
+      free: (pointer: number) => open.delete(pointer),
+      run: () => undefined,
+      compile: ([call]: { kernel: string; args: Record<string, number> }[]) => {
+        const own = { ...call!, runs: 0, disposed: 0 };
+        compiled.push(own);
+        return {
+          run: () => {
+            now += own.runs++ === 7 ? 0.25 : 4;
+          },
+          dispose: () => {
+            own.disposed++;
+          },
+        };
+      },
+    } as unknown as Backend;
+    const { gigaflops, gigabytesPerSecond } = measurePeaks(backend);
+    expect(open.size).toBe(0);
+    const [product, walk] = compiled as [(typeof compiled)[0], (typeof compiled)[0]];
+    expect(product).toMatchObject({ kernel: "conv_igemm_forward", runs: 200, disposed: 1 });
+    expect(product.args).toMatchObject({ batch: 768, in_channels: 256, out_channels: 64, taps_y: 1, taps_x: 1 });
+    expect(gigaflops).toBeCloseTo((2 * 768 * 256 * 64) / 0.25e-3 / 1e9, 9);
+    expect(walk).toMatchObject({ kernel: "global_average_pool_forward", runs: 12, disposed: 1 });
+    const { batch, positions, channels } = walk.args as { batch: number; positions: number; channels: number };
+    expect([batch, channels]).toEqual([12, 64]);
+    expect(batch * positions * channels * 4).toBeLessThanOrEqual(2 ** 27);
+    expect(batch * (positions + 1) * channels * 4).toBeGreaterThan(2 ** 27);
+    expect(gigabytesPerSecond).toBeCloseTo((batch * positions * channels * 4) / 0.25e-3 / 1e9, 9);
+  });
+});
+
+it("variants of an ablation are the paper's, with their accuracy on ImageNet (tables 6 and 7)", () => {
+  expect(ablationVariants.map(({ name, table, net, paperTop1 }) => [name, table, net, paperTop1])).toEqual([
+    ["base", 6, {}, 0.7514],
+    ["no-branches", 6, { branches: { pointwise: false, identity: false } }, 0.7239],
+    ["pointwise-only", 6, { branches: { identity: false } }, 0.7315],
+    ["identity-only", 6, { branches: { pointwise: false } }, 0.7479],
+    ["identity-without-bn", 7, { block: "identity-without-bn" }, 0.7418],
+    ["post-addition-bn", 7, { block: "post-addition-bn" }, 0.7352],
+    ["relu-in-branches", 7, { block: "relu-in-branches" }, 0.7569],
+    ["dirac", 7, { block: "dirac" }, 0.7397],
+    ["trivial", 7, { block: "trivial" }, 0.7351],
+    ["acb", 7, { block: "acb" }, 0.7358],
+  ]);
+  expect(ablationVariants[0]).toBe(baseVariant);
+  expect(ablationVariants.every(({ title }) => title.length > 2)).toBe(true);
 });
 
 describe("steps of the evaluator", () => {
