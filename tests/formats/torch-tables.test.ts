@@ -356,6 +356,14 @@ describe("where weights are looked for", () => {
     expect(find(root)).toMatchObject({ chosen: key, alternatives: ["a", "b"] });
   });
 
+  test("what is no tensor does not count: neither in the wrapped net nor beside it", () => {
+    const numbers = Array.from({ length: 5 }, (_, i): [string, number[]] => [`n${i}`, one]);
+    const few = pk.dict(["a.w", tensor], ["b.w", tensor], ["model", pk.dict(["c.w", tensor], ...numbers)]);
+    expect(find(few)).toMatchObject({ chosen: "", alternatives: ["model"] });
+    const many = pk.dict(["a.w", tensor], ...numbers, ["model", pk.dict(["c.w", tensor], ["d.w", tensor])]);
+    expect(find(many)).toMatchObject({ chosen: "model", alternatives: [""] });
+  });
+
   test("of two places of one path the first is meant", () => {
     const root = pk.dict(["a", pk.dict(["b", pk.dict(["x.w", tensor])])], ["a.b", pk.dict(["y.w", tensor])]);
     const file = pth(root, { "0": new Uint8Array(16) });
