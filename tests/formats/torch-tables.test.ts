@@ -507,7 +507,8 @@ describe("bytes of what is written", () => {
   });
 
   test("sizes beyond 31 bits in the pickle", () => {
-    for (const size of [2 ** 31 - 1, 2 ** 31, 2 ** 32 + 5, 2 ** 40 + 2 ** 33 + 1]) {
+    const distinct = [0x12345678, 0x7fedcba9, 0x12_34_89abcdef]; // no two of their bytes are alike
+    for (const size of [...distinct, 2 ** 31 - 1, 2 ** 31, 2 ** 32 + 5, 2 ** 40 + 2 ** 33 + 1]) {
       const specs = new Map([["w.x", { dtype: "u8", shape: [1, size] } as const]]);
       const chunks = torchChunks(specs, () => {
         throw new Error("not asked for");
