@@ -37,6 +37,7 @@ const programs: readonly (readonly [name: string, opcodes: number[], value: unkn
   ["BYTEARRAY8", [0x96, 2, 0, 0, 0, 0, 0, 0, 0, 7, 8], Uint8Array.of(7, 8)],
   ["POP of a value", [...one, ...two, 0x30], 1],
   ["POP of a mark", [...one, mark, 0x30], 1],
+  ["POP of the inner of two marks", [mark, ...one, mark, 0x30, 0x74], [1]],
   ["POP above a mark, then TUPLE", [...one, mark, ...two, ...three, 0x30, 0x74], [2]],
   ["POP_MARK", [...one, mark, ...two, ...three, 0x31], 1],
   ["DUP", [...one, 0x32, 0x86], [1, 1]],
