@@ -120,6 +120,9 @@ describe("kernels of nodes", () => {
     }
     const same = node("Conv", { auto_pad: string("SAME_UPPER") });
     expect(of(same, { w }, [1, 3, 9, 9])!.pads).toEqual([0, 2, 1, 2]);
+    const known = new Map<string, readonly Dimension[]>([...shapes, ["w", w.shape], ["x", [1, 6, 9, 10]]]);
+    const strided = node("Conv", { ...same.attributes, group: int(2), strides: ints([2, 2]) });
+    expect(geometryOfNode(strided, known, new Map([["w", w]]))!.pads).toEqual([0, 1, 1, 2]);
   });
 
   it.each<[string, GraphNode, Record<string, NamedArray>]>([
