@@ -206,6 +206,29 @@ it("ε of BatchNorm is guessed among those of the other side, then of the usual 
   expect(guesses([1e-5, 0.5, 1e-3])).toEqual(["0.5", ...usual]);
 });
 
+it("a batch's statistics are tried where they were measured for every BatchNorm of the block", async () => {
+  const { train } = await import("./tiny.js");
+  const own = blockView(train).blocks[1]!;
+  const names = own.region.nodes.filter(({ op }) => op === "BatchNormalization").map(({ name }) => name);
+  expect(names.length).toBeGreaterThan(1);
+  const predicted = (measured: readonly string[] | undefined): Kernel | undefined => {
+    const channels = own.kernel().outChannels;
+    const [mean, variance] = [0.5, 4].map((value) => new Float64Array(channels).fill(value)) as [
+      Float64Array,
+      Float64Array,
+    ];
+    const [, tier] = batchNormHypotheses({
+      ...{ block: own, kernel: own.kernel(), observed: own.kernel(), first: false, otherEpsilons: [] },
+      batchStatistics: () => measured && new Map(measured.map((name) => [name, { mean, variance }])),
+    });
+    expect(tier!.map(({ cause }) => cause)).toEqual(["batch-norm-training-mode"]);
+    return tier![0]!.predict();
+  };
+  expect(predicted(undefined)).toBeUndefined();
+  for (const missing of names) expect(predicted(names.filter((name) => name !== missing))).toBeUndefined();
+  expect(distance(predicted(names)!, own.kernel())!.score).toBeGreaterThan(100);
+});
+
 it("convolutions without the optional kernel_shape are compared", async () => {
   const net = new RandomNet(3);
   net.randomConv("y", "x", 3, 4, [3, 5], { padding: [1, 2] });
