@@ -179,6 +179,23 @@ function mostWinogradInputs(target: ConvTarget): Record<string, number> {
   return most;
 }
 
+/** Rows of a task, of kernels that leave scratch memory room for fewer than are wanted: by the kernel's side, 21, 23, … 99. */
+function rowsOfLargeKernels(target: ConvTarget): string[] {
+  return [1, 2, 3, 5, 7, 11, 12, 500].map((inputs) => {
+    const rows: number[] = [];
+    for (let k = 21; k < 100; k += 2) {
+      const g = layer({ side: k + 8, i: inputs, o: 8, k, p: 0 });
+      try {
+        const [call] = planConvForward(g, target, "igemm").run({ input: 16, packed: 32, output: 48, workspace: 64 });
+        rows.push((call!.args as unknown as { block_rows: number }).block_rows);
+      } catch (error) {
+        expect(error).toBeInstanceOf(ShapeError);
+      }
+    }
+    return `rows of large kernels with ${inputs} inputs: ${rows.join(" ")}`;
+  });
+}
+
 describe("the cut of convolutions", () => {
   it.each(Object.entries(targets))("on %s", async (name, target) => {
     const lines = layers.flatMap((g) => [
@@ -200,7 +217,7 @@ describe("the cut of convolutions", () => {
       ...Object.entries(growing).map(([title, growth]) => `${title}: at most ${largest(growth, target)}`),
       ...Object.entries(mostWinogradInputs(target)).map(([title, most]) => `${title}: at most ${most} channels`),
     ];
-    lines.push("# Limits of scratch memory", ...limits);
+    lines.push("# Limits of scratch memory", ...limits, ...rowsOfLargeKernels(target));
     await expect(`${lines.join("\n")}\n`).toMatchFileSnapshot(file);
   });
 });
