@@ -34,8 +34,8 @@ export function deferredFromBytes(dtype: DType, shape: readonly number[], bytes:
 }
 
 /** The array's elements as little-endian bytes, on the same memory. */
-export function bytesOfArray(array: NamedArray): Uint8Array {
-  const { buffer, byteOffset, byteLength } = array.data;
+export function bytesOfArray({ data }: Pick<NamedArray, "data">): Uint8Array {
+  const { buffer, byteOffset, byteLength } = data;
   return new Uint8Array(buffer, byteOffset, byteLength);
 }
 
@@ -74,7 +74,7 @@ export function* chunksAsAnnounced(name: string, spec: TensorSpec, array: NamedA
   for (let from = 0, turn = 0; from < count; from += step, turn = 1 - turn) {
     const data = storages[turn]!.subarray(0, Math.min(step, count - from));
     fill(data, from);
-    yield bytesOfArray({ dtype, shape: [data.length], data } as NamedArray);
+    yield bytesOfArray({ data });
   }
 }
 

@@ -36,30 +36,20 @@ function checkSameStructure(graph: Graph, plain: Graph): void {
   for (const node of expected.values()) notPlain(describe(node), "no such node");
 }
 
-/** Operator, inputs and the settings that change what it computes, with ONNX's defaults filled in. */
-function describe(node: GraphNode): string {
-  const settings =
-    node.op === "Conv"
-      ? [
-          `strides ${list(node, "strides", [1, 1])}`,
-          `pads ${list(node, "pads", [0, 0, 0, 0])}`,
-          `dilations ${list(node, "dilations", [1, 1])}`,
-          `group ${scalar(node, "group", 1)}`,
-        ]
-      : node.op === "Gemm"
-        ? ["transA", "transB"].map((name) => `${name} ${scalar(node, name, 0)}`)
-        : [];
-  return `${node.op}(${node.inputs.join(", ")})${settings.length ? ` with ${settings.join(", ")}` : ""}`;
-}
+/** Settings that change what an operator of the plain form computes, with ONNX's defaults. */
+const settingsOf: Readonly<Record<string, Readonly<Record<string, number | string | readonly number[]>>>> = {
+  Conv: { auto_pad: "NOTSET", strides: [1, 1], pads: [0, 0, 0, 0], dilations: [1, 1], group: 1 },
+  Flatten: { axis: 1 },
+  Gemm: { alpha: 1, beta: 1, transA: 0, transB: 0 },
+};
 
-function list(node: GraphNode, name: string, fallback: readonly number[]): string {
-  const attribute = node.attributes[name];
-  return (attribute?.type === "ints" ? attribute.value : fallback).join("×");
-}
-
-function scalar(node: GraphNode, name: string, fallback: number): number {
-  const attribute = node.attributes[name];
-  return attribute?.type === "int" ? attribute.value : fallback;
+/** Operator, inputs and settings. */
+function describe({ op, inputs, attributes }: GraphNode): string {
+  const settings = Object.entries(settingsOf[op] ?? {}).map(([name, otherwise]) => {
+    const { value = otherwise } = (attributes[name] ?? {}) as { readonly value?: unknown };
+    return `${name} ${Array.isArray(value) ? value.join("×") : value}`;
+  });
+  return `${op}(${inputs.join(", ")})${settings.length ? ` with ${settings.join(", ")}` : ""}`;
 }
 
 function notPlain(expected: string, received: string): never {

@@ -129,6 +129,7 @@ export function isPreprocessing(architecture: Architecture): (value: unknown) =>
       numbers(p.mean, p.channels, Number.NEGATIVE_INFINITY) &&
       numbers(p.std, p.channels, 1e-12) &&
       p.interpolation === "bilinear" &&
+      Number.isFinite(p.cropRatio) &&
       p.cropRatio > 0 &&
       p.cropRatio <= 1
     );

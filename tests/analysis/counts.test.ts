@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { counts } from "#repvgg/analysis/counts.js";
 import { architecture } from "#repvgg/nn/build-architecture.js";
+import { auxHeadLayouts } from "#repvgg/nn/layout.js";
 
 // For 224×224 and 1000 classes: plain and train parameters, plain MACs, Winograd multiplications in units of 10⁹
 // (the paper's table 4 where it lists the net).
@@ -31,6 +32,23 @@ describe("counts of the zoo", () => {
 
   it("RepVGGplus-L2pse: parameters of both forms, the training form with its auxiliary heads", () => {
     expect(counts(architecture("RepVGGplus-L2pse")).parameters).toEqual({ train: 146_062_864, plain: 127_151_960 });
+  });
+
+  it("auxiliary heads are of training alone", () => {
+    const net = architecture("RepVGGplus-L2pse");
+    const { layers } = counts(net);
+    const heads = auxHeadLayouts(net);
+    expect(heads.length).toBeGreaterThan(2);
+    for (const { path, after, channels } of heads) {
+      const [height, width] = layers.find((layer) => layer.path === after)!.outputSize;
+      const train = 9 * channels ** 2 * Math.ceil(height / 2) * Math.ceil(width / 2) + channels * 1000;
+      const head = layers.find((layer) => layer.path === path)!;
+      expect(head).toMatchObject({
+        ...{ kind: "aux-head", inChannels: channels, outChannels: 1000, stride: 1, groups: 1, outputSize: [1, 1] },
+        ...{ macs: { train, plain: 0 }, winogradMultiplications: 0, squeezeExciteMacs: 0 },
+      });
+      expect(head.parameters.plain).toBe(0);
+    }
   });
 
   it("small variants keep within what they are for", () => {

@@ -6,6 +6,7 @@ import { fold } from "#repvgg/graph/fold.js";
 import type { Graph } from "#repvgg/graph/graph.js";
 import { randomArray } from "../engine/compare.js";
 import { randomNet } from "../engine/nets.js";
+import { RandomNet } from "../graph/support.js";
 import { backendOf } from "../tensor/backends.js";
 
 const backend = backendOf(2);
@@ -96,6 +97,23 @@ describe("verifyModels", () => {
     expect(result.outputs.nonFinite).toBe(8);
     expect(result.agree).toBe(false);
     expect(result.firstParted).toBe("logits");
+  });
+
+  it("parts a value of which one channel is apart by its own scale, but for rounding inside", async () => {
+    const scaling = (scale: number): Graph => {
+      const net = new RandomNet(1);
+      net.add("Mul", "y", ["x", net.constant("k", f32([1, 2, 1, 1], Float32Array.of(1, scale)))]);
+      return net.finish([1, 2, 2, 2], "y");
+    };
+    const input = { shape: [1, 2, 2, 2], data: new Float32Array(8).fill(1) };
+    const parted = async (scale: number, factor: number): Promise<string | undefined> =>
+      (await verifyModels(scaling(scale), scaling(scale * factor), [input], { values: ["y"] })).firstParted;
+    // An error of a hundredth of the channel, and of 2⁻¹⁸ = 3.81e-6 of the whole.
+    expect(await parted(3.9e-4, 1.01)).toBe("y");
+    expect(await parted(3.7e-4, 1.01)).toBeUndefined();
+    // Of a channel as large as the whole, the threshold alone.
+    expect(await parted(0.5, 1.00011)).toBe("y");
+    expect(await parted(0.5, 1.00009)).toBeUndefined();
   });
 
   it("refuses nets of other classes", async () => {

@@ -115,6 +115,27 @@ describe("plans", () => {
     expect(offered).toBeGreaterThan(100);
   });
 
+  it("pass over positions that no tap reaches only where those stay as they are", () => {
+    const base = { height: 8, width: 8, inChannels: 8, outChannels: 8, kernel: 1, stride: 2 };
+    for (const [algorithm, groups] of [
+      ["igemm", 1],
+      ["depthwise", 8],
+    ] as const) {
+      const plan = planConvBackwardData(convGeometry({ ...base, groups }), target, algorithm);
+      // Of four phases of the stride one has the only tap.
+      expect(plan.pack(16, 32)).toHaveLength(1);
+      for (const accumulate of [false, true])
+        for (const bias of [undefined, 96])
+          for (const relu of [false, true]) {
+            const at = { input: 16, packed: 32, output: 48, workspace: 64, accumulate, relu, ...(bias && { bias }) };
+            const calls = plan.run(at);
+            expect(calls).toHaveLength(accumulate && !bias && !relu ? 1 : 4);
+            for (const { args } of calls)
+              expect(args).toMatchObject({ accumulate: Number(accumulate), relu: Number(relu), bias: bias ?? 0 });
+          }
+    }
+  });
+
   it("refuse an algorithm that cannot do the convolution, and unknown names", () => {
     const strided = convGeometry({ height: 8, width: 8, inChannels: 8, outChannels: 8, kernel: 3, stride: 2 });
     expect(() => planConvForward(strided, target, "winograd4")).toThrow(RangeError);

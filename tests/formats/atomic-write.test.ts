@@ -176,3 +176,40 @@ test("text is written as UTF-8", async () => {
   await writeFileAtomically(path, "ü😀");
   expect(readFileSync(path, "utf8")).toBe("ü😀");
 });
+
+test("every file that was opened is closed, whatever fails; where folders cannot be opened, none is", async () => {
+  const handles = await fileHandles();
+  const methods = ["sync", "write"] as const;
+  /** Files that this process has open, where the system lists them. */
+  const descriptors = (): number => (existsSync("/proc/self/fd") ? readdirSync("/proc/self/fd").length : 0);
+  const before = descriptors();
+  const spies = Object.fromEntries(methods.map((method) => [method, vi.spyOn(handles, method)]));
+  const calls = (): number[] => {
+    const counts = methods.map((method) => spies[method]!.mock.calls.length);
+    for (const spy of Object.values(spies)) spy.mockClear();
+    expect(descriptors()).toBe(before);
+    return counts;
+  };
+  const path = join(folder(), "x.bin");
+  await writeFileAtomically(path, "x");
+  expect(calls()).toEqual([2, 1]); // the file, and its folder
+  const platform = Object.getOwnPropertyDescriptor(process, "platform")!;
+  try {
+    Object.defineProperty(process, "platform", { ...platform, value: "win32" });
+    await writeFileAtomically(path, "x");
+    expect(calls()).toEqual([1, 1]);
+  } finally {
+    Object.defineProperty(process, "platform", platform);
+  }
+  for (const method of ["write", "sync"] as const) {
+    spies[method]!.mockImplementationOnce((() => Promise.reject(new Error("no"))) as never);
+    await expect(writeFileAtomically(path, "x")).rejects.toThrow("no");
+    calls();
+  }
+  const pipe = join(folder(), "pipe");
+  execFileSync("mkfifo", [pipe]);
+  const reader = await open(pipe, "r+");
+  await writeFileAtomically(pipe, "x");
+  await reader.close();
+  expect(calls()).toEqual([0, 1]);
+});

@@ -1,7 +1,9 @@
-import { mkdtempSync, rmSync, truncateSync, utimesSync, writeFileSync } from "node:fs";
+import fs, { mkdtempSync, rmSync, truncateSync, utimesSync, writeFileSync } from "node:fs";
+import { open } from "node:fs/promises";
+import { syncBuiltinESMExports } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { describe, expect, onTestFinished, test } from "vitest";
+import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { deferredArray } from "#repvgg/core/deferred-array.js";
 import { FormatError, UserError } from "#repvgg/core/errors.js";
 import {
@@ -27,7 +29,7 @@ import { asSource, type ByteSource, MemorySource } from "#repvgg/formats/byte-so
 import { withContext } from "#repvgg/formats/error-context.js";
 import { explainFileError } from "#repvgg/formats/file-errors.node.js";
 import { FileSource } from "#repvgg/formats/file-source.node.js";
-import { MemoryBudget } from "#repvgg/formats/memory-budget.js";
+import { MemoryBudget, memoryCost } from "#repvgg/formats/memory-budget.js";
 import { readFileBytes } from "#repvgg/formats/read-bytes.node.js";
 
 const numbers = (count: number): Uint8Array => Uint8Array.from({ length: count }, (_, i) => (i * 37 + 11) % 251);
@@ -202,6 +204,58 @@ describe("a file", () => {
     expect(() => source.bytes(0, 1)).toThrow(/EBADF/);
   });
 
+  test("is read to its end where a call gives less than was asked for", async () => {
+    const path = fileOf(numbers(100));
+    const readSync = fs.readSync;
+    const asked: number[][] = [];
+    onTestFinished(() => {
+      fs.readSync = readSync;
+      syncBuiltinESMExports();
+      vi.restoreAllMocks();
+    });
+    fs.readSync = ((descriptor: number, target: Uint8Array, at: number, length: number, from: number) => {
+      asked.push([at, length, from]);
+      return readSync(descriptor, target, at, Math.min(40, length), from);
+    }) as typeof fs.readSync;
+    syncBuiltinESMExports();
+    const source = FileSource.open(path);
+    expect(source.bytes(3, 100)).toEqual(numbers(100).subarray(3));
+    expect(asked).toEqual([
+      [0, 97, 3],
+      [40, 57, 43],
+      [80, 17, 83],
+    ]);
+    source.close();
+
+    const handle = await open(path, "r");
+    await handle.close();
+    const handles = Object.getPrototypeOf(handle) as { read: (...args: unknown[]) => Promise<unknown> };
+    const { read } = handles;
+    const parts: unknown[][] = [];
+    /** Files that this process has open, where the system lists them. */
+    const descriptors = (): number => (fs.existsSync("/proc/self/fd") ? fs.readdirSync("/proc/self/fd").length : 0);
+    const before = descriptors();
+    vi.spyOn(handles, "read").mockImplementation(function (this: unknown, ...args: unknown[]) {
+      const [target, at, length, from] = args as [Uint8Array, number, number, number];
+      parts.push([at, length, from]);
+      return read.call(this, target, at, Math.min(40, length), from);
+    });
+    expect(await readFileBytes(path)).toEqual(numbers(100));
+    expect(parts).toEqual([
+      [0, 100, 0],
+      [40, 60, 40],
+      [80, 20, 80],
+    ]);
+    expect(descriptors()).toBe(before);
+    // A file that has become shorter since it was opened ends where it ends.
+    vi.spyOn(handles, "read").mockImplementation(async (...args: unknown[]) => ({ bytesRead: args[1] === 0 ? 7 : 0 }));
+    expect((await readFileBytes(path)).length).toBe(7);
+    expect(descriptors()).toBe(before);
+    vi.spyOn(handles, "read").mockRejectedValue(Object.assign(new Error("disk"), { code: "EIO" }));
+    await expect(readFileBytes(path)).rejects.toThrow(/received EIO/);
+    expect(descriptors()).toBe(before);
+  });
+
   test("errors of the file system are one line with what to do; others pass", () => {
     const codes = [
       "ENOSPC",
@@ -335,6 +389,12 @@ describe("arrays as bytes", () => {
     expect(quoted("a\nb")).toBe('"a\\nb"');
     expect(quoted("x".repeat(60))).toBe(`"${"x".repeat(60)}"`);
     expect(quoted("x".repeat(61))).toBe(`"${"x".repeat(60)}…"`);
+  });
+
+  test("values cost what they take of V8's memory, roughly, as it was measured", () => {
+    expect(memoryCost).toEqual({
+      ...{ slot: 8, box: 16, string: 24, view: 120, list: 48, dictionary: 224, entry: 48, object: 600 },
+    });
   });
 
   test("memory is given in proportion to the file, and a constant", () => {

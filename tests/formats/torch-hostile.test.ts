@@ -170,17 +170,66 @@ describe("zip archives", () => {
       /overlap/,
     ],
     ["a local name that differs", buildZip([{ name: "a", localName: "b", data }]), /"a".*"b"/],
-    ["beyond the file", buildZip([{ name: "a", data, size: 500, compressedSize: 500 }]), /500 more bytes/],
+    [
+      "beyond the file",
+      buildZip([{ name: "a", data, size: 500, compressedSize: 500 }]),
+      /500 more bytes at byte 31 of the zip archive's "a", received the end after 5:/,
+    ],
     ["an offset beyond the file", buildZip([{ name: "a", data, offset: 10_000 }]), /within the file/],
     ["an offset of 2^40", buildZip([{ name: "a", data, offset: 2 ** 40, zip64: true }]), /within the file/],
     ["an offset into data", buildZip([{ name: "a", data, offset: 3 }]), /a header for/],
     [
       "more members claimed than there are",
       buildZip([{ name: "a", data }], { count: 9 }),
-      /more bytes|directory entry/,
+      /4 more bytes at byte 47 of the zip directory, received the end after 0/,
     ],
     ["no directory", oracle("tiny-train.pth").subarray(0, 300_000 - 5000), /cut short/],
   ])("%s", (_, file, message) => expectFormatError(() => zipMembers(file), message));
+
+  test("zip64 fields, records and locators that are cut or lie are named", () => {
+    const one = [{ name: "a", data, zip64: true }];
+    const place = (file: Uint8Array, ...bytes: number[]): number => {
+      const at = file.findIndex((_, i) => bytes.every((byte, k) => file[i + k] === byte));
+      expect(at).toBeGreaterThan(0);
+      return at;
+    };
+    const field = (size: number): Uint8Array => {
+      const file = buildZip(one);
+      file[place(file, 1, 0, 24, 0) + 2] = size;
+      return file;
+    };
+    expectFormatError(() => zipMembers(field(8)), /8 more bytes at byte 8 of a zip64 field, received the end after 0/);
+    expectFormatError(
+      () => zipMembers(field(23)),
+      /8 more bytes at byte 16 of a zip64 field, received the end after 7/,
+    );
+    expectFormatError(
+      () => zipMembers(field(25)),
+      /25 more bytes at byte 4 of a zip64 field, received the end after 24/,
+    );
+
+    const located = (record: (locator: number) => number, change?: (file: Uint8Array, locator: number) => void) => {
+      const file = buildZip(one, { zip64: true });
+      const locator = place(file, 0x50, 0x4b, 6, 7);
+      change?.(file, locator);
+      new DataView(file.buffer).setBigUint64(locator + 8, BigInt(record(locator)), true);
+      return () => zipMembers(file);
+    };
+    expect(located((locator) => locator - 56)()).toEqual([["a", data]]);
+    expectFormatError(
+      located((locator) => locator - 55),
+      /expected a zip64 record, received other bytes at \d+ in the zip/,
+    );
+    expectFormatError(
+      located((locator) => locator + 1),
+      /the zip64 record before its locator, received byte \d+/,
+    );
+    const cut = located(
+      (locator) => locator - 4,
+      (file, locator) => file.set([0x50, 0x4b, 6, 6], locator - 4),
+    );
+    expectFormatError(cut, /28 more bytes at byte 4 of the zip64 record, received the end after 0/);
+  });
 
   test("an archive without data.pkl", () => {
     expectFormatError(() => readTorch(buildZip([{ name: "a/b", data }])), /data\.pkl.*1 other members/);

@@ -32,6 +32,46 @@ describe("stateSchema", () => {
     ]);
   });
 
+  it("says of each array its shape, kind, element type and beginning", () => {
+    const all = stateSchema(
+      architecture({
+        ...{ depths: [1], widths: [4, 6], strides: [2, 1], groups: { 1: 2 }, inputChannels: 3, classes: 5 },
+        squeezeExcite: { position: "before-relu", ratio: 2 },
+      }),
+      "train",
+    );
+    const entry = (name: string, kind: string, shape: number[], more: object = {}) => [
+      name,
+      { name, kind, shape, dtype: "f32", trainable: true, decay: false, initial: undefined, ...more },
+    ];
+    const norm = (path: string, channels: number, decay = false) => [
+      entry(`${path}.weight`, "bn-weight", [channels], { initial: 1, decay }),
+      entry(`${path}.bias`, "bn-bias", [channels], { initial: 0 }),
+      entry(`${path}.running_mean`, "bn-mean", [channels], { initial: 0, trainable: false }),
+      entry(`${path}.running_var`, "bn-var", [channels], { initial: 1, trainable: false }),
+      entry(`${path}.num_batches_tracked`, "bn-count", [], { initial: 0, trainable: false, dtype: "i64" }),
+    ];
+    const block = (path: string, inputs: number, outputs: number, groups: number, identity: boolean) => [
+      ...(identity ? norm(`${path}.rbr_identity`, outputs, true) : []),
+      entry(`${path}.rbr_dense.conv.weight`, "conv", [outputs, inputs / groups, 3, 3], { decay: true }),
+      ...norm(`${path}.rbr_dense.bn`, outputs),
+      entry(`${path}.rbr_1x1.conv.weight`, "conv", [outputs, inputs / groups, 1, 1], { decay: true }),
+      ...norm(`${path}.rbr_1x1.bn`, outputs),
+      entry(`${path}.se.down.weight`, "conv", [outputs / 2, outputs, 1, 1], { decay: true }),
+      entry(`${path}.se.down.bias`, "bias", [outputs / 2]),
+      entry(`${path}.se.up.weight`, "conv", [outputs, outputs / 2, 1, 1], { decay: true }),
+      entry(`${path}.se.up.bias`, "bias", [outputs]),
+    ];
+    expect(Object.fromEntries(all)).toEqual(
+      Object.fromEntries([
+        ...block("stage0", 3, 4, 1, false),
+        ...block("stage1.0", 4, 6, 2, false),
+        entry("linear.weight", "linear", [5, 6], { decay: true }),
+        entry("linear.bias", "bias", [5]),
+      ]),
+    );
+  });
+
   it("trains everything but BN statistics", () => {
     const fixed = [...schema.values()].filter((entry) => !entry.trainable).map((entry) => entry.name);
     expect(fixed.length).toBeGreaterThan(0);
@@ -58,6 +98,53 @@ describe("checkState", () => {
     expect(() => checkState(wrong, schema)).toThrow(
       /1 missing \(stage1\.0\.rbr_dense\.conv\.weight\) and 1 unexpected.*may be "stage1\.0\.rbr_dense\.conv\.weight"/,
     );
+  });
+
+  it("takes a counter of one element whatever its shape, and no other", () => {
+    const name = "stage0.rbr_dense.bn.num_batches_tracked";
+    const counted = (shape: number[], data: bigint[]) =>
+      state((arrays) => arrays.set(name, { dtype: "i64", shape, data: BigInt64Array.from(data) }));
+    for (const shape of [[], [1], [1, 1]]) {
+      expect(() => checkState(counted(shape, [7n]), schema)).not.toThrow();
+      expect(conformState(counted(shape, [7n]), schema).get(name)).toEqual({
+        ...{ dtype: "i64", shape: [], data: BigInt64Array.of(7n) },
+      });
+    }
+    for (const shape of [[2], [0]])
+      expect(() => checkState(counted(shape, new Array(shape[0]).fill(0n)), schema)).toThrow(`${name} of shape []`);
+    // Of all others the shape is the shape.
+    expect(() =>
+      checkState(
+        state((arrays) => arrays.set("linear.bias", f32([3, 1]))),
+        schema,
+      ),
+    ).toThrow(/linear\.bias/);
+    expect(() =>
+      checkState(
+        state((arrays) => arrays.set("linear.bias", f32([]))),
+        schema,
+      ),
+    ).toThrow(/linear\.bias/);
+  });
+
+  it("lists three names, and says where there are more", () => {
+    const names = [...schema.values()].filter(({ kind }) => kind !== "bn-count").map(({ name }) => name);
+    for (const count of [1, 3, 4, names.length]) {
+      const less = state((arrays) => {
+        for (const name of names.slice(0, count)) arrays.delete(name);
+      });
+      const listed = `${names.slice(0, Math.min(3, count)).join(", ")}${count > 3 ? ", …" : ""}`;
+      expect(() => checkState(less, schema)).toThrow(
+        `expected the ${schema.size} weights of this architecture and form, received ${count} missing (${listed}): check the`,
+      );
+      const more = state((arrays) => {
+        for (const name of names.slice(0, count)) arrays.set(`x.${name}`, arrays.get(name)!);
+      });
+      const unexpected = names.slice(0, Math.min(3, count)).map((name) => `x.${name}`);
+      expect(() => checkState(more, schema)).toThrow(
+        `received ${count} unexpected (${unexpected.join(", ")}${count > 3 ? ", …" : ""}): check the`,
+      );
+    }
   });
 
   it("names the array of another shape", () => {

@@ -1,5 +1,7 @@
 import { describe, expect, it } from "vitest";
-import type { Graph } from "#repvgg/graph/graph.js";
+import { ShapeError } from "#repvgg/core/errors.js";
+import { float, int, ints, string } from "#repvgg/graph/attributes.js";
+import type { AttributeValue, Graph, GraphNode } from "#repvgg/graph/graph.js";
 import { architecture } from "#repvgg/nn/build-architecture.js";
 import { fromFoldedGraph } from "#repvgg/nn/from-graph.js";
 import { initialState } from "#repvgg/nn/initialize.js";
@@ -103,6 +105,48 @@ describe("fromFoldedGraph", () => {
     const branch = { ...graph.nodes[0]!, name: "extra", outputs: ["extra"] };
     expect(() => fromFoldedGraph({ ...graph, nodes: [...graph.nodes, branch] }, train)).toThrow('Conv node "extra"');
     expect(() => fromFoldedGraph(toGraph(train), train)).toThrow("missing");
+  });
+
+  it("takes settings at their default for those that are left out, and refuses any other", () => {
+    const defaults: Readonly<Record<string, Readonly<Record<string, AttributeValue>>>> = {
+      Conv: {
+        ...{ auto_pad: string("NOTSET"), strides: ints([1, 1]), pads: ints([0, 0, 0, 0]) },
+        ...{ dilations: ints([1, 1]), group: int(1) },
+      },
+      Flatten: { axis: int(1) },
+      Gemm: { alpha: float(1), beta: float(1), transA: int(0), transB: int(0) },
+    };
+    const others: Readonly<Record<string, readonly AttributeValue[]>> = {
+      ...{ auto_pad: [string("SAME_UPPER"), string("VALID")], dilations: [ints([1, 2]), ints([2, 1])] },
+      ...{ strides: [ints([1, 2]), ints([2, 1]), ints([3, 3])], group: [int(2)], axis: [int(2), int(-1)] },
+      pads: [0, 1, 2, 3].map((side) => ints([1, 1, 1, 1].map((pad, i) => (i === side ? 2 : pad)))),
+      ...{ alpha: [float(0.5)], beta: [float(0)], transA: [int(1)], transB: [int(0)] },
+    };
+    // A net with 1×1 convolutions without padding: those of squeeze-and-excitation.
+    const excited = { ...small, squeezeExcite: { position: "before-relu", ratio: 4 } } as const;
+    const model = repvgg(excited);
+    const plain = toGraph(repvgg(excited, { form: "plain", seed: 3 }));
+    const read = (at: number, attributes: GraphNode["attributes"]): unknown => {
+      const nodes = plain.nodes.map((node, i) => (i === at ? { ...node, attributes } : node));
+      return fromFoldedGraph({ ...plain, nodes }, model);
+    };
+    const tried = new Set<string>();
+    for (const [at, { op, name, attributes }] of plain.nodes.entries()) {
+      for (const [key, otherwise] of Object.entries(defaults[op] ?? {})) {
+        tried.add(`${op} ${key}`);
+        const { [key]: own = otherwise, ...rest } = attributes;
+        const asDefault = JSON.stringify(own) === JSON.stringify(otherwise);
+        const what = `${name}: ${key}`;
+        expect(() => read(at, { ...rest, [key]: own }), what).not.toThrow();
+        if (asDefault) expect(() => read(at, rest), what).not.toThrow();
+        else expect(() => read(at, rest), what).toThrow(ShapeError);
+        for (const other of others[key]!) {
+          const { value } = other as { readonly value: string | number | readonly number[] };
+          expect(() => read(at, { ...rest, [key]: other }), what).toThrow(`${key} ${[value].flat().join("×")}`);
+        }
+      }
+    }
+    expect(tried.size).toBe(10);
   });
 
   it("refuses another stride and a missing node", () => {

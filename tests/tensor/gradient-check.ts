@@ -36,13 +36,22 @@ function upstreamGradient(test: OperationCase, size: number): Float32Array {
   return new Float32Array(size).map(() => rng.normal());
 }
 
-/** The operation's output and gradients; a second pass onto the same gradients must double them. */
-function evaluate(backend: Backend, test: OperationCase, values: Record<string, Float32Array>, passes = 1): Evaluation {
+/**
+ * The operation's output and gradients; a second pass onto the same gradients must double them.
+ * @param free inputs that want a gradient, where that is not left to `test`
+ */
+function evaluate(
+  backend: Backend,
+  test: OperationCase,
+  values: Record<string, Float32Array>,
+  passes = 1,
+  free?: readonly string[],
+): Evaluation {
   const before = backend.memory.usedWords;
   const tape = new Tape(backend);
   const parameters = Object.entries(test.inputs).map(([name, { shape, frozen = false }]) => {
     const parameter = new Parameter(backend, name, shape, values[name]!);
-    parameter.requiresGradient = !frozen;
+    parameter.requiresGradient = free ? free.includes(name) : !frozen;
     return parameter;
   });
   const byName = Object.fromEntries(parameters.map((parameter) => [parameter.name, parameter]));
@@ -150,6 +159,19 @@ export function describeOperation(test: OperationCase): void {
             gradient.map((value) => 2 * value),
             1e-6,
           );
+      }
+    });
+
+    it("gives each input the same gradient where no other wants one, and none where nobody does", () => {
+      const { output, gradients } = evaluate(backendOf(1), test, values);
+      for (const free of [...Object.keys(test.inputs).map((input) => [input]), []]) {
+        const alone = evaluate(backendOf(1), test, values, 1, free);
+        expect(alone.output, `${free}`).toEqual(output);
+        for (const [input, gradient] of alone.gradients) {
+          if (!free.includes(input)) expect(gradient, `${input} beside ${free}`).toBeUndefined();
+          else if (!test.inputs[input]!.frozen) expect(gradient, input).toEqual(gradients.get(input));
+          else expect(gradient, input).toHaveLength(values[input]!.length);
+        }
       }
     });
 

@@ -221,4 +221,18 @@ describe("Tape", () => {
     tape.scratch(1000);
     expect(backend.memory.usedWords).toBe(words + 1008 - 128);
   });
+
+  it("gives scratch memory back with everything else, and takes it anew afterwards", () => {
+    const words = backend.memory.usedWords;
+    tape.scratch(100, 3);
+    tape.dispose();
+    expect(backend.memory.usedWords).toBe(words);
+    tape.scratch(0);
+    expect(backend.memory.usedWords).toBe(words);
+    const [pointer] = tape.scratch(16) as [number];
+    expect(backend.memory.usedWords).toBe(words + 16);
+    backend.f32(pointer, 16).fill(1);
+    tape.dispose();
+    expect(backend.memory.usedWords).toBe(words);
+  });
 });

@@ -2,7 +2,6 @@ import { float, floatAttribute } from "../../graph/attributes.js";
 import { node as makeNode } from "../../graph/build.js";
 import type { Graph, GraphNode } from "../../graph/graph.js";
 import { constantOf, foldRegion, isBatchNorm, rewritten } from "./blocks.js";
-import { digits } from "./finding.js";
 import type { Hypotheses, Hypothesis } from "./hypothesis.js";
 
 /** ε of the usual frameworks: Keras 1e-3, PyTorch 1e-5, MXNet 2e-5, Keras' ResNets 1.001e-5, … */
@@ -32,7 +31,7 @@ export const batchNormHypotheses: Hypotheses = ({ block: { region }, otherEpsilo
       ...epsilons.map((epsilon) =>
         make(
           "batch-norm-epsilon",
-          `has ε = ${epsilon === 0 ? "0 (or next to it)" : digits(epsilon)} instead of ${digits(own)} in BatchNorm`,
+          `has ε = ${shown(epsilon)} instead of ${shown(own)} in BatchNorm`,
           `Use the same ε on both sides (PyTorch has 0.00001, Keras 0.001)`,
           (node) => ({ node: { ...node, attributes: { ...node.attributes, epsilon: float(epsilon) } } }),
         ),
@@ -105,6 +104,9 @@ function changed(region: Graph, norms: readonly GraphNode[], change: Change): Gr
 
 const filled = (region: Graph, name: string, value: number): Float64Array =>
   new Float64Array(constantOf(region, name)!.length).fill(value);
+
+/** With the digits that tell 1.001e-5 from 1e-5, and without those of float32. */
+const shown = (epsilon: number): string => (epsilon === 0 ? "0 (or next to it)" : `${Number(epsilon.toPrecision(6))}`);
 
 /** ε is stored as float32. */
 const close = (a: number, b: number): boolean => Math.abs(a - b) <= 1e-6 * Math.max(a, b);

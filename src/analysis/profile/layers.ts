@@ -10,7 +10,7 @@ export type LayerOf = (step: string) => string;
 /** Layers of a RepVGG in either form: blocks and heads by their module paths; what stands outside them by its own name. */
 export function layersOfArchitecture(architecture: Architecture): LayerOf {
   const paths = [...blockLayouts(architecture), ...auxHeadLayouts(architecture)].map(({ path }) => path);
-  return (step) => paths.find((path) => step === path || step.startsWith(`${path}.`)) ?? step;
+  return (step) => paths.find((path) => step.startsWith(`${path}.`)) ?? step;
 }
 
 /**

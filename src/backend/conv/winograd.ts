@@ -200,7 +200,7 @@ export function winogradBlocks(problem: WinogradProblem, kind: WinogradKind, tar
   const step = madeRows(1, target);
   let best = { blockTiles: target.microRows, blockPanels: panels, cycles: Number.POSITIVE_INFINITY };
   for (let blockTiles = target.microRows; blockTiles < tiles + target.microRows; blockTiles += step) {
-    if (blockTiles > target.microRows && blockWords(problem, kind, blockTiles, target) > scratchWords) break;
+    if (blockWords(problem, kind, blockTiles, target) > scratchWords) break;
     for (let blocks = 1; blocks <= Math.min(panels, 2 * target.threads); blocks++) {
       const blockPanels = ceilDiv(panels, blocks);
       const tasks = problem.groups * ceilDiv(tiles, blockTiles) * ceilDiv(panels, blockPanels);

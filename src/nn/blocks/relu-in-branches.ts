@@ -10,8 +10,8 @@ import { addBranchesState, Branches, branchNodes } from "./branches.js";
 const identityNorm = true;
 
 /**
- * ReLU(BN(3×3 conv)) + ReLU(BN(1×1 conv)) + ReLU(BN(identity)), then ReLU, which changes nothing any more (paper, table 7,
- * "+ReLU in branch"): not linear before its end, so that no single convolution equals it.
+ * ReLU(BN(3×3 conv)) + ReLU(BN(1×1 conv)) + ReLU(BN(identity)) (paper, table 7, "+ReLU in branch"): not linear before its end, so that
+ * no single convolution equals it. The ReLU that ends other blocks would change nothing here.
  */
 class ReluInBranchesBlock implements Block {
   readonly layout: BlockLayout;
@@ -28,7 +28,7 @@ class ReluInBranchesBlock implements Block {
     const rectified = this.#branches
       .summands(tape, x)
       .map((branch) => ({ x: branchSum(tape, [branch], { relu: true, training }) }));
-    return this.#end.forward(tape, (relu) => branchSum(tape, rectified, { relu, training }));
+    return this.#end.forward(tape, () => branchSum(tape, rectified, { training }));
   }
 }
 
