@@ -6,6 +6,9 @@ import { namedAxes } from "../operators/reduce.js";
 import { insertedAxes } from "../operators/reshape.js";
 import { producersOf } from "../validate.js";
 
+/** Operators that sum over an axis, and what they are where values were stacked along it. */
+export const stacking: Readonly<Record<string, string>> = { ReduceMean: "Mean", ReduceSum: "Sum" };
+
 /**
  * The graph with each sum or mean over a new axis, along which values were stacked (Unsqueeze of each, Concat, ReduceSum or ReduceMean, as
  * `torch.stack(…).sum(…)` is written), as the Sum or Mean that it is.
@@ -14,7 +17,7 @@ export function withoutStackedSums(graph: Graph): Graph {
   const producers = producersOf(graph);
   const nodes = graph.nodes.map((node) => {
     const terms = stackedTerms(node, graph, producers);
-    return terms ? makeNode(node.op === "ReduceSum" ? "Sum" : "Mean", node.name, terms, node.outputs) : node;
+    return terms ? makeNode(stacking[node.op], node.name, terms, node.outputs) : node;
   });
   return nodes.some((node, i) => node !== graph.nodes[i]) ? { ...graph, nodes } : graph;
 }
@@ -25,7 +28,7 @@ export function stackedTerms(
   graph: Graph,
   producers: ReadonlyMap<string, GraphNode>,
 ): string[] | undefined {
-  if (node.domain !== "" || (node.op !== "ReduceSum" && node.op !== "ReduceMean")) return undefined;
+  if (node.domain !== "" || !Object.hasOwn(stacking, node.op)) return undefined;
   const stack = producers.get(node.inputs[0]);
   if (stack?.op !== "Concat" || stack.domain !== "" || flagAttribute(node, "keepdims", true)) return undefined;
   const parts = stack.inputs.map((part) => producers.get(part));

@@ -1,6 +1,6 @@
 import type { DType } from "../../core/named-arrays.js";
 import { roundHalfEven } from "../../core/rounding.js";
-import { floatAttribute, stringAttribute } from "../attributes.js";
+import { flagAttribute, floatAttribute, stringAttribute } from "../attributes.js";
 import type { GraphNode } from "../graph.js";
 import { mapped } from "./broadcast.js";
 import { choice } from "./checks.js";
@@ -79,6 +79,17 @@ const table: Readonly<Record<string, Unary>> = {
   },
   HardSwish: { versions: [14, 22], make: plain((x) => x * clamp(x / 6 + 0.5, 0, 1)) },
   Identity: { versions: [1, 13, 14, 16, 19, 21, 23, 24, 25], types: all, make: plain((x) => x) },
+  IsInf: {
+    versions: [10, 20],
+    gives: "bool",
+    make: (node) => {
+      const [negative, positive] = ["detect_negative", "detect_positive"].map((name) =>
+        flagAttribute(node, name, true),
+      );
+      return (x) =>
+        (x === Number.POSITIVE_INFINITY && positive) || (x === Number.NEGATIVE_INFINITY && negative) ? 1 : 0;
+    },
+  },
   IsNaN: { versions: [9, 13, 20], gives: "bool", make: plain((x) => (Number.isNaN(x) ? 1 : 0)) },
   LeakyRelu: {
     versions: [1, 6, 16],

@@ -95,6 +95,9 @@ const lowerings: Readonly<Record<string, (lowering: Lowering, node: GraphNode) =
 
 const fusedOperators = ["BatchNormalization", "Relu"];
 
+/** Every operator of ONNX's that the engine has; {@link limits} says in which forms it has not. */
+export const engineOperators: ReadonlySet<string> = new Set([...Object.keys(lowerings), ...fusedOperators]);
+
 /** @throws UserError naming the node and its operator where the engine lacks it. */
 export function lower(lowering: Lowering, op: FusedOp): void {
   if (op.kind === "sum") {
@@ -109,7 +112,7 @@ export function lower(lowering: Lowering, op: FusedOp): void {
 
 /** Whether the engine has a node's operator; not yet whether in the form in which it stands there. */
 export function hasOperator({ domain, op }: GraphNode): boolean {
-  return domain === "" && (Object.hasOwn(lowerings, op) || fusedOperators.includes(op));
+  return domain === "" && engineOperators.has(op);
 }
 
 /** A node of an operator that only fusion knows, which it left. */
