@@ -147,7 +147,7 @@ describe("what else is refused", () => {
       "NonMaxSuppression",
       {
         op: "NonMaxSuppression",
-        operands: ["x", [1, 1, 2 ** 19 + 1], whole([], [5])],
+        operands: ["x", f32([1, 1, 2 ** 19 + 1]), whole([], [5])],
         shape: [1, 2 ** 19 + 1, 4],
         outputs: ["i64"],
       },

@@ -48,7 +48,7 @@ export const singles: readonly Single[] = [
   ),
   ...simple("MeanVarianceNormalization LpNormalization Flatten Transpose Softmax LogSoftmax Clip"),
   ...["Gelu", "Swish", "Mish"].map((op): Single => ({ op, operands: ["x"], opset: 24 })),
-  ...["IsNaN"].map((op): Single => ({ op, operands: ["x"], outputs: ["bool"] })),
+  ...["IsInf", "IsNaN"].map((op): Single => ({ op, operands: ["x"], outputs: ["bool"] })),
   ...["Add", "Sub", "Mul", "Div", "Max", "Min", "Pow", "PRelu", "Sum", "Mean"].flatMap((op): Single[] => [
     { op, operands: ["x", [4, 1, 1]] },
     { op, operands: ["x", [1, 4, 1, 6]] },
