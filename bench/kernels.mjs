@@ -1,5 +1,6 @@
-// Time and throughput of the convolution kernels, layer by layer of RepVGG-A0 (a0) or A2 (a2): node bench/kernels.mjs [options]
-//   --sets a0-224x1,a0-224x16,a0-32x64   --roles forward,backward-data,backward-weight   --threads 1   --passes 7   --kernel 3×3   --backend native   --json
+// Time and throughput of the convolution kernels, layer by layer of RepVGG-A0 (a0), A2 (a2), or the depthwise ones of MobileNet (mobilenet):
+// node bench/kernels.mjs [options]
+//   --sets a0-224x1,a0-32x64 (default: what kernels/kernels.def says of each kernel)   --roles forward,backward-data,backward-weight   --threads 1   --passes 7   --kernel 3×3   --backend native   --json
 // All layers run once a pass, one after another, so that each finds its weights as cold as in a net; the best pass counts (noise only adds).
 // GFLOP/s "direct" counts every product of the plain convolution, padding included (2 · MACs), as is usual; "real" counts
 // what the algorithm multiplies. "of peak" is real ÷ the micro-kernel's own peak on as many threads, "of memory" the time that packed
@@ -15,10 +16,14 @@ import {
 } from "../dist/backend/conv/plan.js";
 import { createBackend } from "../dist/backend/select.node.js";
 import { convGeometry, convMacs, convOutHeight, convOutWidth } from "../dist/core/conv-geometry.js";
+import { readKernels } from "../scripts/kernel-list.mjs";
+
+/** By kernel: the sets of layers that its bench runs. */
+const setsOf = new Map(readKernels().flatMap(({ name, nets }) => (nets ? [[name, nets]] : [])));
 
 const { values: options } = parseArgs({
   options: {
-    sets: { type: "string", default: "a0-224x1,a0-224x16,a0-32x64" },
+    sets: { type: "string" },
     roles: { type: "string", default: "forward,backward-data,backward-weight" },
     threads: { type: "string", default: "1" },
     passes: { type: "string", default: "7" },
@@ -46,6 +51,29 @@ const nets = {
     [1408, 1],
   ],
 };
+
+/** MobileNet's depthwise layers: channels, stride, how often (Howard et al. 2017, table 1). */
+const mobilenet = [
+  [32, 1, 1],
+  [64, 2, 1],
+  [128, 1, 1],
+  [128, 2, 1],
+  [256, 1, 1],
+  [256, 2, 1],
+  [512, 1, 5],
+  [512, 2, 1],
+  [1024, 1, 1],
+];
+
+function depthwiseLayers(size, batch) {
+  let at = Math.ceil(size / 2);
+  return mobilenet.map(([channels, stride, count]) => {
+    const sizes = { batch, height: at, width: at, inChannels: channels, outChannels: channels };
+    const geometry = convGeometry({ ...sizes, groups: channels, kernel: 3, stride, padding: 1 });
+    at = Math.ceil(at / stride);
+    return { name: `${channels}${stride > 1 ? " /2" : ""}`, count, geometry };
+  });
+}
 
 /** The different convolutions of a net and how often each occurs. */
 function layersOf(net, size, batch) {
@@ -81,7 +109,9 @@ function layersOf(net, size, batch) {
 /** "a0-224x16": the net, the side of its input, the batch. */
 function layersOfSet(set) {
   const [, net, size, batch] = /^(\w+)-(\d+)x(\d+)$/.exec(set);
-  return layersOf(nets[net], Number(size), Number(batch));
+  return net === "mobilenet"
+    ? depthwiseLayers(Number(size), Number(batch))
+    : layersOf(nets[net], Number(size), Number(batch));
 }
 
 const inputWords = (g) => g.batch * g.height * g.width * g.inChannels;
@@ -108,11 +138,15 @@ function prepare(backend, layer, role, algorithm) {
     return pointers.at(-1);
   };
   const done = { layer, role, algorithm, times: [], packedWords: weightWords(g) };
+  const compile = (calls) => {
+    done.kernel = calls.map(({ kernel }) => kernel).find((kernel) => setsOf.has(kernel));
+    done.program = backend.compile(calls);
+  };
   if (role === "backward-weight") {
     const plan = planConvBackwardWeight(g, backend, algorithm);
     const workspace = room(plan.workspaceWords);
     done.algorithm = plan.algorithm;
-    done.program = backend.compile(plan.run({ input: x, outputGradient: y, weightGradient: w, workspace }));
+    compile(plan.run({ input: x, outputGradient: y, weightGradient: w, workspace }));
   } else {
     const forward = role === "forward";
     const plan = (forward ? planConvForward : planConvBackwardData)(g, backend, algorithm);
@@ -125,7 +159,7 @@ function prepare(backend, layer, role, algorithm) {
     done.packedWords = plan.packedWords;
     done.algorithm = plan.algorithm;
     const buffers = { packed, workspace: room(plan.workspaceWords), ...(forward && { relu: true, bias: w }) };
-    done.program = backend.compile(plan.run({ input: forward ? x : y, output: forward ? y : x, ...buffers }));
+    compile(plan.run({ input: forward ? x : y, output: forward ? y : x, ...buffers }));
   }
   done.free = () => {
     done.program.dispose();
@@ -149,14 +183,16 @@ for (const threads of options.threads.split(",").map(Number)) {
   console.log(
     `\n${backend.name}, ${threads} thread(s), micro-kernel peak ${peakRate.toFixed(1)} GFLOP/s, memory ${gigabytesPerSecond.toFixed(1)} GB/s`,
   );
-  for (const set of options.sets.split(",")) {
+  for (const set of options.sets?.split(",") ?? new Set([...setsOf.values()].flat())) {
     for (const role of options.roles.split(",")) {
       const layers = layersOfSet(set).filter(
         ({ name }) => name.includes(options.kernel) && (role !== "backward-data" || name !== "stage0 3×3/2"),
       );
       const benches = layers.flatMap((layer) => {
         const algorithms = options.all ? convAlgorithms(layer.geometry, role, backend) : [undefined];
-        return algorithms.map((algorithm) => prepare(backend, layer, role, algorithm));
+        return algorithms
+          .map((algorithm) => prepare(backend, layer, role, algorithm))
+          .filter((bench) => options.sets || setsOf.get(bench.kernel).includes(set) || bench.free());
       });
       for (let pass = 0; pass <= Number(options.passes); pass++) {
         for (const bench of benches) {

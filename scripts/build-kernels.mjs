@@ -3,6 +3,7 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { readKernels } from "./kernel-list.mjs";
 import {
   cachedObject,
   readSources,
@@ -63,7 +64,7 @@ const variants = [
 await main();
 
 async function main() {
-  const kernels = parse(readFileSync(join(sourceFolder, "kernels.def"), "utf8"));
+  const kernels = readKernels();
   writeIfChanged(join(sourceFolder, "kernels.generated.h"), cHeader(kernels));
   writeIfChanged(join(root, "src", "backend", "kernels.generated.ts"), typescriptTable(kernels));
 
@@ -101,41 +102,6 @@ async function main() {
   writeFileSync(stamp, fingerprint);
   const seconds = ((performance.now() - started) / 1000).toFixed(1);
   console.log(`kernels: ${kernels.length} kernels compiled in ${seconds} s (${sizes.join(", ")})`);
-}
-
-/**
- * Reads the kernel list. A line is `name argument:type …`; comments directly above a line belong to the kernels
- * that follow it, up to a blank line.
- */
-function parse(text) {
-  const types = new Set(["ptr", "i32", "f32"]);
-  const kernels = [];
-  let comment = [];
-  for (const [index, line] of text.split("\n").entries()) {
-    const fail = (why) => {
-      throw new Error(`kernels/kernels.def:${index + 1}: ${why}`);
-    };
-    if (line.trim() === "" || line.startsWith("# ---")) comment = [];
-    else if (line.startsWith("#")) {
-      if (comment.used) comment = [];
-      comment.push(line.slice(1).trim());
-    } else {
-      const [name, ...fields] = line.trim().split(/\s+/);
-      if (!/^[a-z][a-z0-9_]*$/.test(name)) fail(`"${name}" is not a kernel name`);
-      if (kernels.some((kernel) => kernel.name === name)) fail(`${name} is listed twice`);
-      const args = fields.map((field) => {
-        const [argument, type, rest] = field.split(":");
-        if (!/^[a-z][a-z0-9_]*$/.test(argument) || !types.has(type) || rest !== undefined) {
-          fail(`"${field}" is not argument:type with a type of ${[...types].join(", ")}`);
-        }
-        return { name: argument, type };
-      });
-      if (new Set(args.map((a) => a.name)).size !== args.length) fail(`${name} has two arguments of one name`);
-      comment.used = true;
-      kernels.push({ name, args, comment: comment.join("\n") });
-    }
-  }
-  return kernels;
 }
 
 function cHeader(kernels) {

@@ -1,4 +1,5 @@
 import { nets } from "./nets.mjs";
+import { operatorsPage } from "./operators.mjs";
 import { describeNet } from "./plans.mjs";
 import { surfaces } from "./surface.mjs";
 
@@ -9,4 +10,5 @@ export const folder = "tests/snapshots";
 export const snapshots = new Map([
   ...Object.entries(nets).map(([name, makeNet]) => [`${folder}/plans/${name}.txt`, () => describeNet(name, makeNet)]),
   ...[...surfaces].map(([name, describe]) => [`${folder}/public/${name}.txt`, describe]),
+  ["docs/operators.md", operatorsPage],
 ]);

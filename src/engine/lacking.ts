@@ -25,7 +25,7 @@ export function checkOperators(nodes: readonly GraphNode[]): void {
   throw new UserError({
     expected: "operators that the engine has",
     received: lacking.map(describeLacking).join(", "),
-    remedy: "such a net can be folded and proven region by region; docs/bench.md lists what runs",
+    remedy: "such a net can be folded and proven region by region; docs/operators.md lists what runs",
   });
 }
 

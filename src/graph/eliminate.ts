@@ -43,34 +43,40 @@ export function eliminateNoOps(graph: Graph): Graph {
 }
 
 /** A node that gives its first input on, whatever that is. */
-export function isNoOp(
-  node: GraphNode,
-  constants: ReadonlyMap<string, NamedArray>,
-  { shapes, dtypes }: Pick<Analysis, "shapes" | "dtypes">,
-): boolean {
+export function isNoOp(node: GraphNode, constants: ReadonlyMap<string, NamedArray>, analysis: Known): boolean {
   if (node.domain !== "" || node.outputs.slice(1).some((output) => output !== "")) return false;
-  switch (node.op) {
-    case "Identity":
-      return true;
-    case "Cast": {
-      const [from, to] = [node.inputs[0], node.outputs[0]].map((name) => dtypes.get(name));
+  return noOps.get(node.op)?.(node, constants, analysis) ?? false;
+}
+
+type Known = Pick<Analysis, "shapes" | "dtypes">;
+type DoesNothing = (node: GraphNode, constants: ReadonlyMap<string, NamedArray>, known: Known) => boolean;
+
+const keepsShape: DoesNothing = ({ inputs, outputs }, _, { shapes }) => {
+  const [from, to] = [inputs[0], outputs[0]].map((name) => shapes.get(name));
+  return from !== undefined && to !== undefined && JSON.stringify(from) === JSON.stringify(to);
+};
+
+/** Operators of which some nodes do nothing, and which those are. */
+export const noOps: ReadonlyMap<string, DoesNothing> = new Map<string, DoesNothing>([
+  [
+    "Cast",
+    ({ inputs, outputs }, _, { dtypes }) => {
+      const [from, to] = [inputs[0], outputs[0]].map((name) => dtypes.get(name));
       return from !== undefined && from === to;
-    }
-    case "Expand":
-    case "Reshape": {
-      const [from, to] = [node.inputs[0], node.outputs[0]].map((name) => shapes.get(name));
-      return from !== undefined && to !== undefined && JSON.stringify(from) === JSON.stringify(to);
-    }
-    case "Dropout":
-      return passesInInference(node, constants);
-    case "Pad": {
+    },
+  ],
+  ["Dropout", passesInInference],
+  ["Expand", keepsShape],
+  ["Identity", () => true],
+  [
+    "Pad",
+    (node, constants) => {
       const pads = attribute(node, "pads", "ints");
       return pads ? pads.every((p) => p === 0) : isAll(constants.get(node.inputs[1]), 0);
-    }
-    default:
-      return false;
-  }
-}
+    },
+  ],
+  ["Reshape", keepsShape],
+]);
 
 function passesInInference(node: GraphNode, constants: ReadonlyMap<string, NamedArray>): boolean {
   const context = nodeContext(node, { constants });

@@ -1,11 +1,12 @@
-import { createHash } from "node:crypto";
-import { readFileSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Backend } from "#repvgg/backend/backend.js";
 import { kernelEncodings } from "#repvgg/backend/kernels.generated.js";
-import { backendKinds, backends } from "./backends.js";
+import { kernelArrays } from "../../bench/kernel-arrays.mjs";
+import { readKernels } from "../../scripts/kernel-list.mjs";
+import { alike, backendKinds, backends } from "./backends.js";
 import { batchNormCases } from "./cases/batch-norm.js";
 import { broadcastCases, selectCases } from "./cases/broadcast.js";
+import type { KernelCase } from "./cases/case.js";
 import { channelCases } from "./cases/channel.js";
 import { elementwiseCases } from "./cases/elementwise.js";
 import { gatherCases, rangeCases } from "./cases/gather.js";
@@ -22,7 +23,7 @@ import { reduceCases } from "./cases/reduce.js";
 import { resampleCases } from "./cases/resample.js";
 import { stridedCases } from "./cases/strided.js";
 import { unaryCases } from "./cases/unary.js";
-import { bytesOf, difference, runCase } from "./run-case.js";
+import { difference, hashOf, runCase } from "./run-case.js";
 
 const cases = [
   ...elementwiseCases,
@@ -48,15 +49,32 @@ const cases = [
   ...gridSampleCases,
 ];
 const kernels = [...new Set(cases.map((c) => c.kernel))];
+const listed = new Map(readKernels().map((kernel) => [kernel.name, kernel]));
 
 it("covers every kernel that is not a convolution's", () => {
-  const list = readFileSync(new URL("../../kernels/kernels.def", import.meta.url), "utf8");
-  const names = [...list.matchAll(/^([a-z]\w*) /gm)]
-    .map(([, name]) => name!)
-    .filter((name) => !name.startsWith("conv_"));
+  const names = [...listed.keys()].filter((name) => !name.startsWith("conv_"));
   expect([...kernels].sort()).toEqual(names.sort());
-  for (const name of names) expect(kernelEncodings).toHaveProperty(name);
+  for (const name of listed.keys()) expect(kernelEncodings).toHaveProperty(name);
 });
+
+/** What the benches run, by kernel: looked at for its bits, not for what it gives. */
+const benchCases = new Map(
+  kernels.map((kernel): [string, KernelCase] => {
+    const entry = listed.get(kernel)!;
+    const arrays = kernelArrays(entry);
+    const named = (written: boolean) => arrays.filter((array) => array.written === written);
+    return [
+      kernel,
+      {
+        ...{ kernel, title: "as in its bench", scalars: entry.shape! },
+        inputs: Object.fromEntries(named(false).map(({ name, values }) => [name, values])),
+        outputs: Object.fromEntries(
+          named(true).map(({ name, values }) => [name, { before: values, after: [], relative: 0, absolute: 0 }]),
+        ),
+      },
+    ];
+  }),
+);
 
 const hashes = new Map<string, Map<string, string>>();
 
@@ -71,16 +89,17 @@ describe.each(backends)("$name", ({ name, create }) => {
   afterAll(() => backend.dispose());
 
   it.each(kernels)("%s agrees with the float64 oracle and writes nothing else", (kernel) => {
-    const hash = createHash("sha256");
+    const seen: Float32Array[] = [];
     for (const kernelCase of cases.filter((c) => c.kernel === kernel)) {
       const results = runCase(backend, kernelCase);
       for (const [output, expected] of Object.entries(kernelCase.outputs)) {
         const actual = results.get(output)!;
         expect(difference(actual, expected), `${kernel} ${kernelCase.title}: ${output}`).toBeUndefined();
-        hash.update(bytesOf(actual));
+        seen.push(actual);
       }
     }
-    ownHashes.set(kernel, hash.digest("hex"));
+    seen.push(...runCase(backend, benchCases.get(kernel)!).values());
+    ownHashes.set(kernel, hashOf(seen));
     expect(backend.memory.usedWords).toBe(0);
   });
 });
@@ -91,5 +110,19 @@ describe.each(backendKinds)("the number of threads of $name", (kind) => {
     const found = same.map(({ name }) => hashes.get(name)!.get(kernel));
     expect(new Set(found).size).toBe(1);
     expect(found[0]).toBeDefined();
+  });
+});
+
+describe("builds", () => {
+  /** The threads do not matter: above. */
+  const hashOn = (kind: string, kernel: string) =>
+    hashes.get(backends.find((backend) => backend.kind.name === kind)!.name)!.get(kernel);
+
+  it.each(kernels)("give the same bits of %s as far as kernels.def says", (kernel) => {
+    for (const kinds of alike(listed.get(kernel)!.bits)) {
+      const found = Object.fromEntries(kinds.map((kind) => [kind, hashOn(kind, kernel)]));
+      expect(found).toEqual(Object.fromEntries(kinds.map((kind) => [kind, hashOn(kinds[0]!, kernel)])));
+      for (const hash of Object.values(found)) expect(hash).toBeDefined();
+    }
   });
 });

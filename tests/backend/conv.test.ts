@@ -1,4 +1,4 @@
-import { afterAll, describe, expect, it } from "vitest";
+import { afterAll, beforeEach, describe, expect, it } from "vitest";
 import type { Backend, KernelCall, Pointer } from "#repvgg/backend/backend.js";
 import {
   type ConvRole,
@@ -7,10 +7,12 @@ import {
   planConvBackwardWeight,
   planConvForward,
 } from "#repvgg/backend/conv/plan.js";
+import type { KernelName } from "#repvgg/backend/kernels.generated.js";
 import { type ConvGeometry, convGeometry } from "#repvgg/core/conv-geometry.js";
 import { halfToNumber, numberToHalf } from "#repvgg/core/named-arrays.js";
 import { Rng } from "#repvgg/core/rng.js";
-import { backendKinds } from "./backends.js";
+import { equalities, readKernels } from "../../scripts/kernel-list.mjs";
+import { alike, backendKinds } from "./backends.js";
 import { convGeometries, describeGeometry } from "./conv-geometries.js";
 import {
   inputLength,
@@ -21,6 +23,7 @@ import {
   relativeError,
   weightLength,
 } from "./conv-oracle.js";
+import { hashOf } from "./run-case.js";
 
 /** max |Δ| / max |reference| */
 const tolerance = 1e-5;
@@ -66,12 +69,27 @@ class Bench {
   }
 
   run(calls: readonly KernelCall[]): void {
+    for (const { kernel } of calls) kernelsRun.add(kernel);
     this.backend.run(calls);
   }
 
   free(): void {
     for (const pointer of this.#pointers) this.backend.free(pointer);
   }
+}
+
+/** Kernels that ran in a test. */
+const kernelsRun = new Set<KernelName>();
+beforeEach(() => kernelsRun.clear());
+
+/** By what was computed: the kernels that did it on any kind of backend, and the hash of the result by kind. */
+const seen = new Map<string, { readonly kernels: Set<KernelName>; readonly hashes: Map<string, string> }>();
+
+function note(what: string, kind: string, result: Float32Array): void {
+  const entry = seen.get(what) ?? { kernels: new Set(), hashes: new Map() };
+  seen.set(what, entry);
+  for (const kernel of kernelsRun) entry.kernels.add(kernel);
+  entry.hashes.set(kind, hashOf([result]));
 }
 
 function random(rng: Rng, length: number): Float32Array {
@@ -159,7 +177,7 @@ function runWeightPlan(
 
 const roles: readonly ConvRole[] = ["forward", "backward-data", "backward-weight"];
 
-describe.each(kinds)("$name", ({ backends }) => {
+describe.each(kinds)("$name", ({ name: kind, backends }) => {
   /** The same bits from 1, 2 and 3 threads; gives them. */
   function onAllThreads(run: (backend: Backend) => Float32Array): Float32Array {
     const [first, ...others] = backends.map(run);
@@ -177,7 +195,7 @@ describe.each(kinds)("$name", ({ backends }) => {
       })),
     );
 
-    it.each(cases)("$title", ({ g, algorithm, index }) => {
+    it.each(cases)("$title", ({ title, g, algorithm, index }) => {
       const rng = new Rng(index + 1);
       const x = random(rng, inputLength(g));
       const w = random(rng, weightLength(g));
@@ -189,6 +207,7 @@ describe.each(kinds)("$name", ({ backends }) => {
         for (const compactWeights of weightForms(algorithm)) {
           const plain = onAllThreads((backend) => runPlan(backend, role, algorithm, g, x, w, { compactWeights }));
           expect(relativeError(plain, expected)).toBeLessThanOrEqual(tolerance);
+          note(`${role} ${title}, ${compactWeights ? "compact" : "packed"} weights`, kind, plain);
         }
         const full = expected.map((value, i) => Math.max(0, value + bias[i % g.outChannels]! + before[i]!));
         const extras = { bias, relu: true, accumulate: before };
@@ -200,6 +219,7 @@ describe.each(kinds)("$name", ({ backends }) => {
         for (const compactWeights of weightForms(algorithm)) {
           const plain = onAllThreads((backend) => runPlan(backend, role, algorithm, g, dy, w, { compactWeights }));
           expect(relativeError(plain, expected)).toBeLessThanOrEqual(tolerance);
+          note(`${role} ${title}, ${compactWeights ? "compact" : "packed"} weights`, kind, plain);
         }
         const added = expected.map((value, i) => value + before[i]!);
         const accumulated = onAllThreads((backend) =>
@@ -211,6 +231,7 @@ describe.each(kinds)("$name", ({ backends }) => {
         const expected = naiveBackwardWeight(g, x, dy);
         const plain = onAllThreads((backend) => runWeightPlan(backend, algorithm, g, x, dy));
         expect(relativeError(plain, expected)).toBeLessThanOrEqual(tolerance);
+        note(`${role} ${title}`, kind, plain);
         const added = expected.map((value, i) => value + before[i]!);
         const accumulated = onAllThreads((backend) => runWeightPlan(backend, algorithm, g, x, dy, before));
         expect(relativeError(accumulated, added)).toBeLessThanOrEqual(tolerance);
@@ -300,5 +321,24 @@ describe.each(kinds)("$name", ({ backends }) => {
       const dw = onAllThreads((backend) => runWeightPlan(backend, undefined, g, x, dy));
       expect(relativeError(dw, naiveBackwardWeight(g, x, dy))).toBeLessThanOrEqual(tolerance);
     });
+  });
+});
+
+describe("builds", () => {
+  it("give the same bits as far as kernels.def says of the kernels that ran", () => {
+    const bitsOf = new Map(readKernels().map(({ name, bits }) => [name, bits]));
+    const ran = new Set<KernelName>();
+    const broken = [...seen].flatMap(([what, { kernels, hashes }]) => {
+      for (const kernel of kernels) ran.add(kernel);
+      const weakest = equalities.findLast((bits) => [...kernels].some((kernel) => bitsOf.get(kernel) === bits))!;
+      // Where tiles are larger, some algorithms do not apply.
+      const groups = alike(weakest).map((kinds) => kinds.filter((kind) => hashes.has(kind)));
+      return groups
+        .filter((kinds) => new Set(kinds.map((kind) => hashes.get(kind))).size > 1)
+        .map((kinds) => `${what}: ${kinds.join(", ")}`);
+    });
+    expect(broken).toEqual([]);
+    const convolutions = [...bitsOf.keys()].filter((name) => name.startsWith("conv_"));
+    expect(convolutions.filter((name) => !ran.has(name))).toEqual([]);
   });
 });

@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import type { Backend, KernelCall, Pointer } from "#repvgg/backend/backend.js";
 import { kernelEncodings } from "#repvgg/backend/kernels.generated.js";
 import type { ExpectedOutput, KernelCase } from "./cases/case.js";
@@ -54,6 +55,13 @@ export function difference(actual: Float32Array, expected: ExpectedOutput): stri
     }
   }
   return undefined;
+}
+
+/** SHA-256 of arrays, every NaN being the same. */
+export function hashOf(arrays: Iterable<Float32Array>): string {
+  const hash = createHash("sha256");
+  for (const array of arrays) hash.update(bytesOf(array.map((value) => (Number.isNaN(value) ? Number.NaN : value))));
+  return hash.digest("hex");
 }
 
 export function bytesOf(array: Float32Array | Uint8Array): Uint8Array {

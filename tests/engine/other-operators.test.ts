@@ -195,6 +195,9 @@ const functions: readonly Case[] = [
       b.add("Cast", "truth", ["whole"], { to: int(9) }),
       b.add("Not", "not", ["truth"]),
       b.add("IsNaN", "nan", [c]),
+      ...["detect_negative", "detect_positive"].map((only) =>
+        b.add("IsInf", only, [b.add("Div", `${only}Ends`, [c, scalar(b, `${only}Zero`, 0)])], { [only]: int(0) }),
+      ),
     ];
   }),
   ...onShapes(

@@ -63,6 +63,12 @@ const elementwise: OnnxRuntimeCase[] = [
   })),
   { op: "HardSigmoid", what: "given", inputs: [edges], attributes: { alpha: float(0.3), beta: float(0.25) } },
   { op: "Selu", what: "given", inputs: [edges], attributes: { alpha: float(1.25), gamma: float(0.75) } },
+  ...[{}, { detect_negative: int(0) }, { detect_positive: int(0) }].map((attributes) => ({
+    op: "IsInf",
+    what: Object.keys(attributes).join(""),
+    inputs: [list(1, Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY)],
+    attributes,
+  })),
   { op: "IsNaN", inputs: [list(1, Number.NaN, Number.POSITIVE_INFINITY)] },
   { op: "Identity", inputs: [i32(1, -2)] },
   { op: "Neg", what: "int32", inputs: [i32(1, -2, 0)] },

@@ -2,12 +2,15 @@ import { describe, expect, it } from "vitest";
 import { ShapeError } from "#repvgg/core/errors.js";
 import { float, int, ints, string } from "#repvgg/graph/attributes.js";
 import type { AttributeValue, Graph, GraphNode } from "#repvgg/graph/graph.js";
+import { blockKinds } from "#repvgg/nn/blocks/registry.js";
 import { architecture } from "#repvgg/nn/build-architecture.js";
 import { fromFoldedGraph } from "#repvgg/nn/from-graph.js";
 import { initialState } from "#repvgg/nn/initialize.js";
 import { repvgg } from "#repvgg/nn/repvgg.js";
 import { stateSchema } from "#repvgg/nn/state-schema.js";
 import { toGraph } from "#repvgg/nn/to-graph.js";
+import { gradientOf } from "#repvgg/tensor/gradients.js";
+import * as operations from "#repvgg/tensor/index.js";
 
 /** Every value is written once, before it is read. */
 function checkOrder(graph: Graph): void {
@@ -157,5 +160,23 @@ describe("fromFoldedGraph", () => {
     );
     expect(() => fromFoldedGraph({ ...graph, nodes: strided }, train)).toThrow("strides 2×2");
     expect(() => fromFoldedGraph({ ...graph, nodes: graph.nodes.slice(1) }, train)).toThrow("no such node");
+  });
+});
+
+describe("the gradients of ONNX's operators", () => {
+  it("are those of what nets in training form are written as", () => {
+    const nets = [
+      ...blockKinds.map((block) => architecture({ ...small, block })),
+      architecture({ ...small, squeezeExcite: { position: "before-relu", ratio: 4 } }),
+    ];
+    const written = nets.flatMap((net) => {
+      const graph = toGraph({ architecture: net, form: "train", state: initialState(net, "train", 1) });
+      return graph.nodes.map(({ op }) => op);
+    });
+    expect([...new Set(written)].sort()).toEqual(Object.keys(gradientOf));
+  });
+
+  it("name operations of the tape", () => {
+    for (const name of Object.values(gradientOf)) expect(operations, name).toHaveProperty(name, expect.any(Function));
   });
 });

@@ -122,6 +122,7 @@ function affineStep(context: FusionContext, node: GraphNode): ReturnType<typeof 
 function isConvolution({ graph }: FusionContext, node: GraphNode): boolean {
   const isConstant = (input: number): boolean => graph.constants.has(node.inputs[input] ?? "");
   if (isConstant(0) || !isConstant(1) || (node.inputs[2] && !isConstant(2))) return false;
+  if (isWhole(graph, node.outputs[0]!)) return false;
   const shape = graph.shapes.get(node.outputs[0]!);
   switch (node.op) {
     case "Conv":

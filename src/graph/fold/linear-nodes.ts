@@ -59,6 +59,9 @@ const makers: Readonly<Record<string, Maker>> = {
   Where: borderWrite,
 };
 
+/** Operators that fold, in some form at least. */
+export const linearOperators: ReadonlySet<string> = new Set(Object.keys(makers));
+
 /** In inference, nothing. */
 function dropout(context: Context): LinearNode | Refusal {
   return dropoutPasses(context.own)

@@ -8,6 +8,9 @@ import { insertedAxes } from "../operators/reshape.js";
 import { valueNames } from "../subgraphs.js";
 import { producersOf } from "../validate.js";
 
+/** Operators that sum over an axis, and what they are where values were stacked along it. */
+export const stacking: Readonly<Record<string, "Sum" | "Mean">> = { Einsum: "Sum", ReduceMean: "Mean", ReduceSum: "Sum" };
+
 /** What is summed over an axis along which values were stacked. */
 export interface StackedSum {
   readonly op: "Sum" | "Mean";
@@ -47,13 +50,13 @@ export function stackedSum(
   graph: Graph,
   producers: ReadonlyMap<string, GraphNode>,
 ): StackedSum | undefined {
-  if (node.domain !== "") return undefined;
+  if (node.domain !== "" || !Object.hasOwn(stacking, node.op)) return undefined;
   if (node.op === "Einsum") return weightedSum(node, graph, producers);
-  if ((node.op !== "ReduceSum" && node.op !== "ReduceMean") || flagAttribute(node, "keepdims", true)) return undefined;
+  if (flagAttribute(node, "keepdims", true)) return undefined;
   const own = nodeContext(node, { constants: graph.initializers });
   const axes = own && namedAxes(own);
   const terms = axes?.length === 1 ? stackedAlong(node.inputs[0], axes[0], graph, producers) : undefined;
-  return terms && { op: node.op === "ReduceSum" ? "Sum" : "Mean", terms };
+  return terms && { op: stacking[node.op], terms };
 }
 
 /** Equations of a vector and a value: its label, the value's labels, those of the sum, as "k,knchw->nchw". An ellipsis would need a rank. */

@@ -83,7 +83,7 @@ const table: Readonly<Record<string, Unary>> = {
     versions: [10, 20],
     gives: "bool",
     make: (node) => {
-      const [positive, negative] = ["detect_positive", "detect_negative"].map((name) =>
+      const [negative, positive] = ["detect_negative", "detect_positive"].map((name) =>
         flagAttribute(node, name, true),
       );
       return (x) =>

@@ -14,7 +14,7 @@ type Attributes = Readonly<Record<string, AttributeValue>>;
 /** One node of a case: an operand is a shape (a constant), an array, the net's input, or absent. */
 type Operand = readonly number[] | NamedArray | "x" | "second" | undefined;
 
-interface Single {
+export interface Single {
   readonly op: string;
   readonly operands: readonly Operand[];
   readonly attributes?: Attributes;
@@ -210,7 +210,7 @@ export const singles: readonly Single[] = [
 ];
 
 /** A net of one operator, its rank-4 input as a convolution leaves it (channels last) where `behindConvolution`. */
-function singleGraph(
+export function singleGraph(
   { op, operands, attributes = {}, opset = 17, outputs = ["f32"], shape = image, dtype = "f32" }: Single,
   behindConvolution: boolean,
   seed: number,

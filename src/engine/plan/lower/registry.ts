@@ -99,6 +99,13 @@ const lowerings: Readonly<Record<string, (lowering: Lowering, node: GraphNode) =
 
 const fusedOperators = ["BatchNormalization", "Relu"];
 
+/** Every operator of ONNX's that the engine has; {@link limits} says in which forms it has not. */
+export const engineOperators: ReadonlySet<string> = new Set([
+  ...Object.keys(lowerings),
+  ...fusedOperators,
+  ...spelledOperators,
+]);
+
 /** @throws UserError naming the node and its operator where the engine lacks it. */
 export function lower(lowering: Lowering, op: FusedOp): void {
   if (op.kind === "sum") {
@@ -113,8 +120,7 @@ export function lower(lowering: Lowering, op: FusedOp): void {
 
 /** Whether the engine has a node's operator; not yet whether in the form in which it stands there. */
 export function hasOperator({ domain, op }: GraphNode): boolean {
-  const known = Object.hasOwn(lowerings, op) || fusedOperators.includes(op) || spelledOperators.includes(op);
-  return domain === "" && known;
+  return domain === "" && engineOperators.has(op);
 }
 
 /** A node of an operator that only fusion knows, or that is only spelled out, which they left. */
