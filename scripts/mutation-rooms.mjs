@@ -32,19 +32,9 @@ export const rooms = {
   "graph/fold": {
     source: ["src/graph/fold"],
     tests: [
-      [
-        "borders",
-        "channels",
-        "families",
-        "last-axis",
-        "moves",
-        "reasons",
-        "refusals",
-        "spatial",
-        "transposed",
-        "types",
-      ],
-      ["chains", "property"],
+      ["borders", "families", "moves", "reasons", "refusals", "types"],
+      ["chains", "channels", "last-axis", "spatial", "transposed"],
+      ["property"],
     ].map((names) => names.map((name) => `tests/graph/fold-${name}.test.ts`)),
   },
   "formats/onnx": {
@@ -71,8 +61,9 @@ export const rooms = {
   "engine/plan": {
     source: ["src/engine"],
     tests: [
-      ["arena", "lifetimes", "lowering", "fusion", "plan-cache", "session"],
-      ["convolutions", "operators", "other-operators", "matrices", "pools", "resampling", "select"],
+      ["arena", "computed-refusals", "lifetimes", "lowering", "fusion", "pads", "places", "plan-cache"],
+      ["operators", "convolutions", "matrices", "pools", "select", "session", "extents"],
+      ["resampling", "other-operators", "hostile-nets"],
       ["random-graphs", "random-operators"],
     ].map((names) => names.map((name) => `tests/engine/${name}.test.ts`)),
   },

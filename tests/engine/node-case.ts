@@ -3,6 +3,7 @@ import { afterAll, expect } from "vitest";
 import type { Backend } from "#repvgg/backend/backend.js";
 import { createBackend } from "#repvgg/backend/select.node.js";
 import { type NamedArray, toFloat32 } from "#repvgg/core/named-arrays.js";
+import { buildPlan, type Plan } from "#repvgg/engine/plan/plan.js";
 import { createSession, type SessionTensor } from "#repvgg/engine/session.js";
 import { writeOnnx } from "#repvgg/formats/onnx/model.js";
 import { node, valueInfo } from "#repvgg/graph/build.js";
@@ -57,6 +58,21 @@ export function graphOfCase({
       inputs.flatMap((input, i) => (input && !computed.includes(i) ? [[`i${i}`, input] as const] : [])),
     ),
   };
+}
+
+/** The plan of a case without a convolution: its numbers are not looked at. */
+export function planOfCase(c: NodeCase): Plan {
+  const graph = graphOfCase(c);
+  const noConvolution = (): never => {
+    throw new Error("there is no convolution");
+  };
+  return buildPlan(graph, {
+    inputShapes: Object.fromEntries(graph.inputs.map(({ name, shape }) => [name, shape as readonly number[]])),
+    features: [],
+    fuseBatchNorm: true,
+    planConvolution: noConvolution,
+    planTransposedConvolution: noConvolution,
+  });
 }
 
 /** What a session on a backend gives for a case, by output. */
