@@ -287,6 +287,7 @@ function buildKernels(scratch) {
 function runTests(scratch, tests, limit) {
   const vitest = join("node_modules", "vitest", "vitest.mjs");
   const flags = ["run", "--project", "node", "--bail", "1", "--maxWorkers", "1", "--reporter", "dot"];
+  if (room.shared) flags.push("--no-isolate");
   const child = spawn(process.execPath, [vitest, ...flags, ...tests], {
     cwd: scratch,
     detached: true, // a process group of its own, so that a hanging test goes with it

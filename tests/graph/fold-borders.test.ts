@@ -232,6 +232,17 @@ describe("borders that stay", () => {
     );
   });
 
+  it("nothing is left of the constant that the value was put into", () => {
+    const net = new BorderNet(8);
+    const points = everywhere().filter(([, , y, x]) => y < height && x < width);
+    const at = { dtype: "i64", data: BigInt64Array.from(points.flat(), BigInt) } as const;
+    const places: NamedArray = { ...at, shape: [batch, channels, height, width, 4] };
+    const base = f32([batch, channels, height, width], new Float32Array(points.length));
+    net.add("ScatterND", "y", [net.constant("base", base), net.constant("at", places), "inner"]);
+    const { report } = fold(net.finish([batch, channels, height, width], "y"));
+    expect(report.refusals).toContainEqual({ node: "y", op: "ScatterND", reason: "nothing is padded" });
+  });
+
   it("the value is not what the convolution gives to zeros", () => {
     expect(reasonOf((net) => net.assign("a", net.zeros(), inBorder, (c) => c + 0.5))).toMatch(/is not the bias/);
   });

@@ -105,6 +105,24 @@ describe("sums across a shortcut", () => {
     expect(pair.report.refusals).toMatchObject([{ node: "y", reason: expect.stringContaining("would cost") }]);
   });
 
+  it("what a group costs is what its one convolution would: however many it has, a dear term stays outside", () => {
+    for (const signs of [1, 0, -1]) {
+      const net = shortcutNet(15);
+      net.randomConv("wide", "x", channels, channels, 3, { padding: 1, groups: channels });
+      let sum = net.add("Add", "t", ["s", "wide"]);
+      // Each costs 16 at a position, all together too; with the depthwise term they would cost 144 instead of 16 + 36 + 4.
+      for (let i = 0; i < 10; i++) {
+        net.randomConv(`p${i}`, "x", channels, channels, 1);
+        sum = net.add(signs < 0 || (signs === 0 && i % 2) ? "Sub" : "Add", `sum${i}`, [sum, `p${i}`]);
+      }
+      const pair = foldAndCompare(net.finish(open, sum), shape);
+      expect(pair.counts["Conv"]).toBe(2);
+      expect(pair.graph.nodes).toHaveLength(5);
+      expect(pair.report.regions).toMatchObject([{ macsBefore: 10 * 16 + 9 * 4, macsAfter: 16 }]);
+      expectExact(pair, pair.counts);
+    }
+  });
+
   it("the new convolution has a name of its own, since no value in the given graph was its", () => {
     const net = shortcutNet(6);
     net.constant("y.linear", normal(net.rng, [channels, 1, 1]));

@@ -170,7 +170,7 @@ class Mover {
         const array = this.initializers.get(constant)!;
         const axis = channelAxis(node, array, rank);
         if (axis === undefined || array.shape[axis] === 1) {
-          const shape = flat && array.shape.length > 1 ? [1] : array.shape;
+          const shape = flat ? [1] : array.shape;
           return [constant, this.#add(`${constant}.${name}`, { ...array, shape } as NamedArray)];
         }
         const shape = flat ? [rows.length] : array.shape.with(axis, rows.length);
