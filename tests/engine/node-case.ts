@@ -10,7 +10,7 @@ import { node, valueInfo } from "#repvgg/graph/build.js";
 import { evaluate } from "#repvgg/graph/evaluate/evaluate.js";
 import type { AttributeValue, Graph } from "#repvgg/graph/graph.js";
 import { defaultEnvelope, toOnnx } from "#repvgg/graph/to-onnx.js";
-import { relativeError } from "./compare.js";
+import { expectNamedSteps, relativeError } from "./compare.js";
 
 /** Both kinds of kernels, on one to three threads; shared by the tests of a file. */
 export const engineBackends: readonly { readonly name: string; readonly backend: Backend }[] = [
@@ -82,8 +82,10 @@ export function runCase(backend: Backend, c: NodeCase): Readonly<Record<string, 
     computed.map((i): [string, SessionTensor] => [`i${i}`, { shape: inputs[i]!.shape, data: toFloat32(inputs[i]!) }]),
   );
   const shape = Object.fromEntries(Object.entries(values).map(([name, value]) => [name, value.shape]));
-  const session = createSession(graphOfCase(c), { backend, shape });
+  const graph = graphOfCase(c);
+  const session = createSession(graph, { backend, shape });
   try {
+    expectNamedSteps(graph, session.plan());
     return session.run(values);
   } finally {
     session.dispose();

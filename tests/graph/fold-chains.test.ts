@@ -70,6 +70,26 @@ describe("sums across a shortcut", () => {
     expectExact(pair, { Conv: 1, Sigmoid: 1, Add: 2 });
   });
 
+  it.each([1, 2, 3])(
+    "biases of the rank that convolutions tell, over %i axes of positions, where no shape is stated",
+    (axes) => {
+      const net = new RandomNet(16);
+      const ones = new Array<number>(axes).fill(1);
+      for (const name of ["a", "b"]) {
+        net.add("Conv", name, ["x", net.constant(`${name}.w`, normal(net.rng, [channels, channels, ...ones]))]);
+      }
+      net.add("Sigmoid", "s", ["x"]);
+      let sum = net.add("Add", "t", ["s", "a"]);
+      sum = net.add("Add", "u", [sum, net.constant("k", normal(net.rng, [channels, ...ones]))]);
+      const graph = net.finish([2, channels, ...[6, 5, 4].slice(0, axes)], net.add("Sub", "y", [sum, "b"]));
+      const unknown = { ...graph, inputs: graph.inputs.map((input) => ({ ...input, shape: undefined })) };
+      for (const given of [graph, unknown]) {
+        const { nodes } = fold(given).graph;
+        expect(nodes.map(({ op }) => op).sort()).toEqual(["Add", "Conv", "Sigmoid"]);
+      }
+    },
+  );
+
   it("on features too: two fully connected branches around another value", () => {
     const net = new RandomNet(4);
     net.add("Flatten", "flat", ["x"], { axis: int(1) });

@@ -278,11 +278,10 @@ function identityOf(value: string, channels: number, rank: number, axes: number)
   return { source: value, map, rank, channelAxis, weighted: false, area: 0, folded: 0, unfolded: 0 };
 }
 
-/** Whether two values that are maps of one source lie alike, so that they can be added. */
+/** Whether two values that are maps of one source, which tells their rank, lie alike, so that they can be added. */
 function sameView(a: Candidate, b: Candidate): boolean {
   return (
     a.source === b.source &&
-    a.rank === b.rank &&
     spatialRank(a.map) === spatialRank(b.map) &&
     String(a.permutation) === String(b.permutation)
   );

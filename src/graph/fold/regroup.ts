@@ -5,7 +5,7 @@ import type { LinearMap } from "../../conv-algebra/linear-map.js";
 import { identityMap, isRefusal } from "../../conv-algebra/linear-map.js";
 import { negate, sum } from "../../conv-algebra/sum.js";
 import { node as makeNode, Names } from "../build.js";
-import type { Dimension, Graph, GraphNode } from "../graph.js";
+import type { Graph, GraphNode } from "../graph.js";
 import { valueNames } from "../subgraphs.js";
 import { type Candidate, cheapest, type Propagation } from "./candidates.js";
 import type { Dataflow } from "./dataflow.js";
@@ -27,18 +27,18 @@ export interface Regrouping {
  */
 export function regroupings(
   graph: Graph,
-  shapes: ReadonlyMap<string, readonly Dimension[]>,
   flow: Dataflow,
   { propagation, selection, maxCost }: { propagation: Propagation; selection: Selection; maxCost: number },
 ): Regrouping[] {
   return sumChains(graph, flow).flatMap((chain) => {
     if (chain.nodes.every((node) => selection.absorbed.has(node))) return [];
-    const rank = shapes.get(chain.nodes.at(-1)!.outputs[0])?.length ?? 4;
+    const maps = chain.terms.flatMap(({ value }) => mapsOf(value, propagation));
+    const rank = Math.max(...maps.map((each) => each.rank));
     const shifts = chain.terms.filter(({ value }) => {
       const constant = graph.initializers.get(value);
       return constant && isPerChannel(constant.shape, rank);
     });
-    const sources = new Set(chain.terms.flatMap(({ value }) => mapsOf(value, propagation).map(({ source }) => source)));
+    const sources = new Set(maps.map(({ source }) => source));
     const classes = [...sources].flatMap((source) => {
       const terms = closedTerms(chain, source, propagation, flow);
       return classesOf(terms, source, propagation, maxCost, propagation.facts.spatialSizes(source));
