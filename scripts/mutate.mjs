@@ -1,6 +1,7 @@
 // Mutation test: puts small faults into a room's code, one at a time, and counts those that the room's tests notice.
 //   node scripts/mutate.mjs --room train              50 faults, drawn by seed 1 (after npm run build)
 //   node scripts/mutate.mjs --room train --count 200 --seed 2 --files loop --since main~5
+//   node scripts/mutate.mjs --room engine/plan --quick    only the tests that are nearest to each fault, for who writes tests
 // Everything happens in copies of the tree under the system's temporary folder; the checkout is only read. What a run has found
 // stands in runs/mutants/ROOM.json, and is not tried again while code and tests stay the same. Survivors that are accepted, each
 // with its reason, stand in scripts/mutants-accepted.json. Exit code 1: there are others.
@@ -35,6 +36,7 @@ const { values: options } = parseArgs({
     files: { type: "string" },
     since: { type: "string" },
     workers: { type: "string", default: "2" },
+    quick: { type: "boolean", default: false },
     out: { type: "string", default: join(root, "runs", "mutants") },
   },
 });
@@ -73,6 +75,7 @@ async function main() {
   const drawn = draw(candidates(sources), Number(options.count), compiles);
   const results = [];
   const save = () => {
+    if (options.quick) return;
     mkdirSync(options.out, { recursive: true });
     for (const result of results) remembered.set(result.id, result);
     const record = { room: options.room, seed: options.seed, mutants: [...remembered.values()] };
@@ -203,6 +206,12 @@ function testFiles(stage) {
   return all.filter((name) => stage.some((prefix) => name === prefix || name.startsWith(prefix))).sort();
 }
 
+/** Tests of the room that are about a file above all: they are asked first. */
+function nearest(file) {
+  const [, tests = []] = (room.near ?? []).find(([names]) => names.some((name) => file.endsWith(`/${name}.ts`))) ?? [];
+  return tests;
+}
+
 function testFingerprint() {
   const files = room.tests.flatMap(testFiles).filter((name) => statSync(join(root, name)).isFile());
   return hash(...files.map((name) => readFileSync(join(root, name)))).slice(0, 16);
@@ -236,7 +245,7 @@ async function baseline(scratch, sources) {
   for (const [file, text] of Object.entries(sources).filter(([name]) => name.endsWith(".ts")))
     writeFileSync(join(scratch, builtPath(file)), compiled(text));
   const limits = [];
-  for (const stage of room.tests) {
+  for (const stage of options.quick ? [] : room.tests) {
     const started = performance.now();
     const { code, output } = await runTests(scratch, stage, 600_000);
     if (code !== 0) throw new Error(`${stage.join(" ")} fails without any fault:\n${output.slice(-4000)}`);
@@ -254,8 +263,11 @@ async function tryOut(scratch, mutant, text, limits) {
   writeFileSync(path, isC ? code : compiled(code));
   try {
     if (isC && !buildKernels(scratch)) return "invalid";
-    for (const [stage, tests] of room.tests.entries()) {
-      const { code: exit, timedOut } = await runTests(scratch, tests, limits[stage]);
+    const near = nearest(mutant.file);
+    const stages = [...(near.length > 0 ? [near] : []), ...(options.quick ? [] : room.tests)];
+    for (const tests of stages) {
+      const limit = limits[room.tests.indexOf(tests)] ?? 120_000;
+      const { code: exit, timedOut } = await runTests(scratch, tests, limit);
       if (timedOut) return "timeout";
       if (exit !== 0) return "killed";
     }

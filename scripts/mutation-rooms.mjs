@@ -1,7 +1,7 @@
 /**
  * Where each room's code lies, and the tests that are to notice a fault in it: stage by stage, the next one only where the one before
  * noticed nothing. Folders or files; of folders everything below. `shared`: a stage's files keep nothing to themselves (no backend that
- * one of them disposes), so that one load of the code is enough for all.
+ * one of them disposes), so that one load of the code is enough for all. `near`: of files by name, the tests to ask before all others.
  */
 export const rooms = {
   core: { source: ["src/core"], tests: [["tests/core"]] },
@@ -68,11 +68,52 @@ export const rooms = {
   "engine/plan": {
     source: ["src/engine"],
     tests: [
-      ["arena", "computed-refusals", "lifetimes", "lowering", "fusion", "pads", "places", "plan-cache"],
+      ["arena", "computed-refusals", "lifetimes", "lowering", "fusion", "layouts", "pads", "places", "plan-cache"],
       ["operators", "convolutions", "matrices", "pools", "select", "session", "extents"],
       ["resampling", "other-operators", "hostile-nets"],
       ["random-graphs", "random-operators"],
     ].map((names) => names.map((name) => `tests/engine/${name}.test.ts`)),
+    near: [
+      [["pad"], ["pads"]],
+      [["scatter"], ["places"]],
+      [
+        ["convolution", "computed-convolution", "volume-convolution", "conv-geometry"],
+        ["convolutions", "lowering"],
+      ],
+      [
+        ["matmul", "products"],
+        ["layouts", "matrices", "lowering"],
+      ],
+      [["pool"], ["pools", "operators"]],
+      [["resize", "resample", "grid-sample"], ["resampling"]],
+      [["select", "non-max-suppression"], ["select"]],
+      [
+        ["fusion", "affine", "sum", "prepare"],
+        ["fusion", "lowering", "operators"],
+      ],
+      [
+        ["arena", "lifetimes"],
+        ["arena", "lifetimes"],
+      ],
+      [
+        ["session", "plan-cache", "plan", "constants", "constant-store", "report", "plan-report", "supports"],
+        ["session", "plan-cache", "arena"],
+      ],
+      [["extents"], ["extents", "layouts"]],
+      [["whole-numbers"], ["computed-refusals", "layouts"]],
+      [
+        ["context", "registry", "shape", "lacking", "elementwise", "softmax", "concat", "step", "unary"],
+        ["lowering", "operators", "computed-refusals", "layouts"],
+      ],
+      [
+        ["binary", "where", "reduce", "repeat", "rows", "slice", "transpose", "depth", "gather", "normalize"],
+        ["computed-refusals", "layouts", "other-operators"],
+      ],
+      [
+        ["axes", "operands", "strided"],
+        ["layouts", "operators", "other-operators"],
+      ],
+    ].map(([files, names]) => [files, names.map((name) => `tests/engine/${name}.test.ts`)]),
   },
   "backend/conv": { source: ["src/backend/conv"], tests: [["tests/backend"], ["tests/engine"]] },
   tensor: { source: ["src/tensor"], tests: [["tests/tensor"], ["tests/nn"]] },

@@ -1,0 +1,138 @@
+import { describe, expect, it } from "vitest";
+import { type DType, f32 } from "#repvgg/core/named-arrays.js";
+import { wholeRange } from "#repvgg/engine/plan/lower/whole-numbers.js";
+import { buildPlan } from "#repvgg/engine/plan/plan.js";
+import { int, ints } from "#repvgg/graph/attributes.js";
+import { type GraphBuilder, int64 } from "#repvgg/graph/build.js";
+import { backendOf } from "../tensor/backends.js";
+import { checkGraph, graphOf, randomArray } from "./compare.js";
+import { type NodeCase, planOfCase } from "./node-case.js";
+
+const backend = backendOf(2);
+const check = checkGraph.bind(undefined, backend);
+
+/** Each step's algorithm and shape of a net without convolutions. */
+function stepsOf(shape: readonly number[], build: (b: GraphBuilder) => readonly string[]): [string, string][] {
+  const noConvolution = (): never => {
+    throw new Error("there is no convolution");
+  };
+  const plan = buildPlan(graphOf(shape, build), {
+    ...{ inputShapes: { x: shape }, features: [], fuseBatchNorm: true },
+    ...{ planConvolution: noConvolution, planTransposedConvolution: noConvolution },
+  });
+  return plan.steps.map(({ step }) => [step.algorithm, `${step.outputShape}`]);
+}
+
+describe("where channels lie", () => {
+  /** GlobalMaxPool wants its channels last. */
+  const joined = (axis: number) => (b: GraphBuilder) => [
+    b.add("GlobalMaxPool", "y", [b.add("Concat", "joined", ["x", "x"], { axis: int(axis) })]),
+  ];
+
+  it("last where channels are joined, since what reads them wants them so; else as the parts have them", () => {
+    const shape = [2, 3, 4, 5];
+    for (const axis of [1, -3]) {
+      const names = stepsOf(shape, joined(axis)).map(([algorithm]) => algorithm);
+      expect(names.filter((name) => name === "nchw_to_nhwc")).toHaveLength(0);
+      check(shape, joined(axis));
+    }
+    for (const [axis, size] of [
+      [0, "4,3,4,5"],
+      [2, "2,3,8,5"],
+      [3, "2,3,4,10"],
+    ] as const) {
+      const steps = stepsOf(shape, joined(axis));
+      expect(steps.filter(([algorithm, of]) => algorithm === "nchw_to_nhwc" && of === size)).toHaveLength(1);
+      check(shape, joined(axis));
+    }
+  });
+
+  it.each([
+    [[2, 6, 6]],
+    [[2, 6, 3, 2]],
+    [[2, 6, 1, 6]],
+    [[2, 6, 2, 3, 1]],
+    [[2, 36]],
+    [[1, 6, 2, 6]],
+    [[4, 6, 3]],
+    [[2, 3, 2, 6]],
+    [[2, 12, 3]],
+    [[6, 2, 2, 3]],
+    [[72]],
+    [[12, 6]],
+    [[1, 2, 6, 6]],
+  ])("a value of [2, 6, 2, 3] reshaped to %j is the same numbers in the graph's order", (target) => {
+    check([2, 6, 2, 3], (b) => {
+      const y = b.conv("c", "x", randomArray("c", [6, 6, 1, 1]));
+      const shaped = b.add("Reshape", "shaped", [y, b.constant("target", int64(target))]);
+      return [b.add("Sigmoid", "gate", [shaped]), b.add("Softmax", "last", [shaped], { axis: int(-1) })];
+    });
+  });
+
+  it("columns that are written into wider rows have a kernel of their own; every second one has none", () => {
+    const algorithms = (starts: number[], steps: number[]) =>
+      stepsOf([3, 8], (b) => [
+        b.add("Slice", "part", [
+          "x",
+          ...[starts, [8, 8], [0, 1], steps].map((list, i) => b.constant(`part${i}`, int64(list))),
+        ]),
+      ]).map(([algorithm]) => algorithm);
+    expect(stepsOf([3, 8], (b) => [b.add("Concat", "y", ["x", "x"], { axis: int(1) })])).toEqual([
+      ["copy_columns", "3,16"],
+    ]);
+    expect(algorithms([0, 0], [1, 2])).toEqual(["strided_copy"]);
+    expect(algorithms([1, 0], [1, 1])).toEqual(["copy_columns"]);
+  });
+
+  it.each([[[3, 4]], [[2, 3, 4]], [[2, 2, 3, 4]]])("a Transpose of %j that states no order turns all axes", (shape) => {
+    check(shape, (b) => {
+      const turned = b.add("Transpose", "turned", [b.add("Sigmoid", "s", ["x"])]);
+      const row = b.constant("row", randomArray("row", [shape[0]!, 5]));
+      return [b.add("MatMul", "product", [turned, row]), b.add("Transpose", "back", [b.add("Tanh", "t", ["x"])])];
+    });
+  });
+
+  it("a Transpose without an order goes into the product that reads it", () => {
+    check([3, 4], (b) => {
+      const [s, t] = [b.add("Sigmoid", "s", ["x"]), b.add("Tanh", "t", ["x"])];
+      const [left, right] = [b.add("Transpose", "left", [s]), b.add("Transpose", "right", [t], { perm: ints([1, 0]) })];
+      return [b.add("MatMul", "inner", [left, t]), b.add("MatMul", "outer", [s, right])];
+    });
+    const names = stepsOf([3, 4], (b) => {
+      const turned = b.add("Transpose", "turned", [b.add("Sigmoid", "s", ["x"])]);
+      return [b.add("MatMul", "product", [turned, "x"])];
+    });
+    expect(names.map(([algorithm]) => algorithm)).toEqual(["sigmoid", "matmul"]);
+  });
+});
+
+it("results have as many elements as 32 bits count, and no more", () => {
+  const grown = (...sizes: number[]): NodeCase => ({
+    op: "Expand",
+    inputs: [
+      f32(
+        sizes.map(() => 1),
+        Float32Array.of(1),
+      ),
+      int64(sizes),
+    ],
+  });
+  for (const sizes of [[2 ** 31 - 1], [1, 1, 2 ** 31 - 1]])
+    expect(planOfCase(grown(...sizes)).outputs[0]!.words).toBe(2 ** 31 - 1);
+  for (const sizes of [[2 ** 31], [2 ** 16, 2 ** 15], [2, 2 ** 30 + 1]]) {
+    expect(() => planOfCase(grown(...sizes))).toThrow(
+      `expected results of at most 2147483647 elements in node "node" (Expand), received "o0" of shape [${sizes}]`,
+    );
+  }
+});
+
+it("whole numbers of each type are those that it and float32 hold", () => {
+  const most = 2 ** 24 - 1;
+  const ranges = {
+    ...{ bool: [0, 1], u8: [0, 255], i8: [-128, 127], u16: [0, 65_535], i16: [-32_768, 32_767] },
+    ...{ i32: [-most, most], i64: [-most, most], u32: [0, most], u64: [0, most] },
+  };
+  for (const [dtype, [low, high]] of Object.entries(ranges)) {
+    expect(wholeRange(dtype as DType), dtype).toEqual({ low, high });
+  }
+});
