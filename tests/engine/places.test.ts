@@ -43,19 +43,22 @@ const gathers = shapes.flatMap((shape) =>
 const scatters = shapes.flatMap((shape) =>
   ["none", "add", "mul", "max", "min"].flatMap((reduction, r) => {
     const attributes = { reduction: string(reduction) };
-    const rows = shape.map((_, i): NodeCase & { readonly what: string } => {
-      const [depth, count] = [i + 1, reduction === "none" ? 1 : 3];
-      const indices = tuples([count, depth], shape.slice(0, depth));
-      const updates = randomArray(`${shape}u${depth}`, [count, ...shape.slice(depth)]);
-      return {
-        op: "ScatterND",
-        what: `${reduction} into [${shape}] by [${indices.shape}]`,
-        inputs: [randomArray(`${shape}`, shape), indices, updates],
-        attributes,
-        opset: 18,
-        withoutOnnxRuntime,
-      };
-    });
+    const lists = reduction === "none" ? [[1], [1, 1]] : [[3], [2, 2]];
+    const rows = shape.flatMap((_, i) =>
+      lists.map((list): NodeCase & { readonly what: string } => {
+        const depth = i + 1;
+        const indices = tuples([...list, depth], shape.slice(0, depth));
+        const updates = randomArray(`${shape}u${depth}`, [...list, ...shape.slice(depth)]);
+        return {
+          op: "ScatterND",
+          what: `${reduction} into [${shape}] by [${indices.shape}]`,
+          inputs: [randomArray(`${shape}`, shape), indices, updates],
+          attributes,
+          opset: 18,
+          withoutOnnxRuntime,
+        };
+      }),
+    );
     const elements = shape.map((size, axis): NodeCase & { readonly what: string } => {
       const some = shape.map((length, other) => (other === axis ? 1 + (r % 2) : Math.max(1, length - 1)));
       const count = elementCount(some);

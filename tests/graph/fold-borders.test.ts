@@ -144,7 +144,7 @@ describe("constants written over a border of zeros (DBB's padding with what Batc
     }
   });
 
-  it("by adding a constant that is zero inside", () => {
+  it.each([0, 1])("by adding a constant that is zero inside (operand %i)", (operand) => {
     const net = new BorderNet(6);
     const plane = (point: Point): number => (inBorder(point) ? net.value[point[1]]! : 0);
     const constant = f32(
@@ -154,7 +154,8 @@ describe("constants written over a border of zeros (DBB's padding with what Batc
         plane,
       ),
     );
-    net.add("Add", "border", [net.constant("v", constant), net.zeros()]);
+    const operands = [net.constant("v", constant), net.zeros()];
+    net.add("Add", "border", operand === 0 ? operands : operands.toReversed());
     expectOneConvolution(net.closed("border"), 6);
   });
 
