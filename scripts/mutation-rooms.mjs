@@ -68,7 +68,18 @@ export const rooms = {
   "engine/plan": {
     source: ["src/engine"],
     tests: [
-      ["arena", "computed-refusals", "lifetimes", "lowering", "fusion", "layouts", "pads", "places", "plan-cache"],
+      [
+        "arena",
+        "computed-refusals",
+        "defaults",
+        "lifetimes",
+        "lowering",
+        "fusion",
+        "layouts",
+        "pads",
+        "places",
+        "plan-cache",
+      ],
       ["operators", "convolutions", "matrices", "pools", "select", "session", "extents"],
       ["resampling", "other-operators", "hostile-nets"],
       ["random-graphs", "random-operators"],
@@ -78,14 +89,17 @@ export const rooms = {
       [["scatter"], ["places"]],
       [
         ["convolution", "computed-convolution", "volume-convolution", "conv-geometry"],
-        ["convolutions", "lowering"],
+        ["defaults", "convolutions", "lowering"],
       ],
       [
         ["matmul", "products"],
-        ["layouts", "matrices", "lowering"],
+        ["layouts", "defaults", "matrices", "lowering"],
       ],
-      [["pool"], ["pools", "operators"]],
-      [["resize", "resample", "grid-sample"], ["resampling"]],
+      [["pool"], ["defaults", "pools", "operators"]],
+      [
+        ["resize", "resample", "grid-sample"],
+        ["defaults", "resampling"],
+      ],
       [["select", "non-max-suppression"], ["select"]],
       [
         ["fusion", "affine", "sum", "prepare"],
@@ -103,15 +117,15 @@ export const rooms = {
       [["whole-numbers"], ["computed-refusals", "layouts"]],
       [
         ["context", "registry", "shape", "lacking", "elementwise", "softmax", "concat", "step", "unary"],
-        ["lowering", "operators", "computed-refusals", "layouts"],
+        ["lowering", "operators", "computed-refusals", "layouts", "defaults"],
       ],
       [
         ["binary", "where", "reduce", "repeat", "rows", "slice", "transpose", "depth", "gather", "normalize"],
-        ["computed-refusals", "layouts", "other-operators"],
+        ["computed-refusals", "layouts", "defaults", "other-operators"],
       ],
       [
         ["axes", "operands", "strided"],
-        ["layouts", "operators", "other-operators"],
+        ["layouts", "defaults", "operators", "other-operators"],
       ],
     ].map(([files, names]) => [files, names.map((name) => `tests/engine/${name}.test.ts`)]),
   },
