@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { type DType, f32 } from "#repvgg/core/named-arrays.js";
 import { wholeRange } from "#repvgg/engine/plan/lower/whole-numbers.js";
 import { buildPlan } from "#repvgg/engine/plan/plan.js";
-import { int, ints } from "#repvgg/graph/attributes.js";
+import { float, int, ints, string } from "#repvgg/graph/attributes.js";
 import { type GraphBuilder, int64 } from "#repvgg/graph/build.js";
 import { backendOf } from "../tensor/backends.js";
 import { checkGraph, graphOf, randomArray } from "./compare.js";
@@ -103,6 +103,72 @@ describe("where channels lie", () => {
       return [b.add("MatMul", "product", [turned, "x"])];
     });
     expect(names.map(([algorithm]) => algorithm)).toEqual(["sigmoid", "matmul"]);
+  });
+});
+
+describe("Resize", () => {
+  const resized = (
+    shape: readonly number[],
+    scales: readonly number[],
+    mode = "nearest",
+    more: Partial<NodeCase> = {},
+  ): NodeCase => ({
+    op: "Resize",
+    inputs: [randomArray(`${shape}`, shape), undefined, f32([scales.length], Float32Array.from(scales))],
+    attributes: { mode: string(mode) },
+    opset: 19,
+    ...more,
+  });
+  const algorithms = (c: NodeCase): string[] =>
+    planOfCase(c).steps.flatMap(({ step: { algorithm } }) => (algorithm.startsWith("n") ? [] : [algorithm]));
+
+  it.each([
+    [
+      [2, 3, 4, 5],
+      [1, 1, 2, 2],
+    ],
+    [
+      [2, 3, 4, 5],
+      [1, 1, 1, 3],
+    ],
+    [
+      [2, 3, 4, 5],
+      [1, 1, 0.5, 1],
+    ],
+  ])("of images %j by %j takes the nearest neighbour in one step, also of whole numbers", (shape, scales) => {
+    expect(algorithms(resized(shape, scales))).toEqual(["resize_nearest"]);
+    const whole = { ...resized(shape, scales), outputs: ["i32" as const] };
+    const inputs = whole.inputs.with(0, { dtype: "i32", shape, data: new Int32Array(120) });
+    expect(algorithms({ ...whole, inputs })).toEqual(["resize_nearest"]);
+    expect(() => planOfCase({ ...whole, inputs, attributes: { mode: string("linear") } })).toThrow(
+      'expected floating-point numbers in node "node" (Resize), received i32',
+    );
+  });
+
+  it.each([
+    ["batch", [2, 3, 4, 5], [2, 1, 1, 1], 1],
+    ["channels, too", [2, 3, 4, 5], [1, 2, 2, 1], 2],
+    ["signals", [2, 3, 4], [1, 1, 2], 1],
+    ["volumes", [2, 3, 4, 5, 2], [1, 1, 2, 2, 2], 3],
+  ])("of %s goes axis by axis", (_, shape, scales, axes) => {
+    expect(algorithms(resized(shape, scales))).toEqual(new Array(axes).fill("resample_axis"));
+  });
+
+  it("by more than one neighbour, and beyond the image, goes axis by axis", () => {
+    const [shape, scales] = [
+      [2, 3, 4, 5],
+      [1, 1, 2, 2],
+    ];
+    for (const mode of ["linear", "cubic"]) {
+      expect(algorithms(resized(shape, scales, mode))).toEqual(["resample_axis", "resample_axis"]);
+    }
+    const region = f32([8], Float32Array.of(0, 0, 0, 0, 1, 1, 1.5, 1));
+    const cropped = resized(shape, scales);
+    const attributes = { coordinate_transformation_mode: string("tf_crop_and_resize"), extrapolation_value: float(7) };
+    const c = { ...cropped, inputs: cropped.inputs.with(1, region), attributes };
+    expect(algorithms(c)).toEqual(["resample_axis", "resample_axis"]);
+    const inside = f32([8], Float32Array.of(0, 0, 0, 0, 1, 1, 0.5, 1));
+    expect(algorithms({ ...c, inputs: cropped.inputs.with(1, inside) })).toEqual(["resize_nearest"]);
   });
 });
 
