@@ -5,7 +5,7 @@ import { float, int, ints, string } from "#repvgg/graph/attributes.js";
 import { int64 } from "#repvgg/graph/build.js";
 import type { AttributeValue } from "#repvgg/graph/graph.js";
 import { normal } from "../graph/support.js";
-import { engineBackends, expectCase, type NodeCase } from "./node-case.js";
+import { engineBackends, expectCase, type NodeCase, planOfCase } from "./node-case.js";
 
 const rng = new Rng(61);
 const shape = [2, 4, 6, 5];
@@ -209,6 +209,16 @@ const cases = rows.flatMap(({ inputs = [x()], needed = {}, others = {}, ...row }
 describe("operators of which nothing but what is needed is stated, and one attribute at a time", () => {
   it.each(cases)("%s", async (_, c) => {
     await expectCase(engineBackends[0]!.backend, c);
+  });
+
+  it("write values that are called as the graph calls them", () => {
+    const convolved = new Set(["BatchNormalization", "Conv", "ConvTranspose", "Gemm"]);
+    for (const [title, c] of cases.filter(([, { op }]) => !convolved.has(op))) {
+      for (const { step } of planOfCase(c).steps) {
+        const own = step.name === "node" ? /^(o\d|.+ \(.+\)$)/ : /^[io]\d/;
+        expect(step.write.name, `${title}: ${step.op} "${step.name}"`).toMatch(own);
+      }
+    }
   });
 
   it("are more than a few", () => expect(cases.length).toBeGreaterThan(100));

@@ -1,7 +1,8 @@
 import { describe, expect, it } from "vitest";
-import { type DType, f32 } from "#repvgg/core/named-arrays.js";
+import { type DType, f32, type NamedArray } from "#repvgg/core/named-arrays.js";
 import { wholeRange } from "#repvgg/engine/plan/lower/whole-numbers.js";
 import { buildPlan } from "#repvgg/engine/plan/plan.js";
+import { extents, layoutsCoincide } from "#repvgg/engine/plan/step.js";
 import { float, int, ints, string } from "#repvgg/graph/attributes.js";
 import { type GraphBuilder, int64 } from "#repvgg/graph/build.js";
 import { backendOf } from "../tensor/backends.js";
@@ -106,6 +107,21 @@ describe("where channels lie", () => {
   });
 });
 
+it.each<[readonly number[], number, number, number, boolean]>([
+  [[], 1, 1, 1, true],
+  [[1], 1, 1, 1, true],
+  [[7], 1, 1, 7, true],
+  [[2, 3], 2, 1, 3, true],
+  [[2, 3, 1, 1], 2, 1, 3, true],
+  [[2, 1, 4, 5], 2, 20, 1, true],
+  [[2, 3, 4], 2, 4, 3, false],
+  [[2, 3, 4, 5], 2, 20, 3, false],
+  [[2, 3, 2, 4, 5], 2, 40, 3, false],
+])("%j are %i images of %i positions and %i channels", (shape, batch, positions, channels, coincide) => {
+  expect(extents(shape)).toEqual({ batch, positions, channels });
+  expect(layoutsCoincide(shape)).toBe(coincide);
+});
+
 describe("Resize", () => {
   const resized = (
     shape: readonly number[],
@@ -192,13 +208,30 @@ it("results have as many elements as 32 bits count, and no more", () => {
   }
 });
 
-it("whole numbers of each type are those that it and float32 hold", () => {
+describe("whole numbers", () => {
   const most = 2 ** 24 - 1;
-  const ranges = {
+  const ranges: Readonly<Partial<Record<DType, readonly [number, number]>>> = {
     ...{ bool: [0, 1], u8: [0, 255], i8: [-128, 127], u16: [0, 65_535], i16: [-32_768, 32_767] },
     ...{ i32: [-most, most], i64: [-most, most], u32: [0, most], u64: [0, most] },
   };
-  for (const [dtype, [low, high]] of Object.entries(ranges)) {
-    expect(wholeRange(dtype as DType), dtype).toEqual({ low, high });
-  }
+
+  it("of each type are those that it and float32 hold", () => {
+    for (const [dtype, [low, high]] of Object.entries(ranges)) {
+      expect(wholeRange(dtype as DType), dtype).toEqual({ low, high });
+    }
+  });
+
+  it("of one type are looked at where they become another one that has fewer", () => {
+    const codes = { u8: 2, i8: 3, u16: 4, i16: 5, i32: 6, i64: 7, bool: 9, u32: 12, u64: 13 };
+    for (const [to, code] of Object.entries(codes)) {
+      const [low, high] = ranges[to as DType]!;
+      for (const from of [...Object.keys(codes), "f32", "f64"]) {
+        const input = { dtype: from, shape: [2], data: [1, 0] } as unknown as NamedArray;
+        const c: NodeCase = { op: "Cast", inputs: [input], attributes: { to: int(code) }, outputs: [to as DType] };
+        const [least, largest] = ranges[from as DType] ?? [Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY];
+        const fewer = (low > -most || high < most) && (least < low || largest > high);
+        expect(planOfCase(c).status.words, `${from} to ${to}`).toBe(fewer && to !== "bool" ? 1 : 0);
+      }
+    }
+  });
 });

@@ -162,6 +162,22 @@ describe("sums across a shortcut", () => {
   });
 });
 
+it("sums that are left have the names of the chain's, the last one the value's", () => {
+  const net = shortcutNet(17);
+  for (const op of ["Tanh", "Softplus"]) net.add(op, op, ["x"]);
+  let sum = net.add("Add", "t1", ["s", "a"]);
+  sum = net.add("Sub", "t2", [sum, "Tanh"]);
+  sum = net.add("Add", "t3", [sum, "b"]);
+  sum = net.add("Add", "t4", [sum, "Softplus"]);
+  const { nodes } = fold(net.finish(open, sum)).graph;
+  const sums = nodes.filter(({ op }) => op === "Add" || op === "Sub");
+  expect(sums.map(({ name, op, outputs }) => [name, op, outputs[0]])).toEqual([
+    ["t2", "Add", "t4.sum"],
+    ["t3", "Sub", "t4.sum_1"],
+    ["t4", "Add", "t4"],
+  ]);
+});
+
 describe("sums that stay as they are", () => {
   it("where bracketing gains nothing, to the last node", () => {
     const net = shortcutNet(10);
