@@ -19,15 +19,10 @@ const alike = (count: number): NamedArray =>
   );
 
 /** An operator with nothing stated but `needed`, and with each of `others` stated by itself. */
-interface Row {
-  readonly op: string;
+interface Row extends Omit<NodeCase, "inputs" | "attributes"> {
   readonly inputs?: NodeCase["inputs"];
-  readonly computed?: readonly number[];
   readonly needed?: Readonly<Record<string, AttributeValue>>;
   readonly others?: Readonly<Record<string, AttributeValue>>;
-  readonly opset?: number;
-  readonly outputs?: NodeCase["outputs"];
-  readonly withoutOnnxRuntime?: boolean;
 }
 
 const window = { kernel_shape: ints([3, 2]) };
