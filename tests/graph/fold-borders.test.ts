@@ -159,6 +159,33 @@ describe("constants written over a border of zeros (DBB's padding with what Batc
     expectOneConvolution(net.closed("border"), 6);
   });
 
+  it("by arithmetic: a number a channel is taken away before the zeros and added behind", () => {
+    expectOneConvolution(byArithmetic(10), 10);
+  });
+
+  it("by adding a constant that varies over rows, or over columns, only", () => {
+    for (const rows of [true, false]) {
+      const net = new BorderNet(11);
+      const pads = rows ? [0, 0, 1, 0, 0, 0, 1, 0] : [0, 0, 0, 1, 0, 0, 0, 1];
+      const size = rows ? high : wide;
+      const at = (i: number): number =>
+        i % size === 0 || i % size === size - 1 ? net.value[Math.floor(i / size)]! : 0;
+      const shape = rows ? [channels, high, 1] : [channels, 1, wide];
+      const constant = f32(
+        shape,
+        Float32Array.from({ length: channels * size }, (_, i) => at(i)),
+      );
+      net.add("Pad", "padded", ["inner", net.constant("pads", int64(pads))]);
+      net.add("Add", "y", ["padded", net.constant("v", constant)]);
+      const graph = net.finish([batch, channels, height, width], "y");
+      const input = new Map([["x", normal(new Rng(9), [batch, channels, height, width], 1)]]);
+      const { graph: folded } = fold(graph, { maxCost: 2 });
+      expect(folded.nodes.map(({ op }) => op)).toEqual(["Conv"]);
+      const [actual, expected] = [folded, graph].map((each) => evaluate(each, input).get("y")!);
+      expect(worstError(actual!.data, expected!.data)).toBeLessThanOrEqual(1e-5);
+    }
+  });
+
   it("by putting the value into the middle of a constant", () => {
     const net = new BorderNet(7);
     const base = f32(

@@ -3,7 +3,7 @@ import type { Sizes } from "../../conv-algebra/geometry.js";
 import { macsPerPosition, spatialRank } from "../../conv-algebra/geometry.js";
 import type { LinearMap } from "../../conv-algebra/linear-map.js";
 import { identityMap, isRefusal } from "../../conv-algebra/linear-map.js";
-import { negate, sum } from "../../conv-algebra/sum.js";
+import { sum } from "../../conv-algebra/sum.js";
 import { node as makeNode, Names } from "../build.js";
 import type { Graph, GraphNode } from "../graph.js";
 import { valueNames } from "../subgraphs.js";
@@ -74,6 +74,7 @@ function closedTerms({ terms, nodes }: SumChain, source: string, propagation: Pr
 
 interface Class {
   readonly terms: readonly Term[];
+  /** Of the terms as if all were added: only its geometry is asked for. */
   readonly map: LinearMap;
   /** Multiply-accumulates at best. */
   readonly cost: number;
@@ -93,16 +94,20 @@ function classesOf(
     const candidate = mapsOf(term.value, propagation).find((each) => each.source === source);
     return candidate ? [{ term, candidate }] : [];
   });
-  const classes = found.map(({ term, candidate }): Class => {
-    const map = term.sign < 0 ? negate(candidate.map) : candidate.map;
-    return { terms: [term], map, cost: cheapest(candidate), area: candidate.area };
-  });
+  const classes = found.map(
+    ({ term, candidate }): Class => ({
+      terms: [term],
+      map: candidate.map,
+      cost: cheapest(candidate),
+      area: candidate.area,
+    }),
+  );
   if (classes.length === 0) return [];
   const { map } = found[0].candidate;
   const identity = identityMap(map.sourceChannels, spatialRank(map));
   for (const term of terms) {
     if (term.value !== source) continue;
-    classes.push({ terms: [term], map: term.sign < 0 ? negate(identity) : identity, cost: 0, area: undefined });
+    classes.push({ terms: [term], map: identity, cost: 0, area: undefined });
   }
   for (let at = 0; at < classes.length; at++) {
     for (let other = at + 1; other < classes.length; other++) {
