@@ -37,7 +37,7 @@ export const rooms = {
     shared: true,
     source: ["src/graph/fold"],
     tests: [
-      ["fold-borders", "fold-concat", "fold-facts", "fold-families", "fold-forms", "fold-moves"],
+      ["fold-borders", "fold-border-values", "fold-concat", "fold-facts", "fold-families", "fold-forms", "fold-moves"],
       ["fold-reasons", "fold-refusals", "fold-types", "passes"],
       ["fold-chains", "fold-channels", "fold-last-axis", "fold-spatial", "fold-transposed"],
       ["fold-property"],

@@ -6,83 +6,24 @@ import { int64 } from "#repvgg/graph/build.js";
 import { evaluate } from "#repvgg/graph/evaluate/evaluate.js";
 import { fold } from "#repvgg/graph/fold.js";
 import type { Graph } from "#repvgg/graph/graph.js";
-import { normal, RandomNet, worstError } from "./support.js";
-
-const [batch, channels, height, width] = [2, 3, 5, 4];
-const [high, wide] = [height + 2, width + 2];
-type Point = readonly [n: number, c: number, y: number, x: number];
-
-/** A 1×1 convolution and BatchNormalization, whose output is padded by one, and the value that it gives to zeros. */
-class BorderNet extends RandomNet {
-  readonly value: Float32Array;
-
-  constructor(seed: number) {
-    super(seed);
-    this.convBn("inner", "x", channels, channels, 1);
-    const at = (name: string): Float32Array => this.initializers.get(`inner.${name}`)!.data as Float32Array;
-    const [gamma, beta, mean, variance] = ["weight", "bias", "running_mean", "running_var"].map(at);
-    this.value = Float32Array.from(
-      { length: channels },
-      (_, c) => beta![c]! - (gamma![c]! * mean![c]!) / Math.sqrt(variance![c]! + 1e-5),
-    );
-  }
-
-  zeros(): string {
-    return this.add("Pad", "padded", ["inner", this.constant("pads", int64([0, 0, 1, 1, 0, 0, 1, 1]))]);
-  }
-
-  /** A slice assignment as exporters write it: one index and one number for each element. */
-  assign(
-    name: string,
-    input: string,
-    where: (point: Point) => boolean,
-    value = (c: number): number => this.value[c]!,
-  ): string {
-    const points = everywhere().filter(where);
-    const indices: NamedArray = {
-      dtype: "i64",
-      shape: [points.length, 4],
-      data: BigInt64Array.from(points.flat(), BigInt),
-    };
-    const updates = f32(
-      [points.length],
-      Float32Array.from(points, ([, c]) => value(c)),
-    );
-    return this.add("ScatterND", name, [
-      input,
-      this.constant(`${name}.at`, indices),
-      this.constant(`${name}.to`, updates),
-    ]);
-  }
-
-  /** The 3×3 convolution behind the border, and the whole graph. */
-  closed(border: string): Graph {
-    this.randomConv("y", border, channels, channels, 3);
-    return this.finish([batch, channels, height, width], "y");
-  }
-}
-
-function everywhere(): Point[] {
-  const range = (size: number): number[] => Array.from({ length: size }, (_, i) => i);
-  return range(batch).flatMap((n) =>
-    range(channels).flatMap((c) => range(high).flatMap((y) => range(wide).map((x): Point => [n, c, y, x]))),
-  );
-}
-
-/** The same net with its border made by arithmetic: (inner − v), zeros around it, + v. */
-function byArithmetic(seed: number): Graph {
-  const net = new BorderNet(seed);
-  const value = net.constant("v", f32([channels, 1, 1], net.value));
-  net.add("Sub", "less", ["inner", value]);
-  net.add("Pad", "around", ["less", net.constant("pads", int64([0, 0, 1, 1, 0, 0, 1, 1]))]);
-  return net.closed(net.add("Add", "border", ["around", value]));
-}
-
-const top = ([, , y]: Point): boolean => y === 0;
-const bottom = ([, , y]: Point): boolean => y === high - 1;
-const left = ([, , , x]: Point): boolean => x === 0;
-const right = ([, , , x]: Point): boolean => x === wide - 1;
-const inBorder = (point: Point): boolean => [top, bottom, left, right].some((side) => side(point));
+import {
+  BorderNet,
+  batch,
+  bottom,
+  byArithmetic,
+  channels,
+  everywhere,
+  height,
+  high,
+  inBorder,
+  left,
+  type Point,
+  right,
+  top,
+  wide,
+  width,
+} from "./border-net.js";
+import { normal, worstError } from "./support.js";
 
 function expectOneConvolution(graph: Graph, seed: number): void {
   const input = new Map([["x", normal(new Rng(9), [batch, channels, height, width], 1)]]);
@@ -223,58 +164,6 @@ describe("constants written over a border of zeros (DBB's padding with what Batc
     net.add("Concat", "tall", [rows("above", 1, width), "inner", rows("below", 1, width)], { axis: int(2) });
     net.add("Concat", "border", [rows("before", high, 1), "tall", rows("after", high, 1)], { axis: int(-1) });
     expectOneConvolution(net.closed("border"), 4);
-  });
-});
-
-describe("constants written over a border that is not of zeros", () => {
-  /** A convolution that gives 0.75 to zeros, padded with a number, and what is written over that. */
-  const bordered = (value: number, write: (net: BorderNet) => string): Graph => {
-    const net = new BorderNet(9);
-    const bias = f32([channels], new Float32Array(channels).fill(0.75));
-    net.conv("c", "x", normal(net.rng, [channels, channels, 1, 1]), { bias });
-    const pads = net.constant("pads", int64([0, 0, 1, 1, 0, 0, 1, 1]));
-    net.add("Pad", "padded", ["c", pads, net.constant("value", f32([], Float32Array.of(value)))]);
-    return net.closed(write(net));
-  };
-  const plane = (inside: number, outside: number, where = inBorder): Float32Array =>
-    Float32Array.from(everywhere().slice(0, high * wide), (point) => (where(point) ? outside : inside));
-  const writes: readonly [string, (border: number) => (net: BorderNet) => string][] = [
-    ["slice assignment", (border) => (net) => net.assign("a", "padded", top, () => border)],
-    [
-      "Add",
-      (border) => (net) =>
-        net.add("Add", "a", ["padded", net.constant("more", f32([high, wide], plane(0, border - 0.75, top)))]),
-    ],
-    [
-      "Where",
-      (border) => (net) => {
-        const mask: NamedArray = { dtype: "bool", shape: [high, wide], data: Uint8Array.from(plane(0, 1, top)) };
-        const value = net.constant("to", f32([], Float32Array.of(border)));
-        return net.add("Where", "a", [net.constant("mask", mask), value, "padded"]);
-      },
-    ],
-  ];
-
-  it.each(writes)("%s of a part of it leaves the rest as it was padded", (name, write) => {
-    const ops = (graph: Graph): string[] => fold(graph, { maxCost: 2 }).graph.nodes.map(({ op }) => op);
-    expect(ops(bordered(0.75, write(0.5)))).toHaveLength(4);
-    expect(ops(bordered(0.5, write(0.5)))).toHaveLength(4);
-    if (name === "Add") return; // of zeros: nothing is written
-    expect(ops(bordered(0.75, write(0.75)))).toEqual(["Conv"]);
-    expect(ops(bordered(0, write(0.75)))).toHaveLength(4);
-  });
-
-  it("a number that is added to all of it makes it another one", () => {
-    const added = (padded: number) =>
-      bordered(padded, (net) =>
-        net.add("Add", "a", ["padded", net.constant("more", f32([high, wide], plane(0, 0.25)))]),
-      );
-    const input = new Map([["x", normal(new Rng(9), [batch, channels, height, width], 1)]]);
-    const { graph } = fold(added(0.5), { maxCost: 2 });
-    expect(graph.nodes.map(({ op }) => op)).toEqual(["Conv"]);
-    const [actual, expected] = [graph, added(0.5)].map((each) => evaluate(each, input).get("y")!);
-    expect(worstError(actual!.data, expected!.data)).toBeLessThanOrEqual(1e-5);
-    expect(fold(added(0.75), { maxCost: 2 }).graph.nodes).toHaveLength(4);
   });
 });
 
