@@ -5,7 +5,7 @@ import { node } from "#repvgg/graph/build.js";
 import { ValueFacts } from "#repvgg/graph/fold/value-facts.js";
 import { fold } from "#repvgg/graph/fold.js";
 import type { Dimension, Graph, GraphNode } from "#repvgg/graph/graph.js";
-import { RandomNet } from "./support.js";
+import { normal, RandomNet } from "./support.js";
 
 type Constants = Readonly<Record<string, readonly number[]>>;
 
@@ -155,4 +155,21 @@ it.each(["Conv", "MaxPool"])("a scale and shift of an input of unknown shape fol
   const ops = (given: Graph): string[] => fold(given).graph.nodes.map((each) => each.op);
   expect(ops(unknown)).toEqual(ops(graph));
   expect(ops(unknown)).toEqual(op === "Conv" ? ["Conv"] : ["Mul", "Add", "MaxPool"]);
+});
+
+it("a Transpose tells the rank of what it turns, where no shape is stated", () => {
+  const net = new RandomNet(32);
+  net.randomBatchNorm("n", "x", 4);
+  net.add("Transpose", "last", ["n"], { perm: ints([0, 2, 3, 1]) });
+  net.add("MatMul", "m", ["last", net.constant("w", normal(net.rng, [4, 4]))]);
+  net.add("Transpose", "y", ["m"], { perm: ints([0, 3, 1, 2]) });
+  net.randomConv("z", "x", 4, 4, 3);
+  const graph = net.finish(["n", 4, 5, 5], "y", "z");
+  const unknown: Graph = { ...graph, inputs: graph.inputs.map((input) => ({ ...input, shape: undefined })) };
+  for (const given of [graph, unknown]) {
+    expect(fold(given).graph.nodes.map(({ op, outputs }) => [op, outputs[0]])).toEqual([
+      ["Conv", "y"],
+      ["Conv", "z"],
+    ]);
+  }
 });
