@@ -104,6 +104,18 @@ describe("what passes a value on", () => {
     expect(pair.exactError).toBe(0);
   });
 
+  it("absent outputs are no values that a node with absent inputs reads", () => {
+    const net = new RandomNet(55);
+    net.randomConv("c", "x", channels, channels, 1);
+    net.randomBatchNorm("n", net.randomBatchNorm("m", "c", channels), channels);
+    net.add("Clip", "y", ["n", "", net.constant("most", f32([], Float32Array.of(1)))]);
+    const made = net.finish(shape, "y");
+    const nodes = made.nodes.map((node) =>
+      node.op === "BatchNormalization" ? { ...node, outputs: [...node.outputs, ""] } : node,
+    );
+    expect(fold({ ...made, nodes }).graph.nodes.map(({ op }) => op)).toEqual(["Conv", "Clip"]);
+  });
+
   it("Dropout stays where its mask is read", () => {
     const net = new RandomNet(54);
     net.randomConv("c", "x", channels, channels, 1);
