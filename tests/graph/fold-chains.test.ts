@@ -203,6 +203,32 @@ describe("sums that stay as they are", () => {
     expectExact(foldAndCompare(net.finish(open, "y", "other"), shape), { Conv: 2, Relu: 1, Add: 1 });
   });
 
+  it.each([0, 1])("a branch of which a part is read by something else: output %i of a Split", (read) => {
+    const net = shortcutNet(18);
+    const halves = ["p", "q"];
+    net.nodes.push({
+      ...{ name: "split", op: "Split", domain: "", inputs: ["x"] },
+      outputs: halves,
+      attributes: { axis: int(1) },
+    });
+    net.randomConv("d", halves[1 - read]!, channels / 2, channels, 1);
+    net.add("Relu", "other", [halves[read]!]);
+    let sum = net.add("Add", "t", ["s", "a"]);
+    sum = net.add("Sub", "u", [sum, "d"]);
+    const pair = foldAndCompare(net.finish(shape, net.add("Add", "y", [sum, "b"]), "other"), shape);
+    expectExact(pair, { Conv: 2, Split: 1, Sigmoid: 1, Relu: 1, Add: 1, Sub: 1 });
+  });
+
+  it("a branch of which a step is read by something else is one more shortcut to the others", () => {
+    const net = shortcutNet(19);
+    net.add("Relu", "other", ["a.conv"]);
+    net.randomConv("d", "x", channels, channels, 1);
+    let sum = net.add("Add", "t", ["b", "a"]);
+    sum = net.add("Sub", "u", [sum, "s"]);
+    const pair = foldAndCompare(net.finish(open, net.add("Add", "y", [sum, "d"]), "other"), shape);
+    expectExact(pair, { Conv: 2, BatchNormalization: 1, Sigmoid: 1, Relu: 1, Add: 1, Sub: 1 });
+  });
+
   it("branches of unequal strides, and others of the middle's stride fold", () => {
     const net = new RandomNet(13);
     net.convBn("a", "x", channels, channels, 3, { padding: 1, stride: 2 });

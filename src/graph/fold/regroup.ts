@@ -66,7 +66,7 @@ function closedTerms({ terms, nodes }: SumChain, source: string, propagation: Pr
     const union = new Set([...nodes, ...open.flatMap(({ inside }) => [...inside])]);
     const leak = flow.leak(union, nodes.at(-1)!.outputs[0]);
     if (!leak) break;
-    open = open.filter(({ inside }) => ![...inside].some(({ outputs }) => outputs[0] === leak.value));
+    open = open.filter(({ inside }) => ![...inside].some(({ outputs }) => outputs.includes(leak.value)));
   }
   const closed = new Set(open.map(({ term }) => term));
   return terms.filter((term) => closed.has(term) || (term.value === source && closed.size > 0));
