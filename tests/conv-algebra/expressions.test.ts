@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import { compose } from "#repvgg/conv-algebra/compose.js";
 import { concat } from "#repvgg/conv-algebra/concat.js";
 import { identityMap, type LinearMap, settled, weightOf } from "#repvgg/conv-algebra/linear-map.js";
+import { composedPads } from "#repvgg/conv-algebra/pad.js";
 import { averagePoolMap } from "#repvgg/conv-algebra/pool.js";
 import { scaledBy, sum } from "#repvgg/conv-algebra/sum.js";
 import { Rng } from "#repvgg/core/rng.js";
@@ -57,4 +58,10 @@ it("a composition of other numbers of axes is refused with both", () => {
   expect(compose(identityMap(3, 1), map(3))).toEqual({
     refused: "a window of 1 spatial axes does not fit a value of 2",
   });
+});
+
+it("pads of both maps add up at each side in the source's positions, by its axis' stride and upsampling", () => {
+  const inner: LinearMap = { ...map(3), pads: [1, 2, 3, 4], stride: [2, 5] };
+  expect(composedPads(inner, [5, 6, 7, 8], [2, 3])).toEqual([2 + 10, 6 + 30, 6 + 14, 12 + 40]);
+  expect(composedPads(inner, [5, 6, 7, 8])).toEqual([1 + 10, 2 + 30, 3 + 14, 4 + 40]);
 });
