@@ -1,6 +1,7 @@
 // Mutation test: puts small faults into a room's code, one at a time, and counts those that the room's tests notice.
 //   node scripts/mutate.mjs --room train              50 faults, drawn by seed 1 (after npm run build)
 //   node scripts/mutate.mjs --room train --count 200 --seed 2 --files loop --since main~5
+//   node scripts/mutate.mjs --room engine/plan --quick    only the tests that are nearest to each fault, for who writes tests
 // Everything happens in copies of the tree under the system's temporary folder; the checkout is only read. What a run has found
 // stands in runs/mutants/ROOM.json, and is not tried again while code and tests stay the same. Survivors that are accepted, each
 // with its reason, stand in scripts/mutants-accepted.json. Exit code 1: there are others.
@@ -35,6 +36,7 @@ const { values: options } = parseArgs({
     files: { type: "string" },
     since: { type: "string" },
     workers: { type: "string", default: "2" },
+    quick: { type: "boolean", default: false },
     out: { type: "string", default: join(root, "runs", "mutants") },
   },
 });
@@ -76,7 +78,9 @@ async function main() {
   const results = [];
   const save = () => {
     mkdirSync(options.out, { recursive: true });
-    for (const result of results) remembered.set(result.id, result);
+    // What the nearest tests alone let through, the others may notice.
+    for (const result of results)
+      if (!options.quick || result.outcome !== "survived") remembered.set(result.id, result);
     const record = { room: options.room, seed: options.seed, mutants: [...remembered.values()] };
     writeFileSync(resultFile, `${JSON.stringify(record, null, 1)}\n`);
   };
@@ -94,7 +98,7 @@ async function main() {
   await Promise.all(
     workers.map(async (scratch) => {
       compileAll(scratch, sources);
-      const limits = [await timeLimit(scratch, 0)];
+      const limits = options.quick ? [] : [await timeLimit(scratch, 0)];
       for (let mutant = open.shift(); mutant; mutant = open.shift()) {
         const outcome = await tryOut(scratch, mutant, sources[mutant.file], limits);
         results.push({ ...mutant, outcome, tests });
@@ -208,6 +212,12 @@ function testFiles(stage) {
   return all.filter((name) => stage.some((prefix) => name === prefix || name.startsWith(prefix))).sort();
 }
 
+/** Tests of the room that are about a file above all: they are asked first. */
+function nearest(file) {
+  const [, tests = []] = (room.near ?? []).find(([names]) => names.some((name) => file.endsWith(`/${name}.ts`))) ?? [];
+  return tests;
+}
+
 function testFingerprint() {
   const files = room.tests.flatMap(testFiles).filter((name) => statSync(join(root, name)).isFile());
   return hash(...files.map((name) => readFileSync(join(root, name)))).slice(0, 16);
@@ -261,13 +271,16 @@ async function tryOut(scratch, mutant, text, limits) {
     return !isC || buildKernels(scratch);
   };
   try {
-    for (const [stage, tests] of room.tests.entries()) {
-      if (limits[stage] === undefined) {
+    const near = nearest(mutant.file);
+    const stages = [...(near.length > 0 ? [near] : []), ...(options.quick ? [] : room.tests)];
+    for (const tests of stages) {
+      const stage = room.tests.indexOf(tests);
+      if (stage >= 0 && limits[stage] === undefined) {
         put(before);
         limits[stage] = await timeLimit(scratch, stage);
       }
       if (!put(isC ? code : compiled(code))) return "invalid";
-      const { code: exit, timedOut } = await runTests(scratch, tests, limits[stage]);
+      const { code: exit, timedOut } = await runTests(scratch, tests, limits[stage] ?? 120_000);
       if (timedOut) return "timeout";
       if (exit !== 0) return "killed";
     }
@@ -300,6 +313,7 @@ function buildKernels(scratch) {
 function runTests(scratch, tests, limit) {
   const vitest = join("node_modules", "vitest", "vitest.mjs");
   const flags = ["run", "--project", "node", "--bail", "1", "--maxWorkers", "1", "--reporter", "dot"];
+  if (room.shared) flags.push("--no-isolate");
   const child = spawn(process.execPath, [vitest, ...flags, ...tests], {
     cwd: scratch,
     detached: true, // a process group of its own, so that a hanging test goes with it

@@ -1,15 +1,18 @@
 /**
  * Where each room's code lies, and the tests that are to notice a fault in it: stage by stage, the next one only where the one before
- * noticed nothing. Folders or beginnings of files; "--…" is a flag of vitest.
+ * noticed nothing. Folders or beginnings of files; "--…" is a flag of vitest. `shared`: a stage's files keep nothing to themselves (no backend that
+ * one of them disposes), so that one load of the code is enough for all. `near`: of files by name, the tests to ask before all others.
  */
 export const rooms = {
   core: { source: ["src/core"], tests: [["tests/core"]] },
   "conv-algebra": {
+    shared: true,
     source: ["src/conv-algebra"],
     tests: [["tests/conv-algebra"], ["tests/graph/fold-"]],
   },
   graph: { source: ["src/graph"], tests: [["tests/graph"]] },
   "graph/operators": {
+    shared: true,
     source: ["src/graph/operators", "src/graph/window.ts"],
     tests: [
       ["operator-checks", "operator-shapes", "operator-types", "operator-values", "operators"],
@@ -17,6 +20,7 @@ export const rooms = {
     ].map((names) => names.map((name) => `tests/graph/${name}.test.ts`)),
   },
   "graph/passes": {
+    shared: true,
     source: [
       "src/graph/analyze",
       ...["check-file", "constant-folding", "eliminate", "from-onnx", "inline-functions", "precision", "to-onnx"].map(
@@ -30,24 +34,17 @@ export const rooms = {
     ].map((names) => names.map((name) => `tests/graph/${name}.test.ts`)),
   },
   "graph/fold": {
+    shared: true,
     source: ["src/graph/fold"],
     tests: [
-      [
-        "borders",
-        "channels",
-        "families",
-        "last-axis",
-        "moves",
-        "reasons",
-        "refusals",
-        "spatial",
-        "transposed",
-        "types",
-      ],
-      ["chains", "property"],
-    ].map((names) => names.map((name) => `tests/graph/fold-${name}.test.ts`)),
+      ["fold-borders", "fold-border-values", "fold-concat", "fold-facts", "fold-families", "fold-forms", "fold-moves"],
+      ["fold-reasons", "fold-refusals", "fold-types", "passes"],
+      ["fold-chains", "fold-channels", "fold-last-axis", "fold-spatial", "fold-transposed"],
+      ["fold-property"],
+    ].map((names) => names.map((name) => `tests/graph/${name}.test.ts`)),
   },
   "formats/onnx": {
+    shared: true,
     source: ["src/formats/onnx"],
     tests: [["tests/formats/onnx"], ["tests/formats/fuzz.test.ts", "tests/formats/deep-nesting.test.ts"]],
   },
@@ -80,10 +77,66 @@ export const rooms = {
   "engine/plan": {
     source: ["src/engine"],
     tests: [
-      ["arena", "lifetimes", "lowering", "fusion", "plan-cache", "session"],
-      ["convolutions", "operators", "other-operators", "matrices", "pools", "resampling", "select"],
+      [
+        "arena",
+        "computed-refusals",
+        "defaults",
+        "lifetimes",
+        "lowering",
+        "fusion",
+        "layouts",
+        "pads",
+        "places",
+        "plan-cache",
+      ],
+      ["operators", "convolutions", "matrices", "pools", "select", "session", "extents"],
+      ["resampling", "other-operators", "hostile-nets"],
       ["random-graphs", "random-operators"],
     ].map((names) => names.map((name) => `tests/engine/${name}.test.ts`)),
+    near: [
+      [["pad"], ["pads"]],
+      [["scatter"], ["places"]],
+      [
+        ["convolution", "computed-convolution", "volume-convolution", "conv-geometry"],
+        ["defaults", "convolutions", "lowering"],
+      ],
+      [
+        ["matmul", "products"],
+        ["layouts", "defaults", "matrices", "lowering"],
+      ],
+      [["pool"], ["defaults", "pools", "operators"]],
+      [
+        ["resize", "resample", "grid-sample"],
+        ["defaults", "resampling"],
+      ],
+      [["select", "non-max-suppression"], ["select"]],
+      [
+        ["fusion", "affine", "sum", "prepare"],
+        ["fusion", "lowering", "operators"],
+      ],
+      [
+        ["arena", "lifetimes"],
+        ["arena", "lifetimes"],
+      ],
+      [
+        ["session", "plan-cache", "plan", "constants", "constant-store", "report", "plan-report", "supports"],
+        ["session", "plan-cache", "arena"],
+      ],
+      [["extents"], ["extents", "layouts"]],
+      [["whole-numbers"], ["computed-refusals", "layouts"]],
+      [
+        ["context", "registry", "shape", "lacking", "elementwise", "softmax", "concat", "step", "unary"],
+        ["lowering", "operators", "computed-refusals", "layouts", "defaults"],
+      ],
+      [
+        ["binary", "where", "reduce", "repeat", "rows", "slice", "transpose", "depth", "gather", "normalize"],
+        ["computed-refusals", "layouts", "defaults", "other-operators"],
+      ],
+      [
+        ["axes", "operands", "strided"],
+        ["layouts", "defaults", "operators", "other-operators"],
+      ],
+    ].map(([files, names]) => [files, names.map((name) => `tests/engine/${name}.test.ts`)]),
   },
   "backend/conv": {
     source: ["src/backend/conv"],

@@ -86,8 +86,8 @@ function findRegions(given: Graph, options: FoldOptions): Found {
     if (!moved) break;
     found = regionsOf(moved, options);
   }
-  const { graph, analysis, flow } = found;
-  const changes = regroupings(graph, analysis.shapes, flow, { ...found, maxCost });
+  const { graph, flow } = found;
+  const changes = regroupings(graph, flow, { ...found, maxCost });
   return changes.length > 0 ? regionsOf(regrouped(graph, changes), options) : found;
 }
 

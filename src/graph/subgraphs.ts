@@ -11,7 +11,9 @@ export function hasSubgraph(node: GraphNode): boolean {
 /** Names that the subgraphs of control-flow nodes read, each with the node: values of the graph around them, and their own. */
 export function readBySubgraphs({ nodes }: Graph): ReadonlyMap<string, GraphNode> {
   const readers = new Map<string, GraphNode>();
-  for (const node of nodes) for (const name of namesRead(subgraphsOf(node))) readers.set(name, node);
+  for (const node of nodes) {
+    for (const name of namesRead(subgraphsOf(node))) if (name !== "") readers.set(name, node); // absent operands are none
+  }
   return readers;
 }
 

@@ -2,6 +2,7 @@ import { expect } from "vitest";
 import type { Backend } from "#repvgg/backend/backend.js";
 import { elementCount, f32, type NamedArray } from "#repvgg/core/named-arrays.js";
 import { rngFor } from "#repvgg/core/rng.js";
+import type { PlanReport } from "#repvgg/engine/plan/report.js";
 import { createSession, type SessionOptions, type SessionTensor } from "#repvgg/engine/session.js";
 import { GraphBuilder, valueInfo } from "#repvgg/graph/build.js";
 import { evaluate } from "#repvgg/graph/evaluate/evaluate.js";
@@ -50,6 +51,30 @@ export function relativeError(values: ArrayLike<number>, reference: ArrayLike<nu
   return scale > 0 ? difference / scale : difference;
 }
 
+/** What steps are called that are no node of the graph by themselves. */
+const ownOperators = ["Add", "Affine", "Constant", "HardSwish", "Identity", "Relu", "Swish", "Transpose"];
+
+const withWorkspace = /^(Conv|ConvTranspose|Gemm|MatMul|NonMaxSuppression)\b/;
+
+/** Expects that each step of a plan says which node or value it is for, what it does and how, and counts what it writes. */
+export function expectNamedSteps(graph: Graph, { steps }: Pick<PlanReport, "steps">): void {
+  const values = [...graph.inputs.map(({ name }) => name), ...graph.initializers.keys()];
+  const names = new Set([...values, ...graph.nodes.flatMap(({ name, outputs }) => [name, ...outputs])]);
+  const operators = new Set([...ownOperators, ...graph.nodes.map(({ op }) => op)]);
+  for (const { name, op, algorithm, outputShape, bytesWritten, workspaceBytes } of steps) {
+    const step = `${op} "${name}" by ${algorithm}`;
+    expect(names.has(name.replace(/ \(.+\)$/, "")), step).toBe(true);
+    expect(
+      op.split("+").every((each) => operators.has(each)),
+      step,
+    ).toBe(true);
+    expect(algorithm, step).toMatch(/^[a-z]\w+(?<!_forward)$/);
+    const count = op === "NonMaxSuppression" ? 1 : 0;
+    expect(bytesWritten, step).toBe(4 * (elementCount(outputShape) + count));
+    if (!withWorkspace.test(op)) expect(workspaceBytes, step).toBe(0);
+  }
+}
+
 /** Runs a graph in a session and by the definition, in float64, and expects the same outputs. Returns the session's. */
 export function expectAsDefined(
   backend: Backend,
@@ -61,6 +86,7 @@ export function expectAsDefined(
   const shape = Object.fromEntries(Object.entries(inputs).map(([name, tensor]) => [name, tensor.shape]));
   const session = createSession(graph, { backend, shape, ...options });
   try {
+    expectNamedSteps(graph, session.plan());
     const outputs = session.run(inputs);
     const arrays = new Map(Object.entries(inputs).map(([name, { shape, data }]) => [name, f32(shape, data)]));
     const defined = evaluate(graph, arrays);

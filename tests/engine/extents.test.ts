@@ -5,6 +5,7 @@ import type { ConvGeometry } from "#repvgg/core/conv-geometry.js";
 import { ConstantStore } from "#repvgg/engine/constant-store.js";
 import { buildPlan, type Plan } from "#repvgg/engine/plan/plan.js";
 import { PlanCache } from "#repvgg/engine/plan-cache.js";
+import { int } from "#repvgg/graph/attributes.js";
 import { backendOf } from "../tensor/backends.js";
 import { graphOf, randomArray } from "./compare.js";
 
@@ -17,10 +18,21 @@ const net = graphOf(shape, (b) => {
   return [b.add("MatMul", "product", [gate, gate])];
 });
 
-/** Compiles the net's plan with one number of one kernel's calls changed. */
-function compileWith(kernel: KernelCall["kernel"] | undefined, argument: string, by: number): void {
+/** Rows by number, which the kernel reports where they are none. */
+const picking = graphOf([8, 6], (b) => [
+  b.add("Gather", "picked", ["x", b.add("ArgMax", "where", ["x"], { axis: int(0), keepdims: int(0) })]),
+]);
+
+/** Compiles a net's plan with one number of one kernel's calls changed. */
+function compileWith(
+  kernel: KernelCall["kernel"] | undefined,
+  argument: string,
+  by: number,
+  graph = net,
+  inputShape: readonly number[] = shape,
+): void {
   const build = (inputShapes: Readonly<Record<string, readonly number[]>>): Plan => {
-    const plan = buildPlan(net, {
+    const plan = buildPlan(graph, {
       ...{ inputShapes, features: [], fuseBatchNorm: true },
       planConvolution: (g: ConvGeometry) => planConvForward(g, backend),
       planTransposedConvolution: (g: ConvGeometry) => planConvBackwardData(g, backend),
@@ -42,7 +54,7 @@ function compileWith(kernel: KernelCall["kernel"] | undefined, argument: string,
   };
   const cache = new PlanCache(backend, new ConstantStore(backend), build, 1);
   try {
-    cache.get({ x: shape }).run();
+    cache.get({ x: inputShape }).run();
   } finally {
     cache.dispose();
   }
@@ -61,6 +73,12 @@ describe("kernel calls of a plan", () => {
     ["matmul_forward", "depth", -100, /would touch/],
   ] as const)("are refused where %s has %s + %i", (kernel, argument, by, message) => {
     expect(() => compileWith(kernel, argument, by)).toThrow(message);
+  });
+
+  it("are refused where they report beside the word of their step", () => {
+    const report = (by: number) => () => compileWith("gather_forward", "status", by, picking, [8, 6]);
+    expect(report(0)).not.toThrow();
+    for (const by of [1, 2, -1, 16]) expect(report(by), `${by}`).toThrow(/gather_forward in step "picked" \(Gather\)/);
   });
 
   it("are refused where a convolution reads more than its image", () => {

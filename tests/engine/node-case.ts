@@ -3,13 +3,14 @@ import { afterAll, expect } from "vitest";
 import type { Backend } from "#repvgg/backend/backend.js";
 import { createBackend } from "#repvgg/backend/select.node.js";
 import { type NamedArray, toFloat32 } from "#repvgg/core/named-arrays.js";
+import { buildPlan, type Plan } from "#repvgg/engine/plan/plan.js";
 import { createSession, type SessionTensor } from "#repvgg/engine/session.js";
 import { writeOnnx } from "#repvgg/formats/onnx/model.js";
 import { node, valueInfo } from "#repvgg/graph/build.js";
 import { evaluate } from "#repvgg/graph/evaluate/evaluate.js";
 import type { AttributeValue, Graph } from "#repvgg/graph/graph.js";
 import { defaultEnvelope, toOnnx } from "#repvgg/graph/to-onnx.js";
-import { relativeError } from "./compare.js";
+import { expectNamedSteps, relativeError } from "./compare.js";
 
 /** Both kinds of kernels, on one to three threads; shared by the tests of a file. */
 export const engineBackends: readonly { readonly name: string; readonly backend: Backend }[] = [
@@ -59,6 +60,21 @@ export function graphOfCase({
   };
 }
 
+/** The plan of a case without a convolution: its numbers are not looked at. */
+export function planOfCase(c: NodeCase): Plan {
+  const graph = graphOfCase(c);
+  const noConvolution = (): never => {
+    throw new Error("there is no convolution");
+  };
+  return buildPlan(graph, {
+    inputShapes: Object.fromEntries(graph.inputs.map(({ name, shape }) => [name, shape as readonly number[]])),
+    features: [],
+    fuseBatchNorm: true,
+    planConvolution: noConvolution,
+    planTransposedConvolution: noConvolution,
+  });
+}
+
 /** What a session on a backend gives for a case, by output. */
 export function runCase(backend: Backend, c: NodeCase): Readonly<Record<string, SessionTensor>> {
   const { computed = [0], inputs } = c;
@@ -66,8 +82,10 @@ export function runCase(backend: Backend, c: NodeCase): Readonly<Record<string, 
     computed.map((i): [string, SessionTensor] => [`i${i}`, { shape: inputs[i]!.shape, data: toFloat32(inputs[i]!) }]),
   );
   const shape = Object.fromEntries(Object.entries(values).map(([name, value]) => [name, value.shape]));
-  const session = createSession(graphOfCase(c), { backend, shape });
+  const graph = graphOfCase(c);
+  const session = createSession(graph, { backend, shape });
   try {
+    expectNamedSteps(graph, session.plan());
     return session.run(values);
   } finally {
     session.dispose();

@@ -6,83 +6,24 @@ import { int64 } from "#repvgg/graph/build.js";
 import { evaluate } from "#repvgg/graph/evaluate/evaluate.js";
 import { fold } from "#repvgg/graph/fold.js";
 import type { Graph } from "#repvgg/graph/graph.js";
-import { normal, RandomNet, worstError } from "./support.js";
-
-const [batch, channels, height, width] = [2, 3, 5, 4];
-const [high, wide] = [height + 2, width + 2];
-type Point = readonly [n: number, c: number, y: number, x: number];
-
-/** A 1×1 convolution and BatchNormalization, whose output is padded by one, and the value that it gives to zeros. */
-class BorderNet extends RandomNet {
-  readonly value: Float32Array;
-
-  constructor(seed: number) {
-    super(seed);
-    this.convBn("inner", "x", channels, channels, 1);
-    const at = (name: string): Float32Array => this.initializers.get(`inner.${name}`)!.data as Float32Array;
-    const [gamma, beta, mean, variance] = ["weight", "bias", "running_mean", "running_var"].map(at);
-    this.value = Float32Array.from(
-      { length: channels },
-      (_, c) => beta![c]! - (gamma![c]! * mean![c]!) / Math.sqrt(variance![c]! + 1e-5),
-    );
-  }
-
-  zeros(): string {
-    return this.add("Pad", "padded", ["inner", this.constant("pads", int64([0, 0, 1, 1, 0, 0, 1, 1]))]);
-  }
-
-  /** A slice assignment as exporters write it: one index and one number for each element. */
-  assign(
-    name: string,
-    input: string,
-    where: (point: Point) => boolean,
-    value = (c: number): number => this.value[c]!,
-  ): string {
-    const points = everywhere().filter(where);
-    const indices: NamedArray = {
-      dtype: "i64",
-      shape: [points.length, 4],
-      data: BigInt64Array.from(points.flat(), BigInt),
-    };
-    const updates = f32(
-      [points.length],
-      Float32Array.from(points, ([, c]) => value(c)),
-    );
-    return this.add("ScatterND", name, [
-      input,
-      this.constant(`${name}.at`, indices),
-      this.constant(`${name}.to`, updates),
-    ]);
-  }
-
-  /** The 3×3 convolution behind the border, and the whole graph. */
-  closed(border: string): Graph {
-    this.randomConv("y", border, channels, channels, 3);
-    return this.finish([batch, channels, height, width], "y");
-  }
-}
-
-function everywhere(): Point[] {
-  const range = (size: number): number[] => Array.from({ length: size }, (_, i) => i);
-  return range(batch).flatMap((n) =>
-    range(channels).flatMap((c) => range(high).flatMap((y) => range(wide).map((x): Point => [n, c, y, x]))),
-  );
-}
-
-/** The same net with its border made by arithmetic: (inner − v), zeros around it, + v. */
-function byArithmetic(seed: number): Graph {
-  const net = new BorderNet(seed);
-  const value = net.constant("v", f32([channels, 1, 1], net.value));
-  net.add("Sub", "less", ["inner", value]);
-  net.add("Pad", "around", ["less", net.constant("pads", int64([0, 0, 1, 1, 0, 0, 1, 1]))]);
-  return net.closed(net.add("Add", "border", ["around", value]));
-}
-
-const top = ([, , y]: Point): boolean => y === 0;
-const bottom = ([, , y]: Point): boolean => y === high - 1;
-const left = ([, , , x]: Point): boolean => x === 0;
-const right = ([, , , x]: Point): boolean => x === wide - 1;
-const inBorder = (point: Point): boolean => [top, bottom, left, right].some((side) => side(point));
+import {
+  BorderNet,
+  batch,
+  bottom,
+  byArithmetic,
+  channels,
+  everywhere,
+  height,
+  high,
+  inBorder,
+  left,
+  type Point,
+  right,
+  top,
+  wide,
+  width,
+} from "./border-net.js";
+import { normal, worstError } from "./support.js";
 
 function expectOneConvolution(graph: Graph, seed: number): void {
   const input = new Map([["x", normal(new Rng(9), [batch, channels, height, width], 1)]]);
@@ -144,7 +85,7 @@ describe("constants written over a border of zeros (DBB's padding with what Batc
     }
   });
 
-  it("by adding a constant that is zero inside", () => {
+  it.each([0, 1])("by adding a constant that is zero inside (operand %i)", (operand) => {
     const net = new BorderNet(6);
     const plane = (point: Point): number => (inBorder(point) ? net.value[point[1]]! : 0);
     const constant = f32(
@@ -154,8 +95,36 @@ describe("constants written over a border of zeros (DBB's padding with what Batc
         plane,
       ),
     );
-    net.add("Add", "border", [net.constant("v", constant), net.zeros()]);
+    const operands = [net.constant("v", constant), net.zeros()];
+    net.add("Add", "border", operand === 0 ? operands : operands.toReversed());
     expectOneConvolution(net.closed("border"), 6);
+  });
+
+  it("by arithmetic: a number a channel is taken away before the zeros and added behind", () => {
+    expectOneConvolution(byArithmetic(10), 10);
+  });
+
+  it("by adding a constant that varies over rows, or over columns, only", () => {
+    for (const rows of [true, false]) {
+      const net = new BorderNet(11);
+      const pads = rows ? [0, 0, 1, 0, 0, 0, 1, 0] : [0, 0, 0, 1, 0, 0, 0, 1];
+      const size = rows ? high : wide;
+      const at = (i: number): number =>
+        i % size === 0 || i % size === size - 1 ? net.value[Math.floor(i / size)]! : 0;
+      const shape = rows ? [channels, high, 1] : [channels, 1, wide];
+      const constant = f32(
+        shape,
+        Float32Array.from({ length: channels * size }, (_, i) => at(i)),
+      );
+      net.add("Pad", "padded", ["inner", net.constant("pads", int64(pads))]);
+      net.add("Add", "y", ["padded", net.constant("v", constant)]);
+      const graph = net.finish([batch, channels, height, width], "y");
+      const input = new Map([["x", normal(new Rng(9), [batch, channels, height, width], 1)]]);
+      const { graph: folded } = fold(graph, { maxCost: 2 });
+      expect(folded.nodes.map(({ op }) => op)).toEqual(["Conv"]);
+      const [actual, expected] = [folded, graph].map((each) => evaluate(each, input).get("y")!);
+      expect(worstError(actual!.data, expected!.data)).toBeLessThanOrEqual(1e-5);
+    }
   });
 
   it("by putting the value into the middle of a constant", () => {
@@ -230,6 +199,17 @@ describe("borders that stay", () => {
     expect(reasonOf((net) => net.assign("a", net.zeros(), (point) => inBorder(point) || point[2] === 3))).toBe(
       "it writes constants over positions that are not padding",
     );
+  });
+
+  it("nothing is left of the constant that the value was put into", () => {
+    const net = new BorderNet(8);
+    const points = everywhere().filter(([, , y, x]) => y < height && x < width);
+    const at = { dtype: "i64", data: BigInt64Array.from(points.flat(), BigInt) } as const;
+    const places: NamedArray = { ...at, shape: [batch, channels, height, width, 4] };
+    const base = f32([batch, channels, height, width], new Float32Array(points.length));
+    net.add("ScatterND", "y", [net.constant("base", base), net.constant("at", places), "inner"]);
+    const { report } = fold(net.finish([batch, channels, height, width], "y"));
+    expect(report.refusals).toContainEqual({ node: "y", op: "ScatterND", reason: "nothing is padded" });
   });
 
   it("the value is not what the convolution gives to zeros", () => {

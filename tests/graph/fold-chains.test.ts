@@ -70,6 +70,26 @@ describe("sums across a shortcut", () => {
     expectExact(pair, { Conv: 1, Sigmoid: 1, Add: 2 });
   });
 
+  it.each([1, 2, 3])(
+    "biases of the rank that convolutions tell, over %i axes of positions, where no shape is stated",
+    (axes) => {
+      const net = new RandomNet(16);
+      const ones = new Array<number>(axes).fill(1);
+      for (const name of ["a", "b"]) {
+        net.add("Conv", name, ["x", net.constant(`${name}.w`, normal(net.rng, [channels, channels, ...ones]))]);
+      }
+      net.add("Sigmoid", "s", ["x"]);
+      let sum = net.add("Add", "t", ["s", "a"]);
+      sum = net.add("Add", "u", [sum, net.constant("k", normal(net.rng, [channels, ...ones]))]);
+      const graph = net.finish([2, channels, ...[6, 5, 4].slice(0, axes)], net.add("Sub", "y", [sum, "b"]));
+      const unknown = { ...graph, inputs: graph.inputs.map((input) => ({ ...input, shape: undefined })) };
+      for (const given of [graph, unknown]) {
+        const { nodes } = fold(given).graph;
+        expect(nodes.map(({ op }) => op).sort()).toEqual(["Add", "Conv", "Sigmoid"]);
+      }
+    },
+  );
+
   it("on features too: two fully connected branches around another value", () => {
     const net = new RandomNet(4);
     net.add("Flatten", "flat", ["x"], { axis: int(1) });
@@ -105,6 +125,24 @@ describe("sums across a shortcut", () => {
     expect(pair.report.refusals).toMatchObject([{ node: "y", reason: expect.stringContaining("would cost") }]);
   });
 
+  it("what a group costs is what its one convolution would: however many it has, a dear term stays outside", () => {
+    for (const signs of [1, 0, -1]) {
+      const net = shortcutNet(15);
+      net.randomConv("wide", "x", channels, channels, 3, { padding: 1, groups: channels });
+      let sum = net.add("Add", "t", ["s", "wide"]);
+      // Each costs 16 at a position, all together too; with the depthwise term they would cost 144 instead of 16 + 36 + 4.
+      for (let i = 0; i < 10; i++) {
+        net.randomConv(`p${i}`, "x", channels, channels, 1);
+        sum = net.add(signs < 0 || (signs === 0 && i % 2) ? "Sub" : "Add", `sum${i}`, [sum, `p${i}`]);
+      }
+      const pair = foldAndCompare(net.finish(open, sum), shape);
+      expect(pair.counts["Conv"]).toBe(2);
+      expect(pair.graph.nodes).toHaveLength(5);
+      expect(pair.report.regions).toMatchObject([{ macsBefore: 10 * 16 + 9 * 4, macsAfter: 16 }]);
+      expectExact(pair, pair.counts);
+    }
+  });
+
   it("the new convolution has a name of its own, since no value in the given graph was its", () => {
     const net = shortcutNet(6);
     net.constant("y.linear", normal(net.rng, [channels, 1, 1]));
@@ -122,6 +160,22 @@ describe("sums across a shortcut", () => {
       { node: "y", reason: expect.stringContaining('"s" (given by Sigmoid "s")') },
     ]);
   });
+});
+
+it("sums that are left have the names of the chain's, the last one the value's", () => {
+  const net = shortcutNet(17);
+  for (const op of ["Tanh", "Softplus"]) net.add(op, op, ["x"]);
+  let sum = net.add("Add", "t1", ["s", "a"]);
+  sum = net.add("Sub", "t2", [sum, "Tanh"]);
+  sum = net.add("Add", "t3", [sum, "b"]);
+  sum = net.add("Add", "t4", [sum, "Softplus"]);
+  const { nodes } = fold(net.finish(open, sum)).graph;
+  const sums = nodes.filter(({ op }) => op === "Add" || op === "Sub");
+  expect(sums.map(({ name, op, outputs }) => [name, op, outputs[0]])).toEqual([
+    ["t2", "Add", "t4.sum"],
+    ["t3", "Sub", "t4.sum_1"],
+    ["t4", "Add", "t4"],
+  ]);
 });
 
 describe("sums that stay as they are", () => {
@@ -147,6 +201,32 @@ describe("sums that stay as they are", () => {
     net.add("Relu", "other", ["a"]);
     net.add("Add", "y", [net.add("Add", "t", ["x", "a"]), "b"]);
     expectExact(foldAndCompare(net.finish(open, "y", "other"), shape), { Conv: 2, Relu: 1, Add: 1 });
+  });
+
+  it.each([0, 1])("a branch of which a part is read by something else: output %i of a Split", (read) => {
+    const net = shortcutNet(18);
+    const halves = ["p", "q"];
+    net.nodes.push({
+      ...{ name: "split", op: "Split", domain: "", inputs: ["x"] },
+      outputs: halves,
+      attributes: { axis: int(1) },
+    });
+    net.randomConv("d", halves[1 - read]!, channels / 2, channels, 1);
+    net.add("Relu", "other", [halves[read]!]);
+    let sum = net.add("Add", "t", ["s", "a"]);
+    sum = net.add("Sub", "u", [sum, "d"]);
+    const pair = foldAndCompare(net.finish(shape, net.add("Add", "y", [sum, "b"]), "other"), shape);
+    expectExact(pair, { Conv: 2, Split: 1, Sigmoid: 1, Relu: 1, Add: 1, Sub: 1 });
+  });
+
+  it("a branch of which a step is read by something else is one more shortcut to the others", () => {
+    const net = shortcutNet(19);
+    net.add("Relu", "other", ["a.conv"]);
+    net.randomConv("d", "x", channels, channels, 1);
+    let sum = net.add("Add", "t", ["b", "a"]);
+    sum = net.add("Sub", "u", [sum, "s"]);
+    const pair = foldAndCompare(net.finish(open, net.add("Add", "y", [sum, "d"]), "other"), shape);
+    expectExact(pair, { Conv: 2, BatchNormalization: 1, Sigmoid: 1, Relu: 1, Add: 1, Sub: 1 });
   });
 
   it("branches of unequal strides, and others of the middle's stride fold", () => {

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { int, ints } from "#repvgg/graph/attributes.js";
 import { int64 } from "#repvgg/graph/build.js";
+import { fold } from "#repvgg/graph/fold.js";
 import { type FoldedPair, foldAndCompare, normal, RandomNet } from "./support.js";
 
 function expectExact(pair: FoldedPair, counts: Record<string, number>): void {
@@ -50,6 +51,38 @@ describe("scales behind a Concat", () => {
     expectExact(two, { Relu: 1, Sigmoid: 1, Conv: 2, BatchNormalization: 1, Concat: 1 });
     expect(two.graph.nodes.at(-1)!.op).toBe("BatchNormalization");
   });
+
+  it("stay where two parts of it have no convolution, though nothing else reads them", () => {
+    for (const last of [false, true]) {
+      const net = parts(12);
+      const others = ["Tanh", "Softplus"].map((op) => net.add(op, op, ["x"]));
+      net.add("Concat", "joined", last ? ["a", "b", ...others] : [...others, "a", "b"], { axis: int(1) });
+      net.randomBatchNorm("y", "joined", 12);
+      const pair = foldAndCompare(net.finish(open, "y"), shape);
+      expect(pair.graph.nodes.at(-1)!.op).toBe("BatchNormalization");
+      expect(pair.graph.nodes).toHaveLength(8);
+    }
+  });
+
+  it.each([1, 2, 3])(
+    "go by the rank that convolutions tell, over %i axes of positions, where no shape is stated",
+    (axes) => {
+      const net = new RandomNet(13);
+      const ones = new Array<number>(axes).fill(1);
+      const convolution = (name: string, from: string, to: number): string =>
+        net.add("Conv", name, [from, net.constant(`${name}.w`, normal(net.rng, [to, 3, ...ones]))]);
+      net.add("Relu", "r", ["x"]);
+      net.add("Concat", "joined", [convolution("a", "r", 4), convolution("b", "x", 2)], { axis: int(1) });
+      net.add("Mul", "scaled", ["joined", net.constant("k", normal(net.rng, [6, ...ones]))]);
+      net.add("Sub", "shifted", [net.constant("t", normal(net.rng, [1, 6, ...ones])), "scaled"]);
+      net.add("Div", "y", ["shifted", net.constant("d", normal(net.rng, ones))]);
+      const sizes = [2, 3, ...[5, 4, 3].slice(0, axes)];
+      const graph = net.finish(sizes, "y");
+      expectExact(foldAndCompare(graph, sizes), { Relu: 1, Conv: 2, Concat: 1 });
+      const unknown = { ...graph, inputs: graph.inputs.map((input) => ({ ...input, shape: undefined })) };
+      expect(fold(unknown).graph.nodes.map(({ op }) => op)).toEqual(["Relu", "Conv", "Conv", "Concat"]);
+    },
+  );
 
   it("stay where something else reads the Concat or a part of it, or where it joins rows", () => {
     const read = parts(3);

@@ -81,6 +81,14 @@ const cases: readonly {
     computed: [4, 4, 1, 1],
   },
   {
+    reason: "its weight of shape [0, 4, 1, 1] is not a convolution's",
+    build: (net) => net.add("Conv", "y", ["c", floats(net, "w", 0, 4, 1, 1)]),
+  },
+  {
+    reason: "its weight of shape [4, 0, 1, 1] is not a convolution's",
+    build: (net) => net.add("ConvTranspose", "y", ["c", floats(net, "w", 4, 0, 1, 1)]),
+  },
+  {
     reason: "BatchNormalization with spatial = 0 is not per channel",
     shape: closed,
     build: (net) => {

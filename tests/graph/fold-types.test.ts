@@ -280,3 +280,60 @@ describe("every name is defined once", () => {
     expect(pair.graph.nodes.map(({ name }) => name)).toEqual(["y.product", "y.product_1", "y"]);
   });
 });
+
+describe("numbers that float16 does not hold", () => {
+  /** Two 1×1 convolutions in a row, of one channel: what they become has this weight and this bias. */
+  const chain = (dtype: DType, weight: number, bias: number): Graph => {
+    const one = (value: number): NamedArray => as(f32([1, 1, 1, 1], Float32Array.of(value)), dtype);
+    const vector = (value: number): NamedArray => as(f32([1], Float32Array.of(value)), dtype);
+    return {
+      name: "large",
+      inputs: [valueInfo("x", [1, 1, 2, 2], dtype)],
+      outputs: [valueInfo("y", [1, 1, 2, 2], dtype)],
+      nodes: [node("Conv", "c", ["x", "v", "a"], ["c"]), node("Conv", "y", ["c", "w", "b"], ["y"])],
+      initializers: new Map([
+        ["v", one(weight / 256)],
+        ["a", vector(bias / 256)],
+        ["w", one(256)],
+        ["b", vector(0)],
+      ]),
+    };
+  };
+
+  it.each([
+    [65_504, 0],
+    [-65_504, 0],
+    [65_472, 1],
+    [1, 65_504],
+    [1, -65_504],
+  ])("weight %d and bias %d are held", (weight, bias) => {
+    const { graph } = fold(chain("f16", weight, bias));
+    expect(graph.nodes.map(({ op }) => op)).toEqual(["Conv"]);
+    const [w, b] = graph.nodes[0]!.inputs.slice(1).map((name) => toTensor64(graph.initializers.get(name)!).data[0]);
+    expect([w, b]).toEqual([weight, bias]);
+  });
+
+  it.each([
+    [65_536, 0, "6.55e+4"],
+    [-65_536, 0, "6.55e+4"],
+    [131_072, 1, "1.31e+5"],
+    [1, 65_536, "6.55e+4"],
+    [1, -131_072, "1.31e+5"],
+  ])(
+    "weight %d and bias %d are not: the convolutions stay, unless another precision is wanted",
+    (weight, bias, largest) => {
+      const given = chain("f16", weight, bias);
+      const { graph, report } = fold(given);
+      expect(graph.nodes).toEqual(given.nodes);
+      const reason = `one convolution from "x" would have numbers of ${largest}, and float16 holds up to 65504`;
+      expect(report.refusals).toEqual([{ node: "y", op: "Conv", reason }]);
+      expect(fold(given, { precision: "f32" }).graph.nodes).toHaveLength(1);
+      for (const dtype of ["f32", "bf16"] as const)
+        expect(fold(chain(dtype, weight, bias)).graph.nodes).toHaveLength(1);
+    },
+  );
+
+  it("what is infinite already folds: no precision would hold it", () => {
+    expect(fold(chain("f16", Number.POSITIVE_INFINITY, 0)).graph.nodes).toHaveLength(1);
+  });
+});

@@ -213,8 +213,8 @@ describe("elimination", () => {
 
 describe("control flow", () => {
   /** An If whose branches give `read`, a value of the graph around them. */
-  const branching = (read: string, written: readonly string[] = []) => {
-    const inner = written.map((name) => ({ opType: "Relu", input: ["x"], output: [name], attribute: [] }));
+  const branching = (read: string, written: readonly string[] = [], absent: readonly string[] = []) => {
+    const inner = written.map((name) => ({ opType: "Relu", input: ["x", ...absent], output: [name], attribute: [] }));
     const branch = { node: inner, initializer: [], input: [], output: [{ name: read }], valueInfo: [] };
     const attribute = { ...emptyAttribute, name: "then_branch", type: attributeType.graph, g: branch };
     return node("If", "if", ["condition"], ["chosen"], {
@@ -232,6 +232,21 @@ describe("control flow", () => {
     expect(simplify("k").nodes.map(({ name }) => name)).toEqual(["constant", "if"]);
     expect([...simplify("w").initializers.keys()]).toEqual(["condition", "w"]);
     expect(simplify("x").nodes.map(({ name }) => name)).toEqual(["if"]);
+  });
+
+  it("reads no value by an absent operand inside: what gives absent outputs goes, and folds", () => {
+    const absent = branching("x", ["inner"], [""]);
+    const dead = { ...node("Relu", "dead", ["x"], ["d"]), outputs: ["d", ""] };
+    const constants = { condition: int64([1]) };
+    expect(eliminateDead(graphOf([dead, absent], ["chosen"], constants)).nodes.map(({ name }) => name)).toEqual(["if"]);
+    const net = new RandomNet(9);
+    net.randomBatchNorm("y", net.convBn("c", "x", 2, 2, 1), 2);
+    net.constant("condition", int64([1]));
+    const graph = net.finish([1, 2, 4, 4], "y", "chosen");
+    const nodes = graph.nodes.map((each) =>
+      each.op === "BatchNormalization" ? { ...each, outputs: [...each.outputs, ""] } : each,
+    );
+    expect(fold({ ...graph, nodes: [...nodes, absent] }).graph.nodes.map(({ op }) => op)).toEqual(["Conv", "If"]);
   });
 
   it("takes no name for a new value that a value inside of a subgraph has", () => {

@@ -21,7 +21,7 @@ export const arenaAlignment = 16;
  */
 export function placeBuffers(lifetimes: readonly Lifetime[], alignment = arenaAlignment): Placement {
   const offsets = new Array<number>(lifetimes.length).fill(0);
-  const order = lifetimes.map((_, index) => index).sort((a, b) => lifetimes[b]!.words - lifetimes[a]!.words || a - b);
+  const order = lifetimes.map((_, index) => index).sort((a, b) => lifetimes[b]!.words - lifetimes[a]!.words);
   const placed: number[] = []; // by offset
   let words = 0;
   for (const index of order) {

@@ -43,7 +43,7 @@ export class Dataflow {
   /** A value that some of these nodes give and something else needs, and who; the value `output` excepted. */
   leak(nodes: ReadonlySet<GraphNode>, output: string): { readonly value: string; readonly reason: string } | undefined {
     for (const value of [...nodes].flatMap(({ outputs }) => outputs)) {
-      if (value === output || value === "") continue;
+      if (value === output) continue;
       if (this.#outputs.has(value))
         return { value, reason: `the value "${value}" in between is an output of the graph` };
       const reader = this.#consumers.get(value)?.find((consumer) => !nodes.has(consumer)) ?? this.#captured.get(value);

@@ -123,15 +123,20 @@ class Mover {
     return facts.channels(value, 1) ?? own?.map.outChannels;
   }
 
+  /** Rank of a value that a scale or shift reads: it is stated, or its maps tell it. */
+  #rank(value: string): number {
+    const { facts, candidates } = this.#found.propagation;
+    return facts.rank(value) ?? candidates.get(value)![0].rank;
+  }
+
   #onChannels(concat: GraphNode, joined: string): boolean {
     const axis = intAttribute(concat, "axis", 1);
-    const rank = this.#found.propagation.facts.rank(joined);
-    return axis === 1 || (rank !== undefined && axisOf(axis, rank) === 1);
+    return axisOf(axis, this.#rank(joined)) === 1;
   }
 
   /** Whether a node's constants are one a channel, or one for all. */
   #fits(node: GraphNode, channels: number): boolean {
-    const rank = this.#found.propagation.facts.rank(this.#affineInput(node)!) ?? 4;
+    const rank = this.#rank(this.#affineInput(node)!);
     return constantsOf(node, this.initializers).every((name) => {
       const axis = channelAxis(node, this.initializers.get(name)!, rank);
       const { shape } = this.initializers.get(name)!;
@@ -163,14 +168,14 @@ class Mover {
   /** The node on another value, with the constants of these channels. */
   #copied(node: GraphNode, input: string, rows: readonly number[], name: string, output?: string): GraphNode {
     const from = this.#affineInput(node)!;
-    const rank = this.#found.propagation.facts.rank(from) ?? 4;
+    const rank = this.#rank(from);
     const flat = output !== undefined;
     const constants = new Map(
       constantsOf(node, this.initializers).map((constant) => {
         const array = this.initializers.get(constant)!;
         const axis = channelAxis(node, array, rank);
         if (axis === undefined || array.shape[axis] === 1) {
-          const shape = flat && array.shape.length > 1 ? [1] : array.shape;
+          const shape = flat ? [1] : array.shape;
           return [constant, this.#add(`${constant}.${name}`, { ...array, shape } as NamedArray)];
         }
         const shape = flat ? [rows.length] : array.shape.with(axis, rows.length);

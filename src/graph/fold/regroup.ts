@@ -3,9 +3,9 @@ import type { Sizes } from "../../conv-algebra/geometry.js";
 import { macsPerPosition, spatialRank } from "../../conv-algebra/geometry.js";
 import type { LinearMap } from "../../conv-algebra/linear-map.js";
 import { identityMap, isRefusal } from "../../conv-algebra/linear-map.js";
-import { negate, sum } from "../../conv-algebra/sum.js";
+import { sum } from "../../conv-algebra/sum.js";
 import { node as makeNode, Names } from "../build.js";
-import type { Dimension, Graph, GraphNode } from "../graph.js";
+import type { Graph, GraphNode } from "../graph.js";
 import { valueNames } from "../subgraphs.js";
 import { cheapest, type Propagation } from "./candidates.js";
 import type { Dataflow } from "./dataflow.js";
@@ -29,18 +29,18 @@ export interface Regrouping {
  */
 export function regroupings(
   graph: Graph,
-  shapes: ReadonlyMap<string, readonly Dimension[]>,
   flow: Dataflow,
   { propagation, selection, maxCost }: { propagation: Propagation; selection: Selection; maxCost: number },
 ): Regrouping[] {
   return sumChains(graph, flow).flatMap((chain) => {
     if (chain.nodes.every((node) => selection.absorbed.has(node))) return [];
-    const rank = shapes.get(chain.nodes.at(-1)!.outputs[0])?.length ?? 4;
+    const maps = chain.terms.flatMap(({ value }) => mapsOf(value, propagation));
+    const rank = Math.max(...maps.map((each) => each.rank));
     const shifts = chain.terms.filter(({ value }) => {
       const constant = graph.initializers.get(value);
       return constant && isPerChannel(constant.shape, rank);
     });
-    const sources = new Set(chain.terms.flatMap(({ value }) => mapsOf(value, propagation).map(({ source }) => source)));
+    const sources = new Set(maps.map(({ source }) => source));
     const classes = [...sources].flatMap((source) => {
       const terms = closedTerms(chain, source, propagation, flow);
       return classesOf(terms, source, propagation, maxCost, propagation.facts.spatialSizes(source));
@@ -68,7 +68,7 @@ function closedTerms({ terms, nodes }: SumChain, source: string, propagation: Pr
     const union = new Set([...nodes, ...open.flatMap(({ inside }) => [...inside])]);
     const leak = flow.leak(union, nodes.at(-1)!.outputs[0]);
     if (!leak) break;
-    open = open.filter(({ inside }) => ![...inside].some(({ outputs }) => outputs[0] === leak.value));
+    open = open.filter(({ inside }) => ![...inside].some(({ outputs }) => outputs.includes(leak.value)));
   }
   const closed = new Set(open.map(({ term }) => term));
   return terms.filter((term) => closed.has(term) || (term.value === source && closed.size > 0));
@@ -76,6 +76,7 @@ function closedTerms({ terms, nodes }: SumChain, source: string, propagation: Pr
 
 interface Class {
   readonly terms: readonly Term[];
+  /** Of the terms as if all were added: only its geometry is asked for. */
   readonly map: LinearMap;
   /** Multiply-accumulates at best. */
   readonly cost: number;
@@ -95,16 +96,20 @@ function classesOf(
     const candidate = mapsOf(term.value, propagation).find((each) => each.source === source);
     return candidate ? [{ term, candidate }] : [];
   });
-  const classes = found.map(({ term, candidate }): Class => {
-    const map = term.sign < 0 ? negate(candidate.map) : candidate.map;
-    return { terms: [term], map, cost: cheapest(candidate), area: candidate.area };
-  });
+  const classes = found.map(
+    ({ term, candidate }): Class => ({
+      terms: [term],
+      map: candidate.map,
+      cost: cheapest(candidate),
+      area: candidate.area,
+    }),
+  );
   if (classes.length === 0) return [];
   const { map } = found[0].candidate;
   const identity = identityMap(map.sourceChannels, spatialRank(map));
   for (const term of terms) {
     if (term.value !== source) continue;
-    classes.push({ terms: [term], map: term.sign < 0 ? negate(identity) : identity, cost: 0, area: undefined });
+    classes.push({ terms: [term], map: identity, cost: 0, area: undefined });
   }
   for (let at = 0; at < classes.length; at++) {
     for (let other = at + 1; other < classes.length; other++) {

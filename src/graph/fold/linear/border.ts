@@ -164,18 +164,16 @@ const writers: Readonly<Record<string, (node: GraphNode, context: Context) => Wr
 };
 
 /** Concat of a value and of constants before and behind it along positions, one number a channel: padding with them. */
-export function concatenatedBorder({ node, constants, shapes }: Context): LinearNode | undefined {
+export function concatenatedBorder({ node, constants }: Context): LinearNode | undefined {
   const inner = node.inputs.filter((input) => !constants.has(input));
   const rank = constants.get(node.inputs.find((input) => constants.has(input)) ?? "")?.shape.length;
   if (inner.length !== 1 || rank === undefined || rank < 3) return undefined;
   const axis = axisOf(intAttribute(node, "axis", 1), rank);
+  if (axis < 2) return undefined;
   const at = node.inputs.indexOf(inner[0]);
-  const channels = constants.get(node.inputs[at === 0 ? 1 : 0])!.shape[1];
-  const values = channelValues(
-    node.inputs.flatMap((input) => constants.get(input) ?? []),
-    channels,
-  );
-  if (axis < 2 || !values || (shapes.get(inner[0])?.length ?? rank) !== rank) return undefined;
+  const arrays = node.inputs.flatMap((input) => constants.get(input) ?? []);
+  const values = channelValues(arrays);
+  if (!values) return undefined;
   const width = (inputs: readonly string[]): number =>
     inputs.reduce((total, input) => total + constants.get(input)!.shape[axis], 0);
   const pads = new Array<number>(2 * (rank - 2)).fill(0);
@@ -187,17 +185,17 @@ export function concatenatedBorder({ node, constants, shapes }: Context): Linear
     free: false,
     macs: () => 0,
     after: (map, view) =>
-      isPlain(view, map) && view.rank === rank && map.outChannels === channels
+      isPlain(view, map) && view.rank === rank && map.outChannels === values.length
         ? padOutput(map, pads, values)
         : undefined,
   };
 }
 
-/** The one number for each channel that all these arrays [N, C, …] have; undefined where there is none. */
-function channelValues(arrays: readonly NamedArray[], channels: number): Float64Array | undefined {
+/** The one number for each channel that all these arrays [N, C, …], joined along positions, have; undefined where there is none. */
+function channelValues(arrays: readonly NamedArray[]): Float64Array | undefined {
+  const channels = arrays[0].shape[1];
   const found = new Float64Array(channels).fill(Number.NaN);
   for (const array of arrays) {
-    if (array.shape[1] !== channels) return undefined;
     const plane = array.shape.slice(2).reduce((total, size) => total * size, 1);
     const data = toFloat64(array);
     for (let i = 0; i < data.length; i++) {
