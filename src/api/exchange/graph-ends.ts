@@ -1,6 +1,6 @@
 import { UserError } from "../../core/errors.js";
-import { graphInputs } from "../../engine/plan/prepare.js";
 import type { Graph } from "../../graph/graph.js";
+import { graphInputs } from "../../graph/graph-inputs.js";
 
 /** @throws UserError for a graph without outputs: nothing of it is needed, and nothing of it can be compared. */
 export function requireOutputs(graph: Graph): void {

@@ -9,7 +9,11 @@ import { valueNames } from "../subgraphs.js";
 import { producersOf } from "../validate.js";
 
 /** Operators that sum over an axis, and what they are where values were stacked along it. */
-export const stacking: Readonly<Record<string, "Sum" | "Mean">> = { Einsum: "Sum", ReduceMean: "Mean", ReduceSum: "Sum" };
+export const stacking: Readonly<Record<string, "Sum" | "Mean">> = {
+  Einsum: "Sum",
+  ReduceMean: "Mean",
+  ReduceSum: "Sum",
+};
 
 /** What is summed over an axis along which values were stacked. */
 export interface StackedSum {
