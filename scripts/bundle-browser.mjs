@@ -11,9 +11,9 @@ import { build, transform } from "esbuild";
  * of kernel calls, which only an environment variable of Node's asks for.
  */
 const withoutInPages = {
-  "graph/operators/further.js": "export const furtherOperators = [];",
+  "operators/further.js": "export const furtherOperators = [];",
   "graph/check-subgraphs.js": "export const checkSubgraphs = () => {};",
-  "engine/plan/einsum-product.js": "export const einsumProduct = () => false;",
+  "lowering/einsum-product.js": "export const einsumProduct = () => false;",
   "backend/check-calls.js": "export const checksKernels = false; export const checkCalls = () => {};",
 };
 
@@ -25,8 +25,8 @@ const { outputFiles } = await build({
   // Flat, as the modules name their workers by addresses relative to themselves.
   entryPoints: Object.entries({
     browser: "browser.js",
-    engine: "api/browser/engine/create-engine.js",
-    "worker-main": "api/browser/engine/worker-main.js",
+    engine: "browser/engine/create-engine.js",
+    "worker-main": "browser/engine/worker-main.js",
     "worker-main.browser": "backend/wasm/worker-main.browser.js",
   }).map(([out, file]) => ({ in: join(dist, file), out })),
   outdir: folder,

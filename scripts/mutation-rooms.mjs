@@ -13,7 +13,7 @@ export const rooms = {
   graph: { source: ["src/graph"], tests: [["tests/graph"]] },
   "graph/operators": {
     shared: true,
-    source: ["src/graph/operators", "src/graph/window.ts"],
+    source: ["src/operators", "src/graph/window.ts"],
     tests: [
       ["operator-checks", "operator-shapes", "operator-types", "operator-values", "operators"],
       ["analyze", "resampling", "passes", "cases"],
@@ -35,7 +35,7 @@ export const rooms = {
   },
   "graph/fold": {
     shared: true,
-    source: ["src/graph/fold"],
+    source: ["src/fold"],
     tests: [
       ["fold-borders", "fold-border-values", "fold-concat", "fold-facts", "fold-families", "fold-forms", "fold-moves"],
       ["fold-reasons", "fold-refusals", "fold-types", "passes"],
@@ -190,7 +190,7 @@ export const rooms = {
     ),
   },
   "analysis/proof": {
-    source: ["src/analysis/proof", "src/analysis/comparison", "src/analysis/difference.ts"],
+    source: ["src/verify/proof", "src/verify/comparison", "src/verify/difference.ts"],
     tests: [
       ["tests/analysis/proof.test.ts", "tests/analysis/comparison.test.ts", "tests/analysis/moved-scales.test.ts"],
     ],
@@ -223,7 +223,7 @@ export const rooms = {
     ],
   },
   hub: {
-    source: ["src/api/hub"],
+    source: ["src/hub"],
     tests: [
       ["address", "blob", "request", "timm-config", "url-file"],
       ["pull", "refusals"],

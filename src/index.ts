@@ -4,7 +4,7 @@
  * function returns a new one. Mistakes of the caller are {@link UserError}s of one line.
  * @packageDocumentation
  */
-export type { ComputeOptions } from "./api/backend.node.js";
+
 export {
   type Dataset,
   type DatasetDescription,
@@ -24,26 +24,13 @@ export {
   trainAndTest,
 } from "./api/datasets.node.js";
 export { type EvaluateOptions, type Evaluation, evaluate } from "./api/evaluate.node.js";
-export { withFeatures } from "./api/exchange/backbone.js";
-export { extractFeatures, type FeatureOptions } from "./api/exchange/extract-features.node.js";
-export { type FoldNetOptions, foldNet } from "./api/exchange/fold-net.js";
-export { type FoldVerification, foldVerified, type VerifiedFoldOptions } from "./api/exchange/fold-verified.node.js";
-export { loadNet } from "./api/exchange/load-net.node.js";
-export { type FileFormat, type Net, type NetSource, netOf } from "./api/exchange/net.js";
-export { saveNet } from "./api/exchange/save-net.node.js";
 export { type ExplainOptions, type Explanation, explain, explainAll } from "./api/explain.node.js";
+export { extractFeatures, type FeatureOptions } from "./api/extract-features.node.js";
 export { fold } from "./api/fold.js";
 export { freshModel } from "./api/fresh-model.node.js";
-export { type Pulled, type PullOptions, pull } from "./api/hub/pull.node.js";
-export { type Finding, IncomparableError } from "./api/incomparable.js";
 export { type LoadOptions, loadModel, type SaveOptions, saveModel } from "./api/model-files.node.js";
 export { type Prediction, type PredictOptions, predict, predictAll } from "./api/predict.node.js";
-export { profileReport } from "./api/profile/page.js";
-export type { Profile } from "./api/profile/profile.js";
-export { type ProfileOptions, profile } from "./api/profile/profile.node.js";
-export { profileZoo, type ZooRow } from "./api/profile/zoo.js";
 export { type RecalibrateOptions, recalibrate } from "./api/recalibrate.node.js";
-export { type Chart, type Report, reportPage, type Section, type Unit, units } from "./api/report-page.js";
 export {
   createSession,
   type PlanReport,
@@ -56,6 +43,35 @@ export {
   type StepReport,
 } from "./api/session.node.js";
 export {
+  type Difference,
+  type OutputVerification,
+  type ValueDifference,
+  type Verification,
+  type VerifyModelsOptions,
+  verify,
+} from "./api/verify.node.js";
+export type { ComputeOptions } from "./backend/using-backend.node.js";
+export { type ErrorParts, FormatError, ShapeError, UserError, VerificationError } from "./core/errors.js";
+export type { NamedArray, NamedArrays } from "./core/named-arrays.js";
+export type { Preprocessing } from "./core/preprocessing.js";
+export { withFeatures } from "./exchange/backbone.js";
+export { type FoldNetOptions, foldNet } from "./exchange/fold-net.js";
+export { loadNet } from "./exchange/load-net.node.js";
+export { type FileFormat, type Net, type NetSource, netOf } from "./exchange/net.js";
+export { saveNet } from "./exchange/save-net.node.js";
+export { type Pulled, type PullOptions, pull } from "./hub/pull.node.js";
+export type { Architecture, BlockKind, BlockSpec, Form, LayerException } from "./nn/architecture.js";
+export { type ArchitectureSpec, architecture } from "./nn/build-architecture.js";
+export type { Model, ModelMetadata } from "./nn/model.js";
+export { type RepvggOptions, repvgg } from "./nn/repvgg.js";
+export { RunningStats } from "./nn/running-stats.js";
+export { type VariantName, variantNames } from "./nn/zoo.js";
+export { type Chart, type Report, reportPage, type Section, type Unit, units } from "./report/report-page.js";
+export { profileReport } from "./studies/profile/page.js";
+export type { Profile } from "./studies/profile/profile.js";
+export { type ProfileOptions, profile } from "./studies/profile/profile.node.js";
+export { profileZoo, type ZooRow } from "./studies/profile/zoo.js";
+export {
   type AugmentationConfig,
   type AugmentationPreset,
   type EpochRecord,
@@ -66,21 +82,6 @@ export {
   type TrainProcessOptions,
   type TrainResult,
   train,
-} from "./api/train.node.js";
-export {
-  type Difference,
-  type OutputVerification,
-  type ValueDifference,
-  type Verification,
-  type VerifyModelsOptions,
-  verify,
-} from "./api/verify.node.js";
-export { type ErrorParts, FormatError, ShapeError, UserError, VerificationError } from "./core/errors.js";
-export type { NamedArray, NamedArrays } from "./core/named-arrays.js";
-export type { Preprocessing } from "./core/preprocessing.js";
-export type { Architecture, BlockKind, BlockSpec, Form, LayerException } from "./nn/architecture.js";
-export { type ArchitectureSpec, architecture } from "./nn/build-architecture.js";
-export type { Model, ModelMetadata } from "./nn/model.js";
-export { type RepvggOptions, repvgg } from "./nn/repvgg.js";
-export { RunningStats } from "./nn/running-stats.js";
-export { type VariantName, variantNames } from "./nn/zoo.js";
+} from "./studies/training/train.node.js";
+export { type FoldVerification, foldVerified, type VerifiedFoldOptions } from "./verify/fold-verified.node.js";
+export { type Finding, IncomparableError } from "./verify/incomparable.js";

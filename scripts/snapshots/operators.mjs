@@ -31,7 +31,7 @@ export function operatorsPage() {
   return `# Operators
 
 Every operator of ONNX's own that this package understands, made by \`npm run snapshots\` out of the registries that decide it
-(\`src/graph/operators\`, the fold's rules, the engine's lowerings, the tape); a test fails when it is stale. Other operators, and operator sets older than the
+(\`src/operators\`, the fold's rules, the engine's lowerings, the tape); a test fails when it is stale. Other operators, and operator sets older than the
 first version, are kept in a graph as they are: what lies around them still folds and is proven.
 
 ${sorted.length} operators: ${count("float64", none)} are evaluated in float64, the engine runs ${count("engine", none, "constant")},

@@ -1,16 +1,16 @@
 import { Tuning } from "../backend/conv/tuning.js";
 import { createBackend } from "../backend/select.node.js";
+import type { ComputeOptions } from "../backend/using-backend.node.js";
 import {
   createSession as createGraphSession,
   type SessionOptions as GraphOptions,
   type Session,
 } from "../engine/session.js";
+import { openNet } from "../exchange/load-net.node.js";
+import type { Net } from "../exchange/net.js";
 import type { Graph } from "../graph/graph.js";
 import type { Model } from "../nn/model.js";
 import { toGraph } from "../nn/to-graph.js";
-import type { ComputeOptions } from "./backend.node.js";
-import { openNet } from "./exchange/load-net.node.js";
-import type { Net } from "./exchange/net.js";
 import { readTuning, writeTuning } from "./tuning-file.node.js";
 
 export type { PlanReport, StepReport } from "../engine/plan/report.js";

@@ -1,10 +1,10 @@
 import type { DType } from "../core/named-arrays.js";
+import { operatorOf } from "../operators/registry.js";
 import { analyze } from "./analyze/analyze.js";
 import { checkSubgraphs, type Scope } from "./check-subgraphs.js";
 import type { Graph, ValueInfo } from "./graph.js";
 import { notWritten } from "./not-written.js";
-import { operatorOf } from "./operators/registry.js";
-import { signatureFault } from "./operators/signature.js";
+import { signatureFault } from "./operator/signature.js";
 import { validate } from "./validate.js";
 
 /**

@@ -1,6 +1,5 @@
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { ablationVariants, baseVariant } from "#repvgg/analysis/ablation/variants.js";
-import { evaluationCost } from "#repvgg/analysis/evaluation-cost.js";
 import { compareLatency, measureLatency } from "#repvgg/analysis/latency.js";
 import { memoryTimeline } from "#repvgg/analysis/memory.js";
 import { formMemory, layerMemory, mostKeepingLayer } from "#repvgg/analysis/profile/form-memory.js";
@@ -11,6 +10,7 @@ import type { PlanReport } from "#repvgg/engine/plan/report.js";
 import type { Session } from "#repvgg/engine/session.js";
 import { int, ints } from "#repvgg/graph/attributes.js";
 import type { GraphNode } from "#repvgg/graph/graph.js";
+import { evaluationCost } from "#repvgg/verify/evaluation-cost.js";
 
 afterEach(() => vi.restoreAllMocks());
 

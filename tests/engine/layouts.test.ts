@@ -1,10 +1,10 @@
 import { describe, expect, it } from "vitest";
 import { type DType, f32, type NamedArray } from "#repvgg/core/named-arrays.js";
-import { wholeRange } from "#repvgg/engine/plan/lower/whole-numbers.js";
 import { buildPlan } from "#repvgg/engine/plan/plan.js";
-import { extents, layoutsCoincide } from "#repvgg/engine/plan/step.js";
 import { float, int, ints, string } from "#repvgg/graph/attributes.js";
 import { type GraphBuilder, int64 } from "#repvgg/graph/build.js";
+import { extents, layoutsCoincide } from "#repvgg/lowering/step.js";
+import { wholeRange } from "#repvgg/lowering/whole-numbers.js";
 import { backendOf } from "../tensor/backends.js";
 import { checkGraph, graphOf, randomArray } from "./compare.js";
 import { type NodeCase, planOfCase } from "./node-case.js";

@@ -1,14 +1,14 @@
 import { describe, expect, it } from "vitest";
 import { UserError } from "#repvgg/core/errors.js";
 import { f32, type NamedArray } from "#repvgg/core/named-arrays.js";
-import { limits } from "#repvgg/engine/plan/lower/limits.js";
-import { engineOperators } from "#repvgg/engine/plan/lower/registry.js";
 import { planReport } from "#repvgg/engine/plan-report.js";
 import { float, int, ints, string } from "#repvgg/graph/attributes.js";
 import { int64 } from "#repvgg/graph/build.js";
 import type { Graph } from "#repvgg/graph/graph.js";
-import { operatorOf, operators } from "#repvgg/graph/operators/registry.js";
-import { parameterAt } from "#repvgg/graph/operators/signature.js";
+import { parameterAt } from "#repvgg/graph/operator/signature.js";
+import { limits } from "#repvgg/lowering/limits.js";
+import { engineOperators } from "#repvgg/lowering/registry.js";
+import { operatorOf, operators } from "#repvgg/operators/registry.js";
 import { type Single, singleGraph, singles } from "./fuzz/pool.js";
 
 const backend = { lanes: 4, panelColumns: 8, microRows: 4, threads: 1 };

@@ -1,13 +1,13 @@
 import { afterAll, describe, expect, it } from "vitest";
-import { compareNets } from "#repvgg/api/compare.js";
-import { foldNet } from "#repvgg/api/exchange/fold-net.js";
-import { foldVerified } from "#repvgg/api/exchange/fold-verified.node.js";
-import type { Net } from "#repvgg/api/exchange/net.js";
 import { createBackend } from "#repvgg/backend/select.node.js";
 import { UserError } from "#repvgg/core/errors.js";
 import { Rng } from "#repvgg/core/rng.js";
+import { foldNet } from "#repvgg/exchange/fold-net.js";
+import type { Net } from "#repvgg/exchange/net.js";
 import { GraphBuilder, valueInfo } from "#repvgg/graph/build.js";
 import type { Graph } from "#repvgg/graph/graph.js";
+import { compareNets } from "#repvgg/verify/compare.js";
+import { foldVerified } from "#repvgg/verify/fold-verified.node.js";
 import { normal } from "../graph/support.js";
 
 const backend = await createBackend({ threads: 1 });

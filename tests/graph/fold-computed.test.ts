@@ -1,14 +1,14 @@
 import { describe, expect, it } from "vitest";
-import { whyNotUnchanged } from "#repvgg/analysis/proof/unchanged.js";
 import { f32 } from "#repvgg/core/named-arrays.js";
 import { Rng } from "#repvgg/core/rng.js";
+import { withConstantLimits } from "#repvgg/fold/computed-limits.js";
 import { withPinnedSizes } from "#repvgg/graph/analyze/pinned-sizes.js";
 import { int, string } from "#repvgg/graph/attributes.js";
 import { GraphBuilder, int64, valueInfo } from "#repvgg/graph/build.js";
 import { evaluate } from "#repvgg/graph/evaluate/evaluate.js";
-import { withConstantLimits } from "#repvgg/graph/fold/computed-limits.js";
 import { fold } from "#repvgg/graph/fold.js";
 import type { Dimension, Graph } from "#repvgg/graph/graph.js";
+import { whyNotUnchanged } from "#repvgg/verify/proof/unchanged.js";
 import { foldAndCompare, normal } from "./support.js";
 
 const rng = new Rng(11);

@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
 import type { NamedArray } from "#repvgg/core/named-arrays.js";
+import { ValueFacts } from "#repvgg/fold/value-facts.js";
 import { int, ints } from "#repvgg/graph/attributes.js";
 import { node } from "#repvgg/graph/build.js";
-import { ValueFacts } from "#repvgg/graph/fold/value-facts.js";
 import { fold } from "#repvgg/graph/fold.js";
 import type { Dimension, Graph, GraphNode } from "#repvgg/graph/graph.js";
 import { normal, RandomNet } from "./support.js";

@@ -11,12 +11,12 @@ import {
   kernelOfNode,
   withGroups,
 } from "#repvgg/analysis/diagnosis/kernel.js";
-import { convolve } from "#repvgg/analysis/proof/convolve.js";
-import { verifyModels } from "#repvgg/analysis/verify.js";
 import { elementCount, f32, type NamedArray, toFloat64 } from "#repvgg/core/named-arrays.js";
 import { Rng } from "#repvgg/core/rng.js";
 import { float, int, ints, string } from "#repvgg/graph/attributes.js";
 import type { Dimension, GraphNode } from "#repvgg/graph/graph.js";
+import { convolve } from "#repvgg/verify/proof/convolve.js";
+import { verifyModels } from "#repvgg/verify/verify-models.js";
 import { RandomNet } from "../../graph/support.js";
 
 function kernel(groups: number, seed = 1): Kernel {

@@ -1,0 +1,88 @@
+import type { Net } from "../exchange/net.js";
+import {
+  checkKey,
+  modelOf,
+  type LoadOptions as ReadOptions,
+  safetensorsNet,
+  torchNet,
+  withUnusedOptions,
+} from "../exchange/read-net.js";
+import { containerOf, headBytes } from "../exchange/sniff.js";
+import { withContext } from "../formats/error-context.js";
+import { readSafetensors } from "../formats/safetensors/read.js";
+import { findStateDict } from "../formats/torch/state-dict.js";
+import type { Model } from "../nn/model.js";
+import { type FetchOptions, fetchBytes, readBody } from "./fetch-bytes.js";
+
+/** A file: its address (relative to the page), or its contents. */
+export type FileSource = string | URL | Blob | ArrayBuffer | Uint8Array;
+
+export interface LoadOptions extends ReadOptions, FetchOptions {
+  /** How errors and notes call a file that has no name. Default: "the file". */
+  readonly name?: string;
+}
+
+/**
+ * Reads any file that holds a net: our model files, PyTorch checkpoints (`.pth`, `.pt`), safetensors and ONNX (in one file), recognised
+ * by content. Structure and form are read off names and shapes.
+ * @param source an address, a file that was chosen or dropped, or bytes (kept, not copied)
+ * @throws UserError for a file of another kind or weights of another net, FormatError for a damaged file; the signal's reason.
+ */
+export async function loadNet(source: FileSource, options: LoadOptions = {}): Promise<Net> {
+  const { signal, onProgress: _, cache: __, name: ___, ...hints } = options;
+  const { bytes, name } = await readFile(source, options);
+  const container = containerOf(bytes.subarray(0, headBytes), bytes.length, name);
+  checkKey(container, name, hints);
+  signal?.throwIfAborted();
+  // Bundlers make the readers of what few pages meet files of their own.
+  switch (container) {
+    case "onnx":
+      return withUnusedOptions((await import("./load-onnx.js")).loadOnnx(bytes, name), hints);
+    case "safetensors":
+      return safetensorsNet(
+        name,
+        withContext(`in ${name}`, () => readSafetensors(bytes)),
+        hints,
+      );
+    case "torch": {
+      const { readTorch } = await import("../formats/torch/read.js");
+      const where = hints.key === undefined ? {} : { path: hints.key };
+      return torchNet(
+        name,
+        withContext(`in ${name}`, () => findStateDict(readTorch(bytes), where)),
+        hints,
+      );
+    }
+  }
+}
+
+/**
+ * Reads a RepVGG: a model file of ours, a PyTorch checkpoint or safetensors; see {@link loadNet}.
+ * @throws UserError for a missing or unreadable file or another net, FormatError for one that is damaged.
+ */
+export async function loadModel(source: FileSource, options: LoadOptions = {}): Promise<Model> {
+  return modelOf(await loadNet(source, options), nameOf(source, options.name));
+}
+
+/** A file's bytes, and what errors call it. */
+export async function readFile(
+  source: FileSource,
+  options: FetchOptions & { readonly name?: string } = {},
+): Promise<{ readonly bytes: Uint8Array; readonly name: string }> {
+  const name = nameOf(source, options.name);
+  if (source instanceof Uint8Array) return { bytes: source, name };
+  if (source instanceof ArrayBuffer) return { bytes: new Uint8Array(source), name };
+  if (source instanceof Blob) {
+    options.signal?.throwIfAborted();
+    const response = new Response(source, { headers: { "Content-Length": String(source.size) } });
+    return { bytes: await readBody(response, false, options.signal, options.onProgress), name };
+  }
+  return { bytes: await fetchBytes(new URL(source, globalThis.location?.href), options), name };
+}
+
+function nameOf(source: FileSource, given: string | undefined): string {
+  if (given !== undefined) return given;
+  if (typeof source === "string") return source;
+  if (source instanceof URL) return source.href;
+  return typeof File !== "undefined" && source instanceof File ? source.name : "the file";
+}

@@ -1,0 +1,39 @@
+import { UserError } from "../core/errors.js";
+import { writeOnnxFile } from "../formats/onnx/file.node.js";
+import { writeSafetensorsFile } from "../formats/safetensors/file.node.js";
+import { writeTorchFile } from "../formats/torch/file.node.js";
+import { netContents, type SaveOptions } from "./encode-net.js";
+import type { Net } from "./net.js";
+import type { Container } from "./sniff.js";
+
+export type { SaveOptions };
+
+const endings: Readonly<Record<string, Container>> = {
+  ".safetensors": "safetensors",
+  ".pth": "torch",
+  ".pt": "torch",
+  ".onnx": "onnx",
+};
+
+/** What a path's ending asks for. @throws UserError for another ending: checked before long work. */
+export function outputFormat(path: string): Container {
+  const ending = Object.keys(endings).find((candidate) => path.toLowerCase().endsWith(candidate));
+  if (ending) return endings[ending]!;
+  throw new UserError({ expected: `a file name that ends in ${Object.keys(endings).join(", ")}`, received: path });
+}
+
+/**
+ * Writes a net in the format of the path's ending (`.safetensors`, `.pth`, `.pt` or `.onnx`), whole or not at all; see {@link netContents}.
+ * @throws UserError for an ending, a scheme or an operator set that does not fit, or weights beyond float16.
+ */
+export async function saveNet(net: Net, path: string, options: SaveOptions = {}): Promise<void> {
+  const contents = netContents(net, outputFormat(path), path, options);
+  switch (contents.container) {
+    case "onnx":
+      return writeOnnxFile(path, contents.model);
+    case "torch":
+      return writeTorchFile(path, contents.arrays);
+    case "safetensors":
+      return writeSafetensorsFile(path, contents.arrays, contents.metadata);
+  }
+}
