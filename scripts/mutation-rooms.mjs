@@ -10,7 +10,7 @@ export const rooms = {
   },
   graph: { source: ["src/graph"], tests: [["tests/graph"]] },
   "graph/operators": {
-    source: ["src/graph/operators", "src/graph/window.ts"],
+    source: ["src/operators", "src/graph/window.ts"],
     tests: [
       ["operator-checks", "operator-shapes", "operator-types", "operator-values", "operators"],
       ["analyze", "resampling", "passes", "cases"],

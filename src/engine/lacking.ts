@@ -2,7 +2,7 @@ import { UserError } from "../core/errors.js";
 import { constantFolding } from "../graph/constant-folding.js";
 import { eliminateDead, eliminateNoOps } from "../graph/eliminate.js";
 import type { Graph, GraphNode } from "../graph/graph.js";
-import { operatorOf } from "../graph/operators/registry.js";
+import { operatorOf } from "../operators/registry.js";
 import { hasOperator } from "./plan/lower/registry.js";
 
 /** An operator that the engine lacks, and the nodes of it. */

@@ -1,8 +1,8 @@
 import { UserError } from "../core/errors.js";
+import { operatorOf } from "../operators/registry.js";
 import { analyze } from "./analyze/analyze.js";
 import type { Graph } from "./graph.js";
-import { operatorOf } from "./operators/registry.js";
-import { signatureFault } from "./operators/signature.js";
+import { signatureFault } from "./operator/signature.js";
 import { validate } from "./validate.js";
 
 /**

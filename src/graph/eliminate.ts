@@ -1,10 +1,10 @@
 import type { NamedArray } from "../core/named-arrays.js";
 import { toFloat64 } from "../core/named-arrays.js";
+import { dropoutPasses } from "../operators/dropout.js";
 import { type Analysis, analyze } from "./analyze/analyze.js";
 import { attribute } from "./attributes.js";
 import type { Graph, GraphNode } from "./graph.js";
-import { dropoutPasses } from "./operators/dropout.js";
-import { nodeContext } from "./operators/node-context.js";
+import { nodeContext } from "./operator/node-context.js";
 import { hasSubgraph, readBySubgraphs } from "./subgraphs.js";
 
 /** Without the nodes whose outputs nothing reads, and without the initializers that no remaining node reads. */

@@ -1,9 +1,9 @@
 import type { DType } from "#repvgg/core/named-arrays.js";
 import { node } from "#repvgg/graph/build.js";
 import type { AttributeValue, Dimension } from "#repvgg/graph/graph.js";
-import { type Inferred, inferNode } from "#repvgg/graph/operators/infer.js";
-import type { NodeContext, Operator } from "#repvgg/graph/operators/operator.js";
-import { operatorOf } from "#repvgg/graph/operators/registry.js";
+import { type Inferred, inferNode } from "#repvgg/graph/operator/infer.js";
+import type { NodeContext, Operator } from "#repvgg/graph/operator/operator.js";
+import { operatorOf } from "#repvgg/operators/registry.js";
 
 /** What is known of an operand. Short: a shape alone is one of float32. */
 export interface Known {

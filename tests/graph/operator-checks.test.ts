@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { ShapeError, UserError } from "#repvgg/core/errors.js";
 import { floats, int, ints, string } from "#repvgg/graph/attributes.js";
 import { node } from "#repvgg/graph/build.js";
-import { guarded } from "#repvgg/graph/operators/infer.js";
+import { guarded } from "#repvgg/graph/operator/infer.js";
 import { type Attributes, infer, map, type Operand, of, one, scales, unknown, weight, whole } from "./infer-case.js";
 
 type Refused = readonly [

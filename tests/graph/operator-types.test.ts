@@ -5,7 +5,7 @@ import type { DType } from "#repvgg/core/named-arrays.js";
 import { float, floats, int, ints, string } from "#repvgg/graph/attributes.js";
 import { node } from "#repvgg/graph/build.js";
 import type { Dimension } from "#repvgg/graph/graph.js";
-import { notUnderstood, operatorOf, operators } from "#repvgg/graph/operators/registry.js";
+import { notUnderstood, operatorOf, operators } from "#repvgg/operators/registry.js";
 import { type Attributes, described, infer, type Operand, of, one, whole } from "./infer-case.js";
 
 describe("element types of outputs", () => {

@@ -5,7 +5,7 @@ import { float, floats, int, ints, string } from "#repvgg/graph/attributes.js";
 import { int64, node } from "#repvgg/graph/build.js";
 import { type Tensor64, tensor64 } from "#repvgg/graph/evaluate/tensor64.js";
 import type { AttributeValue } from "#repvgg/graph/graph.js";
-import { apply } from "#repvgg/graph/operators/apply.js";
+import { apply } from "#repvgg/graph/operator/apply.js";
 import { expectSameAsOnnxRuntime, type OnnxRuntimeCase, titled } from "./onnx-runtime-case.js";
 import { normal, uniform } from "./support.js";
 

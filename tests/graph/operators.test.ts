@@ -5,7 +5,7 @@ import { float, floats, int, ints, string } from "#repvgg/graph/attributes.js";
 import { int64, node, valueInfo } from "#repvgg/graph/build.js";
 import { evaluate } from "#repvgg/graph/evaluate/evaluate.js";
 import type { AttributeValue, Graph } from "#repvgg/graph/graph.js";
-import { erf } from "#repvgg/graph/operators/erf.js";
+import { erf } from "#repvgg/operators/erf.js";
 import { expectSameAsOnnxRuntime, type OnnxRuntimeCase, titled } from "./onnx-runtime-case.js";
 import { normal, uniform, worstError } from "./support.js";
 

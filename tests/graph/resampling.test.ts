@@ -6,9 +6,10 @@ import { writeOnnx } from "#repvgg/formats/onnx/model.js";
 import { float, int, ints, string } from "#repvgg/graph/attributes.js";
 import { int64, node, valueInfo } from "#repvgg/graph/build.js";
 import type { AttributeValue, Graph } from "#repvgg/graph/graph.js";
-import { isIdentityTable, resampleAxis } from "#repvgg/graph/operators/axis-table.js";
-import { type GridSampleMode, type GridSamplePadding, gridSample } from "#repvgg/graph/operators/grid-sample.js";
-import { type PadMode, padAxis } from "#repvgg/graph/operators/pad-axis.js";
+import { defaultEnvelope, toOnnx } from "#repvgg/graph/to-onnx.js";
+import { isIdentityTable, resampleAxis } from "#repvgg/operators/axis-table.js";
+import { type GridSampleMode, type GridSamplePadding, gridSample } from "#repvgg/operators/grid-sample.js";
+import { type PadMode, padAxis } from "#repvgg/operators/pad-axis.js";
 import {
   nearestModes,
   type ResizeAxis,
@@ -16,8 +17,7 @@ import {
   resizeAxis,
   resizeCoordinates,
   resizeSizes,
-} from "#repvgg/graph/operators/resize-axis.js";
-import { defaultEnvelope, toOnnx } from "#repvgg/graph/to-onnx.js";
+} from "#repvgg/operators/resize-axis.js";
 import { normal, uniform, worstError } from "./support.js";
 
 interface Value {

@@ -1,8 +1,8 @@
 import { UserError } from "../../core/errors.js";
 import { type Tensor64, tensor64, toTensor64 } from "../../graph/evaluate/tensor64.js";
 import type { Graph, GraphNode } from "../../graph/graph.js";
-import { apply } from "../../graph/operators/apply.js";
-import { type ChannelStatistics, channelStatistics } from "../../graph/operators/channel-statistics.js";
+import { apply } from "../../graph/operator/apply.js";
+import { type ChannelStatistics, channelStatistics } from "../../operators/channel-statistics.js";
 import { inferenceMode, isBatchNorm } from "./blocks.js";
 
 /** A graph as it runs in training mode. */

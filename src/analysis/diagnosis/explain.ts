@@ -1,5 +1,5 @@
 import { floatAttribute } from "../../graph/attributes.js";
-import type { ChannelStatistics } from "../../graph/operators/channel-statistics.js";
+import type { ChannelStatistics } from "../../operators/channel-statistics.js";
 import { batchNormHypotheses } from "./batch-norm.js";
 import { type BlockPair, isBatchNorm, type LinearBlock } from "./blocks.js";
 import type { Guess, Hypotheses, Hypothesis, Subject } from "./hypothesis.js";

@@ -1,4 +1,4 @@
-import type { ChannelStatistics } from "../../graph/operators/channel-statistics.js";
+import type { ChannelStatistics } from "../../operators/channel-statistics.js";
 import type { LinearBlock } from "./blocks.js";
 import type { Cause } from "./finding.js";
 import type { Kernel } from "./kernel.js";

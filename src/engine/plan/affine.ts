@@ -3,8 +3,8 @@ import type { NamedArray } from "../../core/named-arrays.js";
 import { toFloat64 } from "../../core/named-arrays.js";
 import { floatAttribute } from "../../graph/attributes.js";
 import type { GraphNode } from "../../graph/graph.js";
-import { batchNormMode } from "../../graph/operators/batch-normalization.js";
-import { operatorOf } from "../../graph/operators/registry.js";
+import { batchNormMode } from "../../operators/batch-normalization.js";
+import { operatorOf } from "../../operators/registry.js";
 import { extents } from "./step.js";
 
 /** y = scale[c] · x + shift[c]; an absent part is 1 or 0. Kept in float64 until it is used. */

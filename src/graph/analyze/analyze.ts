@@ -1,16 +1,16 @@
 import { UserError } from "../../core/errors.js";
 import type { DType, NamedArray } from "../../core/named-arrays.js";
 import { elementCount } from "../../core/named-arrays.js";
+import { operatorOf } from "../../operators/registry.js";
 import type { Tensor64 } from "../evaluate/tensor64.js";
 import { isInteger, tensor64, toTensor64 } from "../evaluate/tensor64.js";
 import type { Dimension, Graph, GraphNode, ValueInfo } from "../graph.js";
-import { apply } from "../operators/apply.js";
-import { isDenseConstant } from "../operators/constants.js";
-import { staticCount } from "../operators/dimensions.js";
-import { type Inferred, inferNode } from "../operators/infer.js";
-import type { NodeContext, Operator, Shape } from "../operators/operator.js";
-import { operatorOf } from "../operators/registry.js";
-import { hasSteps, roundedToType } from "../operators/steps.js";
+import { apply } from "../operator/apply.js";
+import { isDenseConstant } from "../operator/constants.js";
+import { staticCount } from "../operator/dimensions.js";
+import { type Inferred, inferNode } from "../operator/infer.js";
+import type { NodeContext, Operator, Shape } from "../operator/operator.js";
+import { hasSteps, roundedToType } from "../operator/steps.js";
 import { hasSubgraph } from "../subgraphs.js";
 
 /** What can be told of a graph's values without running it. */

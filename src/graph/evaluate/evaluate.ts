@@ -1,8 +1,8 @@
 import { UserError } from "../../core/errors.js";
 import type { NamedArray } from "../../core/named-arrays.js";
 import type { Graph, GraphNode, ValueInfo } from "../graph.js";
-import { apply } from "../operators/apply.js";
-import { hasSteps, roundedToType } from "../operators/steps.js";
+import { apply } from "../operator/apply.js";
+import { hasSteps, roundedToType } from "../operator/steps.js";
 import { isInteger, type Tensor64, toTensor64 } from "./tensor64.js";
 
 /**

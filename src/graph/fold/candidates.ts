@@ -6,7 +6,7 @@ import { identityMap, isRefusal, settled } from "../../conv-algebra/linear-map.j
 import { scaledBy, sum } from "../../conv-algebra/sum.js";
 import type { Analysis } from "../analyze/analyze.js";
 import type { Graph, GraphNode } from "../graph.js";
-import type { NodeContext } from "../operators/operator.js";
+import type { NodeContext } from "../operator/operator.js";
 import { producersOf } from "../validate.js";
 import type { JoiningNode, LinearNode, SplittingNode, UnaryNode, View } from "./linear/linear-node.js";
 import { axisOf } from "./linear/linear-node.js";

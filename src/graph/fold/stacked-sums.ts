@@ -1,9 +1,9 @@
+import { namedAxes } from "../../operators/reduce.js";
+import { insertedAxes } from "../../operators/reshape.js";
 import { flagAttribute, intAttribute } from "../attributes.js";
 import { node as makeNode } from "../build.js";
 import type { Graph, GraphNode } from "../graph.js";
-import { nodeContext } from "../operators/node-context.js";
-import { namedAxes } from "../operators/reduce.js";
-import { insertedAxes } from "../operators/reshape.js";
+import { nodeContext } from "../operator/node-context.js";
 import { producersOf } from "../validate.js";
 
 /**

@@ -1,4 +1,4 @@
-import { type GridSampleMode, type GridSamplePadding, gridSample } from "#repvgg/graph/operators/grid-sample.js";
+import { type GridSampleMode, type GridSamplePadding, gridSample } from "#repvgg/operators/grid-sample.js";
 import { flags, type KernelCase, random } from "./case.js";
 
 const modes: readonly GridSampleMode[] = ["nearest", "linear", "cubic"];

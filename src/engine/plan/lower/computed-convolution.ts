@@ -1,7 +1,7 @@
 import { convMacs } from "../../../core/conv-geometry.js";
 import { elementCount } from "../../../core/named-arrays.js";
 import type { GraphNode } from "../../../graph/graph.js";
-import { refuse } from "../../../graph/operators/operator.js";
+import { refuse } from "../../../graph/operator/operator.js";
 import type { Lowering } from "./context.js";
 import { convGeometryOf, transposedGeometryOf } from "./conv-geometry.js";
 import { packingOf } from "./convolution.js";

@@ -1,5 +1,5 @@
 import type { GraphNode } from "../../../graph/graph.js";
-import { concatAxis } from "../../../graph/operators/concat.js";
+import { concatAxis } from "../../../operators/concat.js";
 import type { Lowering } from "./context.js";
 import { operandOf } from "./operands.js";
 import { type Copy, emitCopies, stepsOf } from "./strided.js";

@@ -1,8 +1,8 @@
 import { type ConvGeometry, checkConvGeometry } from "../../../core/conv-geometry.js";
 import { intAttribute } from "../../../graph/attributes.js";
 import type { GraphNode } from "../../../graph/graph.js";
-import { type TransposedWindow, transposedWindow } from "../../../graph/operators/conv.js";
 import { windowOf } from "../../../graph/window.js";
+import { type TransposedWindow, transposedWindow } from "../../../operators/conv.js";
 import type { Lowering } from "./context.js";
 import { lacking } from "./lacking.js";
 

@@ -1,5 +1,5 @@
 import type { GraphNode } from "../../../graph/graph.js";
-import { blockSize, depthMode } from "../../../graph/operators/depth-to-space.js";
+import { blockSize, depthMode } from "../../../operators/depth-to-space.js";
 import type { Lowering } from "./context.js";
 import { createLike, emitCopies, stepsOf } from "./strided.js";
 

@@ -1,6 +1,6 @@
 import { elementCount, toFloat64 } from "../../../core/named-arrays.js";
 import type { GraphNode } from "../../../graph/graph.js";
-import { axisAttribute } from "../../../graph/operators/checks.js";
+import { axisAttribute } from "../../../graph/operator/checks.js";
 import { type Constant, plainConstant } from "../constants.js";
 import type { Step, Tensor } from "../step.js";
 import type { Lowering } from "./context.js";

@@ -1,7 +1,7 @@
 import { elementCount } from "../../../core/named-arrays.js";
 import type { GraphNode } from "../../../graph/graph.js";
-import { refuse } from "../../../graph/operators/operator.js";
-import { gridSampleOptions } from "../../../graph/operators/sample.js";
+import { refuse } from "../../../graph/operator/operator.js";
+import { gridSampleOptions } from "../../../operators/sample.js";
 import type { Lowering } from "./context.js";
 import { operandsOfStep, rowMajorOperand } from "./operands.js";
 import { placeOf } from "./strided.js";

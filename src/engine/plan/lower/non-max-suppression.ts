@@ -1,6 +1,6 @@
 import { flagAttribute } from "../../../graph/attributes.js";
 import type { GraphNode } from "../../../graph/graph.js";
-import { type NodeContext, refuse } from "../../../graph/operators/operator.js";
+import { type NodeContext, refuse } from "../../../graph/operator/operator.js";
 import type { Tensor } from "../step.js";
 import type { Lowering } from "./context.js";
 import { operandsOfStep, rowMajorOperand } from "./operands.js";

@@ -1,7 +1,7 @@
 import { elementCount } from "../../../core/named-arrays.js";
 import { floatAttribute, intAttribute, intsAttribute } from "../../../graph/attributes.js";
 import type { GraphNode } from "../../../graph/graph.js";
-import { axesOf, axisAttribute } from "../../../graph/operators/checks.js";
+import { axesOf, axisAttribute } from "../../../graph/operator/checks.js";
 import type { Constant } from "../constants.js";
 import { extents, type Tensor } from "../step.js";
 import type { Lowering } from "./context.js";

@@ -1,7 +1,7 @@
 import type { GraphNode } from "../../../graph/graph.js";
-import { refuse } from "../../../graph/operators/operator.js";
-import { type Padding, padding, padMode, padValue } from "../../../graph/operators/pad.js";
-import { padAxis } from "../../../graph/operators/pad-axis.js";
+import { refuse } from "../../../graph/operator/operator.js";
+import { type Padding, padding, padMode, padValue } from "../../../operators/pad.js";
+import { padAxis } from "../../../operators/pad-axis.js";
 import type { Tensor } from "../step.js";
 import { memoryAxes } from "./axes.js";
 import type { Lowering } from "./context.js";

@@ -2,7 +2,7 @@ import type { KernelCall, Pointer } from "../../../backend/backend.js";
 import { elementCount } from "../../../core/named-arrays.js";
 import { flagAttribute, intAttribute, intsAttribute } from "../../../graph/attributes.js";
 import type { GraphNode } from "../../../graph/graph.js";
-import { refuse } from "../../../graph/operators/operator.js";
+import { refuse } from "../../../graph/operator/operator.js";
 import { windowOf } from "../../../graph/window.js";
 import { extents, type Tensor } from "../step.js";
 import type { Lowering } from "./context.js";

@@ -1,5 +1,5 @@
 import type { GraphNode } from "../../../graph/graph.js";
-import { integers } from "../../../graph/operators/checks.js";
+import { integers } from "../../../graph/operator/checks.js";
 import type { Lowering } from "./context.js";
 import { lacking } from "./lacking.js";
 import { repeatedTensor, withRank } from "./operands.js";

@@ -1,7 +1,7 @@
 import type { GraphNode } from "../../../graph/graph.js";
-import { type AxisTable, outside } from "../../../graph/operators/axis-table.js";
-import { refuse } from "../../../graph/operators/operator.js";
-import { resizePlan } from "../../../graph/operators/resize.js";
+import { refuse } from "../../../graph/operator/operator.js";
+import { type AxisTable, outside } from "../../../operators/axis-table.js";
+import { resizePlan } from "../../../operators/resize.js";
 import { plainConstant } from "../constants.js";
 import type { Tensor } from "../step.js";
 import type { Lowering } from "./context.js";

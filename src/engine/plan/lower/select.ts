@@ -1,8 +1,8 @@
 import { elementCount } from "../../../core/named-arrays.js";
 import { flagAttribute } from "../../../graph/attributes.js";
 import type { GraphNode } from "../../../graph/graph.js";
-import { axisAttribute, axisOf } from "../../../graph/operators/checks.js";
-import { refuse } from "../../../graph/operators/operator.js";
+import { axisAttribute, axisOf } from "../../../graph/operator/checks.js";
+import { refuse } from "../../../graph/operator/operator.js";
 import type { Tensor } from "../step.js";
 import type { Lowering } from "./context.js";
 import { createLike, stepsOf } from "./strided.js";

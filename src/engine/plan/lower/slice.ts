@@ -1,7 +1,7 @@
 import type { GraphNode } from "../../../graph/graph.js";
-import { axisAttribute } from "../../../graph/operators/checks.js";
-import { sliceRange, sliceRanges } from "../../../graph/operators/slice.js";
-import { splitSizes } from "../../../graph/operators/split.js";
+import { axisAttribute } from "../../../graph/operator/checks.js";
+import { sliceRange, sliceRanges } from "../../../operators/slice.js";
+import { splitSizes } from "../../../operators/split.js";
 import type { Tensor } from "../step.js";
 import type { Lowering } from "./context.js";
 import { lacking } from "./lacking.js";

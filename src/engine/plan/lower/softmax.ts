@@ -1,5 +1,5 @@
 import type { GraphNode } from "../../../graph/graph.js";
-import { axisAttribute } from "../../../graph/operators/checks.js";
+import { axisAttribute } from "../../../graph/operator/checks.js";
 import type { Lowering } from "./context.js";
 import { rowsAlong } from "./rows.js";
 

@@ -1,5 +1,5 @@
 import type { GraphNode } from "../../../graph/graph.js";
-import { permutation } from "../../../graph/operators/transpose.js";
+import { permutation } from "../../../operators/transpose.js";
 import type { Lowering } from "./context.js";
 import { layoutWith, permuted, stepsOf } from "./strided.js";
 
