@@ -30,7 +30,7 @@ export const rooms = {
     ].map((names) => names.map((name) => `tests/graph/${name}.test.ts`)),
   },
   "graph/fold": {
-    source: ["src/graph/fold"],
+    source: ["src/fold"],
     tests: [
       [
         "borders",

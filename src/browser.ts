@@ -71,7 +71,7 @@ export { fashionMnistClasses } from "./data/fashion-mnist.js";
 export { memoryDataset } from "./data/memory-dataset.js";
 export type { PlanReport, StepReport } from "./engine/plan/report.js";
 export { createSession, type Session, type SessionOptions, type SessionTensor } from "./engine/session.js";
-export type { FoldReport, RefusalReport, RegionReport } from "./graph/fold/report.js";
+export type { FoldReport, RefusalReport, RegionReport } from "./fold/report.js";
 export type { Graph } from "./graph/graph.js";
 export type { Architecture, BlockKind, BlockSpec, Form, LayerException } from "./nn/architecture.js";
 export { type ArchitectureSpec, architecture } from "./nn/build-architecture.js";

@@ -10,7 +10,7 @@ import { outputFormat, saveNet } from "../api/exchange/save-net.node.js";
 import { netWarnings } from "../api/net-warnings.js";
 import { type RecalibrationEffect, recalibrate, recalibrationEffect } from "../api/recalibrate.node.js";
 import { UserError } from "../core/errors.js";
-import { describeFold, type FoldReport } from "../graph/fold/report.js";
+import { describeFold, type FoldReport } from "../fold/report.js";
 import { precisionOption, type SourceOptions, withSourceOptions } from "./exchange-options.js";
 import { percent, plural, shortNumber, wholeCount } from "./format.js";
 import { describeSource } from "./net-facts.js";

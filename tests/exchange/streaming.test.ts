@@ -10,7 +10,7 @@ import { saveNet } from "#repvgg/api/exchange/save-net.node.js";
 import { convertedArray, deferredArray, inMemory } from "#repvgg/core/deferred-array.js";
 import { UserError } from "#repvgg/core/errors.js";
 import { type NamedArray, toFloat64 } from "#repvgg/core/named-arrays.js";
-import { fold } from "#repvgg/graph/fold.js";
+import { fold } from "#repvgg/fold.js";
 import { repvgg } from "#repvgg/nn/repvgg.js";
 import { oraclePath } from "./support.js";
 

@@ -1,10 +1,10 @@
 import { describe, expect, it } from "vitest";
 import { f32, type NamedArray } from "#repvgg/core/named-arrays.js";
 import { Rng } from "#repvgg/core/rng.js";
+import { fold } from "#repvgg/fold.js";
 import { int, string } from "#repvgg/graph/attributes.js";
 import { int64 } from "#repvgg/graph/build.js";
 import { evaluate } from "#repvgg/graph/evaluate/evaluate.js";
-import { fold } from "#repvgg/graph/fold.js";
 import type { Graph } from "#repvgg/graph/graph.js";
 import { normal, RandomNet, worstError } from "./support.js";
 

@@ -1,11 +1,11 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { f32 } from "#repvgg/core/named-arrays.js";
+import { Dataflow } from "#repvgg/fold/dataflow.js";
+import { sumChains } from "#repvgg/fold/sum-chains.js";
+import { fold } from "#repvgg/fold.js";
 import { int } from "#repvgg/graph/attributes.js";
 import { valueInfo } from "#repvgg/graph/build.js";
-import { Dataflow } from "#repvgg/graph/fold/dataflow.js";
-import { sumChains } from "#repvgg/graph/fold/sum-chains.js";
-import { fold } from "#repvgg/graph/fold.js";
 import type { GraphNode } from "#repvgg/graph/graph.js";
 import { type FoldedPair, foldAndCompare, normal, RandomNet } from "./support.js";
 

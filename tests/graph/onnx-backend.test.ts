@@ -5,11 +5,11 @@ import { createBackend } from "#repvgg/backend/select.node.js";
 import { UserError } from "#repvgg/core/errors.js";
 import type { NamedArray } from "#repvgg/core/named-arrays.js";
 import { createSession } from "#repvgg/engine/session.js";
+import { fold } from "#repvgg/fold.js";
 import { decodeAttribute, readOnnx } from "#repvgg/formats/onnx/model.js";
 import { tensorToArray } from "#repvgg/formats/onnx/tensor.js";
 import { evaluate } from "#repvgg/graph/evaluate/evaluate.js";
 import { toTensor64 } from "#repvgg/graph/evaluate/tensor64.js";
-import { fold } from "#repvgg/graph/fold.js";
 import { fromOnnx } from "#repvgg/graph/from-onnx.js";
 import type { Graph } from "#repvgg/graph/graph.js";
 

@@ -1,5 +1,5 @@
 import { elementCount } from "../../core/named-arrays.js";
-import type { FoldReport } from "../../graph/fold/report.js";
+import type { FoldReport } from "../../fold/report.js";
 import type { Graph, GraphNode } from "../../graph/graph.js";
 import type { Architecture } from "../../nn/architecture.js";
 import { auxHeadLayouts, blockLayouts } from "../../nn/layout.js";

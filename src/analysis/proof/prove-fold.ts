@@ -1,6 +1,6 @@
 import type { NamedArray } from "../../core/named-arrays.js";
+import type { FoldPlan } from "../../fold/emit.js";
 import { inferShapes } from "../../graph/analyze/analyze.js";
-import type { FoldPlan } from "../../graph/fold/emit.js";
 import type { Graph, GraphNode } from "../../graph/graph.js";
 import { producersOf } from "../../graph/validate.js";
 import { proveRegion, type RegionProof } from "./prove-region.js";

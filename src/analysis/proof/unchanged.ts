@@ -1,7 +1,7 @@
 import type { NamedArray } from "../../core/named-arrays.js";
 import { toFloat64 } from "../../core/named-arrays.js";
+import { stackedTerms } from "../../fold/stacked-sums.js";
 import { isNoOp } from "../../graph/eliminate.js";
-import { stackedTerms } from "../../graph/fold/stacked-sums.js";
 import type { AttributeValue, Graph, GraphNode } from "../../graph/graph.js";
 import { readBySubgraphs } from "../../graph/subgraphs.js";
 import { producersOf } from "../../graph/validate.js";

@@ -1,5 +1,5 @@
-import type { FoldPlan } from "../../graph/fold/emit.js";
-import type { FoldReport } from "../../graph/fold/report.js";
+import type { FoldPlan } from "../../fold/emit.js";
+import type { FoldReport } from "../../fold/report.js";
 import { fold as foldGraph } from "../../graph/fold.js";
 import { checkFoldable } from "../../nn/blocks/registry.js";
 import { fromFoldedGraph } from "../../nn/from-graph.js";

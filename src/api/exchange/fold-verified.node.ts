@@ -5,7 +5,7 @@ import type { Verification } from "../../analysis/verify.js";
 import { inMemory } from "../../core/deferred-array.js";
 import { UserError, VerificationError } from "../../core/errors.js";
 import { bytesPerElement, elementCount } from "../../core/named-arrays.js";
-import type { FoldReport } from "../../graph/fold/report.js";
+import type { FoldReport } from "../../fold/report.js";
 import { type ComputeOptions, usingBackend } from "../backend.node.js";
 import { type CompareOptions, compareNets } from "../compare.js";
 import { type FoldNetOptions, foldNet } from "./fold-net.js";

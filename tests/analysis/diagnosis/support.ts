@@ -1,8 +1,8 @@
 import { fileURLToPath } from "node:url";
 import { f32, type NamedArray, type NamedArrays, toFloat32, toFloat64 } from "#repvgg/core/named-arrays.js";
+import { fold } from "#repvgg/fold.js";
 import { readOnnxFile } from "#repvgg/formats/onnx/file.node.js";
 import { readTorchFile } from "#repvgg/formats/torch/file.node.js";
-import { fold } from "#repvgg/graph/fold.js";
 import { fromOnnx } from "#repvgg/graph/from-onnx.js";
 import type { Graph, GraphNode } from "#repvgg/graph/graph.js";
 import type { Form } from "#repvgg/nn/architecture.js";

@@ -7,7 +7,7 @@ import type { Preprocessing } from "../../../core/preprocessing.js";
 import type { Image } from "../../../data/dataset.js";
 import type { PlanReport } from "../../../engine/plan/report.js";
 import type { SessionTensor } from "../../../engine/session.js";
-import type { FoldReport } from "../../../graph/fold/report.js";
+import type { FoldReport } from "../../../fold/report.js";
 import type { Architecture, Form } from "../../../nn/architecture.js";
 import type { ArchitectureSpec } from "../../../nn/build-architecture.js";
 import type { BlockLayout } from "../../../nn/layout.js";

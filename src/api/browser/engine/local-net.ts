@@ -6,7 +6,7 @@ import type { Backend } from "../../../backend/backend.js";
 import { UserError } from "../../../core/errors.js";
 import type { Preprocessing } from "../../../core/preprocessing.js";
 import { createSession, type Session, type SessionOutputs } from "../../../engine/session.js";
-import type { FoldReport } from "../../../graph/fold/report.js";
+import type { FoldReport } from "../../../fold/report.js";
 import type { Model } from "../../../nn/model.js";
 import type { SaveOptions } from "../../exchange/encode-net.js";
 import { foldNet } from "../../exchange/fold-net.js";

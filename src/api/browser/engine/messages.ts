@@ -2,7 +2,7 @@ import type { BlockAlgebra, BlockAlgebraOptions } from "../../../analysis/block-
 import type { Verification } from "../../../analysis/verify.js";
 import type { PackedError } from "../../../core/packed-error.js";
 import type { SessionOutputs } from "../../../engine/session.js";
-import type { FoldReport } from "../../../graph/fold/report.js";
+import type { FoldReport } from "../../../fold/report.js";
 import type { ArchitectureSpec } from "../../../nn/build-architecture.js";
 import type { Model } from "../../../nn/model.js";
 import type { RepvggOptions } from "../../../nn/repvgg.js";

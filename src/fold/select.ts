@@ -1,4 +1,4 @@
-import type { Graph, GraphNode } from "../graph.js";
+import type { Graph, GraphNode } from "../graph/graph.js";
 import type { Candidate, Propagation } from "./candidates.js";
 import type { Dataflow } from "./dataflow.js";
 import { type Form, formOf, type WrittenForm } from "./form.js";

@@ -1,9 +1,9 @@
-import { affine } from "../../conv-algebra/affine.js";
-import type { Refusal } from "../../conv-algebra/linear-map.js";
-import { dropoutPasses } from "../../operators/dropout.js";
-import { permutation as permutationOf } from "../../operators/transpose.js";
-import { intsAttribute } from "../attributes.js";
-import { isInteger } from "../evaluate/tensor64.js";
+import { affine } from "../conv-algebra/affine.js";
+import type { Refusal } from "../conv-algebra/linear-map.js";
+import { intsAttribute } from "../graph/attributes.js";
+import { isInteger } from "../graph/evaluate/tensor64.js";
+import { dropoutPasses } from "../operators/dropout.js";
+import { permutation as permutationOf } from "../operators/transpose.js";
 import { affineNode, arithmetic, batchNormalization, scaling } from "./linear/affine-nodes.js";
 import { borderWrite, concatenatedBorder } from "./linear/border.js";
 import { concatenation, split } from "./linear/channel-nodes.js";

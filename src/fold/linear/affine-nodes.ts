@@ -1,10 +1,10 @@
-import type { Affine } from "../../../conv-algebra/affine.js";
-import { affine, applyAffine, batchNormAffine } from "../../../conv-algebra/affine.js";
-import type { Refusal } from "../../../conv-algebra/linear-map.js";
-import type { NamedArray } from "../../../core/named-arrays.js";
-import { toFloat64 } from "../../../core/named-arrays.js";
-import { batchNormMode } from "../../../operators/batch-normalization.js";
-import { floatAttribute } from "../../attributes.js";
+import type { Affine } from "../../conv-algebra/affine.js";
+import { affine, applyAffine, batchNormAffine } from "../../conv-algebra/affine.js";
+import type { Refusal } from "../../conv-algebra/linear-map.js";
+import type { NamedArray } from "../../core/named-arrays.js";
+import { toFloat64 } from "../../core/named-arrays.js";
+import { floatAttribute } from "../../graph/attributes.js";
+import { batchNormMode } from "../../operators/batch-normalization.js";
 import type { Context, LinearNode, UnaryNode, View } from "./linear-node.js";
 
 type MakeAffine = (channels: number, view: View) => Affine | Refusal | undefined;

@@ -1,4 +1,4 @@
-import { toFloat64 } from "../../../core/named-arrays.js";
+import { toFloat64 } from "../../core/named-arrays.js";
 import type { Context } from "./linear-node.js";
 import type { Border } from "./written-border.js";
 

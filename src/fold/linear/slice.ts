@@ -1,8 +1,8 @@
-import { sliceChannels } from "../../../conv-algebra/channels.js";
-import { everyAxis } from "../../../conv-algebra/geometry.js";
-import type { LinearMap, Refusal } from "../../../conv-algebra/linear-map.js";
-import { sliceOutput } from "../../../conv-algebra/pad.js";
-import { type SliceRange, sliceRange, sliceRanges } from "../../../operators/slice.js";
+import { sliceChannels } from "../../conv-algebra/channels.js";
+import { everyAxis } from "../../conv-algebra/geometry.js";
+import type { LinearMap, Refusal } from "../../conv-algebra/linear-map.js";
+import { sliceOutput } from "../../conv-algebra/pad.js";
+import { type SliceRange, sliceRange, sliceRanges } from "../../operators/slice.js";
 import { type Context, isPlain, type LinearNode, type Part, type View } from "./linear-node.js";
 
 /** Slice of channels or positions: rows of the kernel, and negative padding with a stride. */

@@ -1,10 +1,10 @@
-import { namedAxes } from "../../operators/reduce.js";
-import { insertedAxes } from "../../operators/reshape.js";
-import { flagAttribute, intAttribute } from "../attributes.js";
-import { node as makeNode } from "../build.js";
-import type { Graph, GraphNode } from "../graph.js";
-import { nodeContext } from "../operator/node-context.js";
-import { producersOf } from "../validate.js";
+import { flagAttribute, intAttribute } from "../graph/attributes.js";
+import { node as makeNode } from "../graph/build.js";
+import type { Graph, GraphNode } from "../graph/graph.js";
+import { nodeContext } from "../graph/operator/node-context.js";
+import { producersOf } from "../graph/validate.js";
+import { namedAxes } from "../operators/reduce.js";
+import { insertedAxes } from "../operators/reshape.js";
 
 /**
  * The graph with each sum or mean over a new axis, along which values were stacked (Unsqueeze of each, Concat, ReduceSum or ReduceMean, as

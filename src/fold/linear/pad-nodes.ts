@@ -1,8 +1,8 @@
-import { everyAxis } from "../../../conv-algebra/geometry.js";
-import type { Refusal } from "../../../conv-algebra/linear-map.js";
-import { padOutput } from "../../../conv-algebra/pad.js";
-import { padding, padMode, padValue } from "../../../operators/pad.js";
-import type { NodeContext } from "../../operator/operator.js";
+import { everyAxis } from "../../conv-algebra/geometry.js";
+import type { Refusal } from "../../conv-algebra/linear-map.js";
+import { padOutput } from "../../conv-algebra/pad.js";
+import type { NodeContext } from "../../graph/operator/operator.js";
+import { padding, padMode, padValue } from "../../operators/pad.js";
 import { type Context, isPlain, type LinearNode } from "./linear-node.js";
 
 /** Pad with one constant around positions; negative pads crop. */

@@ -1,5 +1,5 @@
-import type { Pads } from "../../../conv-algebra/geometry.js";
-import type { Refusal } from "../../../conv-algebra/linear-map.js";
+import type { Pads } from "../../conv-algebra/geometry.js";
+import type { Refusal } from "../../conv-algebra/linear-map.js";
 
 /** Constants written over a value: for each element whether it is written, and what. */
 export interface Written {

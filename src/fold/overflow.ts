@@ -1,7 +1,7 @@
-import { weightOf } from "../../conv-algebra/linear-map.js";
-import { extremes } from "../../core/statistics.js";
-import type { Analysis } from "../analyze/analyze.js";
-import type { Graph } from "../graph.js";
+import { weightOf } from "../conv-algebra/linear-map.js";
+import { extremes } from "../core/statistics.js";
+import type { Analysis } from "../graph/analyze/analyze.js";
+import type { Graph } from "../graph/graph.js";
 import { elementType } from "./emit.js";
 import { naturalMap } from "./form.js";
 import type { Region } from "./select.js";

@@ -1,6 +1,6 @@
-import type { Refusal } from "../../../conv-algebra/linear-map.js";
-import { toFloat64 } from "../../../core/named-arrays.js";
-import { intAttribute } from "../../attributes.js";
+import type { Refusal } from "../../conv-algebra/linear-map.js";
+import { toFloat64 } from "../../core/named-arrays.js";
+import { intAttribute } from "../../graph/attributes.js";
 import { axisOf, type Context, isPlain, type LinearNode } from "./linear-node.js";
 import { cutPositions } from "./slice.js";
 

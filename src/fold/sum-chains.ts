@@ -1,4 +1,4 @@
-import type { Graph, GraphNode } from "../graph.js";
+import type { Graph, GraphNode } from "../graph/graph.js";
 import type { Dataflow } from "./dataflow.js";
 
 /** What a chain adds or subtracts. */

@@ -1,9 +1,9 @@
-import { compose } from "../../../conv-algebra/compose.js";
-import { everyAxis } from "../../../conv-algebra/geometry.js";
-import type { LinearMap, Refusal } from "../../../conv-algebra/linear-map.js";
-import { convolutionMap } from "../../../conv-algebra/linear-map.js";
-import { toFloat64 } from "../../../core/named-arrays.js";
-import { flagAttribute, floatAttribute } from "../../attributes.js";
+import { compose } from "../../conv-algebra/compose.js";
+import { everyAxis } from "../../conv-algebra/geometry.js";
+import type { LinearMap, Refusal } from "../../conv-algebra/linear-map.js";
+import { convolutionMap } from "../../conv-algebra/linear-map.js";
+import { toFloat64 } from "../../core/named-arrays.js";
+import { flagAttribute, floatAttribute } from "../../graph/attributes.js";
 import { isPerChannel } from "./affine-nodes.js";
 import type { Context, LinearNode } from "./linear-node.js";
 import { numbersOf } from "./stored-numbers.js";

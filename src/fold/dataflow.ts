@@ -1,6 +1,6 @@
-import type { Graph, GraphNode } from "../graph.js";
-import { readBySubgraphs } from "../subgraphs.js";
-import { consumersOf, producersOf } from "../validate.js";
+import type { Graph, GraphNode } from "../graph/graph.js";
+import { readBySubgraphs } from "../graph/subgraphs.js";
+import { consumersOf, producersOf } from "../graph/validate.js";
 
 /** Who writes and who reads each value of a graph. */
 export class Dataflow {

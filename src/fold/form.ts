@@ -1,10 +1,10 @@
-import { asOneConvolution, isScaleAndShift, isTransposed } from "../../conv-algebra/form.js";
-import { spatialRank } from "../../conv-algebra/geometry.js";
-import { compactGroups } from "../../conv-algebra/groups.js";
-import type { LinearMap } from "../../conv-algebra/linear-map.js";
-import { weightOf } from "../../conv-algebra/linear-map.js";
-import { intAttribute } from "../attributes.js";
-import type { GraphNode } from "../graph.js";
+import { asOneConvolution, isScaleAndShift, isTransposed } from "../conv-algebra/form.js";
+import { spatialRank } from "../conv-algebra/geometry.js";
+import { compactGroups } from "../conv-algebra/groups.js";
+import type { LinearMap } from "../conv-algebra/linear-map.js";
+import { weightOf } from "../conv-algebra/linear-map.js";
+import { intAttribute } from "../graph/attributes.js";
+import type { GraphNode } from "../graph/graph.js";
 import type { Candidate } from "./candidates.js";
 
 /** What a region is written as. */

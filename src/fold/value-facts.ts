@@ -1,7 +1,7 @@
-import type { NamedArray } from "../../core/named-arrays.js";
-import { intAttribute, intsAttribute } from "../attributes.js";
-import type { Dimension, Graph, GraphNode } from "../graph.js";
-import { consumersOf } from "../validate.js";
+import type { NamedArray } from "../core/named-arrays.js";
+import { intAttribute, intsAttribute } from "../graph/attributes.js";
+import type { Dimension, Graph, GraphNode } from "../graph/graph.js";
+import { consumersOf } from "../graph/validate.js";
 
 /** A graph that states more channels than this makes no sense. */
 const mostChannels = 2 ** 24;

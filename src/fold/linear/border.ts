@@ -1,10 +1,10 @@
-import type { Refusal } from "../../../conv-algebra/linear-map.js";
-import { padOutput } from "../../../conv-algebra/pad.js";
-import type { NamedArray } from "../../../core/named-arrays.js";
-import { toFloat64 } from "../../../core/named-arrays.js";
-import { padMode, padValue } from "../../../operators/pad.js";
-import { intAttribute } from "../../attributes.js";
-import type { GraphNode } from "../../graph.js";
+import type { Refusal } from "../../conv-algebra/linear-map.js";
+import { padOutput } from "../../conv-algebra/pad.js";
+import type { NamedArray } from "../../core/named-arrays.js";
+import { toFloat64 } from "../../core/named-arrays.js";
+import { intAttribute } from "../../graph/attributes.js";
+import type { GraphNode } from "../../graph/graph.js";
+import { padMode, padValue } from "../../operators/pad.js";
 import { axisOf, type Context, isPlain, type LinearNode } from "./linear-node.js";
 import { spatialPads } from "./pad-nodes.js";
 import { pastedBorder } from "./pasted.js";

@@ -1,7 +1,7 @@
-import type { LinearMap, Refusal } from "../../../conv-algebra/linear-map.js";
-import type { DType, NamedArray } from "../../../core/named-arrays.js";
-import type { Dimension, GraphNode } from "../../graph.js";
-import type { NodeContext } from "../../operator/operator.js";
+import type { LinearMap, Refusal } from "../../conv-algebra/linear-map.js";
+import type { DType, NamedArray } from "../../core/named-arrays.js";
+import type { Dimension, GraphNode } from "../../graph/graph.js";
+import type { NodeContext } from "../../graph/operator/operator.js";
 
 /** A node that is linear in its inputs, as what it does to the maps that give them. */
 export type LinearNode = UnaryNode | JoiningNode | SplittingNode;

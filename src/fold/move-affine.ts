@@ -1,9 +1,9 @@
-import type { NamedArray } from "../../core/named-arrays.js";
-import { storageConstructor } from "../../core/named-arrays.js";
-import { intAttribute } from "../attributes.js";
-import { Names } from "../build.js";
-import type { Graph, GraphNode } from "../graph.js";
-import { valueNames } from "../subgraphs.js";
+import type { NamedArray } from "../core/named-arrays.js";
+import { storageConstructor } from "../core/named-arrays.js";
+import { intAttribute } from "../graph/attributes.js";
+import { Names } from "../graph/build.js";
+import type { Graph, GraphNode } from "../graph/graph.js";
+import { valueNames } from "../graph/subgraphs.js";
 import type { Propagation } from "./candidates.js";
 import type { Dataflow } from "./dataflow.js";
 import { axisOf } from "./linear/linear-node.js";

@@ -1,7 +1,7 @@
-import type { Numbers } from "../../../conv-algebra/kernel.js";
-import { convertedArray } from "../../../core/deferred-array.js";
-import type { NamedArray } from "../../../core/named-arrays.js";
-import { elementCount, toFloat64 } from "../../../core/named-arrays.js";
+import type { Numbers } from "../../conv-algebra/kernel.js";
+import { convertedArray } from "../../core/deferred-array.js";
+import type { NamedArray } from "../../core/named-arrays.js";
+import { elementCount, toFloat64 } from "../../core/named-arrays.js";
 
 /** The stored numbers themselves where they are numbers in memory already; of a deferred array, each run when it is asked for. */
 export function numbersOf(array: NamedArray): Numbers {

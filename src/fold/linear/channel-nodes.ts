@@ -1,8 +1,8 @@
-import { sliceChannels } from "../../../conv-algebra/channels.js";
-import type { Refusal } from "../../../conv-algebra/linear-map.js";
-import { ShapeError } from "../../../core/errors.js";
-import { splitSizes } from "../../../operators/split.js";
-import { intAttribute } from "../../attributes.js";
+import { sliceChannels } from "../../conv-algebra/channels.js";
+import type { Refusal } from "../../conv-algebra/linear-map.js";
+import { ShapeError } from "../../core/errors.js";
+import { intAttribute } from "../../graph/attributes.js";
+import { splitSizes } from "../../operators/split.js";
 import { axisOf, type Context, isPlain, type LinearNode, type Part } from "./linear-node.js";
 import { cutPositions } from "./slice.js";
 
