@@ -1,6 +1,6 @@
 import type { Backend, Pointer } from "../backend/backend.js";
 import { checkCalls, checksKernels } from "../backend/check-calls.js";
-import type { Constant, Packing } from "./plan/constants.js";
+import type { Constant, Packing } from "../lowering/constants.js";
 
 /** Constants of a session's plans in kernel memory: each once, for as long as a plan needs it. */
 export class ConstantStore {

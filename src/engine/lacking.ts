@@ -2,8 +2,8 @@ import { UserError } from "../core/errors.js";
 import { constantFolding } from "../graph/constant-folding.js";
 import { eliminateDead, eliminateNoOps } from "../graph/eliminate.js";
 import type { Graph, GraphNode } from "../graph/graph.js";
+import { hasOperator } from "../lowering/registry.js";
 import { operatorOf } from "../operators/registry.js";
-import { hasOperator } from "./plan/lower/registry.js";
 
 /** An operator that the engine lacks, and the nodes of it. */
 export interface LackingOperator {

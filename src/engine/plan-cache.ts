@@ -1,9 +1,9 @@
 import type { Backend, KernelCall, Pointer, Program } from "../backend/backend.js";
 import { checkCalls, checksKernels, type Region } from "../backend/check-calls.js";
 import { UserError } from "../core/errors.js";
+import type { Addresses, Step } from "../lowering/step.js";
 import type { ConstantStore } from "./constant-store.js";
 import type { PlacedStep, Plan } from "./plan/plan.js";
-import type { Addresses, Step } from "./plan/step.js";
 
 type Shapes = Readonly<Record<string, readonly number[]>>;
 

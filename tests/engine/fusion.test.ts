@@ -1,10 +1,10 @@
 import { describe, expect, it } from "vitest";
 import { f32 } from "#repvgg/core/named-arrays.js";
-import type { SumOp } from "#repvgg/engine/plan/fused-op.js";
 import { fuse } from "#repvgg/engine/plan/fusion.js";
-import { prepare } from "#repvgg/engine/plan/prepare.js";
 import { GraphBuilder, valueInfo } from "#repvgg/graph/build.js";
 import type { Graph } from "#repvgg/graph/graph.js";
+import type { SumOp } from "#repvgg/lowering/fused-op.js";
+import { prepare } from "#repvgg/lowering/prepare.js";
 
 const shape = [1, 2, 3, 3];
 

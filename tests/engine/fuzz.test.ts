@@ -1,7 +1,7 @@
 import { writeFileSync } from "node:fs";
 import { afterAll, describe, expect, it } from "vitest";
 import { createBackend } from "#repvgg/backend/select.node.js";
-import { hasOperator } from "#repvgg/engine/plan/lower/registry.js";
+import { hasOperator } from "#repvgg/lowering/registry.js";
 import { operators } from "#repvgg/operators/registry.js";
 import { checkCase } from "./fuzz/check.js";
 import { pool } from "./fuzz/pool.js";

@@ -2,12 +2,12 @@ import { describe, expect, it } from "vitest";
 import { UserError } from "#repvgg/core/errors.js";
 import { elementCount, f32, type NamedArray, storageConstructor } from "#repvgg/core/named-arrays.js";
 import { lackingOperators } from "#repvgg/engine/lacking.js";
-import { wholeRange } from "#repvgg/engine/plan/lower/whole-numbers.js";
 import { createSession } from "#repvgg/engine/session.js";
 import { float, int, ints } from "#repvgg/graph/attributes.js";
 import { int64, node, valueInfo } from "#repvgg/graph/build.js";
 import { evaluate } from "#repvgg/graph/evaluate/evaluate.js";
 import type { Graph } from "#repvgg/graph/graph.js";
+import { wholeRange } from "#repvgg/lowering/whole-numbers.js";
 import { randomArray } from "./compare.js";
 import { engineBackends, graphOfCase, type NodeCase, runCase } from "./node-case.js";
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { schedule } from "#repvgg/engine/plan/lifetimes.js";
-import type { Buffer, Step } from "#repvgg/engine/plan/step.js";
+import type { Buffer, Step } from "#repvgg/lowering/step.js";
 
 const buffer = (name: string, words = 8): Buffer => ({ name, words });
 

@@ -1,6 +1,6 @@
 import { elementCount } from "../../core/named-arrays.js";
-import { lacking } from "./lower/lacking.js";
-import type { PreparedGraph } from "./prepare.js";
+import { lacking } from "../../lowering/lacking.js";
+import type { PreparedGraph } from "../../lowering/prepare.js";
 
 /** Kernels count elements in 32 bits. */
 const mostElements = 2 ** 31 - 1;

@@ -1,11 +1,11 @@
 import { flagAttribute } from "../../graph/attributes.js";
 import { isInteger } from "../../graph/evaluate/tensor64.js";
 import type { GraphNode } from "../../graph/graph.js";
-import { type Affine, affineOf, composeAffine, identityAffine, isIdentity, perChannel } from "./affine.js";
-import type { FusedOp, SumOp, Term } from "./fused-op.js";
-import type { PreparedGraph } from "./prepare.js";
+import { type Affine, affineOf, composeAffine, identityAffine, isIdentity, perChannel } from "../../lowering/affine.js";
+import type { FusedOp, SumOp, Term } from "../../lowering/fused-op.js";
+import type { PreparedGraph } from "../../lowering/prepare.js";
+import { extents } from "../../lowering/step.js";
 import { fusedProduct } from "./products.js";
-import { extents } from "./step.js";
 
 export interface FusionContext {
   readonly graph: PreparedGraph;

@@ -1,5 +1,5 @@
+import type { Buffer, Step } from "../../lowering/step.js";
 import type { Lifetime } from "./arena.js";
-import type { Buffer, Step } from "./step.js";
 
 /** Steps in their final order, and which buffers share memory. */
 export interface Scheduled {

@@ -3,17 +3,17 @@ import type { ConvGeometry } from "../../core/conv-geometry.js";
 import { type DType, elementCount } from "../../core/named-arrays.js";
 import type { Graph } from "../../graph/graph.js";
 import { graphInputs } from "../../graph/graph-inputs.js";
+import type { Constant } from "../../lowering/constants.js";
+import { Lowering } from "../../lowering/context.js";
+import { type PreparedGraph, prepare } from "../../lowering/prepare.js";
+import { lower } from "../../lowering/registry.js";
+import type { Buffer, Step, Tensor } from "../../lowering/step.js";
 import { checkOperators } from "../lacking.js";
 import { type Lifetime, placeBuffers } from "./arena.js";
-import type { Constant } from "./constants.js";
 import { checkExtents } from "./extents.js";
 import { fuse } from "./fusion.js";
 import { type Scheduled, schedule } from "./lifetimes.js";
-import { Lowering } from "./lower/context.js";
-import { lower } from "./lower/registry.js";
-import { type PreparedGraph, prepare } from "./prepare.js";
 import type { PlanReport, StepReport } from "./report.js";
-import type { Buffer, Step, Tensor } from "./step.js";
 
 export interface PlanOptions {
   /** Shape of every graph input. */

@@ -1,7 +1,7 @@
 import { elementCount } from "../../core/named-arrays.js";
 import { ints, intsAttribute } from "../../graph/attributes.js";
 import type { GraphNode } from "../../graph/graph.js";
-import type { PreparedGraph } from "./prepare.js";
+import type { PreparedGraph } from "../../lowering/prepare.js";
 
 /**
  * A MatMul with what can be done on its way: transposed operands and a transposed result (attributes `a_axes`, `b_axes`, `y_axes`, as
