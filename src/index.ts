@@ -4,7 +4,7 @@
  * function returns a new one. Mistakes of the caller are {@link UserError}s of one line.
  * @packageDocumentation
  */
-export type { ComputeOptions } from "./api/backend.node.js";
+
 export {
   type Dataset,
   type DatasetDescription,
@@ -75,6 +75,7 @@ export {
   type VerifyModelsOptions,
   verify,
 } from "./api/verify.node.js";
+export type { ComputeOptions } from "./backend/using-backend.node.js";
 export { type ErrorParts, FormatError, ShapeError, UserError, VerificationError } from "./core/errors.js";
 export type { NamedArray, NamedArrays } from "./core/named-arrays.js";
 export type { Preprocessing } from "./core/preprocessing.js";

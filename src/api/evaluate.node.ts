@@ -1,5 +1,6 @@
 import { pixelWarnings, preprocessingWarnings } from "../analysis/diagnosis/preprocessing.js";
 import { checkStatistics, describeStatistics } from "../analysis/diagnosis/statistics.js";
+import { type ComputeOptions, usingBackend } from "../backend/using-backend.node.js";
 import type { Preprocessing } from "../core/preprocessing.js";
 import type { Dataset } from "../data/dataset.js";
 import type { OpenOptions } from "../data/open-dataset.node.js";
@@ -7,7 +8,6 @@ import { createSession } from "../engine/session.js";
 import type { Model } from "../nn/model.js";
 import { toGraph } from "../nn/to-graph.js";
 import { ClassificationMetrics } from "../train/metrics.js";
-import { type ComputeOptions, usingBackend } from "./backend.node.js";
 import { checkClasses } from "./classes.js";
 import { evaluationLoader, testSet } from "./datasets.node.js";
 import { type Evaluation, evaluationOf } from "./evaluation.js";

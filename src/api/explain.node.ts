@@ -1,3 +1,4 @@
+import { type ComputeOptions, usingBackend } from "../backend/using-backend.node.js";
 import { nearest, UserError } from "../core/errors.js";
 import type { Preprocessing } from "../core/preprocessing.js";
 import type { Image } from "../data/dataset.js";
@@ -9,7 +10,6 @@ import { createNetwork, type Network } from "../nn/network.js";
 import { heatOverlay } from "../report/heat-overlay.js";
 import { normalizeImages } from "../tensor/ops/normalize-images.js";
 import { Tape } from "../tensor/tape.js";
-import { type ComputeOptions, usingBackend } from "./backend.node.js";
 import { decoded } from "./predict.node.js";
 import { likeliest, type Prediction } from "./prediction.js";
 

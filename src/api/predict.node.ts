@@ -1,9 +1,9 @@
+import { type ComputeOptions, usingBackend } from "../backend/using-backend.node.js";
 import type { Image } from "../data/dataset.js";
 import { decodeImage } from "../data/decode.node.js";
 import { createSession, type Session } from "../engine/session.js";
 import type { Model } from "../nn/model.js";
 import { toGraph } from "../nn/to-graph.js";
-import { type ComputeOptions, usingBackend } from "./backend.node.js";
 import { likeliest, type Prediction, pictureInput } from "./prediction.js";
 
 export type { Prediction };

@@ -1,9 +1,9 @@
+import { type ComputeOptions, usingBackend } from "../backend/using-backend.node.js";
 import type { Dataset } from "../data/dataset.js";
 import { findSplit, type OpenOptions, openDataset } from "../data/open-dataset.node.js";
 import type { Model } from "../nn/model.js";
 import { recalibrate as recalibrateOnBatches } from "../nn/recalibrate.js";
 import { inputTensor } from "../train/loss.js";
-import { type ComputeOptions, usingBackend } from "./backend.node.js";
 import { hasClassesOf } from "./classes.js";
 import { evaluationLoader } from "./datasets.node.js";
 import { evaluate } from "./evaluate.node.js";

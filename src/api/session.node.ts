@@ -1,5 +1,6 @@
 import { Tuning } from "../backend/conv/tuning.js";
 import { createBackend } from "../backend/select.node.js";
+import type { ComputeOptions } from "../backend/using-backend.node.js";
 import {
   createSession as createGraphSession,
   type SessionOptions as GraphOptions,
@@ -8,7 +9,6 @@ import {
 import type { Graph } from "../graph/graph.js";
 import type { Model } from "../nn/model.js";
 import { toGraph } from "../nn/to-graph.js";
-import type { ComputeOptions } from "./backend.node.js";
 import { openNet } from "./exchange/load-net.node.js";
 import type { Net } from "./exchange/net.js";
 import { readTuning, writeTuning } from "./tuning-file.node.js";

@@ -1,9 +1,9 @@
 import type { Verification, VerifyInput } from "../analysis/verify.js";
+import { type ComputeOptions, usingBackend } from "../backend/using-backend.node.js";
 import type { Dataset } from "../data/dataset.js";
 import { createLoader } from "../data/loader.node.js";
 import type { OpenOptions } from "../data/open-dataset.node.js";
 import type { Model } from "../nn/model.js";
-import { type ComputeOptions, usingBackend } from "./backend.node.js";
 import { type CompareOptions, compareNets } from "./compare.js";
 import { testSet } from "./datasets.node.js";
 import type { Net } from "./exchange/net.js";

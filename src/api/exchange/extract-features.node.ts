@@ -1,10 +1,10 @@
+import { type ComputeOptions, usingBackend } from "../../backend/using-backend.node.js";
 import type { Image } from "../../data/dataset.js";
 import { decodeImage } from "../../data/decode.node.js";
 import { evalTransform } from "../../data/evaluation-transform.js";
 import { createSession, type SessionTensor } from "../../engine/session.js";
 import type { Model } from "../../nn/model.js";
 import { toGraph } from "../../nn/to-graph.js";
-import { type ComputeOptions, usingBackend } from "../backend.node.js";
 import { graphInput } from "../input.js";
 import { withFeatures } from "./backbone.js";
 

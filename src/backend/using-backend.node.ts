@@ -1,5 +1,5 @@
-import { createBackend } from "../backend/select.node.js";
 import { usingBackendsOf } from "./compute.js";
+import { createBackend } from "./select.node.js";
 
 export type { ComputeOptions } from "./compute.js";
 

@@ -1,5 +1,5 @@
-import type { Backend } from "../backend/backend.js";
-import type { BackendOptions } from "../backend/options.js";
+import type { Backend } from "./backend.js";
+import type { BackendOptions } from "./options.js";
 
 /** Where work runs. */
 export interface ComputeOptions extends BackendOptions {
