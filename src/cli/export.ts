@@ -9,7 +9,7 @@ import { netParameters } from "../api/exchange/net-parameters.js";
 import { outputFormat, type SaveOptions, saveNet } from "../api/exchange/save-net.node.js";
 import { netWarnings } from "../api/net-warnings.js";
 import { UserError } from "../core/errors.js";
-import { parseScheme, type Scheme, schemes } from "../formats/names/schemes.js";
+import { parseScheme, type Scheme, schemes } from "../exchange/names/schemes.js";
 import type { Form } from "../nn/architecture.js";
 import { precisionOption, type SourceOptions, withSourceOptions } from "./exchange-options.js";
 import { plural, wholeCount } from "./format.js";

@@ -11,7 +11,7 @@ import {
   numberToBfloat16,
   toFloat32,
 } from "#repvgg/core/named-arrays.js";
-import { fromOfficial } from "#repvgg/formats/names/schemes.js";
+import { fromOfficial } from "#repvgg/exchange/names/schemes.js";
 import { readSafetensorsFile, writeSafetensorsFile } from "#repvgg/formats/safetensors/file.node.js";
 import { readTorchFile, writeTorchFile } from "#repvgg/formats/torch/file.node.js";
 import { toGraph } from "#repvgg/nn/to-graph.js";

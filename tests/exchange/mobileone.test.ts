@@ -4,7 +4,7 @@ import { foldVerified } from "#repvgg/api/exchange/fold-verified.node.js";
 import { loadNet } from "#repvgg/api/exchange/load-net.node.js";
 import { mobileOneGraph } from "#repvgg/api/exchange/mobileone-graph.js";
 import { saveNet } from "#repvgg/api/exchange/save-net.node.js";
-import { fromOfficial } from "#repvgg/formats/names/schemes.js";
+import { fromOfficial } from "#repvgg/exchange/names/schemes.js";
 import { readSafetensorsFile } from "#repvgg/formats/safetensors/file.node.js";
 import { readTorchFile, writeTorchFile } from "#repvgg/formats/torch/file.node.js";
 import { valueInfo } from "#repvgg/graph/build.js";

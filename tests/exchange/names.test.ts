@@ -5,7 +5,7 @@ import { loadNet } from "#repvgg/api/exchange/load-net.node.js";
 import { netOf } from "#repvgg/api/exchange/net.js";
 import { saveNet } from "#repvgg/api/exchange/save-net.node.js";
 import { loadModel, saveModel } from "#repvgg/api/model-files.node.js";
-import { fromOfficial } from "#repvgg/formats/names/schemes.js";
+import { fromOfficial } from "#repvgg/exchange/names/schemes.js";
 import { writeSafetensorsFile } from "#repvgg/formats/safetensors/file.node.js";
 import { writeTorchFile } from "#repvgg/formats/torch/file.node.js";
 import { architecture } from "#repvgg/nn/build-architecture.js";

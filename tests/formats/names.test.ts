@@ -1,8 +1,8 @@
 import { describe, expect, test } from "vitest";
 import { UserError } from "#repvgg/core/errors.js";
 import { f32, type NamedArray, type NamedArrays } from "#repvgg/core/named-arrays.js";
-import { inferArchitecture } from "#repvgg/formats/names/infer-architecture.js";
-import { detectScheme, fromOfficial, parseScheme, type Scheme, toOfficial } from "#repvgg/formats/names/schemes.js";
+import { inferArchitecture } from "#repvgg/exchange/names/infer-architecture.js";
+import { detectScheme, fromOfficial, parseScheme, type Scheme, toOfficial } from "#repvgg/exchange/names/schemes.js";
 import { readTorch } from "#repvgg/formats/torch/read.js";
 import { findStateDict } from "#repvgg/formats/torch/state-dict.js";
 import { oracle } from "./fixtures.js";

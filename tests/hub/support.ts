@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { onTestFinished } from "vitest";
 import type { NamedArray } from "#repvgg/core/named-arrays.js";
-import { fromOfficial, type Scheme } from "#repvgg/formats/names/schemes.js";
+import { fromOfficial, type Scheme } from "#repvgg/exchange/names/schemes.js";
 import { safetensorsChunks } from "#repvgg/formats/safetensors/write.js";
 import { readTorch } from "#repvgg/formats/torch/read.js";
 import { findStateDict } from "#repvgg/formats/torch/state-dict.js";

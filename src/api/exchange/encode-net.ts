@@ -1,6 +1,6 @@
 import { UserError } from "../../core/errors.js";
 import type { NamedArray, NamedArrays } from "../../core/named-arrays.js";
-import { fromOfficial, type Scheme } from "../../formats/names/schemes.js";
+import { fromOfficial, type Scheme } from "../../exchange/names/schemes.js";
 import type { ModelProto } from "../../formats/onnx/proto.js";
 import type { Model } from "../../nn/model.js";
 import { encodeModel } from "../../nn/model-file.js";

@@ -1,8 +1,8 @@
 import { nearest, UserError } from "../../core/errors.js";
 import type { NamedArray, NamedArrays } from "../../core/named-arrays.js";
 import type { Preprocessing } from "../../core/preprocessing.js";
+import { type Inference, inferArchitecture } from "../../exchange/names/infer-architecture.js";
 import { quoted } from "../../formats/array-bytes.js";
-import { type Inference, inferArchitecture } from "../../formats/names/infer-architecture.js";
 import type { Graph } from "../../graph/graph.js";
 import type { Architecture, Form } from "../../nn/architecture.js";
 import { conformState } from "../../nn/check-state.js";

@@ -1,7 +1,7 @@
 import { UserError } from "../../core/errors.js";
 import type { NamedArrays } from "../../core/named-arrays.js";
-import { mainModule, showsIdentity } from "../../formats/names/block-names.js";
-import type { Inference, InferredStructure } from "../../formats/names/infer-architecture.js";
+import { mainModule, showsIdentity } from "../../exchange/names/block-names.js";
+import type { Inference, InferredStructure } from "../../exchange/names/infer-architecture.js";
 import type { Architecture, LayerException } from "../../nn/architecture.js";
 import { architecture, checkArchitecture } from "../../nn/build-architecture.js";
 import { type BlockLayout, blockLayouts } from "../../nn/layout.js";

@@ -1,6 +1,6 @@
 import type { NamedArrays } from "../../core/named-arrays.js";
-import type { Prefix } from "../../formats/names/prefixes.js";
-import type { Scheme } from "../../formats/names/schemes.js";
+import type { Prefix } from "../../exchange/names/prefixes.js";
+import type { Scheme } from "../../exchange/names/schemes.js";
 import type { OnnxEnvelope } from "../../graph/from-onnx.js";
 import type { Graph } from "../../graph/graph.js";
 import type { Form } from "../../nn/architecture.js";

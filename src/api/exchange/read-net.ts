@@ -1,9 +1,9 @@
 import { asFloat32 } from "../../core/deferred-array.js";
 import { UserError } from "../../core/errors.js";
 import { f32, type NamedArray, type NamedArrays } from "../../core/named-arrays.js";
+import { familyOf } from "../../exchange/names/families.js";
+import { type OfficialNames, toOfficial } from "../../exchange/names/schemes.js";
 import { quoted } from "../../formats/array-bytes.js";
-import { familyOf } from "../../formats/names/families.js";
-import { type OfficialNames, toOfficial } from "../../formats/names/schemes.js";
 import type { Safetensors } from "../../formats/safetensors/read.js";
 import { type StateDict, withoutWrapperPrefixes } from "../../formats/torch/state-dict.js";
 import type { TorchModule } from "../../formats/torch/torch-module.js";

@@ -1,6 +1,6 @@
 import { nearest, UserError } from "../../core/errors.js";
 import type { NamedArray, NamedArrays } from "../../core/named-arrays.js";
-import { quoted } from "../array-bytes.js";
+import { quoted } from "../../formats/array-bytes.js";
 import { familyOf } from "./families.js";
 import { namings, recognizes, type Scheme, translate } from "./namings.js";
 import { equallyLikely, type Located, locate, type Prefix } from "./prefixes.js";

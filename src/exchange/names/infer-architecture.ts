@@ -1,6 +1,6 @@
 import { UserError } from "../../core/errors.js";
 import type { NamedArrays } from "../../core/named-arrays.js";
-import { quoted } from "../array-bytes.js";
+import { quoted } from "../../formats/array-bytes.js";
 import { branchesOf, kindOf, mainModule, type NamedBlockKind, showsIdentity } from "./block-names.js";
 import { compareNames, expectedNames, type NameComparison } from "./expected-names.js";
 import type { InferredBlock, InferredException, InferredStructure } from "./inferred-structure.js";
