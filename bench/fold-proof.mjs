@@ -8,8 +8,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { saveNet } from "#repvgg/api/exchange/save-net.node.js";
 import { runCommand } from "#repvgg/cli/program.js";
+import { saveNet } from "#repvgg/exchange/save-net.node.js";
 import { command, machine, runPeer, summary, writeResults } from "./lib.mjs";
 import { yolov9t } from "./models/yolov9.mjs";
 

@@ -6,12 +6,12 @@ import type { Backend } from "../backend/backend.js";
 import { ShapeError, UserError } from "../core/errors.js";
 import { elementCount } from "../core/named-arrays.js";
 import { engineObstacle } from "../engine/supports.js";
+import { type Net, netOf } from "../exchange/net.js";
+import { type InputShapes, inputShapes, isSizeMadeUp } from "../exchange/net-inputs.js";
 import type { Graph } from "../graph/graph.js";
 import { graphInputs } from "../graph/graph-inputs.js";
 import type { Model } from "../nn/model.js";
-import { type Net, netOf } from "./exchange/net.js";
-import { type InputShapes, inputShapes, isSizeMadeUp } from "./exchange/net-inputs.js";
-import { furtherInputs, randomInputs } from "./exchange/random-inputs.js";
+import { furtherInputs, randomInputs } from "../verify/random-inputs.js";
 import { IncomparableError } from "./incomparable.js";
 
 export interface CompareOptions {

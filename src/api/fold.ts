@@ -1,6 +1,6 @@
+import { foldNet } from "../exchange/fold-net.js";
+import { netOf } from "../exchange/net.js";
 import type { Model } from "../nn/model.js";
-import { foldNet } from "./exchange/fold-net.js";
-import { netOf } from "./exchange/net.js";
 
 /**
  * The plain form of a net: every block one 3×3 convolution with bias and a ReLU, same outputs (paper, section 3.3).

@@ -1,8 +1,8 @@
+import { type LoadOptions, loadNet } from "../exchange/load-net.node.js";
+import { netOf } from "../exchange/net.js";
+import { modelOf } from "../exchange/read-net.js";
+import { type SaveOptions, saveNet } from "../exchange/save-net.node.js";
 import type { Model } from "../nn/model.js";
-import { type LoadOptions, loadNet } from "./exchange/load-net.node.js";
-import { netOf } from "./exchange/net.js";
-import { modelOf } from "./exchange/read-net.js";
-import { type SaveOptions, saveNet } from "./exchange/save-net.node.js";
 
 export type { LoadOptions, SaveOptions };
 

@@ -6,11 +6,11 @@ import {
   type SessionOptions as GraphOptions,
   type Session,
 } from "../engine/session.js";
+import { openNet } from "../exchange/load-net.node.js";
+import type { Net } from "../exchange/net.js";
 import type { Graph } from "../graph/graph.js";
 import type { Model } from "../nn/model.js";
 import { toGraph } from "../nn/to-graph.js";
-import { openNet } from "./exchange/load-net.node.js";
-import type { Net } from "./exchange/net.js";
 import { readTuning, writeTuning } from "./tuning-file.node.js";
 
 export type { PlanReport, StepReport } from "../engine/plan/report.js";

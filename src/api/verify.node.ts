@@ -3,11 +3,11 @@ import { type ComputeOptions, usingBackend } from "../backend/using-backend.node
 import type { Dataset } from "../data/dataset.js";
 import { createLoader } from "../data/loader.node.js";
 import type { OpenOptions } from "../data/open-dataset.node.js";
+import type { Net } from "../exchange/net.js";
+import { preprocessingOf } from "../exchange/net-inputs.js";
 import type { Model } from "../nn/model.js";
 import { type CompareOptions, compareNets } from "./compare.js";
 import { testSet } from "./datasets.node.js";
-import type { Net } from "./exchange/net.js";
-import { preprocessingOf } from "./exchange/net-inputs.js";
 import { graphInput } from "./input.js";
 import { spreadOver } from "./spread-over.js";
 

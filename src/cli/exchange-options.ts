@@ -1,6 +1,6 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
-import { restPolicies } from "../api/exchange/left-over.js";
 import type { LoadOptions } from "../api/model-files.node.js";
+import { restPolicies } from "../exchange/left-over.js";
 import { number, wholeNumbers } from "./options.js";
 
 export type SourceOptions = LoadOptions;

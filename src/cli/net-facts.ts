@@ -1,6 +1,6 @@
-import { loadNet } from "../api/exchange/load-net.node.js";
-import type { Net, NetSource } from "../api/exchange/net.js";
-import { type LoadOptions, modelOf } from "../api/exchange/read-net.js";
+import { loadNet } from "../exchange/load-net.node.js";
+import type { Net, NetSource } from "../exchange/net.js";
+import { type LoadOptions, modelOf } from "../exchange/read-net.js";
 import type { Model } from "../nn/model.js";
 import type { Terminal } from "./terminal.js";
 

@@ -1,8 +1,5 @@
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { foldVerified } from "#repvgg/api/exchange/fold-verified.node.js";
-import { loadNet } from "#repvgg/api/exchange/load-net.node.js";
-import { saveNet } from "#repvgg/api/exchange/save-net.node.js";
 import { verify } from "#repvgg/api/verify.node.js";
 import {
   bfloat16ToNumber,
@@ -11,10 +8,13 @@ import {
   numberToBfloat16,
   toFloat32,
 } from "#repvgg/core/named-arrays.js";
+import { loadNet } from "#repvgg/exchange/load-net.node.js";
 import { fromOfficial } from "#repvgg/exchange/names/schemes.js";
+import { saveNet } from "#repvgg/exchange/save-net.node.js";
 import { readSafetensorsFile, writeSafetensorsFile } from "#repvgg/formats/safetensors/file.node.js";
 import { readTorchFile, writeTorchFile } from "#repvgg/formats/torch/file.node.js";
 import { toGraph } from "#repvgg/nn/to-graph.js";
+import { foldVerified } from "#repvgg/verify/fold-verified.node.js";
 import { smallMobileOne } from "./mobileone-weights.js";
 import { fileFolder, operatorCounts, oracleIo, oraclePath, outputOf, random, relativeError } from "./support.js";
 

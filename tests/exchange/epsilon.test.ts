@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { chooseEpsilon, type EpsilonSources } from "#repvgg/api/exchange/epsilon.js";
-import { epsilonMetadata, weightsMetadata } from "#repvgg/api/exchange/weights-metadata.js";
+import { chooseEpsilon, type EpsilonSources } from "#repvgg/exchange/epsilon.js";
+import { epsilonMetadata, weightsMetadata } from "#repvgg/exchange/weights-metadata.js";
 import type { TorchModule } from "#repvgg/formats/torch/torch-module.js";
 
 const module = (eps: number | string | undefined): TorchModule => ({

@@ -1,10 +1,10 @@
 import { describe, expect, it } from "vitest";
-import { extractFeatures } from "#repvgg/api/exchange/extract-features.node.js";
-import { foldNet } from "#repvgg/api/exchange/fold-net.js";
-import { netOf } from "#repvgg/api/exchange/net.js";
+import { extractFeatures } from "#repvgg/api/extract-features.node.js";
 import { loadModel } from "#repvgg/api/model-files.node.js";
 import { toFloat32 } from "#repvgg/core/named-arrays.js";
 import type { Image } from "#repvgg/data/dataset.js";
+import { foldNet } from "#repvgg/exchange/fold-net.js";
+import { netOf } from "#repvgg/exchange/net.js";
 import { evaluate } from "#repvgg/graph/evaluate/evaluate.js";
 import { repvgg } from "#repvgg/nn/repvgg.js";
 import { toGraph } from "#repvgg/nn/to-graph.js";

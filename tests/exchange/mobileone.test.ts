@@ -1,14 +1,14 @@
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { foldVerified } from "#repvgg/api/exchange/fold-verified.node.js";
-import { loadNet } from "#repvgg/api/exchange/load-net.node.js";
-import { mobileOneGraph } from "#repvgg/api/exchange/mobileone-graph.js";
-import { saveNet } from "#repvgg/api/exchange/save-net.node.js";
+import { loadNet } from "#repvgg/exchange/load-net.node.js";
+import { mobileOneGraph } from "#repvgg/exchange/mobileone-graph.js";
 import { fromOfficial } from "#repvgg/exchange/names/schemes.js";
+import { saveNet } from "#repvgg/exchange/save-net.node.js";
 import { readSafetensorsFile } from "#repvgg/formats/safetensors/file.node.js";
 import { readTorchFile, writeTorchFile } from "#repvgg/formats/torch/file.node.js";
 import { valueInfo } from "#repvgg/graph/build.js";
 import type { Graph } from "#repvgg/graph/graph.js";
+import { foldVerified } from "#repvgg/verify/fold-verified.node.js";
 import { MobileOneWeights, smallMobileOne } from "./mobileone-weights.js";
 import {
   fileFolder,

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { checkNetModules, moduleStride, netModules } from "#repvgg/api/exchange/module-settings.js";
 import { UserError } from "#repvgg/core/errors.js";
+import { checkNetModules, moduleStride, netModules } from "#repvgg/exchange/module-settings.js";
 import type { TorchModule } from "#repvgg/formats/torch/torch-module.js";
 
 type Settings = Record<string, number | string | readonly number[]>;

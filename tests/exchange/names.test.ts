@@ -1,11 +1,11 @@
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { knownVariant } from "#repvgg/api/exchange/known-variant.js";
-import { loadNet } from "#repvgg/api/exchange/load-net.node.js";
-import { netOf } from "#repvgg/api/exchange/net.js";
-import { saveNet } from "#repvgg/api/exchange/save-net.node.js";
 import { loadModel, saveModel } from "#repvgg/api/model-files.node.js";
+import { knownVariant } from "#repvgg/exchange/known-variant.js";
+import { loadNet } from "#repvgg/exchange/load-net.node.js";
 import { fromOfficial } from "#repvgg/exchange/names/schemes.js";
+import { netOf } from "#repvgg/exchange/net.js";
+import { saveNet } from "#repvgg/exchange/save-net.node.js";
 import { writeSafetensorsFile } from "#repvgg/formats/safetensors/file.node.js";
 import { writeTorchFile } from "#repvgg/formats/torch/file.node.js";
 import { architecture } from "#repvgg/nn/build-architecture.js";

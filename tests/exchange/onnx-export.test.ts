@@ -1,9 +1,9 @@
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { withFeatures } from "#repvgg/api/exchange/backbone.js";
-import { foldNet } from "#repvgg/api/exchange/fold-net.js";
-import { loadNet } from "#repvgg/api/exchange/load-net.node.js";
-import { saveNet } from "#repvgg/api/exchange/save-net.node.js";
+import { withFeatures } from "#repvgg/exchange/backbone.js";
+import { foldNet } from "#repvgg/exchange/fold-net.js";
+import { loadNet } from "#repvgg/exchange/load-net.node.js";
+import { saveNet } from "#repvgg/exchange/save-net.node.js";
 import { readOnnxFile } from "#repvgg/formats/onnx/file.node.js";
 import { evaluate } from "#repvgg/graph/evaluate/evaluate.js";
 import { fileFolder, oracleIo, oraclePath, outputOf, random, relativeError, runOnnx } from "./support.js";

@@ -1,11 +1,11 @@
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { foldVerified } from "#repvgg/api/exchange/fold-verified.node.js";
-import { loadNet } from "#repvgg/api/exchange/load-net.node.js";
-import { saveNet } from "#repvgg/api/exchange/save-net.node.js";
 import { toFloat64 } from "#repvgg/core/named-arrays.js";
+import { loadNet } from "#repvgg/exchange/load-net.node.js";
+import { saveNet } from "#repvgg/exchange/save-net.node.js";
 import { readTorchFile } from "#repvgg/formats/torch/file.node.js";
+import { foldVerified } from "#repvgg/verify/fold-verified.node.js";
 import { fileFolder, operatorCounts, oracleIo, oraclePath, outputOf, relativeError } from "./support.js";
 
 const folder = fileFolder();

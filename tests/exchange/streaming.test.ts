@@ -2,16 +2,16 @@ import { mkdtemp, readdir, readFile, rename, rm, truncate, utimes, writeFile } f
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { foldNet } from "#repvgg/api/exchange/fold-net.js";
-import { foldVerified } from "#repvgg/api/exchange/fold-verified.node.js";
-import { loadNet, withNet } from "#repvgg/api/exchange/load-net.node.js";
-import { netOf } from "#repvgg/api/exchange/net.js";
-import { saveNet } from "#repvgg/api/exchange/save-net.node.js";
 import { convertedArray, deferredArray, inMemory } from "#repvgg/core/deferred-array.js";
 import { UserError } from "#repvgg/core/errors.js";
 import { type NamedArray, toFloat64 } from "#repvgg/core/named-arrays.js";
+import { foldNet } from "#repvgg/exchange/fold-net.js";
+import { loadNet, withNet } from "#repvgg/exchange/load-net.node.js";
+import { netOf } from "#repvgg/exchange/net.js";
+import { saveNet } from "#repvgg/exchange/save-net.node.js";
 import { fold } from "#repvgg/fold.js";
 import { repvgg } from "#repvgg/nn/repvgg.js";
+import { foldVerified } from "#repvgg/verify/fold-verified.node.js";
 import { oraclePath } from "./support.js";
 
 let folder: string;

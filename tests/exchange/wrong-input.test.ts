@@ -1,17 +1,17 @@
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it, vi } from "vitest";
-import { foldVerified } from "#repvgg/api/exchange/fold-verified.node.js";
-import { loadNet } from "#repvgg/api/exchange/load-net.node.js";
-import { saveNet } from "#repvgg/api/exchange/save-net.node.js";
 import { loadModel, saveModel } from "#repvgg/api/model-files.node.js";
 import { runCommand } from "#repvgg/cli/program.js";
 import { f32, type NamedArray } from "#repvgg/core/named-arrays.js";
+import { loadNet } from "#repvgg/exchange/load-net.node.js";
+import { saveNet } from "#repvgg/exchange/save-net.node.js";
 import { writeOnnxFile } from "#repvgg/formats/onnx/file.node.js";
 import { writeTorchFile } from "#repvgg/formats/torch/file.node.js";
 import { GraphBuilder, valueInfo } from "#repvgg/graph/build.js";
 import { toOnnx } from "#repvgg/graph/to-onnx.js";
 import { repvgg } from "#repvgg/nn/repvgg.js";
+import { foldVerified } from "#repvgg/verify/fold-verified.node.js";
 import { fileFolder, oraclePath, random } from "./support.js";
 
 const folder = fileFolder();

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { inputShapes } from "#repvgg/api/exchange/net-inputs.js";
 import { f32 } from "#repvgg/core/named-arrays.js";
+import { inputShapes } from "#repvgg/exchange/net-inputs.js";
 import { fittingNodes } from "#repvgg/graph/analyze/analyze.js";
 import { axisKey, consistentSizes } from "#repvgg/graph/analyze/consistent-size.js";
 import { int64, valueInfo } from "#repvgg/graph/build.js";

@@ -1,12 +1,12 @@
 import { AssertionError } from "node:assert";
 import { afterAll, describe, expect, it } from "vitest";
-import { foldNet } from "#repvgg/api/exchange/fold-net.js";
-import { foldVerified } from "#repvgg/api/exchange/fold-verified.node.js";
-import { loadNet } from "#repvgg/api/exchange/load-net.node.js";
-import type { Net } from "#repvgg/api/exchange/net.js";
 import type { Backend } from "#repvgg/backend/backend.js";
 import { createBackend } from "#repvgg/backend/select.node.js";
 import { UserError } from "#repvgg/core/errors.js";
+import { foldNet } from "#repvgg/exchange/fold-net.js";
+import { loadNet } from "#repvgg/exchange/load-net.node.js";
+import type { Net } from "#repvgg/exchange/net.js";
+import { foldVerified } from "#repvgg/verify/fold-verified.node.js";
 import {
   type Export,
   expectAsDefined,

@@ -1,6 +1,6 @@
 // The process of one engine: makes a net ready, then runs rounds when it is told to, and ends with its channel.
 import type { SessionTensor } from "../../engine/session.js";
-import { normalInput } from "../exchange/random-inputs.js";
+import { normalInput } from "../../verify/random-inputs.js";
 import { engineNamed } from "./engines/registry.node.js";
 import { type BenchInputs, type BenchJob, type BenchRunner, EngineAbsent } from "./job.js";
 import type { FromChild, ToChild } from "./messages.js";

@@ -1,9 +1,9 @@
 import { existsSync } from "node:fs";
+import { foldNet } from "../../exchange/fold-net.js";
+import { type LoadOptions, loadNet } from "../../exchange/load-net.node.js";
+import { type Net, netOf } from "../../exchange/net.js";
 import type { Form } from "../../nn/architecture.js";
 import { repvgg } from "../../nn/repvgg.js";
-import { foldNet } from "../exchange/fold-net.js";
-import { type LoadOptions, loadNet } from "../exchange/load-net.node.js";
-import { type Net, netOf } from "../exchange/net.js";
 
 /**
  * A net to be timed: a file of any kind as it is, or folded where `form` is plain; or a net of the zoo with fresh weights, plain unless

@@ -4,9 +4,9 @@ import type { ProfiledGraph } from "../../analysis/profile/profile.js";
 import type { Backend } from "../../backend/backend.js";
 import { UserError } from "../../core/errors.js";
 import { planReport } from "../../engine/plan-report.js";
-import { foldNet } from "../exchange/fold-net.js";
-import type { Net } from "../exchange/net.js";
-import type { InputShapes } from "../exchange/net-inputs.js";
+import { foldNet } from "../../exchange/fold-net.js";
+import type { Net } from "../../exchange/net.js";
+import type { InputShapes } from "../../exchange/net-inputs.js";
 
 /** What the forms of a net are called. */
 export const formNames = {

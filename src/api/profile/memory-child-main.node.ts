@@ -5,7 +5,7 @@ import type { Backend, Pointer } from "../../backend/backend.js";
 import { createBackend } from "../../backend/select.node.js";
 import { elementCount } from "../../core/named-arrays.js";
 import { createSession, type Session, type SessionTensor } from "../../engine/session.js";
-import { loadNet } from "../exchange/load-net.node.js";
+import { loadNet } from "../../exchange/load-net.node.js";
 import type { MemoryAnswer, MemoryJob } from "./memory-job.js";
 
 async function measure({

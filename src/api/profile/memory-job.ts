@@ -1,5 +1,5 @@
 import type { BackendKind } from "../../backend/options.js";
-import type { InputShapes } from "../exchange/net-inputs.js";
+import type { InputShapes } from "../../exchange/net-inputs.js";
 
 /** What one process has to run and measure. */
 export interface MemoryJob {

@@ -3,10 +3,10 @@ import { type BackendProfile, profileGraphs } from "../../analysis/profile/profi
 import { nativeAbsence } from "../../backend/native/native-backend.js";
 import { type BackendKind, backendKinds } from "../../backend/options.js";
 import { createBackend } from "../../backend/select.node.js";
+import { type Net, netOf } from "../../exchange/net.js";
+import { inputShapes } from "../../exchange/net-inputs.js";
 import type { Model } from "../../nn/model.js";
 import { describeMachine } from "../bench/machine.node.js";
-import { type Net, netOf } from "../exchange/net.js";
-import { inputShapes } from "../exchange/net-inputs.js";
 import { formsOf, memoryOf, withFused } from "./forms.js";
 import type { Profile } from "./profile.js";
 import { usedMemory } from "./used-memory.node.js";

@@ -1,7 +1,7 @@
 import type { FormMemory } from "../../analysis/profile/form-memory.js";
 import type { BackendProfile } from "../../analysis/profile/profile.js";
+import type { InputShapes } from "../../exchange/net-inputs.js";
 import type { Machine } from "../bench/machine.js";
-import type { InputShapes } from "../exchange/net-inputs.js";
 import type { MemoryUse } from "./memory-use.js";
 
 /** A net in numbers: what it costs, and what that takes on this machine. */

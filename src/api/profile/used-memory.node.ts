@@ -3,10 +3,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { BackendKind } from "../../backend/options.js";
 import { UserError } from "../../core/errors.js";
+import type { Net } from "../../exchange/net.js";
+import type { InputShapes } from "../../exchange/net-inputs.js";
+import { saveNet } from "../../exchange/save-net.node.js";
 import { Child } from "../child.node.js";
-import type { Net } from "../exchange/net.js";
-import type { InputShapes } from "../exchange/net-inputs.js";
-import { saveNet } from "../exchange/save-net.node.js";
 import type { MemoryAnswer, MemoryJob } from "./memory-job.js";
 import type { MemoryGrowth, MemoryUse } from "./memory-use.js";
 

@@ -2,8 +2,8 @@ import { execFile } from "node:child_process";
 import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
+import { loadNet } from "../../../exchange/load-net.node.js";
 import { fold } from "../../../graph/fold.js";
-import { loadNet } from "../../exchange/load-net.node.js";
 import { type BenchEngine, EngineAbsent } from "../job.js";
 import { PythonProcess } from "./python-process.node.js";
 

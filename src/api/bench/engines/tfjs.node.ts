@@ -2,11 +2,11 @@ import { createRequire } from "node:module";
 import { dirname } from "node:path";
 import type * as Tf from "@tensorflow/tfjs";
 import { toFloat32 } from "../../../core/named-arrays.js";
+import { loadNet } from "../../../exchange/load-net.node.js";
 import { intAttribute, intsAttribute } from "../../../graph/attributes.js";
 import { fold } from "../../../graph/fold.js";
 import type { Graph, GraphNode } from "../../../graph/graph.js";
 import { windowOf } from "../../../graph/window.js";
-import { loadNet } from "../../exchange/load-net.node.js";
 import { type BenchEngine, EngineAbsent } from "../job.js";
 
 /**

@@ -1,6 +1,6 @@
 import { UserError } from "../../../core/errors.js";
 import type { Dataset, Image } from "../../../data/dataset.js";
-import { type Net, netOf } from "../../exchange/net.js";
+import { type Net, netOf } from "../../../exchange/net.js";
 import { softmax } from "../../prediction.js";
 import { Gate } from "../gate.js";
 import type { NetInTraining } from "../train.js";

@@ -1,7 +1,7 @@
-import { withContext } from "../../formats/error-context.js";
-import { opsetVersion } from "../../formats/onnx/model.js";
-import type { ModelProto } from "../../formats/onnx/proto.js";
-import { fromOnnx } from "../../graph/from-onnx.js";
+import { withContext } from "../formats/error-context.js";
+import { opsetVersion } from "../formats/onnx/model.js";
+import type { ModelProto } from "../formats/onnx/proto.js";
+import { fromOnnx } from "../graph/from-onnx.js";
 import type { Net } from "./net.js";
 
 /** The net in an ONNX model, external data read. @param name of the file, for errors */

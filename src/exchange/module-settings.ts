@@ -1,5 +1,5 @@
-import { UserError } from "../../core/errors.js";
-import type { TorchModule } from "../../formats/torch/torch-module.js";
+import { UserError } from "../core/errors.js";
+import type { TorchModule } from "../formats/torch/torch-module.js";
 
 /** A block of a net, and a weight in it by its official name: with that its modules are found. */
 export interface BlockPlace {

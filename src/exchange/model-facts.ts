@@ -1,5 +1,5 @@
-import { UserError } from "../../core/errors.js";
-import { decodeFacts, isModelFile, type ModelFacts } from "../../nn/model-file.js";
+import { UserError } from "../core/errors.js";
+import { decodeFacts, isModelFile, type ModelFacts } from "../nn/model-file.js";
 import type { Net } from "./net.js";
 
 /** What is known of a net's classes and pictures: of a model, or of an ONNX file of ours, whose metadata says it. */

@@ -1,10 +1,10 @@
-import { UserError } from "../../core/errors.js";
-import type { NamedArray, NamedArrays } from "../../core/named-arrays.js";
-import { fromOfficial, type Scheme } from "../../exchange/names/schemes.js";
-import type { ModelProto } from "../../formats/onnx/proto.js";
-import type { Model } from "../../nn/model.js";
-import { encodeModel } from "../../nn/model-file.js";
+import { UserError } from "../core/errors.js";
+import type { NamedArray, NamedArrays } from "../core/named-arrays.js";
+import type { ModelProto } from "../formats/onnx/proto.js";
+import type { Model } from "../nn/model.js";
+import { encodeModel } from "../nn/model-file.js";
 import { halfWeights } from "./half-weights.js";
+import { fromOfficial, type Scheme } from "./names/schemes.js";
 import { authorsScheme, type Net, ownScheme, type Rest } from "./net.js";
 import { type OnnxOptions, onnxModel } from "./onnx-export.js";
 import { some } from "./sentences.js";

@@ -1,7 +1,7 @@
-import { asFloat32 } from "../../core/deferred-array.js";
-import type { NamedArray, NamedArrays } from "../../core/named-arrays.js";
-import type { Graph } from "../../graph/graph.js";
-import { roundTo } from "../../graph/precision.js";
+import { asFloat32 } from "../core/deferred-array.js";
+import type { NamedArray, NamedArrays } from "../core/named-arrays.js";
+import type { Graph } from "../graph/graph.js";
+import { roundTo } from "../graph/precision.js";
 
 /** Kernels and matrices are worth half their size; vectors (biases, BatchNorm) cost nothing and stay exact. */
 export function isHalved({ dtype, shape }: NamedArray): boolean {

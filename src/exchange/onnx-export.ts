@@ -1,14 +1,14 @@
-import { UserError } from "../../core/errors.js";
-import type { NamedArray } from "../../core/named-arrays.js";
-import { opsetVersion, supportedOpsets } from "../../formats/onnx/model.js";
-import type { ModelProto } from "../../formats/onnx/proto.js";
-import { int } from "../../graph/attributes.js";
-import { node, uniqueName } from "../../graph/build.js";
-import { checkFile } from "../../graph/check-file.js";
-import type { Graph, GraphNode } from "../../graph/graph.js";
-import { roundTo } from "../../graph/precision.js";
-import { defaultEnvelope, toOnnx } from "../../graph/to-onnx.js";
-import { encodeModel } from "../../nn/model-file.js";
+import { UserError } from "../core/errors.js";
+import type { NamedArray } from "../core/named-arrays.js";
+import { opsetVersion, supportedOpsets } from "../formats/onnx/model.js";
+import type { ModelProto } from "../formats/onnx/proto.js";
+import { int } from "../graph/attributes.js";
+import { node, uniqueName } from "../graph/build.js";
+import { checkFile } from "../graph/check-file.js";
+import type { Graph, GraphNode } from "../graph/graph.js";
+import { roundTo } from "../graph/precision.js";
+import { defaultEnvelope, toOnnx } from "../graph/to-onnx.js";
+import { encodeModel } from "../nn/model-file.js";
 import { isHalved } from "./half-weights.js";
 import type { Net } from "./net.js";
 

@@ -1,7 +1,7 @@
-import { nearest, UserError } from "../../core/errors.js";
-import { analyze } from "../../graph/analyze/analyze.js";
-import { eliminateDead } from "../../graph/eliminate.js";
-import type { Graph, ValueInfo } from "../../graph/graph.js";
+import { nearest, UserError } from "../core/errors.js";
+import { analyze } from "../graph/analyze/analyze.js";
+import { eliminateDead } from "../graph/eliminate.js";
+import type { Graph, ValueInfo } from "../graph/graph.js";
 
 /**
  * A graph that returns inner values: the maps that detectors and segmenters build on. In our nets the output of stage s is

@@ -1,6 +1,6 @@
-import { UserError } from "../../core/errors.js";
-import { foreignFile, foreignHeadBytes } from "../../formats/foreign.js";
-import { isLegacy, isZip } from "../../formats/torch/container.js";
+import { UserError } from "../core/errors.js";
+import { foreignFile, foreignHeadBytes } from "../formats/foreign.js";
+import { isLegacy, isZip } from "../formats/torch/container.js";
 
 /** Containers that hold nets. */
 export type Container = "safetensors" | "torch" | "onnx";

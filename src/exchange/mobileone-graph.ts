@@ -1,10 +1,10 @@
-import { nearest, UserError } from "../../core/errors.js";
-import type { NamedArray, NamedArrays } from "../../core/named-arrays.js";
-import { quoted } from "../../formats/array-bytes.js";
-import { float, int } from "../../graph/attributes.js";
-import { convAttributes, GraphBuilder, valueInfo } from "../../graph/build.js";
-import type { Graph } from "../../graph/graph.js";
-import { type Architecture, epsilonOf, type Form } from "../../nn/architecture.js";
+import { nearest, UserError } from "../core/errors.js";
+import type { NamedArray, NamedArrays } from "../core/named-arrays.js";
+import { quoted } from "../formats/array-bytes.js";
+import { float, int } from "../graph/attributes.js";
+import { convAttributes, GraphBuilder, valueInfo } from "../graph/build.js";
+import type { Graph } from "../graph/graph.js";
+import { type Architecture, epsilonOf, type Form } from "../nn/architecture.js";
 import { some } from "./sentences.js";
 
 /**

@@ -1,6 +1,6 @@
-import { type NamedArrays, toFloat64 } from "../../core/named-arrays.js";
-import { fold } from "../../graph/fold.js";
-import type { Graph } from "../../graph/graph.js";
+import { type NamedArrays, toFloat64 } from "../core/named-arrays.js";
+import { fold } from "../graph/fold.js";
+import type { Graph } from "../graph/graph.js";
 import { some } from "./sentences.js";
 
 /** Largest relative difference of kernels that count as the same: float32, folded by other code in another order. */

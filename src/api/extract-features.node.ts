@@ -1,12 +1,12 @@
-import { type ComputeOptions, usingBackend } from "../../backend/using-backend.node.js";
-import type { Image } from "../../data/dataset.js";
-import { decodeImage } from "../../data/decode.node.js";
-import { evalTransform } from "../../data/evaluation-transform.js";
-import { createSession, type SessionTensor } from "../../engine/session.js";
-import type { Model } from "../../nn/model.js";
-import { toGraph } from "../../nn/to-graph.js";
-import { graphInput } from "../input.js";
-import { withFeatures } from "./backbone.js";
+import { type ComputeOptions, usingBackend } from "../backend/using-backend.node.js";
+import type { Image } from "../data/dataset.js";
+import { decodeImage } from "../data/decode.node.js";
+import { evalTransform } from "../data/evaluation-transform.js";
+import { createSession, type SessionTensor } from "../engine/session.js";
+import { withFeatures } from "../exchange/backbone.js";
+import type { Model } from "../nn/model.js";
+import { toGraph } from "../nn/to-graph.js";
+import { graphInput } from "./input.js";
 
 export interface FeatureOptions extends ComputeOptions {
   /** Height and width to which a picture is brought. Default: the model's. Need not be square. */

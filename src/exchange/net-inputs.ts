@@ -1,10 +1,10 @@
-import { UserError } from "../../core/errors.js";
-import type { Preprocessing } from "../../core/preprocessing.js";
-import { imagenetMean, imagenetStd } from "../../core/preprocessing.js";
-import { axisKey, consistentSizes, isPosition, type OpenSizes } from "../../graph/analyze/consistent-size.js";
-import { intAttribute } from "../../graph/attributes.js";
-import type { Graph, ValueInfo } from "../../graph/graph.js";
-import { graphInputs } from "../../graph/graph-inputs.js";
+import { UserError } from "../core/errors.js";
+import type { Preprocessing } from "../core/preprocessing.js";
+import { imagenetMean, imagenetStd } from "../core/preprocessing.js";
+import { axisKey, consistentSizes, isPosition, type OpenSizes } from "../graph/analyze/consistent-size.js";
+import { intAttribute } from "../graph/attributes.js";
+import type { Graph, ValueInfo } from "../graph/graph.js";
+import { graphInputs } from "../graph/graph-inputs.js";
 import { modelFacts } from "./model-facts.js";
 import type { Net } from "./net.js";
 

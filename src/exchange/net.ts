@@ -1,11 +1,11 @@
-import type { NamedArrays } from "../../core/named-arrays.js";
-import type { Prefix } from "../../exchange/names/prefixes.js";
-import type { Scheme } from "../../exchange/names/schemes.js";
-import type { OnnxEnvelope } from "../../graph/from-onnx.js";
-import type { Graph } from "../../graph/graph.js";
-import type { Form } from "../../nn/architecture.js";
-import type { Model } from "../../nn/model.js";
-import { toGraph } from "../../nn/to-graph.js";
+import type { NamedArrays } from "../core/named-arrays.js";
+import type { OnnxEnvelope } from "../graph/from-onnx.js";
+import type { Graph } from "../graph/graph.js";
+import type { Form } from "../nn/architecture.js";
+import type { Model } from "../nn/model.js";
+import { toGraph } from "../nn/to-graph.js";
+import type { Prefix } from "./names/prefixes.js";
+import type { Scheme } from "./names/schemes.js";
 
 /** Kinds of files that hold nets; `repvgg`: safetensors with our own metadata. */
 export type FileFormat = "repvgg" | "safetensors" | "torch" | "onnx";

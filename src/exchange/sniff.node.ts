@@ -1,6 +1,6 @@
 import { open } from "node:fs/promises";
-import { UserError } from "../../core/errors.js";
-import { explainFileError } from "../../formats/file-errors.node.js";
+import { UserError } from "../core/errors.js";
+import { explainFileError } from "../formats/file-errors.node.js";
 import { type Container, containerOf, headBytes } from "./sniff.js";
 
 /** The kind of a model file: see {@link containerOf}. @throws UserError also when it cannot be read. */

@@ -1,9 +1,9 @@
-import { elementCount } from "../../core/named-arrays.js";
-import { FileSource } from "../../formats/file-source.node.js";
-import { readSafetensors } from "../../formats/safetensors/read.js";
-import { findPlaces, type Place } from "../../formats/torch/places.js";
-import { readTorch } from "../../formats/torch/read.js";
-import { TorchTensor } from "../../formats/torch/tensor.js";
+import { elementCount } from "../core/named-arrays.js";
+import { FileSource } from "../formats/file-source.node.js";
+import { readSafetensors } from "../formats/safetensors/read.js";
+import { findPlaces, type Place } from "../formats/torch/places.js";
+import { readTorch } from "../formats/torch/read.js";
+import { TorchTensor } from "../formats/torch/tensor.js";
 import { sniffFile } from "./sniff.node.js";
 
 /** A tensor in a file, by what the file says of it. */

@@ -1,8 +1,8 @@
-import type { FoldPlan } from "../../fold/emit.js";
-import type { FoldReport } from "../../fold/report.js";
-import { fold as foldGraph } from "../../graph/fold.js";
-import { checkFoldable } from "../../nn/blocks/registry.js";
-import { fromFoldedGraph } from "../../nn/from-graph.js";
+import type { FoldPlan } from "../fold/emit.js";
+import type { FoldReport } from "../fold/report.js";
+import { fold as foldGraph } from "../graph/fold.js";
+import { checkFoldable } from "../nn/blocks/registry.js";
+import { fromFoldedGraph } from "../nn/from-graph.js";
 import { type Net, type NetSource, netOf } from "./net.js";
 
 export interface FoldNetOptions {

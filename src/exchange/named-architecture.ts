@@ -1,12 +1,12 @@
-import { UserError } from "../../core/errors.js";
-import type { NamedArrays } from "../../core/named-arrays.js";
-import { mainModule, showsIdentity } from "../../exchange/names/block-names.js";
-import type { Inference, InferredStructure } from "../../exchange/names/infer-architecture.js";
-import type { Architecture, LayerException } from "../../nn/architecture.js";
-import { architecture, checkArchitecture } from "../../nn/build-architecture.js";
-import { type BlockLayout, blockLayouts } from "../../nn/layout.js";
+import { UserError } from "../core/errors.js";
+import type { NamedArrays } from "../core/named-arrays.js";
+import type { Architecture, LayerException } from "../nn/architecture.js";
+import { architecture, checkArchitecture } from "../nn/build-architecture.js";
+import { type BlockLayout, blockLayouts } from "../nn/layout.js";
 import { knownVariant } from "./known-variant.js";
 import { checkNetModules, moduleStride, type NetModules } from "./module-settings.js";
+import { mainModule, showsIdentity } from "./names/block-names.js";
+import type { Inference, InferredStructure } from "./names/infer-architecture.js";
 import { some } from "./sentences.js";
 
 /**

@@ -1,5 +1,5 @@
-import type { Graph } from "../../graph/graph.js";
-import { type Architecture, epsilonOf } from "../../nn/architecture.js";
+import type { Graph } from "../graph/graph.js";
+import { type Architecture, epsilonOf } from "../nn/architecture.js";
 
 const key = "batchNormEpsilon";
 

@@ -1,8 +1,8 @@
-import type { ByteSource } from "../../formats/byte-source.js";
-import { FileSource } from "../../formats/file-source.node.js";
-import { readOnnxFile } from "../../formats/onnx/file.node.js";
-import { readSafetensorsFile } from "../../formats/safetensors/file.node.js";
-import { readTorchFile } from "../../formats/torch/file.node.js";
+import type { ByteSource } from "../formats/byte-source.js";
+import { FileSource } from "../formats/file-source.node.js";
+import { readOnnxFile } from "../formats/onnx/file.node.js";
+import { readSafetensorsFile } from "../formats/safetensors/file.node.js";
+import { readTorchFile } from "../formats/torch/file.node.js";
 import type { Net } from "./net.js";
 import { onnxNet } from "./onnx-net.js";
 import { checkKey, type LoadOptions, safetensorsNet, torchNet, withUnusedOptions } from "./read-net.js";

@@ -1,5 +1,5 @@
-import { counts } from "../../analysis/counts.js";
-import { parameterCount } from "../../graph/build.js";
+import { counts } from "../analysis/counts.js";
+import { parameterCount } from "../graph/build.js";
 import type { Net } from "./net.js";
 
 /** Learned numbers of a RepVGG; all constants of another graph. */

@@ -1,6 +1,6 @@
-import { UserError } from "../../core/errors.js";
-import type { TorchModule } from "../../formats/torch/torch-module.js";
-import { type Architecture, batchNormEpsilon } from "../../nn/architecture.js";
+import { UserError } from "../core/errors.js";
+import type { TorchModule } from "../formats/torch/torch-module.js";
+import { type Architecture, batchNormEpsilon } from "../nn/architecture.js";
 import { some } from "./sentences.js";
 
 /** ε of BatchNorms as an architecture states it, and where it comes from, in a sentence. */

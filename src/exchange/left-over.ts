@@ -1,7 +1,7 @@
-import { UserError } from "../../core/errors.js";
-import type { NamedArray, NamedArrays } from "../../core/named-arrays.js";
-import { elementCount } from "../../core/named-arrays.js";
-import { quoted } from "../../formats/array-bytes.js";
+import { UserError } from "../core/errors.js";
+import type { NamedArray, NamedArrays } from "../core/named-arrays.js";
+import { elementCount } from "../core/named-arrays.js";
+import { quoted } from "../formats/array-bytes.js";
 import { some } from "./sentences.js";
 
 /** What happens to weights that a net has no place for: an error, written back as they are, or left out. */

@@ -1,7 +1,7 @@
-import { UserError } from "../../core/errors.js";
-import { writeOnnxFile } from "../../formats/onnx/file.node.js";
-import { writeSafetensorsFile } from "../../formats/safetensors/file.node.js";
-import { writeTorchFile } from "../../formats/torch/file.node.js";
+import { UserError } from "../core/errors.js";
+import { writeOnnxFile } from "../formats/onnx/file.node.js";
+import { writeSafetensorsFile } from "../formats/safetensors/file.node.js";
+import { writeTorchFile } from "../formats/torch/file.node.js";
 import { netContents, type SaveOptions } from "./encode-net.js";
 import type { Net } from "./net.js";
 import type { Container } from "./sniff.js";

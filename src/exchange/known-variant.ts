@@ -1,6 +1,6 @@
-import type { Architecture } from "../../nn/architecture.js";
-import { architecture } from "../../nn/build-architecture.js";
-import { type VariantName, variantNames } from "../../nn/zoo.js";
+import type { Architecture } from "../nn/architecture.js";
+import { architecture } from "../nn/build-architecture.js";
+import { type VariantName, variantNames } from "../nn/zoo.js";
 
 /**
  * The net of the zoo with the same depths, widths, groups, squeeze-and-excitation and branches; undefined where there is none.
