@@ -104,7 +104,7 @@ export const rooms = {
     ),
   },
   "analysis/proof": {
-    source: ["src/analysis/proof", "src/analysis/comparison", "src/analysis/difference.ts"],
+    source: ["src/verify/proof", "src/verify/comparison", "src/verify/difference.ts"],
     tests: [
       ["tests/analysis/proof.test.ts", "tests/analysis/comparison.test.ts", "tests/analysis/moved-scales.test.ts"],
     ],

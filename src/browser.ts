@@ -52,7 +52,6 @@ export {
   train,
 } from "./api/browser/train.js";
 export { type VerifyOptions, verify } from "./api/browser/verify.js";
-export type { CompareOptions } from "./api/compare.js";
 export { fold } from "./api/fold.js";
 export { likeliest, type Prediction, pictureInput } from "./api/prediction.js";
 export type { TrainFields } from "./api/training-setup.js";
@@ -82,3 +81,4 @@ export { toGraph } from "./nn/to-graph.js";
 export { type VariantName, variantNames } from "./nn/zoo.js";
 export type { TrainConfig } from "./train/config.js";
 export type { EpochRecord } from "./train/history.js";
+export type { CompareOptions } from "./verify/compare.js";

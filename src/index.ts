@@ -29,7 +29,6 @@ export { extractFeatures, type FeatureOptions } from "./api/extract-features.nod
 export { fold } from "./api/fold.js";
 export { freshModel } from "./api/fresh-model.node.js";
 export { type Pulled, type PullOptions, pull } from "./api/hub/pull.node.js";
-export { type Finding, IncomparableError } from "./api/incomparable.js";
 export { type LoadOptions, loadModel, type SaveOptions, saveModel } from "./api/model-files.node.js";
 export { type Prediction, type PredictOptions, predict, predictAll } from "./api/predict.node.js";
 export { profileReport } from "./api/profile/page.js";
@@ -85,3 +84,4 @@ export { type RepvggOptions, repvgg } from "./nn/repvgg.js";
 export { RunningStats } from "./nn/running-stats.js";
 export { type VariantName, variantNames } from "./nn/zoo.js";
 export { type FoldVerification, foldVerified, type VerifiedFoldOptions } from "./verify/fold-verified.node.js";
+export { type Finding, IncomparableError } from "./verify/incomparable.js";

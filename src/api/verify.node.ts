@@ -1,4 +1,3 @@
-import type { Verification, VerifyInput } from "../analysis/verify.js";
 import { type ComputeOptions, usingBackend } from "../backend/using-backend.node.js";
 import type { Dataset } from "../data/dataset.js";
 import { createLoader } from "../data/loader.node.js";
@@ -6,13 +5,14 @@ import type { OpenOptions } from "../data/open-dataset.node.js";
 import type { Net } from "../exchange/net.js";
 import { preprocessingOf } from "../exchange/net-inputs.js";
 import type { Model } from "../nn/model.js";
-import { type CompareOptions, compareNets } from "./compare.js";
+import { type CompareOptions, compareNets } from "../verify/compare.js";
+import type { Verification, VerifyInput } from "../verify/verify-models.js";
 import { testSet } from "./datasets.node.js";
 import { graphInput } from "./input.js";
 import { spreadOver } from "./spread-over.js";
 
-export type { Difference } from "../analysis/difference.js";
-export type { OutputVerification, ValueDifference, Verdict, Verification } from "../analysis/verify.js";
+export type { Difference } from "../verify/difference.js";
+export type { OutputVerification, ValueDifference, Verdict, Verification } from "../verify/verify-models.js";
 
 export interface VerifyModelsOptions extends CompareOptions, ComputeOptions, OpenOptions {
   /**

@@ -1,8 +1,3 @@
-import { describeOutput } from "../analysis/comparison/describe-output.js";
-import { type FoldProof, proveFold } from "../analysis/proof/prove-fold.js";
-import { describeRegion, type RegionProof } from "../analysis/proof/prove-region.js";
-import type { Verification } from "../analysis/verify.js";
-import { type CompareOptions, compareNets } from "../api/compare.js";
 import { type ComputeOptions, usingBackend } from "../backend/using-backend.node.js";
 import { inMemory } from "../core/deferred-array.js";
 import { UserError, VerificationError } from "../core/errors.js";
@@ -11,6 +6,11 @@ import { type FoldNetOptions, foldNet } from "../exchange/fold-net.js";
 import { storedHalf, withHalfRounding } from "../exchange/half-weights.js";
 import type { Net } from "../exchange/net.js";
 import type { FoldReport } from "../fold/report.js";
+import { type CompareOptions, compareNets } from "./compare.js";
+import { describeOutput } from "./comparison/describe-output.js";
+import { type FoldProof, proveFold } from "./proof/prove-fold.js";
+import { describeRegion, type RegionProof } from "./proof/prove-region.js";
+import type { Verification } from "./verify-models.js";
 
 export interface VerifiedFoldOptions extends FoldNetOptions, Omit<CompareOptions, "weights">, ComputeOptions {
   /** Precision in which the weights will be stored: what is verified is what they are then. Default `f32`. */

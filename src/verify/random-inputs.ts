@@ -1,10 +1,10 @@
-import { InputBatch, type VerifyInput } from "../analysis/verify.js";
 import { elementCount, toFloat64 } from "../core/named-arrays.js";
 import { type Rng, rngFor } from "../core/rng.js";
 import type { SessionTensor } from "../engine/session.js";
 import type { InputShapes } from "../exchange/net-inputs.js";
 import type { Graph } from "../graph/graph.js";
 import { graphInputs } from "../graph/graph-inputs.js";
+import { InputBatch, type VerifyInput } from "./verify-models.js";
 
 /** A way to make inputs up: `gain` × a number drawn for each element + `spread` × one from −1 to 1 drawn for its channel. */
 interface Kind {

@@ -1,15 +1,15 @@
 import { describe, expect, it } from "vitest";
-import { describeOutput } from "#repvgg/analysis/comparison/describe-output.js";
-import { GroupMeter } from "#repvgg/analysis/comparison/group-meter.js";
-import { OutputComparison } from "#repvgg/analysis/comparison/output-comparison.js";
-import { noiseOf, withNoise } from "#repvgg/analysis/comparison/rounding-noise.js";
-import { DifferenceMeter } from "#repvgg/analysis/difference.js";
-import { InputBatch, type VerifyInput, verifyModels } from "#repvgg/analysis/verify.js";
 import { f32, toFloat64 } from "#repvgg/core/named-arrays.js";
 import { Rng } from "#repvgg/core/rng.js";
 import type { SessionTensor } from "#repvgg/engine/session.js";
 import { valueInfo } from "#repvgg/graph/build.js";
 import type { Graph } from "#repvgg/graph/graph.js";
+import { describeOutput } from "#repvgg/verify/comparison/describe-output.js";
+import { GroupMeter } from "#repvgg/verify/comparison/group-meter.js";
+import { OutputComparison } from "#repvgg/verify/comparison/output-comparison.js";
+import { noiseOf, withNoise } from "#repvgg/verify/comparison/rounding-noise.js";
+import { DifferenceMeter } from "#repvgg/verify/difference.js";
+import { InputBatch, type VerifyInput, verifyModels } from "#repvgg/verify/verify-models.js";
 import { normal, RandomNet } from "../graph/support.js";
 
 const tensor = (shape: readonly number[], at: (i: number) => number): SessionTensor => ({

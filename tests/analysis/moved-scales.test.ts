@@ -1,10 +1,10 @@
 import { describe, expect, it } from "vitest";
-import { whyNotUnchanged } from "#repvgg/analysis/proof/unchanged.js";
 import { f32, type NamedArray } from "#repvgg/core/named-arrays.js";
 import { fold } from "#repvgg/fold.js";
 import { int } from "#repvgg/graph/attributes.js";
 import { int64 } from "#repvgg/graph/build.js";
 import type { Graph } from "#repvgg/graph/graph.js";
+import { whyNotUnchanged } from "#repvgg/verify/proof/unchanged.js";
 import { normal, RandomNet } from "../graph/support.js";
 
 /** BatchNormalization and a scale behind a Concat of convolutions. */

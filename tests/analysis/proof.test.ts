@@ -1,9 +1,5 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { convolve } from "#repvgg/analysis/proof/convolve.js";
-import { probeShapes } from "#repvgg/analysis/proof/probe-shapes.js";
-import { proveFold } from "#repvgg/analysis/proof/prove-fold.js";
-import { whyNotUnchanged } from "#repvgg/analysis/proof/unchanged.js";
 import { f32, type NamedArray, numberToHalf, toFloat64 } from "#repvgg/core/named-arrays.js";
 import { Rng } from "#repvgg/core/rng.js";
 import { fold } from "#repvgg/fold.js";
@@ -12,6 +8,10 @@ import { convAttributes, int64, node, valueInfo } from "#repvgg/graph/build.js";
 import { evaluate } from "#repvgg/graph/evaluate/evaluate.js";
 import type { Graph, GraphNode } from "#repvgg/graph/graph.js";
 import { roundTo } from "#repvgg/graph/precision.js";
+import { convolve } from "#repvgg/verify/proof/convolve.js";
+import { probeShapes } from "#repvgg/verify/proof/probe-shapes.js";
+import { proveFold } from "#repvgg/verify/proof/prove-fold.js";
+import { whyNotUnchanged } from "#repvgg/verify/proof/unchanged.js";
 import { normal, RandomNet } from "../graph/support.js";
 
 /** A RepVGG block of stride 1 with a ReLU, an operator that nobody knows, and another block of stride 2. */

@@ -1,9 +1,9 @@
 import { describe, expect, it } from "vitest";
 import { pairValues } from "#repvgg/analysis/diagnosis/blocks.js";
-import { verifyModels } from "#repvgg/analysis/verify.js";
 import { f32, toFloat32 } from "#repvgg/core/named-arrays.js";
 import { fold } from "#repvgg/fold.js";
 import type { Graph } from "#repvgg/graph/graph.js";
+import { verifyModels } from "#repvgg/verify/verify-models.js";
 import { randomArray } from "../engine/compare.js";
 import { randomNet } from "../engine/nets.js";
 import { backendOf } from "../tensor/backends.js";

@@ -1,6 +1,5 @@
 import { join } from "node:path";
 import { describe, expect, it, vi } from "vitest";
-import { IncomparableError } from "#repvgg/api/incomparable.js";
 import { verify } from "#repvgg/api/verify.node.js";
 import { runCommand } from "#repvgg/cli/program.js";
 import { loadNet } from "#repvgg/exchange/load-net.node.js";
@@ -8,6 +7,7 @@ import { netOf } from "#repvgg/exchange/net.js";
 import { saveNet } from "#repvgg/exchange/save-net.node.js";
 import { valueInfo } from "#repvgg/graph/build.js";
 import { repvgg } from "#repvgg/nn/repvgg.js";
+import { IncomparableError } from "#repvgg/verify/incomparable.js";
 import { fileFolder, oraclePath } from "./support.js";
 
 const folder = fileFolder();

@@ -1,4 +1,3 @@
-import { proveFold } from "#repvgg/analysis/proof/prove-fold.js";
 import { f32, type NamedArray } from "#repvgg/core/named-arrays.js";
 import { Rng } from "#repvgg/core/rng.js";
 import type { FoldReport } from "#repvgg/fold/report.js";
@@ -7,6 +6,7 @@ import { GraphBuilder, valueInfo } from "#repvgg/graph/build.js";
 import { evaluate } from "#repvgg/graph/evaluate/evaluate.js";
 import type { Dimension, Graph } from "#repvgg/graph/graph.js";
 import { validate } from "#repvgg/graph/validate.js";
+import { proveFold } from "#repvgg/verify/proof/prove-fold.js";
 
 /** Random numbers of a shape, standard normal times `scale`. */
 export function normal(rng: Rng, shape: readonly number[], scale = 0.5): NamedArray {

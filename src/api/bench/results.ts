@@ -1,5 +1,5 @@
-import { DifferenceMeter } from "../../analysis/difference.js";
 import { type Quartiles, quartiles } from "../../core/statistics.js";
+import { DifferenceMeter } from "../../verify/difference.js";
 
 /** Times of one engine on one task, in milliseconds a run. */
 export interface BenchTimes extends Quartiles {

@@ -1,8 +1,8 @@
-import type { Verification, VerifyInput } from "../../analysis/verify.js";
 import type { Net } from "../../exchange/net.js";
 import { preprocessingOf } from "../../exchange/net-inputs.js";
 import type { Model } from "../../nn/model.js";
-import { type CompareOptions, compareNets } from "../compare.js";
+import { type CompareOptions, compareNets } from "../../verify/compare.js";
+import type { Verification, VerifyInput } from "../../verify/verify-models.js";
 import { pictureInput } from "../prediction.js";
 import { type ComputeOptions, usingBackend } from "./compute.js";
 import { decodePicture, type Picture } from "./picture.js";

@@ -1,9 +1,9 @@
 import type { BlockAlgebra } from "../../analysis/block-algebra.js";
-import type { Verification } from "../../analysis/verify.js";
 import type { Dataset } from "../../data/dataset.js";
 import type { Model } from "../../nn/model.js";
 import type { TrainConfig } from "../../train/config.js";
 import type { EpochRecord } from "../../train/history.js";
+import type { Verification } from "../../verify/verify-models.js";
 import type { Machine } from "../bench/machine.js";
 import type { Evaluation } from "../evaluation.js";
 import type { Profile } from "../profile/profile.js";

@@ -1,8 +1,8 @@
 import type { BlockKernels } from "../../analysis/block-kernels.js";
-import { describeOutput } from "../../analysis/comparison/describe-output.js";
 import { describeCause, type Finding } from "../../analysis/diagnosis/finding.js";
-import type { OutputVerification, ValueDifference, Verification } from "../../analysis/verify.js";
 import { plural, shortNumber, wholeCount } from "../../core/format.js";
+import { describeOutput } from "../../verify/comparison/describe-output.js";
+import type { OutputVerification, ValueDifference, Verification } from "../../verify/verify-models.js";
 import type { HeatMap, HeatPanel } from "../charts/chart.js";
 import { plain } from "../charts/unit.js";
 import type { Notes, Report, Section } from "../page/section.js";

@@ -1,10 +1,10 @@
 import { describe, expect, it } from "vitest";
-import { diagnose } from "#repvgg/analysis/diagnosis/diagnose.js";
 import { f32, type NamedArray, toFloat64 } from "#repvgg/core/named-arrays.js";
 import { rngFor } from "#repvgg/core/rng.js";
 import { float, int } from "#repvgg/graph/attributes.js";
 import { evaluate } from "#repvgg/graph/evaluate/evaluate.js";
 import type { Graph } from "#repvgg/graph/graph.js";
+import { diagnose } from "#repvgg/verify/diagnose.js";
 import { folded, withConstants, withNodes } from "./support.js";
 import { block, blockCount, difference, first, train, verification } from "./tiny.js";
 

@@ -1,11 +1,11 @@
 import { describe, expect, it } from "vitest";
-import { diagnose, roundingBound } from "#repvgg/analysis/diagnosis/diagnose.js";
 import { describeFindings } from "#repvgg/analysis/diagnosis/finding.js";
-import { verifyModels } from "#repvgg/analysis/verify.js";
 import { f32, toFloat32 } from "#repvgg/core/named-arrays.js";
 import { rngFor } from "#repvgg/core/rng.js";
 import { ints } from "#repvgg/graph/attributes.js";
 import type { Graph } from "#repvgg/graph/graph.js";
+import { diagnose, roundingBound } from "#repvgg/verify/diagnose.js";
+import { verifyModels } from "#repvgg/verify/verify-models.js";
 import { oracleArrays } from "../../nn/oracles.js";
 import { backendOf } from "../../tensor/backends.js";
 import { folded, moved, onnxGraph, withConstants, withNodes } from "./support.js";

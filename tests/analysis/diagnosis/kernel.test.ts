@@ -1,9 +1,9 @@
 import { expect, it } from "vitest";
 import { blockView, pairValues } from "#repvgg/analysis/diagnosis/blocks.js";
 import { distance, inCommonFrame, type Kernel, withGroups } from "#repvgg/analysis/diagnosis/kernel.js";
-import { convolve } from "#repvgg/analysis/proof/convolve.js";
-import { verifyModels } from "#repvgg/analysis/verify.js";
 import { Rng } from "#repvgg/core/rng.js";
+import { convolve } from "#repvgg/verify/proof/convolve.js";
+import { verifyModels } from "#repvgg/verify/verify-models.js";
 import { RandomNet } from "../../graph/support.js";
 
 function kernel(groups: number, seed = 1): Kernel {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
-import { diagnose } from "#repvgg/analysis/diagnosis/diagnose.js";
 import { bfloat16ToNumber, halfToNumber, numberToBfloat16, numberToHalf } from "#repvgg/core/named-arrays.js";
 import { castFloats } from "#repvgg/graph/precision.js";
+import { diagnose } from "#repvgg/verify/diagnose.js";
 import { folded, oracleGraph, stateOf, withConstants } from "./support.js";
 import { block, blockCount, difference, first, isFloat, noStep, plain, train, verification } from "./tiny.js";
 

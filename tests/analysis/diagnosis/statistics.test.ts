@@ -1,10 +1,10 @@
 import { describe, expect, it } from "vitest";
-import { diagnose } from "#repvgg/analysis/diagnosis/diagnose.js";
 import { checkGraphStatistics, checkStatistics, describeStatistics } from "#repvgg/analysis/diagnosis/statistics.js";
 import { deferredArray } from "#repvgg/core/deferred-array.js";
 import { f32, type NamedArray, type NamedArrays } from "#repvgg/core/named-arrays.js";
 import { repvgg } from "#repvgg/nn/repvgg.js";
 import { toGraph } from "#repvgg/nn/to-graph.js";
+import { diagnose } from "#repvgg/verify/diagnose.js";
 import { oracleNets, oracleState } from "../../nn/oracles.js";
 
 const state = await oracleState("tiny", "train");

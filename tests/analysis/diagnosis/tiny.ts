@@ -1,7 +1,7 @@
-import { diagnose } from "#repvgg/analysis/diagnosis/diagnose.js";
 import { f32, toFloat64 } from "#repvgg/core/named-arrays.js";
 import { int } from "#repvgg/graph/attributes.js";
 import type { Graph } from "#repvgg/graph/graph.js";
+import { diagnose } from "#repvgg/verify/diagnose.js";
 import { oracleGraph, withNodes } from "./support.js";
 
 export const train = await oracleGraph("tiny", "train");

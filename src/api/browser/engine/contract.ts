@@ -1,7 +1,6 @@
 import type { BlockAlgebra, BlockAlgebraOptions } from "../../../analysis/block-algebra.js";
 import type { Counts } from "../../../analysis/counts.js";
 import type { MemoryTimeline } from "../../../analysis/memory.js";
-import type { Verification } from "../../../analysis/verify.js";
 import type { RelaxedChoice } from "../../../backend/options.js";
 import type { Preprocessing } from "../../../core/preprocessing.js";
 import type { Image } from "../../../data/dataset.js";
@@ -17,7 +16,8 @@ import type { BlockLayout } from "../../../nn/layout.js";
 import type { Model } from "../../../nn/model.js";
 import type { RepvggOptions } from "../../../nn/repvgg.js";
 import type { EpochRecord } from "../../../train/history.js";
-import type { CompareOptions } from "../../compare.js";
+import type { CompareOptions } from "../../../verify/compare.js";
+import type { Verification } from "../../../verify/verify-models.js";
 import type { Prediction } from "../../prediction.js";
 import type { TrainFields } from "../../training-setup.js";
 import type { IdxFiles } from "../idx-file.js";

@@ -1,7 +1,6 @@
 import type { BlockAlgebra, BlockAlgebraOptions } from "../../../analysis/block-algebra.js";
 import { counts } from "../../../analysis/counts.js";
 import { memoryTimeline } from "../../../analysis/memory.js";
-import type { Verification } from "../../../analysis/verify.js";
 import type { Backend } from "../../../backend/backend.js";
 import { UserError } from "../../../core/errors.js";
 import type { Preprocessing } from "../../../core/preprocessing.js";
@@ -13,6 +12,7 @@ import { inputShapes } from "../../../exchange/net-inputs.js";
 import type { Container } from "../../../exchange/sniff.js";
 import type { FoldReport } from "../../../fold/report.js";
 import type { Model } from "../../../nn/model.js";
+import type { Verification } from "../../../verify/verify-models.js";
 import { likeliest, pictureInput } from "../../prediction.js";
 import { decodePicture, type Picture } from "../picture.js";
 import type {

@@ -1,5 +1,4 @@
 import type { BlockAlgebra, BlockAlgebraOptions } from "../../../analysis/block-algebra.js";
-import type { Verification } from "../../../analysis/verify.js";
 import type { PackedError } from "../../../core/packed-error.js";
 import type { SessionOutputs } from "../../../engine/session.js";
 import type { SaveOptions } from "../../../exchange/encode-net.js";
@@ -9,6 +8,7 @@ import type { ArchitectureSpec } from "../../../nn/build-architecture.js";
 import type { Model } from "../../../nn/model.js";
 import type { RepvggOptions } from "../../../nn/repvgg.js";
 import type { EpochRecord } from "../../../train/history.js";
+import type { Verification } from "../../../verify/verify-models.js";
 import type { FetchOptions, LoadProgress } from "../fetch-bytes.js";
 import type { FileSource } from "../load.js";
 import type { PortablePicture } from "../picture.js";

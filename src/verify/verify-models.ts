@@ -1,3 +1,4 @@
+import { pairValues, type ValuePair } from "../analysis/diagnosis/blocks.js";
 import { createSession, type Session, type SessionOptions, type SessionTensor } from "../engine/session.js";
 import type { Graph } from "../graph/graph.js";
 import { GroupMeter } from "./comparison/group-meter.js";
@@ -8,7 +9,6 @@ import {
   type OutputVerification,
 } from "./comparison/output-comparison.js";
 import { noiseDraws, noiseOf, withNoise } from "./comparison/rounding-noise.js";
-import { pairValues, type ValuePair } from "./diagnosis/blocks.js";
 import { type Difference, DifferenceMeter } from "./difference.js";
 import { computedFromInputs } from "./from-inputs.js";
 import { referenceSession } from "./reference-session.js";

@@ -1,7 +1,5 @@
 import type { Finding } from "../analysis/diagnosis/finding.js";
 import { inputFindings, outputFindings } from "../analysis/diagnosis/interface.js";
-import { evaluationCost } from "../analysis/evaluation-cost.js";
-import { type Verification, type VerifyInput, verifyModels } from "../analysis/verify.js";
 import type { Backend } from "../backend/backend.js";
 import { ShapeError, UserError } from "../core/errors.js";
 import { elementCount } from "../core/named-arrays.js";
@@ -11,8 +9,10 @@ import { type InputShapes, inputShapes, isSizeMadeUp } from "../exchange/net-inp
 import type { Graph } from "../graph/graph.js";
 import { graphInputs } from "../graph/graph-inputs.js";
 import type { Model } from "../nn/model.js";
-import { furtherInputs, randomInputs } from "../verify/random-inputs.js";
+import { evaluationCost } from "./evaluation-cost.js";
 import { IncomparableError } from "./incomparable.js";
+import { furtherInputs, randomInputs } from "./random-inputs.js";
+import { type Verification, type VerifyInput, verifyModels } from "./verify-models.js";
 
 export interface CompareOptions {
   /**

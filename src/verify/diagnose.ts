@@ -1,20 +1,20 @@
-import type { NamedArrays } from "../../core/named-arrays.js";
-import type { Preprocessing } from "../../core/preprocessing.js";
-import type { Graph } from "../../graph/graph.js";
-import type { Verification } from "../verify.js";
-import { runInTrainingMode, type TrainingRun } from "./batch-statistics.js";
-import { type BlockPair, blockView, pairBlocks } from "./blocks.js";
-import { type Explanation, explain, partedKernels } from "./explain.js";
-import { blockName, type Cause, digits, type Finding } from "./finding.js";
-import { cosine, type KernelDistance } from "./kernel.js";
-import { checkStatistics, describeStatistics } from "./statistics.js";
+import { runInTrainingMode, type TrainingRun } from "../analysis/diagnosis/batch-statistics.js";
+import { type BlockPair, blockView, pairBlocks } from "../analysis/diagnosis/blocks.js";
+import { type Explanation, explain, partedKernels } from "../analysis/diagnosis/explain.js";
+import { blockName, type Cause, digits, type Finding } from "../analysis/diagnosis/finding.js";
+import { cosine, type KernelDistance } from "../analysis/diagnosis/kernel.js";
+import { checkStatistics, describeStatistics } from "../analysis/diagnosis/statistics.js";
 import {
   activationFinding,
   preprocessingFinding,
   shapeFinding,
   statisticsFinding,
   trainingModeFindings,
-} from "./structure.js";
+} from "../analysis/diagnosis/structure.js";
+import type { NamedArrays } from "../core/named-arrays.js";
+import type { Preprocessing } from "../core/preprocessing.js";
+import type { Graph } from "../graph/graph.js";
+import type { Verification } from "./verify-models.js";
 
 /** What a model file says beside its graph. A `Model` is one. */
 export interface DiagnosedModel {
