@@ -111,7 +111,7 @@ export const rooms = {
   },
   "analysis/verify": { source: ["src/analysis"], tests: [["tests/analysis"]] },
   hub: {
-    source: ["src/api/hub"],
+    source: ["src/hub"],
     tests: [
       ["address", "blob", "request", "timm-config", "url-file"],
       ["pull", "refusals"],

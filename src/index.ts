@@ -28,7 +28,6 @@ export { type ExplainOptions, type Explanation, explain, explainAll } from "./ap
 export { extractFeatures, type FeatureOptions } from "./api/extract-features.node.js";
 export { fold } from "./api/fold.js";
 export { freshModel } from "./api/fresh-model.node.js";
-export { type Pulled, type PullOptions, pull } from "./api/hub/pull.node.js";
 export { type LoadOptions, loadModel, type SaveOptions, saveModel } from "./api/model-files.node.js";
 export { type Prediction, type PredictOptions, predict, predictAll } from "./api/predict.node.js";
 export { profileReport } from "./api/profile/page.js";
@@ -77,6 +76,7 @@ export { type FoldNetOptions, foldNet } from "./exchange/fold-net.js";
 export { loadNet } from "./exchange/load-net.node.js";
 export { type FileFormat, type Net, type NetSource, netOf } from "./exchange/net.js";
 export { saveNet } from "./exchange/save-net.node.js";
+export { type Pulled, type PullOptions, pull } from "./hub/pull.node.js";
 export type { Architecture, BlockKind, BlockSpec, Form, LayerException } from "./nn/architecture.js";
 export { type ArchitectureSpec, architecture } from "./nn/build-architecture.js";
 export type { Model, ModelMetadata } from "./nn/model.js";

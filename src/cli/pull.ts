@@ -1,8 +1,8 @@
 import { basename } from "node:path";
 import { Command } from "commander";
-import { pull } from "../api/hub/pull.node.js";
 import { saveModel } from "../api/model-files.node.js";
 import { outputFormat } from "../exchange/save-net.node.js";
+import { pull } from "../hub/pull.node.js";
 import type { Model } from "../nn/model.js";
 import { epsilonOption } from "./exchange-options.js";
 import { wholeCount } from "./format.js";

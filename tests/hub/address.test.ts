@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
-import { checkRevision, parseAddress } from "#repvgg/api/hub/address.js";
 import { UserError } from "#repvgg/core/errors.js";
+import { checkRevision, parseAddress } from "#repvgg/hub/address.js";
 
 const hubs = ["https://huggingface.co", "http://127.0.0.1:8000"];
 

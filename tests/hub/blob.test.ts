@@ -2,10 +2,10 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { digestOf, ensureBlob } from "#repvgg/api/hub/blob.node.js";
-import { claimPartial, releasePartial } from "#repvgg/api/hub/partial.node.js";
-import type { RemoteFile } from "#repvgg/api/hub/remote-file.js";
 import { UserError } from "#repvgg/core/errors.js";
+import { digestOf, ensureBlob } from "#repvgg/hub/blob.node.js";
+import { claimPartial, releasePartial } from "#repvgg/hub/partial.node.js";
+import type { RemoteFile } from "#repvgg/hub/remote-file.js";
 import { gitSha1, sha256 } from "./fake-hub.js";
 import { testFolder } from "./support.js";
 

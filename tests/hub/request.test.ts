@@ -1,8 +1,8 @@
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterAll, describe, expect, test } from "vitest";
-import { backoff, chunksOf, request } from "#repvgg/api/hub/request.node.js";
 import { UserError } from "#repvgg/core/errors.js";
+import { backoff, chunksOf, request } from "#repvgg/hub/request.node.js";
 
 const servers: Server[] = [];
 afterAll(() => {

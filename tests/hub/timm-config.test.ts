@@ -1,11 +1,11 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { modelFromFile } from "#repvgg/api/hub/convert.node.js";
-import { imagenet1kClasses } from "#repvgg/api/hub/imagenet-1k.js";
-import { classNamesFor, parseTimmConfig, preprocessingFor, type TimmConfig } from "#repvgg/api/hub/timm-config.js";
 import { FormatError } from "#repvgg/core/errors.js";
 import { f32, type NamedArray } from "#repvgg/core/named-arrays.js";
+import { modelFromFile } from "#repvgg/hub/convert.node.js";
+import { imagenet1kClasses } from "#repvgg/hub/imagenet-1k.js";
+import { classNamesFor, parseTimmConfig, preprocessingFor, type TimmConfig } from "#repvgg/hub/timm-config.js";
 import { architecture } from "#repvgg/index.js";
 import { defaultPreprocessing } from "#repvgg/nn/repvgg.js";
 import { stateSchema } from "#repvgg/nn/state-schema.js";

@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { describe, expect, test } from "vitest";
-import { urlFile } from "#repvgg/api/hub/url-file.node.js";
 import { UserError } from "#repvgg/core/errors.js";
+import { urlFile } from "#repvgg/hub/url-file.node.js";
 import { sendBytes, serve } from "./fake-hub.js";
 
 const content = Buffer.from(Array.from({ length: 500 }, (_, i) => (i * 3) % 256));

@@ -1,4 +1,4 @@
-import { UserError } from "../../core/errors.js";
+import { UserError } from "../core/errors.js";
 
 /** What `pull` is asked for: a model of a hub, or a file anywhere. */
 export type Address =

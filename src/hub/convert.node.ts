@@ -1,8 +1,8 @@
-import { UserError } from "../../core/errors.js";
-import { type LoadOptions, loadNet } from "../../exchange/load-net.node.js";
-import { type Architecture, batchNormEpsilon } from "../../nn/architecture.js";
-import type { Model } from "../../nn/model.js";
-import { type VariantName, variantNames, variants } from "../../nn/zoo.js";
+import { UserError } from "../core/errors.js";
+import { type LoadOptions, loadNet } from "../exchange/load-net.node.js";
+import { type Architecture, batchNormEpsilon } from "../nn/architecture.js";
+import type { Model } from "../nn/model.js";
+import { type VariantName, variantNames, variants } from "../nn/zoo.js";
 import { classNamesFor, preprocessingFor, type TimmConfig } from "./timm-config.js";
 
 /**

@@ -1,9 +1,9 @@
 import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { UserError } from "../../core/errors.js";
-import { cacheFolder } from "../../data/fashion-mnist.node.js";
-import type { Model } from "../../nn/model.js";
+import { UserError } from "../core/errors.js";
+import { cacheFolder } from "../data/fashion-mnist.node.js";
+import type { Model } from "../nn/model.js";
 import { type Address, checkRevision, parseAddress } from "./address.js";
 import { type CachedFile, RepositoryCache } from "./cache.node.js";
 import { checkConfigIsRepvgg, modelFromFile } from "./convert.node.js";

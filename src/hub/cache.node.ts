@@ -1,8 +1,8 @@
 import { copyFile, mkdir, readFile, readlink, realpath, rename, rm, symlink } from "node:fs/promises";
 import { basename, dirname, join, relative } from "node:path";
-import { UserError } from "../../core/errors.js";
-import { writeFileAtomically } from "../../formats/atomic-write.node.js";
-import { explainFileError } from "../../formats/file-errors.node.js";
+import { UserError } from "../core/errors.js";
+import { writeFileAtomically } from "../formats/atomic-write.node.js";
+import { explainFileError } from "../formats/file-errors.node.js";
 import { type DownloadOptions, digestOf, ensureBlob } from "./blob.node.js";
 import type { Digest, RemoteFile } from "./remote-file.js";
 

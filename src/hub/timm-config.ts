@@ -1,5 +1,5 @@
-import { FormatError } from "../../core/errors.js";
-import type { Preprocessing } from "../../core/preprocessing.js";
+import { FormatError } from "../core/errors.js";
+import type { Preprocessing } from "../core/preprocessing.js";
 import { imagenet1kClasses } from "./imagenet-1k.js";
 
 /** What a repository's `config.json` (timm's) says about a net, as far as we use it. Nothing in it is trusted. */

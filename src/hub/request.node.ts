@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { UserError } from "../../core/errors.js";
+import { UserError } from "../core/errors.js";
 
 /** Statuses that pass: too many requests, server errors. */
 const passingStatuses = new Set([429, 500, 502, 503, 504]);

@@ -1,4 +1,4 @@
-import { UserError } from "../../core/errors.js";
+import { UserError } from "../core/errors.js";
 import type { RemoteFile } from "./remote-file.js";
 import { chunksOf, request } from "./request.node.js";
 

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { UserError } from "../../core/errors.js";
+import { UserError } from "../core/errors.js";
 import type { RemoteFile } from "./remote-file.js";
 import { chunksOf, request } from "./request.node.js";
 
