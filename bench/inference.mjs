@@ -1,14 +1,14 @@
 // Inference beside onnxruntime-node, onnxruntime-web and TensorFlow.js: each engine in a process of its own, in turn, one run for all.
 //   npm run bench:inference -- [--models A0,A2,B1g4,ResNet-50] [--threads 1,2] [--kernels native,wasm] [--rounds 7] [--seconds 1] [--write]
-// The same measurement as `repvgg bench` (src/api/bench), with ResNet-50 and the size of our kernels beside it.
+// The same measurement as `repvgg bench` (src/studies/bench), with ResNet-50 and the size of our kernels beside it.
 import { readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { gzipSync } from "node:zlib";
-import { bench } from "#repvgg/api/bench/bench.node.js";
-import { ownEngine, ownEngines, peerNames } from "#repvgg/api/bench/engines/registry.node.js";
-import { netNamed } from "#repvgg/api/bench/net-named.node.js";
-import { benchHead, benchRows, describeNoise } from "#repvgg/api/bench/text.js";
 import { Terminal } from "#repvgg/cli/terminal.js";
+import { bench } from "#repvgg/studies/bench/bench.node.js";
+import { ownEngine, ownEngines, peerNames } from "#repvgg/studies/bench/engines/registry.node.js";
+import { netNamed } from "#repvgg/studies/bench/net-named.node.js";
+import { benchHead, benchRows, describeNoise } from "#repvgg/studies/bench/text.js";
 import { command, writeResults } from "./lib.mjs";
 import { resnet } from "./models/resnet.mjs";
 

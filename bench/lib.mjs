@@ -3,8 +3,8 @@ import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { describeMachine } from "#repvgg/api/bench/machine.node.js";
-import { summary } from "#repvgg/api/bench/results.js";
+import { describeMachine } from "#repvgg/studies/bench/machine.node.js";
+import { summary } from "#repvgg/studies/bench/results.js";
 
 export const benchFolder = dirname(fileURLToPath(import.meta.url));
 

@@ -5,10 +5,10 @@ import { dirname, join } from "node:path";
 import { parseArgs } from "node:util";
 import { reportPage, repvgg } from "repvgg";
 import { layerMemory, mostKeepingLayer } from "#repvgg/analysis/profile/form-memory.js";
-import { memorySections } from "#repvgg/api/profile/memory-page.js";
-import { profileMemory } from "#repvgg/api/profile/profile.node.js";
-import { usedText } from "#repvgg/api/profile/text.js";
 import { byteSize } from "#repvgg/core/format.js";
+import { memorySections } from "#repvgg/studies/profile/memory-page.js";
+import { profileMemory } from "#repvgg/studies/profile/profile.node.js";
+import { usedText } from "#repvgg/studies/profile/text.js";
 import { benchFolder, command, machine } from "./lib.mjs";
 
 const { values } = parseArgs({

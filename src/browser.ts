@@ -54,7 +54,6 @@ export {
 export { type VerifyOptions, verify } from "./api/browser/verify.js";
 export { fold } from "./api/fold.js";
 export { likeliest, type Prediction, pictureInput } from "./api/prediction.js";
-export type { TrainFields } from "./api/training-setup.js";
 export type { Backend } from "./backend/backend.js";
 export { Tuning, type TuningRecord, type TuningRecords } from "./backend/conv/tuning.js";
 export type { BackendOptions, RelaxedChoice } from "./backend/options.js";
@@ -79,6 +78,7 @@ export type { Model, ModelMetadata } from "./nn/model.js";
 export { type RepvggOptions, repvgg } from "./nn/repvgg.js";
 export { toGraph } from "./nn/to-graph.js";
 export { type VariantName, variantNames } from "./nn/zoo.js";
+export type { TrainFields } from "./studies/training/training-setup.js";
 export type { TrainConfig } from "./train/config.js";
 export type { EpochRecord } from "./train/history.js";
 export type { CompareOptions } from "./verify/compare.js";

@@ -30,12 +30,7 @@ export { fold } from "./api/fold.js";
 export { freshModel } from "./api/fresh-model.node.js";
 export { type LoadOptions, loadModel, type SaveOptions, saveModel } from "./api/model-files.node.js";
 export { type Prediction, type PredictOptions, predict, predictAll } from "./api/predict.node.js";
-export { profileReport } from "./api/profile/page.js";
-export type { Profile } from "./api/profile/profile.js";
-export { type ProfileOptions, profile } from "./api/profile/profile.node.js";
-export { profileZoo, type ZooRow } from "./api/profile/zoo.js";
 export { type RecalibrateOptions, recalibrate } from "./api/recalibrate.node.js";
-export { type Chart, type Report, reportPage, type Section, type Unit, units } from "./api/report-page.js";
 export {
   createSession,
   type PlanReport,
@@ -47,18 +42,6 @@ export {
   type StepProfile,
   type StepReport,
 } from "./api/session.node.js";
-export {
-  type AugmentationConfig,
-  type AugmentationPreset,
-  type EpochRecord,
-  type RunPosition,
-  resume,
-  type TrainConfig,
-  type TrainOptions,
-  type TrainProcessOptions,
-  type TrainResult,
-  train,
-} from "./api/train.node.js";
 export {
   type Difference,
   type OutputVerification,
@@ -83,5 +66,22 @@ export type { Model, ModelMetadata } from "./nn/model.js";
 export { type RepvggOptions, repvgg } from "./nn/repvgg.js";
 export { RunningStats } from "./nn/running-stats.js";
 export { type VariantName, variantNames } from "./nn/zoo.js";
+export { type Chart, type Report, reportPage, type Section, type Unit, units } from "./report/report-page.js";
+export { profileReport } from "./studies/profile/page.js";
+export type { Profile } from "./studies/profile/profile.js";
+export { type ProfileOptions, profile } from "./studies/profile/profile.node.js";
+export { profileZoo, type ZooRow } from "./studies/profile/zoo.js";
+export {
+  type AugmentationConfig,
+  type AugmentationPreset,
+  type EpochRecord,
+  type RunPosition,
+  resume,
+  type TrainConfig,
+  type TrainOptions,
+  type TrainProcessOptions,
+  type TrainResult,
+  train,
+} from "./studies/training/train.node.js";
 export { type FoldVerification, foldVerified, type VerifiedFoldOptions } from "./verify/fold-verified.node.js";
 export { type Finding, IncomparableError } from "./verify/incomparable.js";

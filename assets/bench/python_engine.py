@@ -1,4 +1,4 @@
-"""What the engines of `repvgg bench` that are Python packages share (src/api/bench/engines/python-process.node.ts calls them).
+"""What the engines of `repvgg bench` that are Python packages share (src/studies/bench/engines/python-process.node.ts calls them).
 
 Usage of each: ENGINE.py FOLDER THREADS, with in FOLDER:
   net.json     {"steps": [...], "inputs": {name: {"shape", "offset"}}, "output": name}; a step has "op", its input "x", its output "y",

@@ -1,6 +1,7 @@
 // `repvgg fold` without its proof, timed inside its own process. Arguments and output as fold_pytorch.py.
-import { peakMemory } from "#repvgg/api/bench/peak-memory.node.js";
+
 import { runCommand } from "#repvgg/cli/program.js";
+import { peakMemory } from "#repvgg/studies/bench/peak-memory.node.js";
 
 const [input, output] = process.argv.slice(2);
 const startMilliseconds = performance.now(); // since the process began

@@ -1,13 +1,13 @@
 import { basename, resolve } from "node:path";
 import { Command } from "commander";
 import { ablationVariants } from "../analysis/ablation/variants.js";
-import { type AblateOptions, type AblationResult, ablate, resumeAblation } from "../api/ablate/ablate.node.js";
-import { AblationDirectory } from "../api/ablate/ablation-directory.node.js";
-import { type AblationSeeds, chooseSeeds, planRuns } from "../api/ablate/setup.node.js";
-import { ablationCells, ablationHead, ablationSentences, describeRuns } from "../api/ablate/text.js";
-import { writeAblation } from "../api/ablate/write-results.node.js";
 import { UserError } from "../core/errors.js";
 import { percent, plural } from "../core/format.js";
+import { type AblateOptions, type AblationResult, ablate, resumeAblation } from "../studies/ablate/ablate.node.js";
+import { AblationDirectory } from "../studies/ablate/ablation-directory.node.js";
+import { type AblationSeeds, chooseSeeds, planRuns } from "../studies/ablate/setup.node.js";
+import { ablationCells, ablationHead, ablationSentences, describeRuns } from "../studies/ablate/text.js";
+import { writeAblation } from "../studies/ablate/write-results.node.js";
 import { interruptedCode, interruptible } from "./interrupt.js";
 import { type ComputeOptions, wanted, wholeNumber, withComputeOptions } from "./options.js";
 import { type Progress, type RateMeter, rateMeter } from "./progress.js";

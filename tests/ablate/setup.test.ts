@@ -1,9 +1,9 @@
 import { describe, expect, it } from "vitest";
 import { ablationVariants } from "#repvgg/analysis/ablation/variants.js";
-import { chooseSeeds, mergeSeeds, planRuns, variantsOf } from "#repvgg/api/ablate/setup.node.js";
 import { UserError } from "#repvgg/core/errors.js";
 import { blockKinds } from "#repvgg/nn/blocks/registry.js";
 import { architecture } from "#repvgg/nn/build-architecture.js";
+import { chooseSeeds, mergeSeeds, planRuns, variantsOf } from "#repvgg/studies/ablate/setup.node.js";
 
 describe("variants", () => {
   it("are every kind of block of the paper's tables and every choice of branches, each once", () => {

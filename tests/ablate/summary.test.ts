@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { type AblationRun, summarizeAblation } from "#repvgg/analysis/ablation/summary.js";
 import { ablationVariants, baseVariant } from "#repvgg/analysis/ablation/variants.js";
-import { ablationCells, ablationSentences } from "#repvgg/api/ablate/text.js";
+import { ablationCells, ablationSentences } from "#repvgg/studies/ablate/text.js";
 
 function run(variant: string, seed: number, top1: number | null, more: Partial<AblationRun> = {}): AblationRun {
   const folded = { foldedTop1: top1, unfoldable: null };

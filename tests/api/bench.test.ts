@@ -2,14 +2,14 @@ import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it, onTestFinished, vi } from "vitest";
-import { bench } from "#repvgg/api/bench/bench.node.js";
-import { netNamed } from "#repvgg/api/bench/net-named.node.js";
-import { peakMemory } from "#repvgg/api/bench/peak-memory.node.js";
-import { type BenchResult, noiseOf, relativeError, summary } from "#repvgg/api/bench/results.js";
-import { benchHead, benchRows, describeNoise } from "#repvgg/api/bench/text.js";
 import { UserError } from "#repvgg/core/errors.js";
 import { saveNet } from "#repvgg/exchange/save-net.node.js";
 import { benchSvg } from "#repvgg/report/bench-bars.js";
+import { bench } from "#repvgg/studies/bench/bench.node.js";
+import { netNamed } from "#repvgg/studies/bench/net-named.node.js";
+import { peakMemory } from "#repvgg/studies/bench/peak-memory.node.js";
+import { type BenchResult, noiseOf, relativeError, summary } from "#repvgg/studies/bench/results.js";
+import { benchHead, benchRows, describeNoise } from "#repvgg/studies/bench/text.js";
 import { resnet } from "../../bench/models/resnet.mjs";
 import { fileFolder, repvggJson } from "../cli/support.js";
 
@@ -20,7 +20,7 @@ describe("peak memory", () => {
   it("counts what the process has used, and nothing of its parent's", () => {
     const held = Buffer.alloc(400e6, 1);
     expect(peakMemory()).toBeGreaterThan(held.length);
-    const module = new URL("../../dist/api/bench/peak-memory.node.js", import.meta.url);
+    const module = new URL("../../dist/studies/bench/peak-memory.node.js", import.meta.url);
     const script = `const { peakMemory } = await import("${module}"); console.log(peakMemory())`;
     const child = Number(execFileSync(process.execPath, ["--input-type=module", "-e", script], { encoding: "utf8" }));
     expect(child).toBeGreaterThan(10e6);

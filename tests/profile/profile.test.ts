@@ -1,10 +1,10 @@
 import { describe, expect, it } from "vitest";
 import { counts } from "#repvgg/analysis/counts.js";
-import { memoryText } from "#repvgg/api/profile/text.js";
-import { profileZoo } from "#repvgg/api/profile/zoo.js";
-import { zooReport } from "#repvgg/api/profile/zoo-page.js";
 import { node, valueInfo } from "#repvgg/graph/build.js";
 import { type Net, netOf, type Profile, profile, profileReport, reportPage, repvgg } from "#repvgg/index.js";
+import { memoryText } from "#repvgg/studies/profile/text.js";
+import { profileZoo } from "#repvgg/studies/profile/zoo.js";
+import { zooReport } from "#repvgg/studies/profile/zoo-page.js";
 import { htmlErrors } from "../report/html.js";
 import { hostile } from "../report/sample.js";
 

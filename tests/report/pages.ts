@@ -1,12 +1,6 @@
 import { type AblationRun, summarizeAblation } from "#repvgg/analysis/ablation/summary.js";
 import { ablationVariants } from "#repvgg/analysis/ablation/variants.js";
 import { blockKernels } from "#repvgg/analysis/block-kernels.js";
-import { ablationPage } from "#repvgg/api/ablate/page.node.js";
-import { benchReport } from "#repvgg/api/bench/page.js";
-import { zooReport } from "#repvgg/api/profile/zoo-page.js";
-import { evaluationReport } from "#repvgg/api/reports/evaluation-page.js";
-import { trainingFacts } from "#repvgg/api/reports/gather-facts.node.js";
-import { trainingReport } from "#repvgg/api/reports/training-page.js";
 import { createBackend } from "#repvgg/backend/select.node.js";
 import { augmentationPreset } from "#repvgg/data/augmentation/config.js";
 import {
@@ -22,6 +16,12 @@ import {
 } from "#repvgg/index.js";
 import type { Report } from "#repvgg/report/page/section.js";
 import { verifyReport } from "#repvgg/report/pages/verify-page.js";
+import { ablationPage } from "#repvgg/studies/ablate/page.node.js";
+import { benchReport } from "#repvgg/studies/bench/page.js";
+import { zooReport } from "#repvgg/studies/profile/zoo-page.js";
+import { evaluationReport } from "#repvgg/studies/training/evaluation-page.js";
+import { trainingFacts } from "#repvgg/studies/training/gather-facts.node.js";
+import { trainingReport } from "#repvgg/studies/training/training-page.js";
 import { trainConfig } from "#repvgg/train/config.js";
 import { oraclePath } from "../formats/fixtures.js";
 import { hostile, sample } from "./sample.js";

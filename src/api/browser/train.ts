@@ -3,9 +3,9 @@ import type { Batch, Dataset, Image } from "../../data/dataset.js";
 import { frameForEvaluation } from "../../data/evaluation-transform.js";
 import { createInThreadLoader, type Loader } from "../../data/loader.js";
 import type { Model } from "../../nn/model.js";
+import { configFor, described, fitToData, type TrainFields } from "../../studies/training/training-setup.js";
 import type { EpochRecord } from "../../train/history.js";
 import { trainLoop } from "../../train/loop.js";
-import { configFor, described, fitToData, type TrainFields } from "../training-setup.js";
 import { type ComputeOptions, usingBackend } from "./compute.js";
 import { Gate } from "./gate.js";
 

@@ -1,9 +1,10 @@
 // A process that trains nets of an ablation one after another: it decodes all pictures once, then does what it is told. It ends
 // with its channel, wherever it is: a run goes on from its last checkpoint.
+
+import { type TrainAndTest, trainAndTest } from "../../api/datasets.node.js";
 import { packError } from "../../core/packed-error.js";
 import type { Dataset } from "../../data/dataset.js";
 import { decodeIntoMemory } from "../../data/memory-dataset.js";
-import { type TrainAndTest, trainAndTest } from "../datasets.node.js";
 import type { FromChild, ToChild } from "./messages.node.js";
 import { trainVariant, type VariantJob } from "./train-variant.node.js";
 

@@ -1,7 +1,7 @@
 import sharp from "sharp";
+import type { NamedMistake } from "../../api/evaluation.js";
 import type { Dataset } from "../../data/dataset.js";
-import type { NamedMistake } from "../evaluation.js";
-import type { Section } from "../report-page.js";
+import type { Section } from "../../report/report-page.js";
 
 type Pictures = Extract<Section, { kind: "pictures" }>;
 

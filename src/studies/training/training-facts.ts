@@ -1,13 +1,13 @@
 import type { BlockAlgebra } from "../../analysis/block-algebra.js";
+import type { Evaluation } from "../../api/evaluation.js";
 import type { Dataset } from "../../data/dataset.js";
 import type { Model } from "../../nn/model.js";
+import type { Section } from "../../report/report-page.js";
 import type { TrainConfig } from "../../train/config.js";
 import type { EpochRecord } from "../../train/history.js";
 import type { Verification } from "../../verify/verify-models.js";
 import type { Machine } from "../bench/machine.js";
-import type { Evaluation } from "../evaluation.js";
 import type { Profile } from "../profile/profile.js";
-import type { Section } from "../report-page.js";
 
 /** A run that came to its end. */
 export interface FinishedRun {

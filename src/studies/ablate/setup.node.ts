@@ -1,8 +1,8 @@
 import { type AblationVariant, ablationVariants, baseVariant } from "../../analysis/ablation/variants.js";
+import type { SplitOrigin } from "../../api/datasets.node.js";
 import { nearest, UserError } from "../../core/errors.js";
 import type { ArchitectureSpec } from "../../nn/build-architecture.js";
 import type { TrainConfig } from "../../train/config.js";
-import type { SplitOrigin } from "../datasets.node.js";
 
 /** The base net: one of the zoo with changes. Plain JSON. */
 export interface AblationNet extends Pick<ArchitectureSpec, "depths" | "widths" | "strides" | "groups"> {

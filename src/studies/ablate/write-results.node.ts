@@ -1,5 +1,5 @@
+import { reportPage } from "../../report/report-page.js";
 import { describeMachine } from "../bench/machine.node.js";
-import { reportPage } from "../report-page.js";
 import type { AblationResult } from "./ablate.node.js";
 import { AblationDirectory } from "./ablation-directory.node.js";
 import { ablationPage } from "./page.node.js";

@@ -2,10 +2,10 @@ import type { BlockAlgebra, BranchName, KernelView } from "../../analysis/block-
 import { counts } from "../../analysis/counts.js";
 import { blockName } from "../../analysis/diagnosis/finding.js";
 import { percent, plural, shortNumber, wholeCount } from "../../core/format.js";
+import { type Report, type Section, units } from "../../report/report-page.js";
 import type { EpochRecord } from "../../train/history.js";
 import { memoryTimelineChart } from "../profile/memory-page.js";
 import { timeChart } from "../profile/page.js";
-import { type Report, type Section, units } from "../report-page.js";
 import { evaluationSections, warningSection } from "./evaluation-page.js";
 import type { TrainingFacts } from "./training-facts.js";
 

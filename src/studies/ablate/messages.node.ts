@@ -1,8 +1,8 @@
 import type { AblationRun } from "../../analysis/ablation/summary.js";
+import type { SplitOrigin } from "../../api/datasets.node.js";
 import type { BackendKind } from "../../backend/options.js";
 import type { PackedError } from "../../core/packed-error.js";
 import type { RunPosition } from "../../train/checkpoint.js";
-import type { SplitOrigin } from "../datasets.node.js";
 import type { VariantJob } from "./train-variant.node.js";
 
 /** What the process that leads an ablation says to one that trains, … */

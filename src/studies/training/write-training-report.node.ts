@@ -1,6 +1,6 @@
 import type { Backend } from "../../backend/backend.js";
 import { writeFileAtomically } from "../../formats/atomic-write.node.js";
-import { reportPage } from "../report-page.js";
+import { reportPage } from "../../report/report-page.js";
 import { trainingFacts } from "./gather-facts.node.js";
 import type { FinishedRun } from "./training-facts.js";
 import { trainingReport } from "./training-page.js";

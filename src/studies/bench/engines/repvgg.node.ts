@@ -1,8 +1,8 @@
 import { setFlagsFromString } from "node:v8";
+import { createSession } from "../../../api/session.node.js";
 import type { BackendOptions } from "../../../backend/options.js";
 import { createBackend } from "../../../backend/select.node.js";
 import { relaxedObstacle } from "../../../backend/wasm/relaxed.js";
-import { createSession } from "../../session.node.js";
 import { type BenchEngine, EngineAbsent } from "../job.js";
 
 /** Kernels, and whether weights are float16. */

@@ -1,7 +1,7 @@
+import type { Evaluation } from "../../api/evaluation.js";
 import { percent, wholeCount } from "../../core/format.js";
 import { extremes } from "../../core/statistics.js";
-import type { Evaluation } from "../evaluation.js";
-import type { Report, Section } from "../report-page.js";
+import type { Report, Section } from "../../report/report-page.js";
 
 /** Classes up to which the confusion matrix is drawn. */
 const mostDrawnClasses = 40;

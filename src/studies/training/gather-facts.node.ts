@@ -1,14 +1,14 @@
 import { type BlockAlgebra, blockAlgebra } from "../../analysis/block-algebra.js";
 import { counts } from "../../analysis/counts.js";
+import { fold } from "../../api/fold.js";
+import { verify } from "../../api/verify.node.js";
 import type { Backend } from "../../backend/backend.js";
 import { backendKinds } from "../../backend/options.js";
 import { UserError } from "../../core/errors.js";
 import { blockLayouts } from "../../nn/layout.js";
 import type { Model } from "../../nn/model.js";
 import { describeMachine } from "../bench/machine.node.js";
-import { fold } from "../fold.js";
 import { profile } from "../profile/profile.node.js";
-import { verify } from "../verify.node.js";
 import { mistakePictures } from "./mistake-pictures.node.js";
 import type { FinishedRun, TrainingFacts } from "./training-facts.js";
 

@@ -1,36 +1,42 @@
 import { existsSync } from "node:fs";
-import { pixelWarnings } from "../analysis/diagnosis/preprocessing.js";
-import { checkStatistics, describeStatistics } from "../analysis/diagnosis/statistics.js";
-import type { Backend } from "../backend/backend.js";
-import { type ComputeOptions, usingBackend } from "../backend/using-backend.node.js";
-import { FormatError, UserError } from "../core/errors.js";
-import type { Dataset, SkippedFile } from "../data/dataset.js";
-import { inMemoryIfSmall } from "../data/in-memory.js";
-import { createLoader } from "../data/loader.node.js";
-import type { OpenOptions } from "../data/open-dataset.node.js";
-import { quickChecks } from "../data/quick-checks.node.js";
-import { describeDataWarning } from "../data/warnings.js";
-import { writeFileAtomically } from "../formats/atomic-write.node.js";
-import type { Model } from "../nn/model.js";
-import { decodeModel, encodeModel } from "../nn/model-file.js";
-import type { Checkpoint, RunPosition } from "../train/checkpoint.js";
-import { type TrainConfig, trainConfig } from "../train/config.js";
-import type { EpochRecord, HistoryRecord } from "../train/history.js";
-import { trainLoop } from "../train/loop.js";
-import type { ClassificationMetrics } from "../train/metrics.js";
-import { RunDirectory } from "../train/run-directory.node.js";
-import { checkClasses } from "./classes.js";
-import { evaluationLoader, type SplitOrigin, type TrainAndTest, trainAndTest, uniqueSkipped } from "./datasets.node.js";
-import { evaluate } from "./evaluate.node.js";
-import { evaluationOf } from "./evaluation.js";
-import type { FinishedRun } from "./reports/training-facts.js";
-import { datasetStatistics } from "./statistics.js";
+import { pixelWarnings } from "../../analysis/diagnosis/preprocessing.js";
+import { checkStatistics, describeStatistics } from "../../analysis/diagnosis/statistics.js";
+import { checkClasses } from "../../api/classes.js";
+import {
+  evaluationLoader,
+  type SplitOrigin,
+  type TrainAndTest,
+  trainAndTest,
+  uniqueSkipped,
+} from "../../api/datasets.node.js";
+import { evaluate } from "../../api/evaluate.node.js";
+import { evaluationOf } from "../../api/evaluation.js";
+import { datasetStatistics } from "../../api/statistics.js";
+import type { Backend } from "../../backend/backend.js";
+import { type ComputeOptions, usingBackend } from "../../backend/using-backend.node.js";
+import { FormatError, UserError } from "../../core/errors.js";
+import type { Dataset, SkippedFile } from "../../data/dataset.js";
+import { inMemoryIfSmall } from "../../data/in-memory.js";
+import { createLoader } from "../../data/loader.node.js";
+import type { OpenOptions } from "../../data/open-dataset.node.js";
+import { quickChecks } from "../../data/quick-checks.node.js";
+import { describeDataWarning } from "../../data/warnings.js";
+import { writeFileAtomically } from "../../formats/atomic-write.node.js";
+import type { Model } from "../../nn/model.js";
+import { decodeModel, encodeModel } from "../../nn/model-file.js";
+import type { Checkpoint, RunPosition } from "../../train/checkpoint.js";
+import { type TrainConfig, trainConfig } from "../../train/config.js";
+import type { EpochRecord, HistoryRecord } from "../../train/history.js";
+import { trainLoop } from "../../train/loop.js";
+import type { ClassificationMetrics } from "../../train/metrics.js";
+import { RunDirectory } from "../../train/run-directory.node.js";
+import type { FinishedRun } from "./training-facts.js";
 import { configFor, described, fitToData, type TrainFields } from "./training-setup.js";
 
-export type { AugmentationConfig, AugmentationPreset } from "../data/augmentation/config.js";
-export type { RunPosition } from "../train/checkpoint.js";
-export type { TrainConfig } from "../train/config.js";
-export type { EpochRecord } from "../train/history.js";
+export type { AugmentationConfig, AugmentationPreset } from "../../data/augmentation/config.js";
+export type { RunPosition } from "../../train/checkpoint.js";
+export type { TrainConfig } from "../../train/config.js";
+export type { EpochRecord } from "../../train/history.js";
 
 /** What does not change the result. */
 export interface TrainProcessOptions extends ComputeOptions, OpenOptions {
@@ -256,7 +262,7 @@ async function reportOn(
   const { model, test } = finished;
   const evaluation = metrics ? evaluationOf(metrics, test) : await evaluate(model, test, { backend });
   // What draws reports takes a moment to load: only where one is made.
-  const { writeTrainingReport } = await import("./reports/write-training-report.node.js");
+  const { writeTrainingReport } = await import("./write-training-report.node.js");
   await writeTrainingReport(file, { ...finished, evaluation }, backend, onRemark);
 }
 
@@ -279,8 +285,8 @@ async function drawCurves(
 ): Promise<void> {
   // The plotting libraries take half a second to load: only where something is drawn.
   const [{ curvesSvg }, { svgToPng }] = await Promise.all([
-    import("../report/curves.js"),
-    import("../report/png.node.js"),
+    import("../../report/curves.js"),
+    import("../../report/png.node.js"),
   ]);
   const svg = curvesSvg(`RepVGG ${model.architecture.name} on ${sets.train.name}`, epochs);
   await writeFileAtomically(run.file("curves.svg"), svg);

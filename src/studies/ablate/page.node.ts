@@ -2,8 +2,8 @@ import type { VariantSummary } from "../../analysis/ablation/summary.js";
 import { percent, plural, shortNumber, wholeCount } from "../../core/format.js";
 import { describeBlock } from "../../nn/blocks/describe.js";
 import { blockSpec } from "../../nn/build-architecture.js";
+import { type Chart, type Report, type Section, units } from "../../report/report-page.js";
 import type { Machine } from "../bench/machine.js";
-import { type Chart, type Report, type Section, units } from "../report-page.js";
 import type { AblationResult } from "./ablate.node.js";
 import { ablationCells, ablationHead, ablationSentences, describeRuns, verdictColumn } from "./text.js";
 
