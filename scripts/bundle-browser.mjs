@@ -14,8 +14,8 @@ const { metafile } = await build({
   // Flat, as the modules name their workers by addresses relative to themselves.
   entryPoints: Object.entries({
     browser: "browser.js",
-    engine: "api/browser/engine/create-engine.js",
-    "worker-main": "api/browser/engine/worker-main.js",
+    engine: "browser/engine/create-engine.js",
+    "worker-main": "browser/engine/worker-main.js",
     "worker-main.browser": "backend/wasm/worker-main.browser.js",
   }).map(([out, file]) => ({ in: join(dist, file), out })),
   outdir: folder,

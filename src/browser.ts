@@ -15,7 +15,13 @@ export {
 } from "./analysis/block-algebra.js";
 export { type ByForm, type Counts, counts, type LayerCounts } from "./analysis/counts.js";
 export { type MemoryPoint, type MemoryTimeline, memoryTimeline } from "./analysis/memory.js";
-export type { ComputeOptions } from "./api/browser/compute.js";
+export { fold } from "./api/fold.js";
+export { likeliest, type Prediction, pictureInput } from "./api/prediction.js";
+export type { Backend } from "./backend/backend.js";
+export { Tuning, type TuningRecord, type TuningRecords } from "./backend/conv/tuning.js";
+export type { BackendOptions, RelaxedChoice } from "./backend/options.js";
+export { createBackend } from "./backend/select.browser.js";
+export type { ComputeOptions } from "./browser/compute.js";
 export type {
   Classification,
   ClassifyOptions,
@@ -34,30 +40,24 @@ export type {
   TrainingOptions,
   TrainingResult,
   Watched,
-} from "./api/browser/engine/contract.js";
-export { createEngine } from "./api/browser/engine/create-engine.js";
-export { createLocalEngine } from "./api/browser/engine/create-local-engine.js";
-export { type CacheMode, cacheName, type FetchOptions, type LoadProgress } from "./api/browser/fetch-bytes.js";
-export { Gate } from "./api/browser/gate.js";
-export { type IdxFiles, readIdxFiles } from "./api/browser/idx-file.js";
-export { type FileSource, type LoadOptions, loadModel, loadNet } from "./api/browser/load.js";
-export { netFile } from "./api/browser/net-file.js";
-export { decodePicture, type Picture } from "./api/browser/picture.js";
-export { type PredictOptions, predict } from "./api/browser/predict.js";
+} from "./browser/engine/contract.js";
+export { createEngine } from "./browser/engine/create-engine.js";
+export { createLocalEngine } from "./browser/engine/create-local-engine.js";
+export { type CacheMode, cacheName, type FetchOptions, type LoadProgress } from "./browser/fetch-bytes.js";
+export { Gate } from "./browser/gate.js";
+export { type IdxFiles, readIdxFiles } from "./browser/idx-file.js";
+export { type FileSource, type LoadOptions, loadModel, loadNet } from "./browser/load.js";
+export { netFile } from "./browser/net-file.js";
+export { decodePicture, type Picture } from "./browser/picture.js";
+export { type PredictOptions, predict } from "./browser/predict.js";
 export {
   type NetInTraining,
   type TrainOptions,
   type TrainResult,
   type TrainStep,
   train,
-} from "./api/browser/train.js";
-export { type VerifyOptions, verify } from "./api/browser/verify.js";
-export { fold } from "./api/fold.js";
-export { likeliest, type Prediction, pictureInput } from "./api/prediction.js";
-export type { Backend } from "./backend/backend.js";
-export { Tuning, type TuningRecord, type TuningRecords } from "./backend/conv/tuning.js";
-export type { BackendOptions, RelaxedChoice } from "./backend/options.js";
-export { createBackend } from "./backend/select.browser.js";
+} from "./browser/train.js";
+export { type VerifyOptions, verify } from "./browser/verify.js";
 export { type ErrorParts, FormatError, ShapeError, UserError, VerificationError } from "./core/errors.js";
 export type { NamedArray, NamedArrays } from "./core/named-arrays.js";
 export type { Preprocessing } from "./core/preprocessing.js";

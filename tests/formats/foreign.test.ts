@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { deflateRawSync, gzipSync } from "node:zlib";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { loadNet as loadInBrowser } from "#repvgg/api/browser/load.js";
+import { loadNet as loadInBrowser } from "#repvgg/browser/load.js";
 import { FormatError } from "#repvgg/core/errors.js";
 import { f32 } from "#repvgg/core/named-arrays.js";
 import { loadNet } from "#repvgg/exchange/load-net.node.js";

@@ -1,5 +1,5 @@
-import { UserError } from "../../../core/errors.js";
-import { unpackError } from "../../../core/packed-error.js";
+import { UserError } from "../../core/errors.js";
+import { unpackError } from "../../core/packed-error.js";
 import type { CallName, Calls, FromWorker, ToWorker } from "./messages.js";
 
 export interface CallOptions<K extends CallName> {

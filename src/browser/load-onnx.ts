@@ -1,9 +1,9 @@
-import { UserError } from "../../core/errors.js";
-import type { Net } from "../../exchange/net.js";
-import { onnxNet } from "../../exchange/onnx-net.js";
-import { withContext } from "../../formats/error-context.js";
-import { externalFiles } from "../../formats/onnx/external-data.js";
-import { readOnnx } from "../../formats/onnx/model.js";
+import { UserError } from "../core/errors.js";
+import type { Net } from "../exchange/net.js";
+import { onnxNet } from "../exchange/onnx-net.js";
+import { withContext } from "../formats/error-context.js";
+import { externalFiles } from "../formats/onnx/external-data.js";
+import { readOnnx } from "../formats/onnx/model.js";
 
 /**
  * The net in the bytes of an ONNX file.

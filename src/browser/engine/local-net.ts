@@ -1,19 +1,19 @@
-import type { BlockAlgebra, BlockAlgebraOptions } from "../../../analysis/block-algebra.js";
-import { counts } from "../../../analysis/counts.js";
-import { memoryTimeline } from "../../../analysis/memory.js";
-import type { Backend } from "../../../backend/backend.js";
-import { UserError } from "../../../core/errors.js";
-import type { Preprocessing } from "../../../core/preprocessing.js";
-import { createSession, type Session, type SessionOutputs } from "../../../engine/session.js";
-import type { SaveOptions } from "../../../exchange/encode-net.js";
-import { foldNet } from "../../../exchange/fold-net.js";
-import type { Net } from "../../../exchange/net.js";
-import { inputShapes } from "../../../exchange/net-inputs.js";
-import type { Container } from "../../../exchange/sniff.js";
-import type { FoldReport } from "../../../fold/report.js";
-import type { Model } from "../../../nn/model.js";
-import type { Verification } from "../../../verify/verify-models.js";
-import { likeliest, pictureInput } from "../../prediction.js";
+import type { BlockAlgebra, BlockAlgebraOptions } from "../../analysis/block-algebra.js";
+import { counts } from "../../analysis/counts.js";
+import { memoryTimeline } from "../../analysis/memory.js";
+import { likeliest, pictureInput } from "../../api/prediction.js";
+import type { Backend } from "../../backend/backend.js";
+import { UserError } from "../../core/errors.js";
+import type { Preprocessing } from "../../core/preprocessing.js";
+import { createSession, type Session, type SessionOutputs } from "../../engine/session.js";
+import type { SaveOptions } from "../../exchange/encode-net.js";
+import { foldNet } from "../../exchange/fold-net.js";
+import type { Net } from "../../exchange/net.js";
+import { inputShapes } from "../../exchange/net-inputs.js";
+import type { Container } from "../../exchange/sniff.js";
+import type { FoldReport } from "../../fold/report.js";
+import type { Model } from "../../nn/model.js";
+import type { Verification } from "../../verify/verify-models.js";
 import { decodePicture, type Picture } from "../picture.js";
 import type {
   Classification,
@@ -81,7 +81,7 @@ export class LocalNet implements EngineNet {
 
   async features(picture: Picture, names: readonly string[]): Promise<SessionOutputs> {
     const input = pictureInput(await decodePicture(picture), this.#preprocessing());
-    const { withFeatures } = await import("../../../exchange/backbone.js");
+    const { withFeatures } = await import("../../exchange/backbone.js");
     const graph = withFeatures(this.value.graph, names, { head: false });
     const { backend } = this.#owner;
     const session = createSession(graph, { backend, shape: input.shape, fuseBatchNorm: false });
@@ -105,7 +105,7 @@ export class LocalNet implements EngineNet {
   }
 
   async blockAlgebra(path: string, options?: BlockAlgebraOptions): Promise<BlockAlgebra> {
-    const { blockAlgebra } = await import("../../../analysis/block-algebra.js");
+    const { blockAlgebra } = await import("../../analysis/block-algebra.js");
     return blockAlgebra(await this.model(), path, options);
   }
 

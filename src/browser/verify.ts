@@ -1,9 +1,9 @@
-import type { Net } from "../../exchange/net.js";
-import { preprocessingOf } from "../../exchange/net-inputs.js";
-import type { Model } from "../../nn/model.js";
-import { type CompareOptions, compareNets } from "../../verify/compare.js";
-import type { Verification, VerifyInput } from "../../verify/verify-models.js";
-import { pictureInput } from "../prediction.js";
+import { pictureInput } from "../api/prediction.js";
+import type { Net } from "../exchange/net.js";
+import { preprocessingOf } from "../exchange/net-inputs.js";
+import type { Model } from "../nn/model.js";
+import { type CompareOptions, compareNets } from "../verify/compare.js";
+import type { Verification, VerifyInput } from "../verify/verify-models.js";
 import { type ComputeOptions, usingBackend } from "./compute.js";
 import { decodePicture, type Picture } from "./picture.js";
 

@@ -1,4 +1,4 @@
-import { UserError } from "../../core/errors.js";
+import { UserError } from "../core/errors.js";
 
 /** Bytes under way. */
 export interface LoadProgress {

@@ -1,5 +1,5 @@
-import { UserError } from "../../core/errors.js";
-import type { Image } from "../../data/dataset.js";
+import { UserError } from "../core/errors.js";
+import type { Image } from "../data/dataset.js";
 
 /** What shows a picture in a browser; or a file of one, or decoded pixels. */
 export type Picture =

@@ -1,6 +1,6 @@
-import { UserError } from "../../core/errors.js";
-import { idxDataset } from "../../data/idx-dataset.js";
-import type { MemoryDataset } from "../../data/memory-dataset.js";
+import { UserError } from "../core/errors.js";
+import { idxDataset } from "../data/idx-dataset.js";
+import type { MemoryDataset } from "../data/memory-dataset.js";
 import type { FetchOptions } from "./fetch-bytes.js";
 import { type FileSource, readFile } from "./load.js";
 

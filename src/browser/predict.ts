@@ -1,7 +1,7 @@
-import { createSession } from "../../engine/session.js";
-import type { Model } from "../../nn/model.js";
-import { toGraph } from "../../nn/to-graph.js";
-import { likeliest, type Prediction, pictureInput } from "../prediction.js";
+import { likeliest, type Prediction, pictureInput } from "../api/prediction.js";
+import { createSession } from "../engine/session.js";
+import type { Model } from "../nn/model.js";
+import { toGraph } from "../nn/to-graph.js";
 import { type ComputeOptions, usingBackend } from "./compute.js";
 import { decodePicture, type Picture } from "./picture.js";
 

@@ -1,10 +1,10 @@
-import { netContents, type SaveOptions } from "../../exchange/encode-net.js";
-import { type Net, netOf } from "../../exchange/net.js";
-import type { Container } from "../../exchange/sniff.js";
-import { onnxChunks } from "../../formats/onnx/model.js";
-import { safetensorsChunks } from "../../formats/safetensors/write.js";
-import { torchChunks } from "../../formats/torch/write.js";
-import type { Model } from "../../nn/model.js";
+import { netContents, type SaveOptions } from "../exchange/encode-net.js";
+import { type Net, netOf } from "../exchange/net.js";
+import type { Container } from "../exchange/sniff.js";
+import { onnxChunks } from "../formats/onnx/model.js";
+import { safetensorsChunks } from "../formats/safetensors/write.js";
+import { torchChunks } from "../formats/torch/write.js";
+import type { Model } from "../nn/model.js";
 
 /**
  * A net as a file, to be downloaded or stored: see {@link netContents} for what each format holds.

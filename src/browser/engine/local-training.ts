@@ -1,7 +1,7 @@
-import { UserError } from "../../../core/errors.js";
-import type { Dataset, Image } from "../../../data/dataset.js";
-import { type Net, netOf } from "../../../exchange/net.js";
-import { softmax } from "../../prediction.js";
+import { softmax } from "../../api/prediction.js";
+import { UserError } from "../../core/errors.js";
+import type { Dataset, Image } from "../../data/dataset.js";
+import { type Net, netOf } from "../../exchange/net.js";
 import { Gate } from "../gate.js";
 import type { NetInTraining } from "../train.js";
 import type { EngineNet, Training, TrainingOptions, TrainingResult } from "./contract.js";

@@ -1,4 +1,4 @@
-import { packError } from "../../../core/packed-error.js";
+import { packError } from "../../core/packed-error.js";
 import type { EngineNet, EnginePictures, Training } from "./contract.js";
 import { LocalEngine } from "./local-engine.js";
 import { notUnderWay } from "./local-training.js";

@@ -1,10 +1,10 @@
-import type { BlockAlgebraOptions } from "../../../analysis/block-algebra.js";
-import { UserError } from "../../../core/errors.js";
-import type { SaveOptions } from "../../../exchange/encode-net.js";
-import type { Container } from "../../../exchange/sniff.js";
-import type { ArchitectureSpec } from "../../../nn/build-architecture.js";
-import type { Model } from "../../../nn/model.js";
-import type { RepvggOptions } from "../../../nn/repvgg.js";
+import type { BlockAlgebraOptions } from "../../analysis/block-algebra.js";
+import { UserError } from "../../core/errors.js";
+import type { SaveOptions } from "../../exchange/encode-net.js";
+import type { Container } from "../../exchange/sniff.js";
+import type { ArchitectureSpec } from "../../nn/build-architecture.js";
+import type { Model } from "../../nn/model.js";
+import type { RepvggOptions } from "../../nn/repvgg.js";
 import type { FetchOptions } from "../fetch-bytes.js";
 import type { FileSource } from "../load.js";
 import { type Picture, portablePicture } from "../picture.js";

@@ -1,4 +1,4 @@
-import type { Net } from "../../exchange/net.js";
+import type { Net } from "../exchange/net.js";
 import {
   checkKey,
   modelOf,
@@ -6,12 +6,12 @@ import {
   safetensorsNet,
   torchNet,
   withUnusedOptions,
-} from "../../exchange/read-net.js";
-import { containerOf, headBytes } from "../../exchange/sniff.js";
-import { withContext } from "../../formats/error-context.js";
-import { readSafetensors } from "../../formats/safetensors/read.js";
-import { findStateDict } from "../../formats/torch/state-dict.js";
-import type { Model } from "../../nn/model.js";
+} from "../exchange/read-net.js";
+import { containerOf, headBytes } from "../exchange/sniff.js";
+import { withContext } from "../formats/error-context.js";
+import { readSafetensors } from "../formats/safetensors/read.js";
+import { findStateDict } from "../formats/torch/state-dict.js";
+import type { Model } from "../nn/model.js";
 import { type FetchOptions, fetchBytes, readBody } from "./fetch-bytes.js";
 
 /** A file: its address (relative to the page), or its contents. */
@@ -45,7 +45,7 @@ export async function loadNet(source: FileSource, options: LoadOptions = {}): Pr
         hints,
       );
     case "torch": {
-      const { readTorch } = await import("../../formats/torch/read.js");
+      const { readTorch } = await import("../formats/torch/read.js");
       const where = hints.key === undefined ? {} : { path: hints.key };
       return torchNet(
         name,
