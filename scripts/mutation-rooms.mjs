@@ -30,7 +30,7 @@ export const rooms = {
     ].map((names) => names.map((name) => `tests/graph/${name}.test.ts`)),
   },
   "graph/fold": {
-    source: ["src/fold"],
+    source: ["src/fold", "src/graph/fold.ts"],
     tests: [
       [
         "borders",
@@ -69,7 +69,7 @@ export const rooms = {
     tests: [["tests/formats/files.test.ts", "tests/formats/atomic-write.test.ts"], ["tests/formats"]],
   },
   "engine/plan": {
-    source: ["src/engine"],
+    source: ["src/engine", "src/lowering"],
     tests: [
       ["arena", "lifetimes", "lowering", "fusion", "plan-cache", "session"],
       ["convolutions", "operators", "other-operators", "matrices", "pools", "resampling", "select"],
@@ -109,7 +109,7 @@ export const rooms = {
       ["tests/analysis/proof.test.ts", "tests/analysis/comparison.test.ts", "tests/analysis/moved-scales.test.ts"],
     ],
   },
-  "analysis/verify": { source: ["src/analysis"], tests: [["tests/analysis"]] },
+  "analysis/verify": { source: ["src/analysis", "src/verify"], tests: [["tests/analysis"]] },
   hub: {
     source: ["src/hub"],
     tests: [

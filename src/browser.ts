@@ -78,7 +78,7 @@ export type { Model, ModelMetadata } from "./nn/model.js";
 export { type RepvggOptions, repvgg } from "./nn/repvgg.js";
 export { toGraph } from "./nn/to-graph.js";
 export { type VariantName, variantNames } from "./nn/zoo.js";
-export type { TrainFields } from "./studies/training/training-setup.js";
+export type { TrainFields } from "./api/training-setup.js";
 export type { TrainConfig } from "./train/config.js";
 export type { EpochRecord } from "./train/history.js";
 export type { CompareOptions } from "./verify/compare.js";

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { repvgg } from "#repvgg/nn/repvgg.js";
-import { configFor } from "#repvgg/studies/training/training-setup.js";
+import { configFor } from "#repvgg/api/training-setup.js";
 
 const small = repvgg("nano", { inputSize: 28 });
 

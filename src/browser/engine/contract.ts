@@ -2,6 +2,7 @@ import type { BlockAlgebra, BlockAlgebraOptions } from "../../analysis/block-alg
 import type { Counts } from "../../analysis/counts.js";
 import type { MemoryTimeline } from "../../analysis/memory.js";
 import type { Prediction } from "../../api/prediction.js";
+import type { TrainFields } from "../../api/training-setup.js";
 import type { RelaxedChoice } from "../../backend/options.js";
 import type { Preprocessing } from "../../core/preprocessing.js";
 import type { Image } from "../../data/dataset.js";
@@ -16,7 +17,6 @@ import type { ArchitectureSpec } from "../../nn/build-architecture.js";
 import type { BlockLayout } from "../../nn/layout.js";
 import type { Model } from "../../nn/model.js";
 import type { RepvggOptions } from "../../nn/repvgg.js";
-import type { TrainFields } from "../../studies/training/training-setup.js";
 import type { EpochRecord } from "../../train/history.js";
 import type { CompareOptions } from "../../verify/compare.js";
 import type { Verification } from "../../verify/verify-models.js";

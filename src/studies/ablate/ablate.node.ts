@@ -1,10 +1,10 @@
 import { availableParallelism } from "node:os";
 import { type AblationRun, type AblationSummary, summarizeAblation } from "../../analysis/ablation/summary.js";
 import { type TrainAndTest, trainAndTest } from "../../api/datasets.node.js";
+import { configFor, type TrainFields } from "../../api/training-setup.js";
 import type { BackendKind } from "../../backend/options.js";
 import { UserError } from "../../core/errors.js";
 import type { TrainConfig } from "../../train/config.js";
-import { configFor, type TrainFields } from "../training/training-setup.js";
 import { AblationDirectory } from "./ablation-directory.node.js";
 import { AblationChild } from "./child.node.js";
 import {

@@ -12,6 +12,7 @@ import {
 import { evaluate } from "../../api/evaluate.node.js";
 import { evaluationOf } from "../../api/evaluation.js";
 import { datasetStatistics } from "../../api/statistics.js";
+import { configFor, described, fitToData, type TrainFields } from "../../api/training-setup.js";
 import type { Backend } from "../../backend/backend.js";
 import { type ComputeOptions, usingBackend } from "../../backend/using-backend.node.js";
 import { FormatError, UserError } from "../../core/errors.js";
@@ -31,7 +32,6 @@ import { trainLoop } from "../../train/loop.js";
 import type { ClassificationMetrics } from "../../train/metrics.js";
 import { RunDirectory } from "../../train/run-directory.node.js";
 import type { FinishedRun } from "./training-facts.js";
-import { configFor, described, fitToData, type TrainFields } from "./training-setup.js";
 
 export type { AugmentationConfig, AugmentationPreset } from "../../data/augmentation/config.js";
 export type { RunPosition } from "../../train/checkpoint.js";

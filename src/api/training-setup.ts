@@ -1,14 +1,14 @@
-import { checkClasses } from "../../api/classes.js";
-import { datasetStatistics, type MakeLoader } from "../../api/statistics.js";
 import {
   type AugmentationConfig,
   type AugmentationPreset,
   augmentationPreset,
   randomErasing,
-} from "../../data/augmentation/config.js";
-import type { Dataset } from "../../data/dataset.js";
-import type { Model } from "../../nn/model.js";
-import { type TrainConfig, trainConfig } from "../../train/config.js";
+} from "../data/augmentation/config.js";
+import type { Dataset } from "../data/dataset.js";
+import type { Model } from "../nn/model.js";
+import { type TrainConfig, trainConfig } from "../train/config.js";
+import { checkClasses } from "./classes.js";
+import { datasetStatistics, type MakeLoader } from "./statistics.js";
 
 /** What is trained and how, as callers say it: fields that differ from the defaults. */
 export interface TrainFields extends Partial<Omit<TrainConfig, "augmentation">> {
