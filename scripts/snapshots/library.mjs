@@ -5,7 +5,7 @@ export { UserError } from "#repvgg/core/errors.js";
 export { elementCount, f32 } from "#repvgg/core/named-arrays.js";
 export { rngFor } from "#repvgg/core/rng.js";
 export { planReport } from "#repvgg/engine/plan-report.js";
-export { fold } from "#repvgg/fold.js";
+export { fold } from "#repvgg/graph/fold.js";
 export { readOnnx } from "#repvgg/formats/onnx/model.js";
 export { int, ints } from "#repvgg/graph/attributes.js";
 export { GraphBuilder, parameterCount, valueInfo } from "#repvgg/graph/build.js";

@@ -1,5 +1,6 @@
 import { Command, Option } from "commander";
 import { describeStatistics } from "../analysis/diagnosis/statistics.js";
+import { netParameters } from "../api/net-parameters.js";
 import { netWarnings } from "../api/net-warnings.js";
 import { UserError } from "../core/errors.js";
 import { withFeatures } from "../exchange/backbone.js";
@@ -7,7 +8,6 @@ import { lostInContainer } from "../exchange/encode-net.js";
 import { loadNet } from "../exchange/load-net.node.js";
 import { parseScheme, type Scheme, schemes } from "../exchange/names/schemes.js";
 import type { Net } from "../exchange/net.js";
-import { netParameters } from "../exchange/net-parameters.js";
 import { outputFormat, type SaveOptions, saveNet } from "../exchange/save-net.node.js";
 import type { Form } from "../nn/architecture.js";
 import { foldVerified } from "../verify/fold-verified.node.js";

@@ -1,5 +1,6 @@
 import { Command, Option } from "commander";
 import { describeStatistics } from "../analysis/diagnosis/statistics.js";
+import { netParameters } from "../api/net-parameters.js";
 import { netWarnings } from "../api/net-warnings.js";
 import { type RecalibrationEffect, recalibrate, recalibrationEffect } from "../api/recalibrate.node.js";
 import { UserError } from "../core/errors.js";
@@ -7,7 +8,6 @@ import { lostInContainer } from "../exchange/encode-net.js";
 import { foldNet } from "../exchange/fold-net.js";
 import { withNet } from "../exchange/load-net.node.js";
 import { type Net, netOf } from "../exchange/net.js";
-import { netParameters } from "../exchange/net-parameters.js";
 import { outputFormat, saveNet } from "../exchange/save-net.node.js";
 import { describeFold, type FoldReport } from "../fold/report.js";
 import { type FoldVerification, foldVerified } from "../verify/fold-verified.node.js";

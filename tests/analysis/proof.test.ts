@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { f32, type NamedArray, numberToHalf, toFloat64 } from "#repvgg/core/named-arrays.js";
 import { Rng } from "#repvgg/core/rng.js";
-import { fold } from "#repvgg/fold.js";
+import { fold } from "#repvgg/graph/fold.js";
 import { int, ints } from "#repvgg/graph/attributes.js";
 import { convAttributes, int64, node, valueInfo } from "#repvgg/graph/build.js";
 import { evaluate } from "#repvgg/graph/evaluate/evaluate.js";

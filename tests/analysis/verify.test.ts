@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { pairValues } from "#repvgg/analysis/diagnosis/blocks.js";
 import { f32, toFloat32 } from "#repvgg/core/named-arrays.js";
-import { fold } from "#repvgg/fold.js";
+import { fold } from "#repvgg/graph/fold.js";
 import type { Graph } from "#repvgg/graph/graph.js";
 import { verifyModels } from "#repvgg/verify/verify-models.js";
 import { randomArray } from "../engine/compare.js";

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { toFloat32 } from "#repvgg/core/named-arrays.js";
 import { createSession, type SessionTensor } from "#repvgg/engine/session.js";
-import { fold } from "#repvgg/fold.js";
+import { fold } from "#repvgg/graph/fold.js";
 import type { Graph } from "#repvgg/graph/graph.js";
 import { backendOf } from "../tensor/backends.js";
 import { expectAsDefined, randomInputs, relativeError } from "./compare.js";

@@ -9,7 +9,7 @@ import { foldNet } from "#repvgg/exchange/fold-net.js";
 import { loadNet, withNet } from "#repvgg/exchange/load-net.node.js";
 import { netOf } from "#repvgg/exchange/net.js";
 import { saveNet } from "#repvgg/exchange/save-net.node.js";
-import { fold } from "#repvgg/fold.js";
+import { fold } from "#repvgg/graph/fold.js";
 import { repvgg } from "#repvgg/nn/repvgg.js";
 import { foldVerified } from "#repvgg/verify/fold-verified.node.js";
 import { oraclePath } from "./support.js";

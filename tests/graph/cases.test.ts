@@ -4,7 +4,7 @@ import { createSession, loadNet } from "repvgg";
 import { describe, expect, it } from "vitest";
 import { ShapeError, UserError } from "#repvgg/core/errors.js";
 import { elementCount } from "#repvgg/core/named-arrays.js";
-import { fold } from "#repvgg/fold.js";
+import { fold } from "#repvgg/graph/fold.js";
 import { evaluate } from "#repvgg/graph/evaluate/evaluate.js";
 import type { Graph } from "#repvgg/graph/graph.js";
 

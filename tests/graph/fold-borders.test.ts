@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { f32, type NamedArray } from "#repvgg/core/named-arrays.js";
 import { Rng } from "#repvgg/core/rng.js";
-import { fold } from "#repvgg/fold.js";
+import { fold } from "#repvgg/graph/fold.js";
 import { int, string } from "#repvgg/graph/attributes.js";
 import { int64 } from "#repvgg/graph/build.js";
 import { evaluate } from "#repvgg/graph/evaluate/evaluate.js";

@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { f32 } from "#repvgg/core/named-arrays.js";
 import { Dataflow } from "#repvgg/fold/dataflow.js";
 import { sumChains } from "#repvgg/fold/sum-chains.js";
-import { fold } from "#repvgg/fold.js";
+import { fold } from "#repvgg/graph/fold.js";
 import { int } from "#repvgg/graph/attributes.js";
 import { valueInfo } from "#repvgg/graph/build.js";
 import type { GraphNode } from "#repvgg/graph/graph.js";

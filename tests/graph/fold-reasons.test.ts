@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { f32, type NamedArray } from "#repvgg/core/named-arrays.js";
-import { fold } from "#repvgg/fold.js";
+import { fold } from "#repvgg/graph/fold.js";
 import { int, ints, string } from "#repvgg/graph/attributes.js";
 import { int64, valueInfo } from "#repvgg/graph/build.js";
 import type { Dimension, Graph } from "#repvgg/graph/graph.js";

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { UserError } from "#repvgg/core/errors.js";
 import { f32 } from "#repvgg/core/named-arrays.js";
 import { describeFold } from "#repvgg/fold/report.js";
-import { fold, planFold } from "#repvgg/fold.js";
+import { fold, planFold } from "#repvgg/graph/fold.js";
 import { int, ints, string } from "#repvgg/graph/attributes.js";
 import { int64, node, valueInfo } from "#repvgg/graph/build.js";
 import type { Graph } from "#repvgg/graph/graph.js";

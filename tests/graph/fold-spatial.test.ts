@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { f32 } from "#repvgg/core/named-arrays.js";
-import { fold } from "#repvgg/fold.js";
+import { fold } from "#repvgg/graph/fold.js";
 import { int, ints } from "#repvgg/graph/attributes.js";
 import { int64, node } from "#repvgg/graph/build.js";
 import type { Dimension } from "#repvgg/graph/graph.js";

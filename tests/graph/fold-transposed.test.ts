@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { fold } from "#repvgg/fold.js";
+import { fold } from "#repvgg/graph/fold.js";
 import { int, ints, string } from "#repvgg/graph/attributes.js";
 import { int64 } from "#repvgg/graph/build.js";
 import type { AttributeValue } from "#repvgg/graph/graph.js";

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import type { DType, NamedArray } from "#repvgg/core/named-arrays.js";
 import { f32 } from "#repvgg/core/named-arrays.js";
 import { Rng } from "#repvgg/core/rng.js";
-import { fold } from "#repvgg/fold.js";
+import { fold } from "#repvgg/graph/fold.js";
 import { analyze } from "#repvgg/graph/analyze/analyze.js";
 import { int, ints, tensor } from "#repvgg/graph/attributes.js";
 import { int64, node, valueInfo } from "#repvgg/graph/build.js";

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { UserError } from "#repvgg/core/errors.js";
 import type { NamedArray } from "#repvgg/core/named-arrays.js";
 import { Rng } from "#repvgg/core/rng.js";
-import { fold } from "#repvgg/fold.js";
+import { fold } from "#repvgg/graph/fold.js";
 import { int, ints, string } from "#repvgg/graph/attributes.js";
 import { int64, node, valueInfo } from "#repvgg/graph/build.js";
 import { evaluate } from "#repvgg/graph/evaluate/evaluate.js";

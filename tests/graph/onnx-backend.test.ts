@@ -5,7 +5,7 @@ import { createBackend } from "#repvgg/backend/select.node.js";
 import { UserError } from "#repvgg/core/errors.js";
 import type { NamedArray } from "#repvgg/core/named-arrays.js";
 import { createSession } from "#repvgg/engine/session.js";
-import { fold } from "#repvgg/fold.js";
+import { fold } from "#repvgg/graph/fold.js";
 import { decodeAttribute, readOnnx } from "#repvgg/formats/onnx/model.js";
 import { tensorToArray } from "#repvgg/formats/onnx/tensor.js";
 import { evaluate } from "#repvgg/graph/evaluate/evaluate.js";

@@ -5,7 +5,7 @@ import * as ort from "onnxruntime-node";
 import { describe, expect, it } from "vitest";
 import { FormatError } from "#repvgg/core/errors.js";
 import { f32 } from "#repvgg/core/named-arrays.js";
-import { fold } from "#repvgg/fold.js";
+import { fold } from "#repvgg/graph/fold.js";
 import { readOnnx, writeOnnx } from "#repvgg/formats/onnx/model.js";
 import { attributeType, emptyAttribute, type ModelProto } from "#repvgg/formats/onnx/proto.js";
 import { evaluate } from "#repvgg/graph/evaluate/evaluate.js";

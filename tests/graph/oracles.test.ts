@@ -3,7 +3,7 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 import { type NamedArray, toFloat64 } from "#repvgg/core/named-arrays.js";
-import { fold } from "#repvgg/fold.js";
+import { fold } from "#repvgg/graph/fold.js";
 import { readOnnx } from "#repvgg/formats/onnx/model.js";
 import { readSafetensors } from "#repvgg/formats/safetensors/read.js";
 import { evaluate } from "#repvgg/graph/evaluate/evaluate.js";

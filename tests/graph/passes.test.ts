@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { UserError } from "#repvgg/core/errors.js";
 import { f32, toFloat64 } from "#repvgg/core/named-arrays.js";
 import { Rng } from "#repvgg/core/rng.js";
-import { fold } from "#repvgg/fold.js";
+import { fold } from "#repvgg/graph/fold.js";
 import { encodeAttribute } from "#repvgg/formats/onnx/model.js";
 import { attributeType, emptyAttribute } from "#repvgg/formats/onnx/proto.js";
 import { inferShapes } from "#repvgg/graph/analyze/analyze.js";

@@ -1,7 +1,7 @@
 import { f32, type NamedArray } from "#repvgg/core/named-arrays.js";
 import { Rng } from "#repvgg/core/rng.js";
 import type { FoldReport } from "#repvgg/fold/report.js";
-import { type FoldOptions, fold } from "#repvgg/fold.js";
+import { type FoldOptions, fold } from "#repvgg/graph/fold.js";
 import { GraphBuilder, valueInfo } from "#repvgg/graph/build.js";
 import { evaluate } from "#repvgg/graph/evaluate/evaluate.js";
 import type { Dimension, Graph } from "#repvgg/graph/graph.js";

@@ -2,7 +2,7 @@ import { afterAll, describe, expect, it } from "vitest";
 import { createBackend } from "#repvgg/backend/select.node.js";
 import { f32, type NamedArray, type NamedArrays, toFloat64 } from "#repvgg/core/named-arrays.js";
 import { rngFor } from "#repvgg/core/rng.js";
-import { fold as foldGraph } from "#repvgg/fold.js";
+import { fold as foldGraph } from "#repvgg/graph/fold.js";
 import { evaluate } from "#repvgg/graph/evaluate/evaluate.js";
 import { fold, foldNet, netOf, UserError } from "#repvgg/index.js";
 import type { BlockKind } from "#repvgg/nn/architecture.js";

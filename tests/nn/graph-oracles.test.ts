@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { f32, type NamedArray, toFloat64 } from "#repvgg/core/named-arrays.js";
 import { rngFor } from "#repvgg/core/rng.js";
-import { fold } from "#repvgg/fold.js";
+import { fold } from "#repvgg/graph/fold.js";
 import { evaluate } from "#repvgg/graph/evaluate/evaluate.js";
 import type { Architecture } from "#repvgg/nn/architecture.js";
 import { architecture } from "#repvgg/nn/build-architecture.js";

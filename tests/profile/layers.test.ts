@@ -5,7 +5,7 @@ import { layersOfArchitecture, layersOfFold, parametersByLayer } from "#repvgg/a
 import { roofPosition } from "#repvgg/analysis/profile/roofline.js";
 import { createBackend } from "#repvgg/backend/select.node.js";
 import { planReport } from "#repvgg/engine/plan-report.js";
-import { fold } from "#repvgg/fold.js";
+import { fold } from "#repvgg/graph/fold.js";
 import type { BlockSpec } from "#repvgg/nn/architecture.js";
 import { architecture } from "#repvgg/nn/build-architecture.js";
 import { initialState } from "#repvgg/nn/initialize.js";

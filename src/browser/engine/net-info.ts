@@ -1,11 +1,11 @@
 import { counts } from "../../analysis/counts.js";
+import { netParameters } from "../../api/net-parameters.js";
 import { UserError } from "../../core/errors.js";
 import { bytesPerElement, elementCount } from "../../core/named-arrays.js";
 import type { Preprocessing } from "../../core/preprocessing.js";
 import { modelFacts } from "../../exchange/model-facts.js";
 import type { Net } from "../../exchange/net.js";
 import { preprocessingOf } from "../../exchange/net-inputs.js";
-import { netParameters } from "../../exchange/net-parameters.js";
 import { blockLayouts } from "../../nn/layout.js";
 import type { NetInfo } from "./contract.js";
 

@@ -1,6 +1,6 @@
 import { fileURLToPath } from "node:url";
 import { f32, type NamedArray, type NamedArrays, toFloat32, toFloat64 } from "#repvgg/core/named-arrays.js";
-import { fold } from "#repvgg/fold.js";
+import { fold } from "#repvgg/graph/fold.js";
 import { readOnnxFile } from "#repvgg/formats/onnx/file.node.js";
 import { readTorchFile } from "#repvgg/formats/torch/file.node.js";
 import { fromOnnx } from "#repvgg/graph/from-onnx.js";

@@ -4,7 +4,7 @@ import { elementCount, f32, type NamedArray, toFloat64 } from "#repvgg/core/name
 import { Rng } from "#repvgg/core/rng.js";
 import { planReport } from "#repvgg/engine/plan-report.js";
 import { createSession, type SessionTensor } from "#repvgg/engine/session.js";
-import { fold } from "#repvgg/fold.js";
+import { fold } from "#repvgg/graph/fold.js";
 import { analyze } from "#repvgg/graph/analyze/analyze.js";
 import { eliminateDead } from "#repvgg/graph/eliminate.js";
 import { evaluate } from "#repvgg/graph/evaluate/evaluate.js";

@@ -1,6 +1,6 @@
 import { counts } from "../analysis/counts.js";
+import type { Net } from "../exchange/net.js";
 import { parameterCount } from "../graph/build.js";
-import type { Net } from "./net.js";
 
 /** Learned numbers of a RepVGG; all constants of another graph. */
 export function netParameters({ model, graph }: Net): number {
