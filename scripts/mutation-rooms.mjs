@@ -35,7 +35,7 @@ export const rooms = {
   },
   "graph/fold": {
     shared: true,
-    source: ["src/fold"],
+    source: ["src/fold", "src/graph/fold.ts"],
     tests: [
       ["fold-borders", "fold-border-values", "fold-concat", "fold-facts", "fold-families", "fold-forms", "fold-moves"],
       ["fold-reasons", "fold-refusals", "fold-types", "passes"],
@@ -75,7 +75,7 @@ export const rooms = {
     ],
   },
   "engine/plan": {
-    source: ["src/engine"],
+    source: ["src/engine", "src/lowering"],
     tests: [
       [
         "arena",
@@ -196,7 +196,7 @@ export const rooms = {
     ],
   },
   "analysis/diagnosis": {
-    source: ["src/analysis/diagnosis"],
+    source: ["src/analysis/diagnosis", "src/verify/diagnose.ts"],
     tests: [
       ["interface", "kernel", "preprocessing", "statistics"].map((name) => `tests/analysis/diagnosis/${name}`),
       ["batch-norm", "branches", "diagnose", "precision"].map((name) => `tests/analysis/diagnosis/${name}`),
@@ -205,18 +205,19 @@ export const rooms = {
   },
   "analysis/verify": {
     source: [
-      "ablation",
-      "block-",
-      "counts",
-      "difference",
-      "evaluation-",
-      "from-",
-      "latency",
-      "memory",
-      "profile",
-      "reference-",
-      "verify",
-    ].map((name) => `src/analysis/${name}`),
+      ...["ablation", "block-", "counts", "latency", "memory", "profile"].map((name) => `src/analysis/${name}`),
+      ...[
+        "compare",
+        "difference",
+        "evaluation-",
+        "fold-verified",
+        "from-",
+        "incomparable",
+        "random-",
+        "reference-",
+        "verify-",
+      ].map((name) => `src/verify/${name}`),
+    ],
     tests: [
       ["tests/analysis/b", "tests/analysis/co", "tests/analysis/l", "tests/ablate/s", "tests/profile/layers"],
       ["tests/analysis/verify", "tests/analysis/diagnosis/diagnose", "tests/profile/profile"],
