@@ -10,7 +10,7 @@ const mayImport: Record<string, Permission[]> = {
   formats: [],
   data: [],
   backend: [],
-  operators: ["graph", { room: "formats", files: /\/cast\.ts$/ }],
+  operators: ["graph", { room: "formats", files: /\/(cast|quantize)\.ts$/ }],
   graph: [
     "formats",
     // Where a graph is taken for what its operators say; the IR itself knows none.

@@ -19,7 +19,7 @@ function withSection(path, name, text) {
 /** A file of tests/docs/worked-examples as a block of code in a list. */
 function workedExample(name) {
   const code = readFileSync(new URL(`../../tests/docs/worked-examples/${name}.ts`, import.meta.url), "utf8");
-  const lines = ["```ts no-run", ...code.trimEnd().split("\n"), "```"];
+  const lines = ["```ts internal", ...code.trimEnd().split("\n"), "```"];
   return lines.map((line) => (line === "" ? "" : `   ${line}`)).join("\n");
 }
 

@@ -14,14 +14,11 @@ const resampling = "whole numbers, where it interpolates";
 
 /** By operator; docs/operators.md is made of it, and tests/engine/limits.test.ts holds it against what is refused. */
 export const limits: Readonly<Record<string, Limits>> = {
-  BatchNormalization: {
-    constant: ["scale", "B", "input_mean", "input_var"],
-    refused: "training mode; statistics of positions (`spatial` = 0)",
-  },
-  Clip: { constant: ["min", "max"] },
+  BatchNormalization: { refused: "training mode" },
   Conv: { refused: "computed weights of three spatial axes" },
   ConvTranspose: { refused: "computed weights of three spatial axes; strides whose product is above 2^14" },
   CumSum: { constant: ["axis"] },
+  Einsum: { refused: "more than two operands; a label twice in one of them; whole numbers" },
   Expand: { constant: ["shape"] },
   GatherND: { refused: `${tuples}, or behind \`batch_dims\`` },
   Gemm: { refused: wholeNumbers },

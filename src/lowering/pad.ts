@@ -1,7 +1,7 @@
+import { padAxis } from "../graph/evaluate/pad-axis.js";
 import type { GraphNode } from "../graph/graph.js";
 import { refuse } from "../graph/operator/operator.js";
 import { type Padding, padding, padMode, padValue } from "../operators/pad.js";
-import { padAxis } from "../operators/pad-axis.js";
 import { memoryAxes } from "./axes.js";
 import type { Lowering } from "./context.js";
 import { resample } from "./resample.js";

@@ -1,6 +1,6 @@
 import { elementCount } from "../core/named-arrays.js";
+import type { AxisTable } from "../graph/evaluate/axis-table.js";
 import type { GraphNode } from "../graph/graph.js";
-import type { AxisTable } from "../operators/axis-table.js";
 import { memoryAxes } from "./axes.js";
 import { plainConstant } from "./constants.js";
 import type { Lowering } from "./context.js";

@@ -1,6 +1,6 @@
+import { type AxisTable, outside } from "../graph/evaluate/axis-table.js";
 import type { GraphNode } from "../graph/graph.js";
 import { refuse } from "../graph/operator/operator.js";
-import { type AxisTable, outside } from "../operators/axis-table.js";
 import { resizePlan } from "../operators/resize.js";
 import { plainConstant } from "./constants.js";
 import type { Lowering } from "./context.js";

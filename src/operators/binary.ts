@@ -1,11 +1,11 @@
 import type { DType } from "../core/named-arrays.js";
 import { flagAttribute, intAttribute } from "../graph/attributes.js";
+import { broadcast, mapped } from "../graph/evaluate/broadcast.js";
 import { isInteger } from "../graph/evaluate/tensor64.js";
 import type { Dimension, GraphNode } from "../graph/graph.js";
 import { broadcasted, broadcastsTo } from "../graph/operator/checks.js";
 import { describe, type NodeContext, type Operator, refuse, type Shape } from "../graph/operator/operator.js";
 import { all, floats, numbers, signature } from "../graph/operator/signature.js";
-import { broadcast, mapped } from "./broadcast.js";
 
 /**
  * Before version 7, operands had one shape, or attribute `broadcast` said that the second one is repeated along axes from `axis` on.

@@ -1,10 +1,10 @@
 import type { DType } from "../core/named-arrays.js";
 import { dtypeOf } from "../formats/onnx/tensor.js";
 import { intAttribute, stringAttribute } from "../graph/attributes.js";
+import { mapped } from "../graph/evaluate/broadcast.js";
 import { isInteger, type Tensor64, toNamedArray, toTensor64, wholeNumber } from "../graph/evaluate/tensor64.js";
 import { type NodeContext, type Operator, refuse } from "../graph/operator/operator.js";
 import { all, signature } from "../graph/operator/signature.js";
-import { mapped } from "./broadcast.js";
 
 /** What version 1 of Cast calls them. */
 const named: ReadonlyMap<string, DType> = new Map([

@@ -1,8 +1,8 @@
 import { intsAttribute } from "../graph/attributes.js";
+import { gatherElements } from "../graph/evaluate/broadcast.js";
 import { axesOf, listContents } from "../graph/operator/checks.js";
 import { type NodeContext, type Operator, refuse, type Shape } from "../graph/operator/operator.js";
 import { all, indices, signature } from "../graph/operator/signature.js";
-import { gatherElements } from "./broadcast.js";
 
 const own = signature("input_data:T shape:I -> output_data:T", { T: all, I: indices });
 

@@ -1,8 +1,8 @@
 import { attribute } from "../graph/attributes.js";
+import { mapped } from "../graph/evaluate/broadcast.js";
 import { isPresent, scalar } from "../graph/operator/checks.js";
 import type { NodeContext, Operator } from "../graph/operator/operator.js";
 import { floats, numbers, signature } from "../graph/operator/signature.js";
-import { mapped } from "./broadcast.js";
 
 /** The bounds: attributes up to version 10, inputs since; undefined where they are computed. */
 export function clipLimits(context: NodeContext): { readonly low: number; readonly high: number } | undefined {

@@ -1,9 +1,9 @@
 import { intAttribute } from "../graph/attributes.js";
+import { gatherElements } from "../graph/evaluate/broadcast.js";
 import type { Dimension } from "../graph/graph.js";
 import { choice, ranked } from "../graph/operator/checks.js";
 import { type NodeContext, type Operator, refuse } from "../graph/operator/operator.js";
 import { all, signature } from "../graph/operator/signature.js";
-import { gatherElements } from "./broadcast.js";
 
 const own = signature("input:T -> output:T", { T: all });
 

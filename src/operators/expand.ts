@@ -1,7 +1,7 @@
+import { expanded, gatherElements } from "../graph/evaluate/broadcast.js";
 import { broadcastedShape, integers, listContents, ranked } from "../graph/operator/checks.js";
 import { describe, type NodeContext, type Operator, refuse, type Shape } from "../graph/operator/operator.js";
 import { all, signature } from "../graph/operator/signature.js";
-import { expanded, gatherElements } from "./broadcast.js";
 
 const expandSignature = signature("input:T shape:i64 -> output:T", { T: all });
 

@@ -1,11 +1,11 @@
 import { elementCount } from "../core/named-arrays.js";
 import { intAttribute } from "../graph/attributes.js";
+import { gatherElements } from "../graph/evaluate/broadcast.js";
 import { stridesOf, type Tensor64, tensor64 } from "../graph/evaluate/tensor64.js";
 import type { Dimension } from "../graph/graph.js";
 import { axisAttribute, choice, listContents, ranked } from "../graph/operator/checks.js";
 import { describe, type NodeContext, type Operator, refuse } from "../graph/operator/operator.js";
 import { all, indices, signature } from "../graph/operator/signature.js";
-import { gatherElements } from "./broadcast.js";
 
 const types = { T: all, I: indices };
 

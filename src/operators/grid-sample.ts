@@ -1,5 +1,5 @@
 import { roundHalfEven } from "../core/rounding.js";
-import { outside } from "./axis-table.js";
+import { outside } from "../graph/evaluate/axis-table.js";
 
 export type GridSampleMode = "nearest" | "linear" | "cubic";
 export type GridSamplePadding = "zeros" | "border" | "reflection";

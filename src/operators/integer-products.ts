@@ -1,11 +1,11 @@
 import { elementCount } from "../core/named-arrays.js";
 import { roundHalfEven } from "../core/rounding.js";
+import { broadcast } from "../graph/evaluate/broadcast.js";
 import { type Tensor64, tensor64 } from "../graph/evaluate/tensor64.js";
 import type { GraphNode } from "../graph/graph.js";
 import { scalar } from "../graph/operator/checks.js";
 import { describe, type NodeCall, type NodeContext, type Operator, refuse } from "../graph/operator/operator.js";
 import { floats, signature } from "../graph/operator/signature.js";
-import { broadcast } from "./broadcast.js";
 import { conv } from "./conv.js";
 import { matrixProduct } from "./matrix.js";
 import { quantizedRange, saturated } from "./quantize.js";

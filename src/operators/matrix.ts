@@ -1,11 +1,11 @@
 import { elementCount } from "../core/named-arrays.js";
 import { flagAttribute, floatAttribute } from "../graph/attributes.js";
+import { broadcast, mapped } from "../graph/evaluate/broadcast.js";
 import { type Tensor64, tensor64, zeros } from "../graph/evaluate/tensor64.js";
 import { broadcastedShape, broadcastsTo, ranked, sameSize } from "../graph/operator/checks.js";
 import { describe, type NodeContext, type Operator, refuse, type Shape } from "../graph/operator/operator.js";
 import { floats, signature } from "../graph/operator/signature.js";
 import { broadcastShapes } from "../graph/shapes.js";
-import { broadcast, mapped } from "./broadcast.js";
 
 const types = [...floats, "i32", "i64", "u32", "u64"] as const;
 

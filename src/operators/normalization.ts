@@ -1,10 +1,10 @@
 import { elementCount } from "../core/named-arrays.js";
 import { floatAttribute, intAttribute, intsAttribute } from "../graph/attributes.js";
+import { broadcastStrides } from "../graph/evaluate/broadcast.js";
 import { stridesOf, type Tensor64, tensor64, zeros } from "../graph/evaluate/tensor64.js";
 import { axesOf, axisAttribute, broadcastsTo, ranked, vectorOf } from "../graph/operator/checks.js";
 import { type NodeContext, type Operator, refuse } from "../graph/operator/operator.js";
 import { floats, signature } from "../graph/operator/signature.js";
-import { broadcastStrides } from "./broadcast.js";
 
 /** Mean, and 1/√(variance + ε), of numbers that lie side by side. */
 function moments(row: Float64Array, epsilon: number): { readonly mean: number; readonly inverse: number } {

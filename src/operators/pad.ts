@@ -1,10 +1,10 @@
 import { attribute } from "../graph/attributes.js";
+import { resampleAxis } from "../graph/evaluate/axis-table.js";
+import { type PadMode, padAxis } from "../graph/evaluate/pad-axis.js";
 import { tensor64 } from "../graph/evaluate/tensor64.js";
 import { axesOf, choice, integers, isPresent, scalar } from "../graph/operator/checks.js";
 import { type NodeContext, type Operator, refuse } from "../graph/operator/operator.js";
 import { all, floats, indices, signature } from "../graph/operator/signature.js";
-import { resampleAxis } from "./axis-table.js";
-import { type PadMode, padAxis } from "./pad-axis.js";
 
 /** What is added in front and behind along each axis; negative: cut off. */
 export interface Padding {

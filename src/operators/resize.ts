@@ -1,12 +1,18 @@
 import { UserError } from "../core/errors.js";
 import { attribute, flagAttribute, floatAttribute, intsAttribute } from "../graph/attributes.js";
+import { type AxisTable, isIdentityTable, resampleAxis } from "../graph/evaluate/axis-table.js";
+import {
+  nearestModes,
+  type ResizeAxis,
+  resizeAxis,
+  resizeCoordinates,
+  resizeSizes,
+} from "../graph/evaluate/resize-axis.js";
 import { tensor64, zeros } from "../graph/evaluate/tensor64.js";
 import type { Dimension } from "../graph/graph.js";
 import { choice, integers, isPresent } from "../graph/operator/checks.js";
 import { describe, type NodeContext, type Operator, refuse, type Shape } from "../graph/operator/operator.js";
 import { all, floats, signature } from "../graph/operator/signature.js";
-import { type AxisTable, isIdentityTable, resampleAxis } from "./axis-table.js";
-import { nearestModes, type ResizeAxis, resizeAxis, resizeCoordinates, resizeSizes } from "./resize-axis.js";
 
 /** Scales or sizes of a Resize or Upsample; undefined where they are computed. */
 function given(

@@ -1,9 +1,9 @@
 import { intsAttribute } from "../graph/attributes.js";
+import { gatherElements } from "../graph/evaluate/broadcast.js";
 import type { Dimension } from "../graph/graph.js";
 import { axesOf, integers, isPresent } from "../graph/operator/checks.js";
 import { type NodeContext, type Operator, refuse } from "../graph/operator/operator.js";
 import { all, indices, signature } from "../graph/operator/signature.js";
-import { gatherElements } from "./broadcast.js";
 
 /** A Slice's range along one axis, as stated: ends beyond the size mean "to the end". */
 export interface SliceRange {

@@ -1,8 +1,8 @@
 import { intAttribute } from "../graph/attributes.js";
+import { gatherElements } from "../graph/evaluate/broadcast.js";
 import { axisAttribute, integers, isPresent } from "../graph/operator/checks.js";
 import { type NodeContext, type Operator, refuse } from "../graph/operator/operator.js";
 import { all, signature } from "../graph/operator/signature.js";
-import { gatherElements } from "./broadcast.js";
 
 /** Sizes of the parts of an axis of `size`: given, or as equal as they can be (the last smaller); undefined where they are computed. @throws ShapeError. */
 export function splitSizes(context: NodeContext, size: number | undefined): readonly number[] | undefined {

@@ -1,8 +1,8 @@
 import { intsAttribute } from "../graph/attributes.js";
+import { gatherElements } from "../graph/evaluate/broadcast.js";
 import { axesOf } from "../graph/operator/checks.js";
 import { describe, type NodeContext, type Operator, refuse } from "../graph/operator/operator.js";
 import { all, signature } from "../graph/operator/signature.js";
-import { gatherElements } from "./broadcast.js";
 
 const own = signature("data:T -> transposed:T", { T: all });
 

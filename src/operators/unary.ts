@@ -1,11 +1,11 @@
 import type { DType } from "../core/named-arrays.js";
 import { roundHalfEven } from "../core/rounding.js";
 import { flagAttribute, floatAttribute, stringAttribute } from "../graph/attributes.js";
+import { mapped } from "../graph/evaluate/broadcast.js";
 import type { GraphNode } from "../graph/graph.js";
 import { choice } from "../graph/operator/checks.js";
 import { type NodeContext, type Operator, refuse } from "../graph/operator/operator.js";
 import { all, floats, numbers, signature } from "../graph/operator/signature.js";
-import { mapped } from "./broadcast.js";
 import { erf } from "./erf.js";
 
 const clamp = (x: number, low: number, high: number): number => Math.min(high, Math.max(low, x));

@@ -1,9 +1,9 @@
+import { expanded } from "../graph/evaluate/broadcast.js";
 import { tensor64 } from "../graph/evaluate/tensor64.js";
 import { broadcasted } from "../graph/operator/checks.js";
 import type { Operator } from "../graph/operator/operator.js";
 import { all, signature } from "../graph/operator/signature.js";
 import { broadcastShapes } from "../graph/shapes.js";
-import { expanded } from "./broadcast.js";
 
 const own = signature("condition:bool X:T Y:T -> output:T", { T: all });
 

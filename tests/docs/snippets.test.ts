@@ -19,11 +19,18 @@ import { createProgram, runCommand } from "#repvgg/cli/program.js";
 import { codeBlocks, commandsIn } from "./markdown.js";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
-const documents = ["README.md", "CONTRIBUTING.md", ...readdirSync(join(root, "docs")).map((name) => `docs/${name}`)]
+const documents = [
+  "README.md",
+  "CONTRIBUTING.md",
+  ...readdirSync(join(root, "docs"), { recursive: true, encoding: "utf8" }).map((name) => `docs/${name}`),
+]
   .filter((name) => name.endsWith(".md") && existsSync(join(root, name)))
   .flatMap((name) => codeBlocks(readFileSync(join(root, name), "utf8")).map((block) => ({ ...block, name })))
   .map(({ name, line, ...block }) => ({ ...block, place: `${name}:${line}` }));
-const typescript = documents.filter(({ language }) => language === "ts");
+/** Those of the package's inside are files that the tests compile, copied. */
+const typescript = documents.filter(
+  ({ language, attributes }) => language === "ts" && !attributes.includes("internal"),
+);
 const commands = documents
   .filter(({ language }) => language === "sh")
   .flatMap(({ text, place }) => commandsIn(text).map((words) => ({ place, words, line: words.join(" ") })));

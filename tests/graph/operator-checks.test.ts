@@ -201,13 +201,13 @@ const refused: readonly Refused[] = [
   ],
   ["Cast", 6, [[2]], { to: string("FLOAT") }, 'expected attribute "to" of Cast "here" as int'],
   ["Where", 17, [of("bool", 2), [3], [1]], {}, "expected shapes that broadcast"],
-  ["QuantizeLinear", 21, [map, [1]], { block_size: int(2) }, "expected one scale for each element of an axis"],
+  ["QuantizeLinear", 21, [map, [1]], { block_size: int(2) }, "for blocks of 2 in"],
   ["QuantizeLinear", 12, [map, [4]], {}, "expected one scale (operator set below 13)"],
   ["QuantizeLinear", 17, [map, [3]], {}, "expected a scale of size 4"],
   ["QuantizeLinear", 17, [map, [4, 1]], {}, "expected a vector as a scale"],
   ["QuantizeLinear", 17, [map, [4]], { axis: int(4) }, "expected an axis from -4 to 3"],
   ["QuantizeLinear", 17, [map, [4], of("u8", 1)], {}, "expected a zero point of shape [4]"],
-  ["QuantizeLinear", 21, [map, [4]], { output_dtype: int(3) }, "expected the zero point's type"],
+  ["QuantizeLinear", 21, [map, [4]], { output_dtype: int(1) }, "expected output_dtype u8, i8, u16, i16"],
   ["DequantizeLinear", 17, [of("u8", 1, 4), [3]], {}, "expected a scale of size 4"],
 
   // Shapes

@@ -79,7 +79,7 @@ const accepted: readonly Accepted[] = [
     "MaxPool",
     17,
     [[1, 1, 5, 4]],
-    { kernel_shape: ints([1, 2]), strides: ints([3, 3]), pads: ints([0, 0, 2, 2]), ceil_mode: int(1) },
+    { kernel_shape: ints([2, 2]), strides: ints([3, 3]), pads: ints([0, 0, 1, 1]), ceil_mode: int(1) },
     [1, 1, 2, 2],
   ],
   [

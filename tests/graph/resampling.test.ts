@@ -5,11 +5,8 @@ import { Rng } from "#repvgg/core/rng.js";
 import { writeOnnx } from "#repvgg/formats/onnx/model.js";
 import { float, int, ints, string } from "#repvgg/graph/attributes.js";
 import { int64, node, valueInfo } from "#repvgg/graph/build.js";
-import type { AttributeValue, Graph } from "#repvgg/graph/graph.js";
-import { defaultEnvelope, toOnnx } from "#repvgg/graph/to-onnx.js";
-import { isIdentityTable, resampleAxis } from "#repvgg/operators/axis-table.js";
-import { type GridSampleMode, type GridSamplePadding, gridSample } from "#repvgg/operators/grid-sample.js";
-import { type PadMode, padAxis } from "#repvgg/operators/pad-axis.js";
+import { isIdentityTable, resampleAxis } from "#repvgg/graph/evaluate/axis-table.js";
+import { type PadMode, padAxis } from "#repvgg/graph/evaluate/pad-axis.js";
 import {
   nearestModes,
   type ResizeAxis,
@@ -17,7 +14,10 @@ import {
   resizeAxis,
   resizeCoordinates,
   resizeSizes,
-} from "#repvgg/operators/resize-axis.js";
+} from "#repvgg/graph/evaluate/resize-axis.js";
+import type { AttributeValue, Graph } from "#repvgg/graph/graph.js";
+import { defaultEnvelope, toOnnx } from "#repvgg/graph/to-onnx.js";
+import { type GridSampleMode, type GridSamplePadding, gridSample } from "#repvgg/operators/grid-sample.js";
 import { normal, uniform, worstError } from "./support.js";
 
 interface Value {

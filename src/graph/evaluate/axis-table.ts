@@ -1,4 +1,4 @@
-import { elementCount } from "../core/named-arrays.js";
+import { elementCount } from "../../core/named-arrays.js";
 /**
  * What a value along one axis is made of: element i of the result is Σ_tap weights[i · taps + tap] · x[indices[i · taps + tap]].
  * Index {@link outside} reads a constant instead of the input. A tap of weight 0 is not read at all, so that it spreads no infinity.

@@ -1,6 +1,6 @@
-import { UserError } from "../core/errors.js";
-import { checkCount } from "../graph/evaluate/tensor64.js";
+import { UserError } from "../../core/errors.js";
 import { type AxisTable, outside } from "./axis-table.js";
+import { checkCount } from "./tensor64.js";
 
 /** `mode` of ONNX's Resize. */
 export type ResizeMode = "nearest" | "linear" | "cubic";

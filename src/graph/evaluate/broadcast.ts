@@ -1,7 +1,7 @@
-import type { DType } from "../core/named-arrays.js";
-import type { Tensor64 } from "../graph/evaluate/tensor64.js";
-import { stridesOf, tensor64, zeros } from "../graph/evaluate/tensor64.js";
-import { broadcastShapes } from "../graph/shapes.js";
+import type { DType } from "../../core/named-arrays.js";
+import { broadcastShapes } from "../shapes.js";
+import type { Tensor64 } from "./tensor64.js";
+import { stridesOf, tensor64, zeros } from "./tensor64.js";
 
 /** f(a, b) element by element with numpy's broadcasting. */
 export function broadcast(a: Tensor64, b: Tensor64, dtype: DType, f: (x: number, y: number) => number): Tensor64 {

@@ -1,6 +1,6 @@
-import { ShapeError } from "../core/errors.js";
-import { checkCount } from "../graph/evaluate/tensor64.js";
+import { ShapeError } from "../../core/errors.js";
 import { outside } from "./axis-table.js";
+import { checkCount } from "./tensor64.js";
 
 /** `mode` of ONNX's Pad. */
 export type PadMode = "constant" | "reflect" | "edge" | "wrap";
