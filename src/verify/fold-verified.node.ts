@@ -80,7 +80,7 @@ export async function foldVerified(
 }
 
 /** Weights up to so many bytes are read once and kept for all that the proof does with them. */
-const mostRead = 2 ** 26;
+const mostRead = 2 ** 28;
 
 /** So many are computed once: that costs more than reading, and what runs a net of this size has the memory. */
 const mostMade = 2 ** 29;
