@@ -143,7 +143,7 @@ export const refusalKinds: Readonly<Record<RefusalKind, RefusalKindEntry>> = {
   // Of regions (src/fold/select.ts)
   "read-elsewhere": {
     meaning: "something outside needs a value in between",
-    remedy: "drop the extra output or reader where it only served debugging; what is read has to be computed",
+    remedy: "nothing where that reader is part of the net (as in squeeze-and-excitation); drop an output that only served debugging",
     ofRegion: true,
   },
   cost: {
