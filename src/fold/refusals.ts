@@ -143,7 +143,8 @@ export const refusalKinds: Readonly<Record<RefusalKind, RefusalKindEntry>> = {
   // Of regions (src/fold/select.ts)
   "read-elsewhere": {
     meaning: "something outside needs a value in between",
-    remedy: "nothing where that reader is part of the net (as in squeeze-and-excitation); drop an output that only served debugging",
+    remedy:
+      "nothing where that reader is part of the net (as in squeeze-and-excitation); drop an output that only served debugging",
     ofRegion: true,
   },
   cost: {

@@ -12,20 +12,20 @@ import { mean, sum } from "./linear/sums.js";
 import { averages, composition, transposed } from "./linear/window-nodes.js";
 import type { Refusal } from "./refusals.js";
 
-/** The rules of the fold. Of an operator that several cover, those that want constants in special places come first. */
+/** The rules of the fold. Of an operator that several cover, the one that asks for more comes first. */
 export const rules: readonly Rule[] = [
-  borderWrites,
   batchNorm,
-  scaleAndShift,
-  sum,
-  mean,
   composition,
   transposed,
   averages,
   pads,
+  borderWrites,
+  scaleAndShift,
+  sum,
+  mean,
+  concatenated,
   splits,
   crop,
-  concatenated,
   matrix,
   passThrough,
   transposes,
