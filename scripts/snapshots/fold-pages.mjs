@@ -28,7 +28,7 @@ function rulesTable() {
 function kindsTable() {
   const rows = Object.entries(refusalKinds).map(([kind, { meaning, remedy, ofRegion }]) => {
     const pages = ofRegion ? ["regions"] : rules.filter(({ refuses }) => refuses.includes(kind)).map(({ id }) => id);
-    return `| \`${kind}\` | ${meaning} | ${remedy} | ${pages.map((page) => `[${page}](${page}.md)`).join(", ")} |`;
+    return `| \`${kind}\` | ${meaning} | ${remedy} | ${pages.map((page) => `[${page}](${page}.md)`).join(", ") || "none: operators' own checks come first"} |`;
   });
   return ["| kind | what it means | what to do | pages |", "|---|---|---|---|", ...rows].join("\n");
 }

@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { picture } from "../rooms.mjs";
 import { foldPages } from "./fold-pages.mjs";
 import { nets } from "./nets.mjs";
@@ -8,9 +8,21 @@ import { surfaces } from "./surface.mjs";
 /** Where snapshots lie that come and go with what they are of. */
 export const folder = "tests/snapshots";
 
+/** A rule of the fold as it stands in the source. */
+function exampleRule() {
+  const source = readFileSync(new URL("../../src/fold/linear/sums.ts", import.meta.url), "utf8");
+  const [rule] = /^export const mean: Rule = [^]*?^};$/m.exec(source);
+  return ["```typescript", rule, "```"].join("\n");
+}
+
 /** A page with what stands between two of its comments made anew, for each section. */
 function withSections(path, sections) {
-  const page = readFileSync(new URL(`../../${path}`, import.meta.url), "utf8");
+  const file = new URL(`../../${path}`, import.meta.url);
+  if (!existsSync(file)) {
+    const comments = Object.keys(sections).map((name) => `<!-- ${name}: npm run snapshots -->\n<!-- end -->`);
+    throw new Error(`expected a page ${path}: write it, with these sections\n\n${comments.join("\n\n")}`);
+  }
+  const page = readFileSync(file, "utf8");
   return Object.entries(sections).reduce((text, [name, section]) => withSection(path, text, name, section), page);
 }
 
@@ -24,6 +36,7 @@ function withSection(path, page, name, text) {
 export const snapshots = new Map([
   ...Object.entries(nets).map(([name, makeNet]) => [`${folder}/plans/${name}.txt`, () => describeNet(name, makeNet)]),
   ["docs/architecture.md", () => withSections("docs/architecture.md", { rooms: picture() })],
+  ["CONTRIBUTING.md", () => withSections("CONTRIBUTING.md", { "fold-rule": exampleRule() })],
   ...[...foldPages].map(([page, sections]) => [
     `docs/fold/${page}.md`,
     () => withSections(`docs/fold/${page}.md`, sections()),

@@ -35,7 +35,10 @@ function explainRegion(region: RegionReport, proofs: readonly RegionProof[] | un
   const cost = `${macsBefore.toLocaleString("en")} → ${macsAfter.toLocaleString("en")} multiply-accumulates${ratio}`;
   const proof = proofs?.find((each) => each.output === output);
   return [
-    ...steps.map((step) => `${step.op} "${step.node}" [${step.rule}]: ${step.maps.map(describeMap).join("; ")}`),
+    ...steps.map(
+      (step) =>
+        `${step.op} "${step.node}" [${step.rule}]: ${step.maps.map(describeMap).join("; ") || "with what reads it"}`,
+    ),
     `became ${op} "${conv}": ${form}; ${cost}`,
     proof ? describeProof(proof) : "not proven",
   ];

@@ -6,9 +6,9 @@ import type { Propagation } from "./candidates.js";
 export interface TraceStep {
   readonly node: string;
   readonly op: string;
-  /** Its rule's id: its page is `docs/fold/<rule>.md`. */
+  /** Its rule's id: its page is `docs/fold/<rule>.md`. Of a node that is linear only together with one behind it, that one's. */
   readonly rule: string;
-  /** The values that it gives, as maps of the region's source. */
+  /** The values that it gives, as maps of the region's source; none where it is linear only together with a node behind it. */
   readonly maps: readonly TracedMap[];
 }
 
@@ -29,17 +29,22 @@ export function traceRegion(
   source: string,
   { candidates, rules }: Pick<Propagation, "candidates" | "rules">,
 ): TraceStep[] {
-  return nodes.map((node) => ({
-    node: node.name,
-    op: node.op,
-    rule: rules.get(node)!.id,
-    maps: node.outputs.flatMap((value): TracedMap[] => {
-      const found = candidates.get(value)?.find((candidate) => candidate.source === source);
-      if (!found) return [];
-      const { inChannels, outChannels, groups, kernelSize, stride, pads, dilation, upsampling } = found.map;
-      const { permutation } = found;
-      const geometry = { inChannels, outChannels, groups, kernelSize, stride, pads, dilation, upsampling };
-      return [{ value, ...geometry, ...(permutation && { permutation }) }];
-    }),
-  }));
+  /** By value: the rule that takes it in. */
+  const readers = new Map<string, string>();
+  const steps = nodes.toReversed().map((node): TraceStep => {
+    const maps = node.outputs.flatMap((value) => tracedMap(value, source, candidates));
+    const rule = maps.length > 0 ? rules.get(node)!.id : readers.get(node.outputs[0])!;
+    for (const input of node.inputs) readers.set(input, rule);
+    return { node: node.name, op: node.op, rule, maps };
+  });
+  return steps.reverse();
+}
+
+function tracedMap(value: string, source: string, candidates: Propagation["candidates"]): TracedMap[] {
+  const found = candidates.get(value)?.find((candidate) => candidate.source === source);
+  if (!found) return [];
+  const { inChannels, outChannels, groups, kernelSize, stride, pads, dilation, upsampling } = found.map;
+  const { permutation } = found;
+  const geometry = { inChannels, outChannels, groups, kernelSize, stride, pads, dilation, upsampling };
+  return [{ value, ...geometry, ...(permutation && { permutation }) }];
 }

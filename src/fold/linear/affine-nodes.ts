@@ -121,7 +121,7 @@ export const batchNorm: Rule = {
   id: "batch-norm",
   nodes: "BatchNormalization in inference",
   effect: "scales rows of the kernel and the bias by channel, and shifts the bias",
-  refuses: ["training-mode", "varies-over-positions", "computed", "channels"],
+  refuses: ["training-mode", "varies-over-positions", "computed"],
   makers: { BatchNormalization: batchNormalization },
 };
 

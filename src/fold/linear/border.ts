@@ -214,6 +214,6 @@ export const borderWrites: Rule = {
   id: "border-write",
   nodes: "ScatterND, Where, Add or Concat of constants that give all of a border one value a channel",
   effect: "more pads: it is the Pad with that value",
-  refuses: ["border", "bias-before-padding", "pad-value", "input-beyond-the-edge"],
+  refuses: ["border", "pad-value", "input-beyond-the-edge"],
   makers: { Add: borderWrite, Concat: concatenatedBorder, ScatterND: borderWrite, Where: borderWrite },
 };

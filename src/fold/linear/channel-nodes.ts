@@ -55,7 +55,7 @@ export const concatenated: Rule = {
   id: "concat",
   nodes: "Concat on channels, of maps of one source",
   effect: "kernels after one another; in groups where the parts read neighbouring channels in order",
-  refuses: ["axes", "strides", "sizes", "channels"],
+  refuses: ["strides", "sizes"],
   makers: { Concat: concatenation },
 };
 
@@ -63,6 +63,6 @@ export const splits: Rule = {
   id: "split",
   nodes: "Split; Slice on channels",
   effect: "rows of the kernel; of a grouped one they read their own groups' channels only",
-  refuses: ["computed", "unknown-size", "channels", "channel-steps"],
+  refuses: ["computed", "unknown-size", "channel-steps"],
   makers: { Split: split, Slice: channelSlice },
 };

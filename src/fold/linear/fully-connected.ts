@@ -90,6 +90,6 @@ export const matrix: Rule = {
   nodes: "Gemm on [batch, features]; MatMul with a constant on the right, on a value of any rank",
   effect:
     "multiplies by a matrix along the last axis: a pointwise convolution where Transposes put the channels there and back",
-  refuses: ["computed", "transposed-input", "constant-on-the-left", "varies-over-positions", "channels"],
+  refuses: ["computed", "transposed-input", "constant-on-the-left", "varies-over-positions"],
   makers: { Gemm: gemm, MatMul: matrixProduct },
 };

@@ -8,7 +8,7 @@ export interface Rule {
   readonly nodes: string;
   /** What such a node does to the map of the value that it reads, in one line. */
   readonly effect: string;
-  /** The kinds of refusals that come from here, besides those of regions. */
+  /** The kinds of refusals that come from here, besides those of regions and those that the operators' own checks find before. */
   readonly refuses: readonly RefusalKind[];
   /** By operator. Where several rules cover an operator, the first in the registry that does not give undefined counts. */
   readonly makers: Readonly<Record<string, Maker>>;

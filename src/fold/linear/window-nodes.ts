@@ -129,7 +129,7 @@ export const composition: Rule = {
   effect: "composes its kernel with the map's: a kernel of both extents, the product of strides, pads of both",
   refuses: [
     ...(["computed", "unknown-size", "no-weights", "bias-before-padding", "input-beyond-the-edge"] as const),
-    ...(["strided-and-transposed", "channels", "axes"] as const),
+    "strided-and-transposed",
   ],
   makers: { Conv: convolution },
 };
@@ -140,7 +140,7 @@ export const transposed: Rule = {
   effect: "composes its flipped kernel with the map's, with zeros between the positions that it reads",
   refuses: [
     ...(["computed", "unknown-size", "no-weights", "bias-before-transposed", "strided-and-transposed"] as const),
-    ...(["input-beyond-the-edge", "channels", "axes"] as const),
+    "input-beyond-the-edge",
   ],
   makers: { ConvTranspose: transposedConvolution },
 };
@@ -151,7 +151,7 @@ export const averages: Rule = {
   effect: "composes a depthwise kernel of 1/k for a window of k positions",
   refuses: [
     ...(["unknown-size", "uncounted-padding", "incomplete-windows", "bias-before-padding"] as const),
-    ...(["input-beyond-the-edge", "strided-and-transposed", "axes"] as const),
+    ...(["input-beyond-the-edge", "strided-and-transposed"] as const),
   ],
   makers: { AveragePool: averagePool },
 };
