@@ -8,11 +8,14 @@ import { surfaces } from "./surface.mjs";
 /** Where snapshots lie that come and go with what they are of. */
 export const folder = "tests/snapshots";
 
-/** A rule of the fold as it stands in the source. */
+/** A rule of the fold as it stands in the source: its declaration and its makers. */
 function exampleRule() {
-  const source = readFileSync(new URL("../../src/fold/linear/sums.ts", import.meta.url), "utf8");
-  const [rule] = /^export const mean: Rule = [^]*?^};$/m.exec(source);
-  return ["```typescript", rule, "```"].join("\n");
+  const source = readFileSync(new URL("../../src/fold/linear/passing.ts", import.meta.url), "utf8");
+  const parts = ["export const passThrough", "function dropout", "function passing"].map((start) => {
+    const from = source.indexOf(`\n${start}`) + 1;
+    return source.slice(from, source.indexOf("\n}", from) + 2);
+  });
+  return ["```typescript", parts.join("\n\n").replace("}\n\nfunction", "};\n\nfunction"), "```"].join("\n");
 }
 
 /** A page with what stands between two of its comments made anew, for each section. */

@@ -38,8 +38,8 @@ interface RefusalKindEntry {
 export const refusalKinds: Readonly<Record<RefusalKind, RefusalKindEntry>> = {
   // Of maps (src/conv-algebra)
   channels: {
-    meaning: "numbers of channels do not fit one another",
-    remedy: "check the shapes of its constants and of what it reads: the file contradicts itself",
+    meaning: "one side has fewer channels, and is broadcast over the other's",
+    remedy: "leave it, or give all sides the same channels",
   },
   axes: {
     meaning: "one window lies over another number of spatial axes than the other",
@@ -57,15 +57,15 @@ export const refusalKinds: Readonly<Record<RefusalKind, RefusalKindEntry>> = {
   "bias-before-padding": {
     meaning: "the border would get a bias where the net has zeros",
     remedy:
-      "pad before the first convolution instead, with the bias as the pad value (as DBB does), or leave its bias out",
+      "in a new net, pad between the two with the bias as the pad value (as DBB does), or leave the bias out; a trained one stays",
   },
   "input-beyond-the-edge": {
     meaning: "zero padding lies between two kernels of which the first reaches over the edge of its input",
-    remedy: "pad once, before the first of the two kernels",
+    remedy: "in a new net, pad once, before the first of the two kernels; a trained one stays",
   },
   "pad-value": {
     meaning: "a Pad puts another value around than the map gives to zeros",
-    remedy: "pad with what the branch gives to zeros (its bias), as DBB does",
+    remedy: "in a new net, pad with what the branch gives to zeros (its bias), as DBB does; a trained one stays",
   },
   "strided-and-transposed": {
     meaning: "steps and zeros in between do not become one convolution",
