@@ -33,7 +33,8 @@ export function traceRegion(
   const readers = new Map<string, string>();
   const steps = nodes.toReversed().map((node): TraceStep => {
     const maps = node.outputs.flatMap((value) => tracedMap(value, source, candidates));
-    const rule = maps.length > 0 ? rules.get(node)!.id : readers.get(node.outputs[0])!;
+    const reader = node.outputs.find((value) => readers.has(value));
+    const rule = maps.length > 0 || reader === undefined ? rules.get(node)!.id : readers.get(reader)!;
     for (const input of node.inputs) readers.set(input, rule);
     return { node: node.name, op: node.op, rule, maps };
   });
