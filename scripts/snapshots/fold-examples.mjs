@@ -92,9 +92,9 @@ export const examples = {
     ["n", "tokens", 4],
   ),
 
-  "pass-through": picture((net) =>
-    net.norm("y", net.add("Identity", "same", [net.convolution("conv", "x", [4, 4, 1, 1])]), 4),
-  ),
+  "pass-through": picture((net) => {
+    net.add("Identity", "y", [net.norm("normed", net.convolution("conv", "x", [4, 4, 1, 1]), 4)]);
+  }),
 
   transpose: picture((net) => {
     const last = net.add("Transpose", "last", ["x"], { perm: ints([0, 2, 3, 1]) });
