@@ -38,7 +38,7 @@ export const rooms = {
     source: ["src/fold", "src/graph/fold.ts"],
     tests: [
       ["fold-borders", "fold-border-values", "fold-concat", "fold-facts", "fold-families", "fold-forms", "fold-moves"],
-      ["fold-reasons", "fold-refusals", "fold-types", "passes"],
+      ["fold-reasons", "fold-refusals", "fold-rules", "fold-trace", "fold-types", "passes"],
       ["fold-chains", "fold-channels", "fold-last-axis", "fold-spatial", "fold-transposed"],
       ["fold-property"],
     ].map((names) => names.map((name) => `tests/graph/${name}.test.ts`)),

@@ -13,16 +13,18 @@ import { outputFormat, saveNet } from "../exchange/save-net.node.js";
 import { describeFold, type FoldReport } from "../fold/report.js";
 import { type FoldVerification, foldVerified } from "../verify/fold-verified.node.js";
 import { precisionOption, type SourceOptions, withSourceOptions } from "./exchange-options.js";
+import { explainFold } from "./fold-explanation.js";
 import { percent, plural, shortNumber, wholeCount } from "./format.js";
 import { describeSource } from "./net-facts.js";
 import { type ComputeOptions, number, strictOption, withComputeOptions } from "./options.js";
 import { Terminal } from "./terminal.js";
 
 interface Options extends ComputeOptions, SourceOptions {
-  readonly output: string;
+  readonly output?: string;
   readonly maxCost?: number;
   readonly precision?: "f32" | "f16";
   readonly report?: boolean;
+  readonly explain?: boolean;
   readonly verify: boolean;
   readonly recalibrate?: string;
   readonly strict?: boolean;
@@ -38,7 +40,10 @@ export function foldCommand(): Command {
         )
         .argument("<net>", "model file, PyTorch checkpoint, safetensors or ONNX")
         .optionsGroup("Fold:")
-        .requiredOption("-o, --output <file>", "where the folded net goes (.safetensors, .pth or .onnx)")
+        .option(
+          "-o, --output <file>",
+          "where the folded net goes (.safetensors, .pth or .onnx); may be left out with --explain",
+        )
         .addOption(precisionOption())
         .addOption(
           new Option(
@@ -47,6 +52,7 @@ export function foldCommand(): Command {
           ).argParser(number(0)),
         )
         .option("--report", "list every region that folded, and every node that did not, with the reason")
+        .option("--explain", "trace every region node by node, and say what can be done about nodes that stay")
         .option("--no-verify", "do not prove that the outputs stay the same")
         .option(
           "--recalibrate <data>",
@@ -59,7 +65,10 @@ export function foldCommand(): Command {
 
 async function run(path: string, options: Options): Promise<void> {
   const terminal = new Terminal(options);
-  outputFormat(options.output);
+  if (options.output !== undefined) outputFormat(options.output);
+  else if (!options.explain) {
+    throw new UserError({ expected: "--output <file>", received: "nothing", remedy: "see repvgg fold --help" });
+  }
   await withNet(path, options, (net) => foldTo(path, net, options, terminal));
 }
 
@@ -77,17 +86,22 @@ async function foldTo(path: string, loaded: Net, options: Options, terminal: Ter
     ? await foldVerified(net, { ...options, deferred: true })
     : { ...foldNet(net, { deferred: true, ...(maxCost !== undefined && { maxCost }) }), verification: null };
   const { net: folded, report, verification } = result;
-  if (report.regions.length === 0) terminal.say(`${path} has nothing to fold; it is copied.`);
-  await saveNet(folded, options.output, precision === undefined ? {} : { precision });
-  for (const line of lostInContainer(folded, outputFormat(options.output))) {
-    warnings.push(line);
-    terminal.say(`! ${line}`);
+  const { output } = options;
+  if (report.regions.length === 0) {
+    terminal.say(`${path} has nothing to fold${output === undefined ? "" : "; it is copied"}.`);
+  }
+  if (output !== undefined) {
+    await saveNet(folded, output, precision === undefined ? {} : { precision });
+    for (const line of lostInContainer(folded, outputFormat(output))) {
+      warnings.push(line);
+      terminal.say(`! ${line}`);
+    }
   }
   const nodes = { before: net.graph.nodes.length, after: folded.graph.nodes.length };
   const parameters = { before: netParameters(net), after: netParameters(folded) };
   const recalibratedOn = net.model?.metadata.provenance["recalibratedOn"] ?? null;
   const facts = {
-    output: options.output,
+    output: output ?? null,
     source: loaded.source,
     nodes,
     parameters,
@@ -97,8 +111,9 @@ async function foldTo(path: string, loaded: Net, options: Options, terminal: Ter
   };
   terminal.result({ ...facts, report, verification }, () => {
     const lines = [
-      `${options.output}: ${nodes.before} nodes became ${nodes.after}, ${wholeCount(parameters.before)} parameters became ${wholeCount(parameters.after)}`,
-      ...(options.report ? describeFold(report) : [summary(report)]),
+      `${output ?? "not written (no --output)"}: ${nodes.before} nodes became ${nodes.after}, ${wholeCount(parameters.before)} parameters became ${wholeCount(parameters.after)}`,
+      ...(options.report ? describeFold(report) : options.explain ? [] : [summary(report)]),
+      ...(options.explain ? explainFold(report, verification?.regions) : []),
     ];
     if (options.recalibrate !== undefined) {
       const change = effect
@@ -140,7 +155,7 @@ function summary({ regions, refusals }: FoldReport): string {
     regions.reduce((sum, r) => sum + r.macsBefore, 0),
     regions.reduce((sum, r) => sum + r.macsAfter, 0),
   ];
-  const kept = refusals.length > 0 ? `; ${plural(refusals.length, "linear node")} stayed (--report says why)` : "";
+  const kept = refusals.length > 0 ? `; ${plural(refusals.length, "linear node")} stayed (--explain says why)` : "";
   const saved = before > 0 ? `, with ${shortNumber(after / before)} × their multiply-accumulates` : "";
   return `${plural(regions.length, "region")} folded into one convolution each${saved}${kept}`;
 }

@@ -16,20 +16,26 @@ import { composedPads, paddingObstacle } from "./pad.js";
 export function compose(outer: LinearMap, inner: LinearMap): LinearMap | Refusal {
   if (outer.kernelSize.length !== inner.kernelSize.length) {
     return {
+      kind: "axes",
       refused: `a window of ${outer.kernelSize.length} spatial axes does not fit a value of ${inner.kernelSize.length}`,
     };
   }
   if (outer.inChannels !== inner.outChannels) {
-    return { refused: `${inner.outChannels} channels do not fit a convolution of ${outer.inChannels}` };
+    return {
+      kind: "channels",
+      refused: `${inner.outChannels} channels do not fit a convolution of ${outer.inChannels}`,
+    };
   }
   const { firstChannel, sourceChannels } = inner;
   if (isPlainIdentity(inner)) return { ...outer, firstChannel, sourceChannels };
   const spread = transposedObstacle(outer, inner);
-  if (spread) return { refused: spread };
+  if (spread) return spread;
   const rank = outer.upsampling.length;
   const seen = outer.pads.map((p, side) => Math.floor(p / outer.upsampling[side % rank]));
   const obstacle = paddingObstacle(inner, seen, undefined);
-  if (obstacle) return { refused: `composing with a ${describeKernel(outer)} kernel: ${obstacle}` };
+  if (obstacle) {
+    return { ...obstacle, refused: `composing with a ${describeKernel(outer)} kernel: ${obstacle.refused}` };
+  }
   const geometry = composedGeometry(outer, inner);
   const kernel = composedKernel(
     { kernel: outer.kernel, geometry: outer },
@@ -46,14 +52,20 @@ function isPlainIdentity({ kernel, pads, stride, upsampling, biasScale }: Linear
 }
 
 /** Why a map before or after a transposed one does not become one with it; undefined where it may, or none is transposed. */
-function transposedObstacle(outer: LinearMap, inner: LinearMap): string | undefined {
+function transposedObstacle(outer: LinearMap, inner: LinearMap): Refusal | undefined {
   const [outerSpreads, innerSpreads] = [outer, inner].map(({ upsampling }) => upsampling.some((u) => u > 1));
   const strided = ({ stride }: LinearMap): boolean => stride.some((s) => s > 1);
   if ((outerSpreads && strided(inner)) || (innerSpreads && strided(outer))) {
-    return "a strided and a transposed convolution are neither one nor the other";
+    return {
+      kind: "strided-and-transposed",
+      refused: "a strided and a transposed convolution are neither one nor the other",
+    };
   }
   if (outerSpreads && inner.biasScale.some((b) => b !== 0)) {
-    return "a bias comes before a transposed convolution, whose outputs get it from unequal numbers of taps";
+    return {
+      kind: "bias-before-transposed",
+      refused: "a bias comes before a transposed convolution, whose outputs get it from unequal numbers of taps",
+    };
   }
   return undefined;
 }

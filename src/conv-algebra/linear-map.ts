@@ -24,12 +24,26 @@ export interface LinearMap extends MapGeometry {
   readonly biasScale: Float64Array;
 }
 
+/** What stands between two maps and one. */
+export type Obstacle =
+  | "channels"
+  | "axes"
+  | "strides"
+  | "sizes"
+  | "bias-before-padding"
+  | "input-beyond-the-edge"
+  | "pad-value"
+  | "strided-and-transposed"
+  | "bias-before-transposed"
+  | "pixels";
+
 /** Why two maps cannot become one, in plain words. A refusal is a result, not an error. */
-export interface Refusal {
+export interface Refusal<Kind extends string = Obstacle> {
+  readonly kind: Kind;
   readonly refused: string;
 }
 
-export function isRefusal(result: object): result is Refusal {
+export function isRefusal<T extends object>(result: T): result is Extract<T, Refusal<string>> {
   return "refused" in result;
 }
 

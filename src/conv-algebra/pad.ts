@@ -13,7 +13,7 @@ const roundingNoise = 2 ** -21;
  * negative; behind the last position it begins at least p − (k−1)d behind the source's end, which must not be negative.
  * Negative pads leave out outputs, which is exact after any map.
  */
-export function paddingObstacle(map: LinearMap, pads: Pads, value: ArrayLike<number> | undefined): string | undefined {
+export function paddingObstacle(map: LinearMap, pads: Pads, value: ArrayLike<number> | undefined): Refusal | undefined {
   if (pads.every((p) => p <= 0)) return undefined;
   const rank = spatialRank(map);
   for (let axis = 0; axis < rank; axis++) {
@@ -21,15 +21,22 @@ export function paddingObstacle(map: LinearMap, pads: Pads, value: ArrayLike<num
     const before = pads[axis] > 0 && reach >= map.stride[axis] + map.pads[axis];
     const behind = pads[axis + rank] > 0 && reach > map.pads[axis + rank];
     if (before || behind) {
-      return `the padded border is zero there, but the ${describeKernel(map)} kernel before it would see part of its input`;
+      const refused = `the padded border is zero there, but the ${describeKernel(map)} kernel before it would see part of its input`;
+      return { kind: "input-beyond-the-edge", refused };
     }
   }
   for (let o = 0; o < map.outChannels; o++) {
     const wanted = value?.[o] ?? 0;
     if (Math.abs(map.bias[o] - wanted) > roundingNoise * (map.biasScale[o] + Math.abs(wanted))) {
       return value
-        ? `the pad value ${wanted} is not the bias ${map.bias[o]} (channel ${o}), which the border would get`
-        : `a bias comes before zero padding (channel ${o}: ${map.bias[o]}): the border would get the bias instead of zero`;
+        ? {
+            kind: "pad-value",
+            refused: `the pad value ${wanted} is not the bias ${map.bias[o]} (channel ${o}), which the border would get`,
+          }
+        : {
+            kind: "bias-before-padding",
+            refused: `a bias comes before zero padding (channel ${o}: ${map.bias[o]}): the border would get the bias instead of zero`,
+          };
     }
   }
   return undefined;
@@ -40,9 +47,7 @@ export function paddingObstacle(map: LinearMap, pads: Pads, value: ArrayLike<num
  * positions; negative ones crop. Exact by {@link paddingObstacle}'s rule: this is how DBB pads its 1×1 branch with its bias.
  */
 export function padOutput(map: LinearMap, pads: Pads, value?: ArrayLike<number>): LinearMap | Refusal {
-  const refused = paddingObstacle(map, pads, value);
-  if (refused) return { refused };
-  return { ...map, pads: composedPads(map, pads) };
+  return paddingObstacle(map, pads, value) ?? { ...map, pads: composedPads(map, pads) };
 }
 
 /**
@@ -60,7 +65,7 @@ export function composedPads(inner: LinearMap, pads: Pads, upsampling?: Sizes): 
  */
 export function sliceOutput(map: LinearMap, pads: Pads, steps: Sizes): LinearMap | Refusal {
   if (map.upsampling.some((u) => u > 1) && steps.some((step) => step > 1)) {
-    return { refused: "it takes positions of a transposed convolution in steps" };
+    return { kind: "strided-and-transposed", refused: "it takes positions of a transposed convolution in steps" };
   }
   return { ...map, pads: composedPads(map, pads), stride: map.stride.map((s, axis) => s * steps[axis]) };
 }

@@ -27,17 +27,21 @@ export function pixelMap(map: LinearMap, image: Sizes): PixelMap | Refusal {
   const rank = sizes.length;
   if (rank !== map.kernelSize.length || channels !== map.sourceChannels) {
     return {
+      kind: "axes",
       refused: `a window of ${map.kernelSize.length} axes over ${map.sourceChannels} channels does not fit [${image.join(", ")}]`,
     };
   }
   if (map.upsampling.some((u) => u > 1) || map.inChannels !== channels) {
-    return { refused: "a transposed convolution, or one of a part of the channels, is not made a matrix of pixels" };
+    return {
+      kind: "pixels",
+      refused: "a transposed convolution, or one of a part of the channels, is not made a matrix of pixels",
+    };
   }
   const positions = sizes.map((size, axis) => {
     const room = size + map.pads[axis] + map.pads[axis + rank] - extent(map, axis);
     return Math.floor(room / map.stride[axis]) + 1;
   });
-  if (positions.some((count) => count < 1)) return { refused: "its window is larger than the image" };
+  if (positions.some((count) => count < 1)) return { kind: "sizes", refused: "its window is larger than the image" };
   const [from, to] = [product(sizes), product(positions)];
   const geometry = {
     outChannels: map.outChannels * to,
@@ -46,7 +50,8 @@ export function pixelMap(map: LinearMap, image: Sizes): PixelMap | Refusal {
     kernelSize: everyAxis(2, 1),
   };
   const count = (geometry.outChannels * geometry.inChannels) / map.groups;
-  if (count > mostWeights) return { refused: `its matrix of pixels would have ${count.toLocaleString("en")} weights` };
+  if (count > mostWeights)
+    return { kind: "pixels", refused: `its matrix of pixels would have ${count.toLocaleString("en")} weights` };
   const repeated = (values: Float64Array): Float64Array =>
     Float64Array.from({ length: geometry.outChannels }, (_, row) => values[Math.floor(row / to)]);
   const made = convolutionMap(new PixelWeights(map, sizes, positions, count), repeated(map.bias), geometry);

@@ -16,7 +16,8 @@ export function sum(maps: readonly LinearMap[], sourceSize?: Sizes): LinearMap |
   const geometry = commonGeometry(maps, sourceSize, maps[0].outChannels);
   if ("refused" in geometry) return geometry;
   const other = maps.find((map) => map.outChannels !== geometry.outChannels);
-  if (other) return { refused: `branches give ${geometry.outChannels} and ${other.outChannels} channels` };
+  if (other)
+    return { kind: "channels", refused: `branches give ${geometry.outChannels} and ${other.outChannels} channels` };
   const add = (of: (map: LinearMap) => Float64Array): Float64Array =>
     of(maps[0]).map((_, o) => maps.reduce((total, map) => total + of(map)[o], 0));
   return {
@@ -69,10 +70,10 @@ export function commonGeometry(
 ): MapGeometry | Refusal {
   const [first] = maps;
   if (maps.some((map) => map.sourceChannels !== first.sourceChannels)) {
-    return { refused: "branches read different channels" };
+    return { kind: "channels", refused: "branches read different channels" };
   }
   if (maps.some((map) => spatialRank(map) !== spatialRank(first))) {
-    return { refused: "branches have different numbers of spatial axes" };
+    return { kind: "axes", refused: "branches have different numbers of spatial axes" };
   }
   const axes: CommonAxis[] = [];
   for (const axis of first.kernelSize.keys()) {
@@ -113,10 +114,11 @@ function commonAxis(maps: readonly LinearMap[], axis: number, sourceSize: number
   const [{ stride: strides, upsampling: upsamplings, kernelSize }] = maps;
   const [stride, upsampling] = [strides[axis], upsamplings[axis]];
   if (maps.some((map) => map.upsampling[axis] !== upsampling)) {
-    return { refused: "branches spread their source over unequal numbers of positions" };
+    return { kind: "strides", refused: "branches spread their source over unequal numbers of positions" };
   }
   const strided = maps.find((map) => map.stride[axis] !== stride);
-  if (strided) return { refused: `branches have unequal strides, ${stride} and ${strided.stride[axis]}` };
+  if (strided)
+    return { kind: "strides", refused: `branches have unequal strides, ${stride} and ${strided.stride[axis]}` };
   // Output size = ⌊((source − 1)·upsampling + 1 + growth) / stride⌋ + 1.
   const growths = maps.map((map) => map.pads[axis] + map.pads[axis + kernelSize.length] - extent(map, axis));
   const growth = Math.max(...growths);
@@ -127,7 +129,10 @@ function commonAxis(maps: readonly LinearMap[], axis: number, sourceSize: number
   if (odd >= 0) {
     const [a, b] = [maps[odd], maps[growths.indexOf(growth)]];
     const unless = size === undefined ? " for every input size" : "";
-    return { refused: `the ${describeKernel(a)} and ${describeKernel(b)} branches do not give one size${unless}` };
+    return {
+      kind: "sizes",
+      refused: `the ${describeKernel(a)} and ${describeKernel(b)} branches do not give one size${unless}`,
+    };
   }
   const before = Math.max(...maps.map((map) => map.pads[axis]));
   let step = 0;

@@ -1,7 +1,7 @@
 import { concat } from "../conv-algebra/concat.js";
 import { asOneConvolution } from "../conv-algebra/form.js";
 import { macsPerPosition, product, spatialRank } from "../conv-algebra/geometry.js";
-import type { LinearMap, Refusal } from "../conv-algebra/linear-map.js";
+import type { LinearMap } from "../conv-algebra/linear-map.js";
 import { isRefusal, settled } from "../conv-algebra/linear-map.js";
 import { scaledBy, sum } from "../conv-algebra/sum.js";
 import type { Analysis } from "../graph/analyze/analyze.js";
@@ -10,7 +10,9 @@ import type { NodeContext } from "../graph/operator/operator.js";
 import { producersOf } from "../graph/validate.js";
 import type { JoiningNode, LinearNode, SplittingNode, UnaryNode, View } from "./linear/linear-node.js";
 import { axisOf } from "./linear/linear-node.js";
-import { linearNode } from "./linear-nodes.js";
+import type { Rule } from "./linear/rule.js";
+import { type Refusal, refuse } from "./refusals.js";
+import { linearNode } from "./rules.js";
 import { ValueFacts } from "./value-facts.js";
 import { asPixels, type Candidate, identityOf, pixelsOf, reshapedView, sameView, transposed, viewOf } from "./view.js";
 
@@ -18,6 +20,8 @@ export interface Propagation {
   /** For each value that a linear node gives: its candidates, the farthest source first. */
   readonly candidates: ReadonlyMap<string, readonly Candidate[]>;
   readonly linear: ReadonlyMap<GraphNode, LinearNode>;
+  /** The rule that a node is linear by, or refused by. */
+  readonly rules: ReadonlyMap<GraphNode, Rule>;
   /** Multiply-accumulates of each linear node. */
   readonly macs: ReadonlyMap<GraphNode, number>;
   readonly refusals: ReadonlyMap<GraphNode, readonly NodeRefusal[]>;
@@ -27,9 +31,8 @@ export interface Propagation {
 }
 
 /** Why a node could not be merged with what lies between it and `source`; without a source: with anything. */
-export interface NodeRefusal {
+export interface NodeRefusal extends Refusal {
   readonly source: string | undefined;
-  readonly reason: string;
 }
 
 /** Regions are not followed over more sources than this: bounds the work on long linear chains. */
@@ -48,6 +51,7 @@ export function propagate(graph: Graph, analysis: Pick<Analysis, "shapes" | "dty
 class Walk implements Propagation {
   readonly candidates = new Map<string, readonly Candidate[]>();
   readonly linear = new Map<GraphNode, LinearNode>();
+  readonly rules = new Map<GraphNode, Rule>();
   readonly macs = new Map<GraphNode, number>();
   readonly refusals = new Map<GraphNode, NodeRefusal[]>();
   readonly order = new Map<string, number>();
@@ -74,8 +78,10 @@ class Walk implements Propagation {
     const { shapes, dtypes } = this.#analysis;
     const contextOf = (other: GraphNode): NodeContext | undefined => this.#analysis.context(other);
     const own = contextOf(node);
-    const linear = own && linearNode({ node, own, constants, shapes, dtypes, producers: this.#producers, contextOf });
-    if (!linear) return;
+    const ruled = own && linearNode({ node, own, constants, shapes, dtypes, producers: this.#producers, contextOf });
+    if (!ruled) return;
+    const linear = ruled.made;
+    this.rules.set(node, ruled.rule);
     if ("refused" in linear) {
       this.#refuse(node, undefined, linear);
       return;
@@ -183,7 +189,7 @@ class Walk implements Propagation {
         ? common
         : common.filter(({ rank, channelAxis, image, lead }) => axisOf(axis, rank) === channelAxis && !image && !lead);
     if (common.length === 0 && kind === "sum") {
-      this.#refuse(node, undefined, { refused: this.#noCommonSource(inputs, options) });
+      this.#refuse(node, undefined, refuse("no-common-source", this.#noCommonSource(inputs, options)));
     }
     return joined.flatMap((view) => {
       const parts = options.map((list) => list.find((candidate) => sameView(candidate, view))!);
@@ -269,9 +275,9 @@ class Walk implements Propagation {
     return area;
   }
 
-  #refuse(node: GraphNode, source: string | undefined, { refused }: Refusal): void {
+  #refuse(node: GraphNode, source: string | undefined, refusal: Refusal): void {
     const list = this.refusals.get(node) ?? [];
-    list.push({ source, reason: refused });
+    list.push({ source, ...refusal });
     this.refusals.set(node, list);
   }
 

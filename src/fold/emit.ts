@@ -12,6 +12,7 @@ import { naturalMap } from "./form.js";
 import { describeForm, regionNodes, weightArray } from "./region-nodes.js";
 import type { FoldReport, RegionReport } from "./report.js";
 import type { Region, Selection } from "./select.js";
+import { traceRegion } from "./trace.js";
 
 /** A fold whose kernels are not computed yet: for writers that stream one convolution after the other. */
 export interface FoldPlan {
@@ -39,7 +40,7 @@ export function emit(
   graph: Graph,
   { dtypes }: Pick<Analysis, "dtypes">,
   { regions, absorbed }: Selection,
-  { macs }: Propagation,
+  propagation: Propagation,
   precision: Precision | undefined,
 ): Pick<FoldPlan, "graph" | "regions"> {
   const kept = graph.nodes.filter((node) => !absorbed.has(node));
@@ -65,8 +66,9 @@ export function emit(
       op: written.main.op,
       conv: written.main.name,
       form: describeForm(map, form),
-      macsBefore: region.nodes.reduce((total, inside) => total + (macs.get(inside) ?? 0), 0),
+      macsBefore: region.nodes.reduce((total, inside) => total + (propagation.macs.get(inside) ?? 0), 0),
       macsAfter: candidate.area * macsPerPosition(map),
+      steps: traceRegion(region.nodes, candidate.source, propagation),
       names,
       weight: roundTo(weightArray(map, written, type === "f32" ? "f32" : "f64"), type, names.weight),
       bias: roundTo(bias, type, names.bias),

@@ -1,3 +1,6 @@
+import type { RefusalKind } from "./refusals.js";
+import type { TraceStep } from "./trace.js";
+
 /** What a fold did, and what it left and why. Plain data. */
 export interface FoldReport {
   readonly regions: readonly RegionReport[];
@@ -26,13 +29,23 @@ export interface RegionReport {
    */
   readonly macsBefore: number;
   readonly macsAfter: number;
+  /** Why the nodes are linear in the source, one by one: {@link RegionReport.nodes} with their rules and what they make. */
+  readonly steps: readonly TraceStep[];
 }
 
 /** A linear node that was not merged with what comes before it. */
 export interface RefusalReport {
   readonly node: string;
   readonly op: string;
+  /** In plain words, with the names and numbers of this case. */
   readonly reason: string;
+  readonly kind: RefusalKind;
+  /** What can be done about it. */
+  readonly remedy: string;
+  /** The rule that the node would have been folded by. */
+  readonly rule: string;
+  /** The page that explains it, in this package's repository. */
+  readonly page: string;
 }
 
 /** The report as lines for people. */

@@ -1,7 +1,8 @@
 import type { Graph, GraphNode } from "../graph/graph.js";
-import type { Propagation } from "./candidates.js";
+import type { NodeRefusal, Propagation } from "./candidates.js";
 import type { Dataflow } from "./dataflow.js";
 import { type Form, formOf, type WrittenForm } from "./form.js";
+import { type Refusal, refusalKinds, refuse } from "./refusals.js";
 import type { RefusalReport } from "./report.js";
 import type { Candidate } from "./view.js";
 
@@ -32,12 +33,12 @@ export function selectRegions(
   flow: Dataflow,
   propagation: Propagation,
   maxCost: number,
-  obstacleOf: (region: Region) => string | undefined = () => undefined,
+  obstacleOf: (region: Region) => Refusal | undefined = () => undefined,
 ): Selection {
   const position = new Map(graph.nodes.map((node, i) => [node, i]));
   const regions = new Map<GraphNode, Region>();
   const absorbed = new Set<GraphNode>();
-  const rejected = new Map<GraphNode, { source: string; reason: string }[]>();
+  const rejected = new Map<GraphNode, NodeRefusal[]>();
   const needed = new Set(flow.wanted);
 
   for (const node of graph.nodes.toReversed()) {
@@ -59,42 +60,45 @@ export function selectRegions(
     for (const candidate of propagation.candidates.get(output) ?? []) {
       const inside = flow.between(candidate.source, node);
       const written = formOf(candidate);
-      let reason =
-        flow.leak(inside, output)?.reason ?? (inside.size > 1 ? costObstacle(candidate, written) : undefined);
-      if (!reason && written && inside.size > 1 && inside.size <= written.nodes) {
-        reason = `what would take its place from "${candidate.source}" are as many nodes`;
+      const leak = flow.leak(inside, output);
+      let refusal = leak ? refuse("read-elsewhere", leak.reason) : undefined;
+      if (!refusal && inside.size > 1) refusal = costObstacle(candidate, written);
+      if (!refusal && written && inside.size > 1 && inside.size <= written.nodes) {
+        refusal = refuse("as-many-nodes", `what would take its place from "${candidate.source}" are as many nodes`);
       }
-      if (!reason && written && inside.size > written.nodes) {
+      if (!refusal && written && inside.size > written.nodes) {
         const nodes = [...inside].sort((a, b) => position.get(a)! - position.get(b)!);
         const region: Region = { candidate, form: written.form, output, nodes };
-        reason = obstacleOf(region);
-        if (!reason) return region;
+        refusal = obstacleOf(region);
+        if (!refusal) return region;
       }
-      if (reason) rejected.set(node, [...(rejected.get(node) ?? []), { source: candidate.source, reason }]);
+      if (refusal) rejected.set(node, [...(rejected.get(node) ?? []), { source: candidate.source, ...refusal }]);
     }
     return undefined;
   }
 
-  function costObstacle(candidate: Candidate, written: WrittenForm | undefined): string | undefined {
+  function costObstacle(candidate: Candidate, written: WrittenForm | undefined): Refusal | undefined {
     if (candidate.folded > maxCost * candidate.unfolded) {
       const wanted = `one convolution from "${candidate.source}"`;
-      if (candidate.unfolded === 0) return `${wanted} would need multiplications, which the nodes do without`;
+      if (candidate.unfolded === 0) {
+        return refuse("free-now", `${wanted} would need multiplications, which the nodes do without`);
+      }
       const ratio = (candidate.folded / candidate.unfolded).toPrecision(3);
-      return `${wanted} would cost ${ratio} × the multiply-accumulates (more than ${maxCost})`;
+      return refuse("cost", `${wanted} would cost ${ratio} × the multiply-accumulates (more than ${maxCost})`);
     }
     // Scales, shifts and moved positions go into a convolution; to become one they would have to be worth it.
-    return !candidate.weighted && written?.form !== "affine" && maxCost <= 1 ? aloneReason : undefined;
+    return !candidate.weighted && written?.form !== "affine" && maxCost <= 1 ? alone : undefined;
   }
 }
 
-const aloneReason = "there is no convolution that it could go into";
+const alone = refuse("alone", "there is no convolution that it could go into");
 
 /** One reason for each linear node that stands alone or begins a region after another linear node: the nearest that held. */
 function collectRefusals(
   graph: Graph,
-  { refusals, order }: Propagation,
+  { refusals, order, rules }: Propagation,
   regions: ReadonlyMap<GraphNode, Region>,
-  rejected: ReadonlyMap<GraphNode, readonly { source: string; reason: string }[]>,
+  rejected: ReadonlyMap<GraphNode, readonly NodeRefusal[]>,
 ): RefusalReport[] {
   const regionOf = new Map<GraphNode, Region>();
   for (const region of regions.values()) for (const node of region.nodes) regionOf.set(node, region);
@@ -106,8 +110,12 @@ function collectRefusals(
     ];
     const begin = region ? order.get(region.candidate.source)! : Number.POSITIVE_INFINITY;
     const relevant = all.filter(({ source }) => (source === undefined ? !region : order.get(source)! < begin));
-    const alone = region?.form === "affine" && region.nodes.at(-1) === node;
-    const nearest = relevant.at(-1) ?? (alone ? { reason: aloneReason } : undefined);
-    return nearest ? [{ node: node.name, op: node.op, reason: nearest.reason }] : [];
+    const nearest = relevant.at(-1) ?? (region?.form === "affine" && region.nodes.at(-1) === node ? alone : undefined);
+    if (!nearest) return [];
+    const { kind, refused: reason } = nearest;
+    const rule = rules.get(node)!.id;
+    const { remedy, ofRegion } = refusalKinds[kind];
+    const page = `docs/fold/${ofRegion ? "regions" : rule}.md`;
+    return [{ node: node.name, op: node.op, reason, kind, rule, remedy, page }];
   });
 }

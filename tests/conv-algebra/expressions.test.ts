@@ -53,9 +53,11 @@ describe("a kernel says how high its expression is, and whether its rows are dea
 
 it("a composition of other numbers of axes is refused with both", () => {
   expect(compose(map(3), identityMap(3, 1))).toEqual({
+    kind: "axes",
     refused: "a window of 2 spatial axes does not fit a value of 1",
   });
   expect(compose(identityMap(3, 1), map(3))).toEqual({
+    kind: "axes",
     refused: "a window of 1 spatial axes does not fit a value of 2",
   });
 });

@@ -196,18 +196,16 @@ describe("why a node was not folded", () => {
     net.add("Gemm", "y", ["g", floats(net, "v", 4, 4)]);
     const made = net.finish([4, 4], "y");
     const { report } = fold({ ...made, inputs: [...made.inputs, valueInfo("w", [4, 4])] });
-    expect(report.refusals).toContainEqual({ node: "g", op: "Gemm", reason });
+    expect(report.refusals).toContainEqual(expect.objectContaining({ node: "g", op: "Gemm", reason }));
   });
 
   it("of a product whose left side is a constant", () => {
     const net = new RandomNet(23);
     net.constant("left", f32([4, 4], new Float32Array(16)));
     net.add("MatMul", "y", ["left", "x"]);
-    expect(fold(net.finish([4, 4], "y")).report.refusals).toContainEqual({
-      node: "y",
-      op: "MatMul",
-      reason: "its left side is a constant",
-    });
+    expect(fold(net.finish([4, 4], "y")).report.refusals).toMatchObject([
+      { node: "y", op: "MatMul", reason: "its left side is a constant", kind: "constant-on-the-left" },
+    ]);
   });
 });
 

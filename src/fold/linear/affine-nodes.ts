@@ -1,17 +1,18 @@
 import type { Affine } from "../../conv-algebra/affine.js";
 import { affine, applyAffine, batchNormAffine } from "../../conv-algebra/affine.js";
 import { product } from "../../conv-algebra/geometry.js";
-import type { Refusal } from "../../conv-algebra/linear-map.js";
 import type { NamedArray } from "../../core/named-arrays.js";
 import { toFloat64 } from "../../core/named-arrays.js";
 import { floatAttribute } from "../../graph/attributes.js";
 import { batchNormMode } from "../../operators/batch-normalization.js";
+import { type Refusal, refuse } from "../refusals.js";
 import type { Context, LinearNode, UnaryNode, View } from "./linear-node.js";
+import type { Rule } from "./rule.js";
 
 type MakeAffine = (channels: number, view: View) => Affine | Refusal | undefined;
 
 /** A per-channel affine operator: exact after any map. */
-export function affineNode(input: string, make: MakeAffine, channelsLast = false): UnaryNode {
+function affineNode(input: string, make: MakeAffine, channelsLast = false): UnaryNode {
   return {
     kind: "unary",
     input,
@@ -37,16 +38,21 @@ export function affineNode(input: string, make: MakeAffine, channelsLast = false
   };
 }
 
-export function batchNormalization({ node, own, constants }: Context): LinearNode | Refusal {
+function batchNormalization({ node, own, constants }: Context): LinearNode | Refusal {
   const mode = batchNormMode(own);
   if (mode === "training" || node.outputs.slice(1).some((output) => output !== "")) {
-    return { refused: "BatchNormalization in training mode depends on the batch: export the model in evaluation mode" };
+    return refuse(
+      "training-mode",
+      "BatchNormalization in training mode depends on the batch: export the model in evaluation mode",
+    );
   }
-  if (mode === "by-position") return { refused: "BatchNormalization with spatial = 0 is not per channel" };
+  if (mode === "by-position")
+    return refuse("varies-over-positions", "BatchNormalization with spatial = 0 is not per channel");
   const [gamma, beta, mean, variance] = node.inputs.slice(1).map((name) => constants.get(name));
-  if (!gamma || !beta || !mean || !variance) return { refused: "its scale, bias or statistics are not constants" };
+  if (!gamma || !beta || !mean || !variance)
+    return refuse("computed", "its scale, bias or statistics are not constants");
   if (new Set([gamma, beta, mean, variance].map(({ data }) => data.length)).size > 1) {
-    return { refused: "its scale, bias and statistics have different numbers of channels" };
+    return refuse("channels", "its scale, bias and statistics have different numbers of channels");
   }
   const made = batchNormAffine({
     gamma: toFloat64(gamma),
@@ -59,27 +65,23 @@ export function batchNormalization({ node, own, constants }: Context): LinearNod
     if (channelAxis !== 1) return undefined;
     return channels === made.scale.length
       ? made
-      : { refused: `statistics for ${made.scale.length} channels do not fit ${channels}` };
+      : refuse("channels", `statistics for ${made.scale.length} channels do not fit ${channels}`);
   });
 }
 
-/** Add and Sub: of a constant per channel, or of two values. */
-export function arithmetic(
-  { node, constants }: Context,
-  signs: readonly [number, number],
-  shift: (constant: Float64Array) => { shift: Float64Array },
-): LinearNode | Refusal {
+/** Add and Sub of a constant per channel. @param sign of the second input */
+function shifting({ node, constants }: Context, sign: 1 | -1): LinearNode | undefined {
   const [a, b] = node.inputs;
   const [left, right] = [constants.get(a), constants.get(b)];
-  if (right) return channelConstant(a, right, (c, channels) => affine(channels, shift(c)));
-  if (!left) return { kind: "sum", inputs: [a, b], signs };
+  if (right) return channelConstant(a, right, (c, channels) => affine(channels, { shift: c.map((x) => sign * x) }));
+  if (!left) return undefined;
   return channelConstant(b, left, (c, channels) =>
-    affine(channels, { shift: c, scale: new Float64Array(channels).fill(signs[1]) }),
+    affine(channels, { shift: c, scale: new Float64Array(channels).fill(sign) }),
   );
 }
 
 /** Mul and Div by a constant per channel. */
-export function scaling(
+function scaling(
   { node, constants }: Context,
   scale: (constant: Float64Array) => Float64Array,
   commutes: boolean,
@@ -89,7 +91,9 @@ export function scaling(
   const make = (c: Float64Array, channels: number): Affine => affine(channels, { scale: scale(c) });
   if (right) return channelConstant(a, right, make);
   if (!left) return undefined;
-  return commutes ? channelConstant(b, left, make) : { refused: "a constant divided by a value is not linear" };
+  return commutes
+    ? channelConstant(b, left, make)
+    : refuse("not-linear", "a constant divided by a value is not linear");
 }
 
 /** Whether a constant broadcasts along the channels of a value of that rank only, without adding axes to it. */
@@ -112,12 +116,39 @@ function channelConstant(
   const channelsLast = shape.every((length, axis) => length === 1 || axis === shape.length - 1);
   const ofView: MakeAffine = (channels, { rank, channelAxis }) => {
     if (!isPerChannel(shape, rank, channelAxis)) {
-      return { refused: `its constant of shape [${shape.join(", ")}] varies over positions, not only over channels` };
+      return refuse(
+        "varies-over-positions",
+        `its constant of shape [${shape.join(", ")}] varies over positions, not only over channels`,
+      );
     }
     const size = padded(shape, rank)[channelAxis];
-    if (size !== 1 && size !== channels) return { refused: `its constant has ${size} channels, the value ${channels}` };
+    if (size !== 1 && size !== channels)
+      return refuse("channels", `its constant has ${size} channels, the value ${channels}`);
     const values = toFloat64(constant);
     return make(size === channels ? values : new Float64Array(channels).fill(values[0]), channels);
   };
   return affineNode(input, ofView, channelsLast);
 }
+
+export const batchNorm: Rule = {
+  id: "batch-norm",
+  nodes: "BatchNormalization in inference",
+  effect: "scales rows of the kernel and the bias by channel, and shifts the bias",
+  refuses: ["training-mode", "varies-over-positions", "computed"],
+  makers: { BatchNormalization: batchNormalization },
+};
+
+export const scaleAndShift: Rule = {
+  id: "scale-and-shift",
+  nodes: "Mul, Div, Add, Sub with a constant per channel or a scalar; Neg",
+  effect: "scales rows of the kernel and the bias by channel, or shifts the bias",
+  refuses: ["varies-over-positions", "channels", "not-linear"],
+  makers: {
+    Add: (context) => shifting(context, 1),
+    Div: (context) => scaling(context, (c) => c.map((x) => 1 / x), false),
+    Mul: (context) => scaling(context, (c) => c, true),
+    Neg: ({ node }) =>
+      affineNode(node.inputs[0], (channels) => affine(channels, { scale: new Float64Array(channels).fill(-1) }), true),
+    Sub: (context) => shifting(context, -1),
+  },
+};

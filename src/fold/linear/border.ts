@@ -1,13 +1,14 @@
-import type { Refusal } from "../../conv-algebra/linear-map.js";
 import { padOutput } from "../../conv-algebra/pad.js";
 import type { NamedArray } from "../../core/named-arrays.js";
 import { toFloat64 } from "../../core/named-arrays.js";
 import { intAttribute } from "../../graph/attributes.js";
 import type { GraphNode } from "../../graph/graph.js";
 import { padMode, padValue } from "../../operators/pad.js";
+import type { Refusal } from "../refusals.js";
 import { axisOf, type Context, isPlain, type LinearNode } from "./linear-node.js";
 import { spatialPads } from "./pad-nodes.js";
 import { pastedBorder } from "./pasted.js";
+import type { Rule } from "./rule.js";
 import { type Border, forEachElement, uniformBorder, type Written } from "./written-border.js";
 
 /** Values of more elements than this are not looked at element by element. */
@@ -18,7 +19,7 @@ const mostElements = 2 ** 24;
  * border has one value a channel then, they are that Pad with that value. So exporters write slice assignments (DBB's padding with the
  * value that BatchNorm gives to zeros: four assignments, one a side).
  */
-export function borderWrite(context: Context): LinearNode | Refusal | undefined {
+function borderWrite(context: Context): LinearNode | Refusal | undefined {
   const border = pastedBorder(context) ?? borderOf(context.node, context);
   if (!border) return undefined;
   if ("refused" in border) return border;
@@ -164,7 +165,7 @@ const writers: Readonly<Record<string, (node: GraphNode, context: Context) => Wr
 };
 
 /** Concat of a value and of constants before and behind it along positions, one number a channel: padding with them. */
-export function concatenatedBorder({ node, constants }: Context): LinearNode | undefined {
+function concatenatedBorder({ node, constants }: Context): LinearNode | undefined {
   const inner = node.inputs.filter((input) => !constants.has(input));
   const rank = constants.get(node.inputs.find((input) => constants.has(input)) ?? "")?.shape.length;
   if (inner.length !== 1 || rank === undefined || rank < 3) return undefined;
@@ -206,3 +207,11 @@ function channelValues(arrays: readonly NamedArray[]): Float64Array | undefined 
   }
   return found.some(Number.isNaN) ? undefined : found;
 }
+
+export const borderWrites: Rule = {
+  id: "border-write",
+  nodes: "ScatterND, Where, Add or Concat of constants that give all of a border one value a channel",
+  effect: "more pads: it is the Pad with that value",
+  refuses: ["border", "pad-value", "input-beyond-the-edge"],
+  makers: { Add: borderWrite, Concat: concatenatedBorder, ScatterND: borderWrite, Where: borderWrite },
+};

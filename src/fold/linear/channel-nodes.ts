@@ -1,21 +1,23 @@
 import { sliceChannels } from "../../conv-algebra/channels.js";
-import type { Refusal } from "../../conv-algebra/linear-map.js";
 import { ShapeError } from "../../core/errors.js";
 import { intAttribute } from "../../graph/attributes.js";
 import { splitSizes } from "../../operators/split.js";
+import { type Refusal, refuse } from "../refusals.js";
 import { axisOf, type Context, isPlain, type LinearNode, type Part } from "./linear-node.js";
-import { cutPositions } from "./slice.js";
+import type { Rule } from "./rule.js";
+import { channelSlice, cutPositions } from "./slice.js";
 
 /** Concat on channels. */
-export function concatenation({ node }: Context): LinearNode {
+function concatenation({ node }: Context): LinearNode {
   return { kind: "concat", inputs: node.inputs, signs: node.inputs.map(() => 1), axis: intAttribute(node, "axis", 1) };
 }
 
 /** Split on channels, or on positions. */
-export function split({ node, own, constants }: Context): LinearNode | Refusal | undefined {
+function split({ node, own, constants }: Context): LinearNode | Refusal | undefined {
   const [input] = node.inputs;
   const stated = intAttribute(node, "axis", 0);
-  if (node.inputs[1] && !constants.has(node.inputs[1])) return { refused: "the sizes of its parts are not constants" };
+  if (node.inputs[1] && !constants.has(node.inputs[1]))
+    return refuse("computed", "the sizes of its parts are not constants");
   return {
     kind: "split",
     input,
@@ -26,7 +28,7 @@ export function split({ node, own, constants }: Context): LinearNode | Refusal |
       const size = onChannels ? map.outChannels : sizes[axis - 2];
       if (!onChannels && (!isPlain(view, map) || axis < 2)) return undefined;
       if (typeof size !== "number")
-        return { refused: "which positions it takes depends on an input size that is not known" };
+        return refuse("unknown-size", "which positions it takes depends on an input size that is not known");
       try {
         let end = 0;
         const parts: Part[] = [];
@@ -41,9 +43,26 @@ export function split({ node, own, constants }: Context): LinearNode | Refusal |
         }
         return parts;
       } catch (error) {
-        if (error instanceof ShapeError) return { refused: `its parts do not make ${size} channels or positions` };
+        if (error instanceof ShapeError)
+          return refuse("channels", `its parts do not make ${size} channels or positions`);
         throw error;
       }
     },
   };
 }
+
+export const concatenated: Rule = {
+  id: "concat",
+  nodes: "Concat on channels, of maps of one source",
+  effect: "kernels after one another; in groups where the parts read neighbouring channels in order",
+  refuses: ["strides", "sizes"],
+  makers: { Concat: concatenation },
+};
+
+export const splits: Rule = {
+  id: "split",
+  nodes: "Split; Slice on channels",
+  effect: "rows of the kernel; of a grouped one they read their own groups' channels only",
+  refuses: ["computed", "unknown-size", "channel-steps"],
+  makers: { Split: split, Slice: channelSlice },
+};

@@ -1,28 +1,30 @@
 import { compose } from "../../conv-algebra/compose.js";
 import { everyAxis } from "../../conv-algebra/geometry.js";
-import type { LinearMap, Refusal } from "../../conv-algebra/linear-map.js";
+import type { LinearMap } from "../../conv-algebra/linear-map.js";
 import { convolutionMap } from "../../conv-algebra/linear-map.js";
 import { toFloat64 } from "../../core/named-arrays.js";
 import { flagAttribute, floatAttribute } from "../../graph/attributes.js";
+import { type Refusal, refuse } from "../refusals.js";
 import { isPerChannel } from "./affine-nodes.js";
 import type { Context, LinearNode } from "./linear-node.js";
+import type { Rule } from "./rule.js";
 import { numbersOf } from "./stored-numbers.js";
 
 /** y = α·x·B + β·C on [batch, features]. */
-export function gemm({ node, constants }: Context): LinearNode | Refusal {
-  if (flagAttribute(node, "transA", false)) return { refused: "it transposes its input" };
+function gemm({ node, constants }: Context): LinearNode | Refusal {
+  if (flagAttribute(node, "transA", false)) return refuse("transposed-input", "it transposes its input");
   const [input, weightName, biasName] = node.inputs;
   const weight = constants.get(weightName);
   const bias = biasName ? constants.get(biasName) : undefined;
-  if (weight?.shape.length !== 2 || (biasName && !bias)) return { refused: "its weight is not a constant" };
+  if (weight?.shape.length !== 2 || (biasName && !bias)) return refuse("computed", "its weight is not a constant");
   const transposed = flagAttribute(node, "transB", false);
   const outChannels = weight.shape[transposed ? 0 : 1];
   if (bias && !isPerChannel(bias.shape, 2)) {
-    return { refused: `its bias of shape [${bias.shape.join(", ")}] is not one a column` };
+    return refuse("varies-over-positions", `its bias of shape [${bias.shape.join(", ")}] is not one a column`);
   }
   const offsets = bias && toFloat64(bias);
   if (offsets && offsets.length !== 1 && offsets.length !== outChannels) {
-    return { refused: `its bias has ${offsets.length} numbers for ${outChannels} columns` };
+    return refuse("channels", `its bias has ${offsets.length} numbers for ${outChannels} columns`);
   }
   const beta = floatAttribute(node, "beta", 1);
   const values =
@@ -31,10 +33,10 @@ export function gemm({ node, constants }: Context): LinearNode | Refusal {
 }
 
 /** x·B along the last axis: PyTorch's Linear on a value of any rank. */
-export function matrixProduct({ node, constants }: Context): LinearNode | Refusal | undefined {
+function matrixProduct({ node, constants }: Context): LinearNode | Refusal | undefined {
   const [input, weightName] = node.inputs;
   const weight = constants.get(weightName);
-  if (!weight) return constants.has(input) ? { refused: "its left side is a constant" } : undefined;
+  if (!weight) return constants.has(input) ? refuse("constant-on-the-left", "its left side is a constant") : undefined;
   return weight.shape.length === 2 ? matrixNode(input, weight, false, 1, undefined) : undefined;
 }
 
@@ -87,3 +89,12 @@ function scaledRows(
   }
   return rows;
 }
+
+export const matrix: Rule = {
+  id: "matrix",
+  nodes: "Gemm on [batch, features]; MatMul with a constant on the right, on a value of any rank",
+  effect:
+    "multiplies by a matrix along the last axis: a pointwise convolution where Transposes put the channels there and back",
+  refuses: ["computed", "transposed-input", "constant-on-the-left", "varies-over-positions"],
+  makers: { Gemm: gemm, MatMul: matrixProduct },
+};

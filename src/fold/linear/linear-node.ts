@@ -1,9 +1,10 @@
 import type { Sizes } from "../../conv-algebra/geometry.js";
-import type { LinearMap, Refusal } from "../../conv-algebra/linear-map.js";
+import type { LinearMap } from "../../conv-algebra/linear-map.js";
 import type { PixelMap } from "../../conv-algebra/pixels.js";
 import type { DType, NamedArray } from "../../core/named-arrays.js";
 import type { Dimension, GraphNode } from "../../graph/graph.js";
 import type { NodeContext } from "../../graph/operator/operator.js";
+import type { Refusal } from "../refusals.js";
 
 /** A node that is linear in its inputs, as what it does to the maps that give them. */
 export type LinearNode = UnaryNode | JoiningNode | SplittingNode | ReshapingNode;

@@ -1,23 +1,25 @@
 import { sliceChannels } from "../../conv-algebra/channels.js";
 import { everyAxis } from "../../conv-algebra/geometry.js";
-import type { LinearMap, Refusal } from "../../conv-algebra/linear-map.js";
+import type { LinearMap } from "../../conv-algebra/linear-map.js";
 import { sliceOutput } from "../../conv-algebra/pad.js";
 import { type SliceRange, sliceRange, sliceRanges } from "../../operators/slice.js";
+import { type Refusal, refuse } from "../refusals.js";
 import { type Context, isPlain, type LinearNode, type Part, type View } from "./linear-node.js";
 
-/** Slice of channels or positions: rows of the kernel, and negative padding with a stride. */
-export function slice(context: Context): LinearNode | Refusal | undefined {
-  const { node, own, constants, shapes } = context;
+/** Slice of channels only: rows of the kernel. */
+export function channelSlice(context: Context): LinearNode | undefined {
+  const [input] = context.node.inputs;
+  const rank = context.shapes.get(input)?.length;
+  if (rank === undefined || !hasConstantCuts(context)) return undefined;
+  if (!cutsOf(context, rank).every(({ axis }) => axis === 1)) return undefined;
+  return { kind: "split", input, parts: (map, view) => cutChannels(cutsOf(context, view.rank), map, view) };
+}
+
+/** Slice of positions, or of an unknown axis: negative padding with a stride; rows of the kernel where it takes channels too. */
+export function slice(context: Context): LinearNode | Refusal {
+  const { node, shapes } = context;
   const [input] = node.inputs;
-  if (node.inputs.slice(1).some((name) => name !== "" && !constants.has(name))) {
-    return { refused: "where it begins and ends is not constant" };
-  }
-  const cutsOf = (rank: number): readonly SliceRange[] =>
-    (sliceRanges(own, rank) ?? []).filter(({ start, end, step }) => start !== 0 || end < toTheEnd || step !== 1);
-  const known = shapes.get(input)?.length;
-  if (known !== undefined && cutsOf(known).every(({ axis }) => axis === 1)) {
-    return { kind: "split", input, parts: (map, view) => cutChannels(cutsOf(view.rank), map, view) };
-  }
+  if (!hasConstantCuts(context)) return refuse("computed", "where it begins and ends is not constant");
   return {
     kind: "unary",
     input,
@@ -25,7 +27,7 @@ export function slice(context: Context): LinearNode | Refusal | undefined {
     macs: () => 0,
     after(map, view) {
       if (!isPlain(view, map)) return undefined;
-      const cuts = cutsOf(view.rank);
+      const cuts = cutsOf(context, view.rank);
       const channels = cutChannels(cuts, map, view);
       if ("refused" in channels) return channels;
       const [{ map: rows, share }] = channels;
@@ -37,11 +39,18 @@ export function slice(context: Context): LinearNode | Refusal | undefined {
 /** Ends from here on mean "to the end". */
 const toTheEnd = 2 ** 31 - 1;
 
+const hasConstantCuts = ({ node, constants }: Context): boolean =>
+  node.inputs.slice(1).every((name) => name === "" || constants.has(name));
+
+/** What it cuts of a value of that rank, axes that stay whole left out. */
+const cutsOf = ({ own }: Context, rank: number): readonly SliceRange[] =>
+  (sliceRanges(own, rank) ?? []).filter(({ start, end, step }) => start !== 0 || end < toTheEnd || step !== 1);
+
 function cutChannels(cuts: readonly SliceRange[], map: LinearMap, { channelAxis }: View): [Part] | Refusal {
   let [first, last] = [0, map.outChannels];
   for (const { axis, start, end, step } of cuts) {
     if (axis !== channelAxis) continue;
-    if (step !== 1) return { refused: `it takes channels in steps of ${step}` };
+    if (step !== 1) return refuse("channel-steps", `it takes channels in steps of ${step}`);
     const taken = sliceRange(map.outChannels, start, end, 1);
     [first, last] = [taken.start, taken.start + taken.count];
   }
@@ -62,10 +71,10 @@ export function cutPositions(
   for (const cut of cuts) {
     const axis = cut.axis - 2;
     if (axis === -1) continue;
-    if (axis < 0) return { refused: "it takes a part of the batch" };
-    if (cut.step < 1) return { refused: "it takes positions backwards" };
+    if (axis < 0) return refuse("batch-or-channels", "it takes a part of the batch");
+    if (cut.step < 1) return refuse("backwards", "it takes positions backwards");
     const ends = cutEnds(cut, sizes[axis]);
-    if (!ends) return { refused: "which positions it takes depends on an input size that is not known" };
+    if (!ends) return refuse("unknown-size", "which positions it takes depends on an input size that is not known");
     [pads[axis], pads[axis + axes]] = ends;
     steps[axis] = cut.step;
   }

@@ -1,6 +1,6 @@
 import { compose } from "../../conv-algebra/compose.js";
 import { product } from "../../conv-algebra/geometry.js";
-import type { LinearMap, Refusal } from "../../conv-algebra/linear-map.js";
+import type { LinearMap } from "../../conv-algebra/linear-map.js";
 import { convolutionMap } from "../../conv-algebra/linear-map.js";
 import { pixelMap } from "../../conv-algebra/pixels.js";
 import { averagePoolMap } from "../../conv-algebra/pool.js";
@@ -10,14 +10,16 @@ import { flagAttribute, intAttribute, intsAttribute, stringAttribute } from "../
 import type { Dimension, GraphNode } from "../../graph/graph.js";
 import { windowOf } from "../../graph/window.js";
 import { transposedWindow } from "../../operators/conv.js";
+import { type Refusal, refuse } from "../refusals.js";
 import type { Context, LinearNode, UnaryNode } from "./linear-node.js";
 import { isPlain } from "./linear-node.js";
+import type { Rule } from "./rule.js";
 import { numbersOf } from "./stored-numbers.js";
 
-const unknownPads = { refused: "its padding depends on an input size that is not known" };
+const unknownPads = refuse("unknown-size", "its padding depends on an input size that is not known");
 
 /** A convolution over any number of axes. Its operands have passed the operator's checks. */
-export function convolution({ node, constants, shapes }: Context): LinearNode | Refusal {
+function convolution({ node, constants, shapes }: Context): LinearNode | Refusal {
   const found = weightsOf(node, constants);
   if ("refused" in found) return found;
   const { weight, bias, groups, kernelSize } = found;
@@ -37,7 +39,7 @@ export function convolution({ node, constants, shapes }: Context): LinearNode | 
 }
 
 /** A transposed convolution with constant weights [in, out/groups, …kernel]. */
-export function transposedConvolution({ node, own, constants, shapes }: Context): LinearNode | Refusal {
+function transposedConvolution({ node, own, constants, shapes }: Context): LinearNode | Refusal {
   const found = weightsOf(node, constants);
   if ("refused" in found) return found;
   const { weight, bias, groups, kernelSize } = found;
@@ -69,9 +71,9 @@ function weightsOf(node: GraphNode, constants: Context["constants"]): Weights | 
   const [, weightName, biasName] = node.inputs;
   const weight = constants.get(weightName);
   const bias = biasName ? constants.get(biasName) : undefined;
-  if (!weight || (biasName && !bias)) return { refused: "its weight is not a constant" };
+  if (!weight || (biasName && !bias)) return refuse("computed", "its weight is not a constant");
   if (weight.shape.includes(0)) {
-    return { refused: `its weight of shape [${weight.shape.join(", ")}] is not a convolution's` };
+    return refuse("no-weights", `its weight of shape [${weight.shape.join(", ")}] is not a convolution's`);
   }
   const groups = intAttribute(node, "group", 1);
   return { weight, bias: bias && toFloat64(bias), groups, kernelSize: weight.shape.slice(2) };
@@ -98,13 +100,16 @@ function windowNode(input: string, map: LinearMap, macs: number): UnaryNode {
   };
 }
 
-export function averagePool({ node, shapes }: Context): LinearNode | Refusal {
+function averagePool({ node, shapes }: Context): LinearNode | Refusal {
   const kernel = intsAttribute(node, "kernel_shape") ?? [];
   const sizes = spatialSizes(node, shapes);
   const { strides, dilations, pads, ceilMode } = windowOf(node, kernel, sizes);
   if (!pads) return unknownPads;
   if (pads.some((p) => p !== 0) && !flagAttribute(node, "count_include_pad", false)) {
-    return { refused: "an average that leaves its padding out of the count is not a convolution at the border" };
+    return refuse(
+      "uncounted-padding",
+      "an average that leaves its padding out of the count is not a convolution at the border",
+    );
   }
   const uneven = (axis: number): boolean => {
     const size = sizes?.[axis];
@@ -114,7 +119,7 @@ export function averagePool({ node, shapes }: Context): LinearNode | Refusal {
     return room % strides[axis] !== 0;
   };
   if (ceilMode && kernel.some((_, axis) => uneven(axis))) {
-    return { refused: "with ceil_mode its last windows may be incomplete" };
+    return refuse("incomplete-windows", "with ceil_mode its last windows may be incomplete");
   }
   const window = { kernelSize: kernel, stride: strides, pads, dilation: dilations };
   return {
@@ -125,3 +130,36 @@ export function averagePool({ node, shapes }: Context): LinearNode | Refusal {
     after: (map, view) => (isPlain(view, map) ? compose(averagePoolMap(map.outChannels, window), map) : undefined),
   };
 }
+
+export const composition: Rule = {
+  id: "composition",
+  nodes: "Conv with constant weights, after a map",
+  effect: "composes its kernel with the map's: a kernel of both extents, the product of strides, pads of both",
+  refuses: [
+    ...(["computed", "unknown-size", "no-weights", "bias-before-padding", "input-beyond-the-edge"] as const),
+    "strided-and-transposed",
+  ],
+  makers: { Conv: convolution },
+};
+
+export const transposed: Rule = {
+  id: "transposed",
+  nodes: "ConvTranspose with constant weights, after a map",
+  effect: "composes its flipped kernel with the map's, with zeros between the positions that it reads",
+  refuses: [
+    ...(["computed", "unknown-size", "no-weights", "bias-before-transposed", "strided-and-transposed"] as const),
+    "input-beyond-the-edge",
+  ],
+  makers: { ConvTranspose: transposedConvolution },
+};
+
+export const averages: Rule = {
+  id: "average-pool",
+  nodes: "AveragePool, unpadded or counting its padding",
+  effect: "composes a depthwise kernel of 1/k for a window of k positions",
+  refuses: [
+    ...(["unknown-size", "uncounted-padding", "incomplete-windows", "bias-before-padding"] as const),
+    ...(["input-beyond-the-edge", "strided-and-transposed"] as const),
+  ],
+  makers: { AveragePool: averagePool },
+};

@@ -1,5 +1,5 @@
 import type { Pads } from "../../conv-algebra/geometry.js";
-import type { Refusal } from "../../conv-algebra/linear-map.js";
+import { type Refusal, refuse } from "../refusals.js";
 
 /** Constants written over a value: for each element whether it is written, and what. */
 export interface Written {
@@ -29,7 +29,7 @@ export function uniformBorder(border: Border): Float64Array | Refusal {
     if (found[channel] !== values[at]) reason ??= "the border has more than one value a channel";
   });
   if (reason === undefined && found.some(Number.isNaN)) reason = "nothing is padded";
-  return reason === undefined ? found : { refused: reason };
+  return reason === undefined ? found : refuse("border", reason);
 }
 
 /** Every element of a padded value, whether it lies in the border, and its channel. */

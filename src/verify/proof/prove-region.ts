@@ -50,7 +50,7 @@ const arithmetic = 2 ** -44;
 
 /**
  * What is left of constants that cancel where a region pads inside: the fold takes a bias that is a few float32 roundings of its terms for
- * zero (docs/fold.md), and the border then differs by that much.
+ * zero (docs/fold/composition.md), and the border then differs by that much.
  */
 const cancelled = 2 ** -20;
 

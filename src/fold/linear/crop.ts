@@ -1,11 +1,12 @@
-import type { Refusal } from "../../conv-algebra/linear-map.js";
 import { toFloat64 } from "../../core/named-arrays.js";
 import { intAttribute } from "../../graph/attributes.js";
+import type { Refusal } from "../refusals.js";
 import { axisOf, type Context, isPlain, type LinearNode } from "./linear-node.js";
-import { cutPositions } from "./slice.js";
+import type { Rule } from "./rule.js";
+import { cutPositions, slice } from "./slice.js";
 
 /** Gather of positions that follow one another in equal steps: what a Slice takes. */
-export function gather({ node, own, constants }: Context): LinearNode | Refusal | undefined {
+function gather({ node, own, constants }: Context): LinearNode | Refusal | undefined {
   const [input, name] = node.inputs;
   const constant = constants.get(name);
   const shape = own.shape(0);
@@ -28,3 +29,11 @@ export function gather({ node, own, constants }: Context): LinearNode | Refusal 
     },
   };
 }
+
+export const crop: Rule = {
+  id: "crop",
+  nodes: "Slice of positions, Gather of positions in equal steps",
+  effect: "negative pads: positions that are left out; and a stride",
+  refuses: ["computed", "unknown-size", "batch-or-channels", "backwards", "channel-steps", "strided-and-transposed"],
+  makers: { Gather: gather, Slice: slice },
+};
