@@ -5,7 +5,7 @@ import { mapped } from "../graph/evaluate/broadcast.js";
 import type { GraphNode } from "../graph/graph.js";
 import { choice } from "../graph/operator/checks.js";
 import { type NodeContext, type Operator, refuse } from "../graph/operator/operator.js";
-import { all, floats, numbers, signature } from "../graph/operator/signature.js";
+import { all, floats, numbers, signature, signed } from "../graph/operator/signature.js";
 import { erf } from "./erf.js";
 
 const clamp = (x: number, low: number, high: number): number => Math.min(high, Math.max(low, x));
@@ -100,10 +100,10 @@ const table: Readonly<Record<string, Unary>> = {
   },
   Log: { versions: [1, 6, 13], make: plain(Math.log) },
   Mish: { versions: [18, 22], make: plain((x) => x * Math.tanh(softplus(x))) },
-  Neg: { versions: [1, 6, 13], types: numbers, make: plain((x) => -x) },
+  Neg: { versions: [1, 6, 13], types: signed, make: plain((x) => -x) },
   Not: { versions: [1], types: ["bool"], make: plain((x) => (x === 0 ? 1 : 0)) },
   Reciprocal: { versions: [1, 6, 13], make: plain((x) => 1 / x) },
-  Relu: { versions: [1, 6, 13, 14], types: numbers, make: plain((x) => Math.max(0, x)) },
+  Relu: { versions: [1, 6, 13, 14], types: signed, make: plain((x) => Math.max(0, x)) },
   Round: { versions: [11, 22], make: plain(roundHalfEven) },
   /** Klambauer et al., arXiv 1706.02515; version 1 has other defaults. */
   Selu: {

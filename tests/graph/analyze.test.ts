@@ -3,6 +3,7 @@ import { f32, type NamedArray } from "#repvgg/core/named-arrays.js";
 import { analyze } from "#repvgg/graph/analyze/analyze.js";
 import { int } from "#repvgg/graph/attributes.js";
 import { int64, node, valueInfo } from "#repvgg/graph/build.js";
+import { evaluate } from "#repvgg/graph/evaluate/evaluate.js";
 import type { Dimension, Graph, GraphNode } from "#repvgg/graph/graph.js";
 
 const graphOf = (
@@ -98,6 +99,16 @@ describe("analyze", () => {
     expect(contents.get("whole")).toEqual(["n", 2]);
     expect(contents.has("matrix")).toBe(false);
     expect(contents.has("real")).toBe(false);
+  });
+
+  it("takes one number of any rank for what it is", () => {
+    const low = f32([1, 1], Float32Array.of(0.5));
+    const graph = graphOf([node("Clip", "c", ["x", "low"], ["y"])], { low, row: f32([1, 2], Float32Array.of(1, 2)) });
+    const { contents } = analyze(graph);
+    expect(contents.get("low")).toEqual([0.5]);
+    expect(contents.has("row")).toBe(false);
+    const x = f32([1, 2], Float32Array.of(0, 1));
+    expect([...evaluate(graph, new Map([["x", x]])).get("y")!.data]).toEqual([0.5, 1]);
   });
 
   it("believes the file about values that no rule tells, and about no others", () => {

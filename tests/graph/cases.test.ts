@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { createSession, loadNet } from "repvgg";
 import { describe, expect, it } from "vitest";
 import { ShapeError, UserError } from "#repvgg/core/errors.js";
-import { elementCount } from "#repvgg/core/named-arrays.js";
+import { elementCount, f32 } from "#repvgg/core/named-arrays.js";
 import { evaluate } from "#repvgg/graph/evaluate/evaluate.js";
 import { fold } from "#repvgg/graph/fold.js";
 import type { Graph } from "#repvgg/graph/graph.js";
@@ -128,9 +128,20 @@ const misfits: readonly (readonly [file: string, shape: readonly number[] | unde
   ["per-width-constant-open-size/mul-5-width.onnx", [1, 5, 64, 64], /shapes that broadcast in Mul .*\[5\]/],
 ];
 
-it("the engine refuses BatchNormalization of positions", async () => {
+it("the engine runs BatchNormalization of positions as defined", async () => {
   const { graph } = await loadNet(join(folder, "bn-spatial-0/bn-spatial-0.onnx"));
-  await expect(createSession(graph, { threads: 1 })).rejects.toThrow(/spatial = 0/);
+  const [{ name, shape }] = graph.inputs as [{ name: string; shape: number[] }];
+  const x = f32(
+    shape,
+    Float32Array.from({ length: elementCount(shape) }, (_, i) => Math.sin(i)),
+  );
+  const [output] = graph.outputs;
+  const session = await createSession(graph, { threads: 1 });
+  const { data } = session.run({ shape, data: x.data as Float32Array })[output!.name]!;
+  session.dispose();
+  const expected = evaluate(graph, new Map([[name, x]])).get(output!.name)!.data;
+  expect(data.length).toBe(expected.length);
+  data.forEach((value, i) => void expect(value).toBeCloseTo(expected[i]!, 4));
 });
 
 describe("operands that do not fit are refused, with node, operator, expected and received", () => {

@@ -326,7 +326,7 @@ describe("numbers that float16 does not hold", () => {
       const { graph, report } = fold(given);
       expect(graph.nodes).toEqual(given.nodes);
       const reason = `one convolution from "x" would have numbers of ${largest}, and float16 holds up to 65504`;
-      expect(report.refusals).toEqual([{ node: "y", op: "Conv", reason }]);
+      expect(report.refusals).toMatchObject([{ node: "y", op: "Conv", kind: "overflow", reason }]);
       expect(fold(given, { precision: "f32" }).graph.nodes).toHaveLength(1);
       for (const dtype of ["f32", "bf16"] as const)
         expect(fold(chain(dtype, weight, bias)).graph.nodes).toHaveLength(1);

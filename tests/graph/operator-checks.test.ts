@@ -201,6 +201,8 @@ const refused: readonly Refused[] = [
   ],
   ["Cast", 6, [[2]], { to: string("FLOAT") }, 'expected attribute "to" of Cast "here" as int'],
   ["Where", 17, [of("bool", 2), [3], [1]], {}, "expected shapes that broadcast"],
+  ["Neg", 17, [of("u32", 1, 4)], {}, "received u32"],
+  ["Relu", 17, [of("u8", 1, 4)], {}, "received u8"],
   ["QuantizeLinear", 21, [map, [1]], { block_size: int(2) }, "for blocks of 2 in"],
   ["QuantizeLinear", 12, [map, [4]], {}, "expected one scale (operator set below 13)"],
   ["QuantizeLinear", 17, [map, [3]], {}, "expected a scale of size 4"],

@@ -7,7 +7,7 @@ import { isInteger, tensor64, toTensor64 } from "../evaluate/tensor64.js";
 import type { Dimension, Graph, GraphNode, ValueInfo } from "../graph.js";
 import { apply } from "../operator/apply.js";
 import { isDenseConstant } from "../operator/constants.js";
-import { staticCount } from "../operator/dimensions.js";
+import { isListShape, staticCount } from "../operator/dimensions.js";
 import { type Inferred, inferNode } from "../operator/infer.js";
 import type { NodeContext, Operator, Shape } from "../operator/operator.js";
 import { hasSteps, roundedToType } from "../operator/steps.js";
@@ -172,7 +172,7 @@ class Walk implements Analysis {
   #learnConstant(name: string, shape: readonly number[], dtype: DType, data: () => Float64Array): void {
     this.shapes.set(name, shape);
     this.dtypes.set(name, dtype);
-    if (shape.length <= 1 && (shape[0] ?? 1) <= mostContents) this.contents.set(name, Array.from(data()));
+    if (isListShape(shape) && (shape[0] ?? 1) <= mostContents) this.contents.set(name, Array.from(data()));
   }
 
   /** What the file says of a value that no rule tells. */

@@ -3,6 +3,7 @@ import { elementCount } from "../../core/named-arrays.js";
 import { notUnderstood, operatorOf } from "../../operators/registry.js";
 import { checkCount, type Tensor64, wrapped } from "../evaluate/tensor64.js";
 import type { GraphNode } from "../graph.js";
+import { isListShape } from "./dimensions.js";
 import { guarded, inferNode } from "./infer.js";
 import { describe, type NodeContext } from "./operator.js";
 
@@ -22,7 +23,7 @@ export function apply(node: GraphNode, inputs: readonly (Tensor64 | undefined)[]
     dtype: (input) => inputs[input]?.dtype,
     contents: (input) => {
       const value = inputs[input];
-      return value && value.shape.length <= 1 ? Array.from(value.data) : undefined;
+      return value && isListShape(value.shape) ? Array.from(value.data) : undefined;
     },
   };
   const { shapes } = inferNode(operator, context);

@@ -34,3 +34,8 @@ export function remainingDimension(shape: readonly Dimension[], beside: readonly
   if (names.length === 0) return ratio;
   return names.length === 1 && ratio === 1 ? names[0] : undefined;
 }
+
+/** A value of such a shape is a list, or one number whatever its rank: what shapes, axes, pads, scales and limits are given as. */
+export function isListShape(shape: readonly number[]): boolean {
+  return shape.length <= 1 || shape.every((size) => size === 1);
+}

@@ -2,6 +2,7 @@ import type { DType, NamedArray } from "../../core/named-arrays.js";
 import { toFloat64 } from "../../core/named-arrays.js";
 import { operatorOf } from "../../operators/registry.js";
 import type { GraphNode } from "../graph.js";
+import { isListShape } from "./dimensions.js";
 import type { NodeContext, Shape } from "./operator.js";
 
 /** What passes know of the values around a node. */
@@ -23,7 +24,7 @@ export function nodeContext(node: GraphNode, { constants, shapes, dtypes }: Surr
       dtype: (input) => dtypes?.get(node.inputs[input] ?? "") ?? constant(input)?.dtype,
       contents(input) {
         const value = constant(input);
-        return value && value.shape.length <= 1 ? Array.from(toFloat64(value)) : undefined;
+        return value && isListShape(value.shape) ? Array.from(toFloat64(value)) : undefined;
       },
     }
   );

@@ -20,6 +20,7 @@ export interface Signature {
 export const floats: readonly DType[] = ["f32", "f16", "bf16", "f64"];
 export const wholes: readonly DType[] = ["i64", "i32", "i16", "i8", "u64", "u32", "u16", "u8"];
 export const numbers: readonly DType[] = [...floats, ...wholes];
+export const signed: readonly DType[] = [...floats, "i64", "i32", "i16", "i8"];
 export const all: readonly DType[] = [...numbers, "bool"];
 /** Types of indices and axes. */
 export const indices: readonly DType[] = ["i64", "i32"];
