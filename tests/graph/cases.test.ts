@@ -130,7 +130,8 @@ const misfits: readonly (readonly [file: string, shape: readonly number[] | unde
 
 it("the engine runs BatchNormalization of positions as defined", async () => {
   const { graph } = await loadNet(join(folder, "bn-spatial-0/bn-spatial-0.onnx"));
-  const [{ name, shape }] = graph.inputs as [{ name: string; shape: number[] }];
+  const { name } = graph.inputs[0]!;
+  const shape = graph.inputs[0]!.shape as readonly number[];
   const x = f32(
     shape,
     Float32Array.from({ length: elementCount(shape) }, (_, i) => Math.sin(i)),
