@@ -1,5 +1,6 @@
 import { ShapeError } from "../../core/errors.js";
 import type { Measured } from "./measured.js";
+import { same3x3 } from "./same-3x3.js";
 
 /** A 2-D convolution's geometry; pads (top, left, bottom, right). */
 export interface Convolution {
@@ -41,14 +42,25 @@ export function convolve(
   const [groupIn, groupOut] = [channels / groups, outChannels / groups];
   const row = groupIn * taps;
   const value = new Float64Array(batch * outChannels * area);
+  const isSame3x3 =
+    `${[height, width, ...kernelSize]}` === "3,3,3,3" && `${[...strides, ...dilations, ...pads]}` === "1,1,1,1,1,1,1,1";
   // Patches of some positions of one group of one image: [positions, rounded up to four][groupIn][taps].
   const block = Math.min(4 * Math.ceil(area / 4), Math.max(4, 4 * Math.floor(mostNumbers / (4 * row))));
-  const patches = new Float64Array(block * row);
+  const patches = new Float64Array(isSame3x3 ? 0 : block * row);
   for (let n = 0; n < batch; n++) {
     for (let group = 0; group < groups; group++) {
+      const first = (n * channels + group * groupIn) * height * width;
+      if (isSame3x3) {
+        for (let o = group * groupOut; o < (group + 1) * groupOut; o++) {
+          const to = (n * outChannels + o) * area;
+          same3x3(value, to, weight, o * row, groupIn, x.value, first);
+          if (bias) for (let p = to; p < to + area; p++) value[p]! += bias[o]!;
+        }
+        continue;
+      }
       for (let from = 0; from < area; from += block) {
         const until = Math.min(area, from + block);
-        gather(x.value, (n * channels + group * groupIn) * height * width, from, until);
+        gather(x.value, first, from, until);
         for (let o = group * groupOut; o < (group + 1) * groupOut; o++) {
           const to = (n * outChannels + o) * area;
           for (let p = from; p < until; p += 4) {
