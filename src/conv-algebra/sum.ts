@@ -39,16 +39,6 @@ export function scaledBy(map: LinearMap, factor: number): LinearMap {
   };
 }
 
-/** −map. */
-export function negate(map: LinearMap): LinearMap {
-  return scaledBy(map, -1);
-}
-
-/** a − b; see {@link sum}. */
-export function difference(a: LinearMap, b: LinearMap, sourceSize?: Sizes): LinearMap | Refusal {
-  return sum([a, negate(b)], sourceSize);
-}
-
 /** The maps' kernels as parts of one with the given geometry: each (max(p) − p) positions deep, at the channels that it reads. */
 export function partsIn({ pads, firstChannel }: MapGeometry, maps: readonly LinearMap[]): Part[] {
   return maps.map(({ kernel, outChannels, pads: own, firstChannel: channel }) => ({
