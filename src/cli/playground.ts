@@ -19,7 +19,6 @@ const builtPage = fileURLToPath(new URL("../../playground/dist", import.meta.url
 export function playgroundCommand(): Command {
   return withOutputOptions(
     new Command("playground")
-      .summary("watch a net fold, classify and learn, in the browser")
       .description("Serve the playground to browsers of this machine, until Ctrl-C. Nothing leaves the machine.")
       .optionsGroup("Server:")
       .option("--port <n>", "port to listen on (0: any that is free)", wholeNumber(0, 65_535), 8321)
