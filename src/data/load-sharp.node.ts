@@ -11,6 +11,9 @@ export async function loadSharp(): Promise<typeof import("sharp").default> {
   } catch (cause) {
     const [received = ""] = String((cause as Error).message).split("\n", 1);
     const expected = `sharp, which decodes pictures, to load on ${process.platform} ${process.arch}`;
-    throw new UserError({ expected, received, remedy: "install it anew on this machine: npm install sharp" }, { cause });
+    throw new UserError(
+      { expected, received, remedy: "install it anew on this machine: npm install sharp" },
+      { cause },
+    );
   }
 }
