@@ -26,6 +26,9 @@ export function playgroundCommand(): Command {
   ).action((options: Options) => run(options));
 }
 
+/** What the page shows and trains on, below `shared/`: playground/vite.config.ts. */
+const assets = fileURLToPath(new URL("../../assets", import.meta.url));
+
 /** @param folder of the built page */
 export async function run(options: Options, folder = builtPage): Promise<void> {
   if (!existsSync(join(folder, "index.html"))) {
@@ -36,7 +39,7 @@ export async function run(options: Options, folder = builtPage): Promise<void> {
     });
   }
   const { port, host } = options;
-  const site = await serveFiles({ folders: { "/": folder }, port, host });
+  const site = await serveFiles({ folders: { "/": folder, "/shared/": assets }, port, host });
   const terminal = new Terminal(options);
   terminal.result({ url: site.url }, () => `the playground is at ${site.url}`);
   terminal.say("Ctrl-C ends it");
