@@ -32,11 +32,17 @@ export default defineConfig({
     target: "es2023",
     assetsInlineLimit: 0,
     chunkSizeWarningLimit: 400,
-    rolldownOptions: { checks: { pluginTimings: false } },
+    rolldownOptions: { checks: { pluginTimings: false }, output: { assetFileNames } },
   },
   server: { headers: isolation, fs: { allow: [root] } },
   preview: { headers: isolation },
 });
+
+/** Files of the package's assets keep their paths, below `shared/`: `repvgg playground` serves them from there, so that the package has them once. */
+function assetFileNames({ originalFileNames: [file = ""] }: { readonly originalFileNames: readonly string[] }): string {
+  const [, inAssets] = /^\.\.\/assets\/(.+)$/.exec(file) ?? [];
+  return inAssets === undefined ? "assets/[name]-[hash][extname]" : `shared/${inAssets}`;
+}
 
 /** What the package gives to browsers: the page uses that and nothing else of it. */
 function browserEntry(): string {

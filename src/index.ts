@@ -50,6 +50,7 @@ export {
   type VerifyModelsOptions,
   verify,
 } from "./api/verify.node.js";
+export { type KernelChoice, kernels } from "./backend/select.node.js";
 export type { ComputeOptions } from "./backend/using-backend.node.js";
 export { type ErrorParts, FormatError, ShapeError, UserError, VerificationError } from "./core/errors.js";
 export type { NamedArray, NamedArrays } from "./core/named-arrays.js";

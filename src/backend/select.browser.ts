@@ -1,9 +1,10 @@
 import { UserError } from "../core/errors.js";
 import type { Backend } from "./backend.js";
 import { type BackendOptions, wantedThreads, wantsRelaxed } from "./options.js";
+import { compileKernels, kernelUrl } from "./wasm/kernel-files.js";
 import { relaxedObstacle } from "./wasm/relaxed.js";
 import { startWorker } from "./wasm/start-worker.browser.js";
-import { createWasmBackend, type WasmBuild } from "./wasm/wasm-backend.js";
+import { createWasmBackend } from "./wasm/wasm-backend.js";
 
 export type { BackendOptions };
 
@@ -18,7 +19,7 @@ export async function createBackend(options: BackendOptions = {}): Promise<Backe
   const threads = wantedThreads(options, navigator.hardwareConcurrency);
   return createWasmBackend(
     {
-      loadModule: (build) => compile(urlOf(build)),
+      loadModule: (build) => compile(kernelUrl(build)),
       startWorker,
       callerMaySleep: typeof document === "undefined",
     },
@@ -27,22 +28,11 @@ export async function createBackend(options: BackendOptions = {}): Promise<Backe
   );
 }
 
-/** Literal URLs: bundlers find files by them. */
-function urlOf(build: WasmBuild): URL {
-  switch (build) {
-    case "simd":
-      return new URL("../kernels/simd.wasm", import.meta.url);
-    case "simd-threads":
-      return new URL("../kernels/simd-threads.wasm", import.meta.url);
-    case "simd-threads-relaxed":
-      return new URL("../kernels/simd-threads-relaxed.wasm", import.meta.url);
-  }
-}
-
 async function compile(url: URL): Promise<WebAssembly.Module> {
   const response = await fetch(url);
   if (!response.ok) {
     throw new UserError({ expected: `the kernels at ${url.href}`, received: `HTTP status ${response.status}` });
   }
-  return WebAssembly.compile(await response.arrayBuffer());
+  const remedy = "serve the package's dist/kernels as it is";
+  return compileKernels(new Uint8Array(await response.arrayBuffer()), url.href, remedy);
 }

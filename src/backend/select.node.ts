@@ -1,12 +1,12 @@
-import { readFile } from "node:fs/promises";
 import { availableParallelism } from "node:os";
 import { UserError } from "../core/errors.js";
 import type { Backend } from "./backend.js";
-import { createNativeBackend, nativeAbsence } from "./native/native-backend.js";
+import { createNativeBackend, nativeAbsence, nativeVariants } from "./native/native-backend.js";
 import { type BackendKind, type BackendOptions, backendKinds, wantedThreads, wantsRelaxed } from "./options.js";
+import { loadKernels } from "./wasm/node-files.node.js";
 import { relaxedObstacle } from "./wasm/relaxed.js";
 import { startWorker } from "./wasm/start-worker.node.js";
-import { createWasmBackend } from "./wasm/wasm-backend.js";
+import { createWasmBackend, wasmName } from "./wasm/wasm-backend.js";
 
 export type { BackendKind, BackendOptions };
 
@@ -21,11 +21,38 @@ export async function createBackend(options: BackendOptions = {}): Promise<Backe
   return wantedKind(options) === "native" ? createNativeBackend(threads) : wasmBackend(threads, options);
 }
 
+/** What computes, as {@link createBackend} chooses it. */
+export interface KernelChoice {
+  readonly kind: BackendKind;
+  /** "native x86-64-v4", "wasm simd+threads". */
+  readonly name: string;
+  readonly threads: number;
+  /** What keeps it from being faster, each in one sentence: that there are no native kernels here, and why. */
+  readonly notes: readonly string[];
+}
+
+/**
+ * Which kernels run on this machine, and why no faster ones.
+ * @param options as for whatever computes
+ * @throws UserError as {@link createBackend}
+ */
+export function kernels(options: BackendOptions = {}): KernelChoice {
+  const threads = wantedThreads(options, availableParallelism());
+  if (wantedKind(options) === "native") {
+    const [best] = nativeVariants();
+    if (best !== undefined) return { kind: "native", name: `native ${best}`, threads, notes: [] };
+    throw new UserError({ expected: "native kernels", received: nativeAbsence()!, remedy: "use the backend wasm" });
+  }
+  const relaxed = wantsRelaxed(options, relaxedObstacle());
+  const absence = nativeAbsence();
+  const notes = absence === undefined ? [] : [`WebAssembly kernels run, slower than native ones: ${absence}`];
+  return { kind: "wasm", name: wasmName(threads, relaxed), threads, notes };
+}
+
 function wasmBackend(threads: number, options: BackendOptions): Promise<Backend> {
   return createWasmBackend(
     {
-      loadModule: async (build) =>
-        WebAssembly.compile(await readFile(new URL(`../kernels/${build}.wasm`, import.meta.url))),
+      loadModule: loadKernels,
       startWorker,
       callerMaySleep: true,
     },

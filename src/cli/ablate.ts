@@ -42,7 +42,6 @@ Examples:
 
 export function ablateCommand(): Command {
   const command = new Command("ablate")
-    .summary("train the paper's variants of a net and compare them")
     .description(
       "Train one net with the blocks of the paper's tables 6 and 7, each with several seeds, and say which differences are more than noise.",
     )

@@ -34,7 +34,6 @@ export function benchCommand(): Command {
   return withOutputOptions(
     withSourceOptions(
       new Command("bench")
-        .summary("time nets, beside other engines where they are installed")
         .description(
           "Time nets in this package and, through ONNX, in other engines that are installed. Each engine has a process of its own, all take turns, and none counts whose outputs differ.",
         )

@@ -13,7 +13,6 @@ interface Options extends OutputOptions {
 export function dataCommand(): Command {
   return withOutputOptions(
     new Command("data")
-      .summary("look through a data set for what spoils training")
       .description(
         "Read all of a data set: classes, sizes, broken files, duplicates and lookalikes, leaks from training to test.",
       )

@@ -22,7 +22,6 @@ export function evalCommand(): Command {
   return withComputeOptions(
     withPreprocessingOptions(
       new Command("eval")
-        .summary("accuracy of a model on labelled pictures")
         .description("Accuracy of a model on labelled pictures: in all, by class, and what is taken for what.")
         .argument("<model>", "model file, either form")
         .argument("<data>", 'folder (its test split where it has one), "fashion-mnist" or "fashion-mnist-subset"')

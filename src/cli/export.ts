@@ -29,7 +29,6 @@ export function exportCommand(): Command {
   return withComputeOptions(
     withSourceOptions(
       new Command("export")
-        .summary("write a net for PyTorch, timm, mmpretrain or ONNX")
         .description("Write any net in another format, under other names, in another form, or without its head.")
         .argument("<net>", "model file, PyTorch checkpoint, safetensors or ONNX")
         .optionsGroup("Export:")

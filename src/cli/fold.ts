@@ -34,7 +34,6 @@ export function foldCommand(): Command {
   return withComputeOptions(
     withSourceOptions(
       new Command("fold")
-        .summary("fold a net's branches into single convolutions")
         .description(
           "Fold every linear multi-branch part of a net into one convolution, with proof that the outputs stay the same.",
         )

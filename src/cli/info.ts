@@ -33,7 +33,6 @@ export function infoCommand(): Command {
   return withOutputOptions(
     withSourceOptions(
       new Command("info")
-        .summary("what a file or a net of the zoo is")
         .description(
           "What a model file, checkpoint, ONNX graph or a net of the zoo is; without an argument, the whole zoo.",
         )

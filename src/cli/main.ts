@@ -1,10 +1,12 @@
 #!/usr/bin/env node
 import { UserError, VerificationError } from "../core/errors.js";
 import { describeBug } from "./format.js";
-import { runCommand } from "./program.js";
 
 /** Besides 0, done, and 130, interrupted (interrupt.ts). 70 is sysexits' EX_SOFTWARE. */
 const exitCode = { userError: 1, verificationFailed: 2, bug: 70 } as const;
+
+/** The oldest Node that runs this package: `engines` of package.json. */
+const oldestNode = [20, 19] as const;
 
 function report(error: unknown): number {
   if (error instanceof UserError) {
@@ -15,6 +17,17 @@ function report(error: unknown): number {
   return exitCode.bug;
 }
 
+/** @throws UserError in a Node that lacks what the other modules are written with: so none of them is loaded before. */
+function checkNode(): void {
+  const [major = 0, minor = 0] = process.versions.node.split(".").map(Number);
+  if (major > oldestNode[0] || (major === oldestNode[0] && minor >= oldestNode[1])) return;
+  throw new UserError({
+    expected: `Node ${oldestNode.join(".")} or later`,
+    received: `Node ${process.versions.node}`,
+    remedy: "install a newer one from https://nodejs.org",
+  });
+}
+
 // A reader that has seen enough (repvgg info | head) closes the pipe.
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {
   process.exit(error.code === "EPIPE" ? 0 : report(error));
@@ -22,6 +35,8 @@ process.stdout.on("error", (error: NodeJS.ErrnoException) => {
 process.on("uncaughtException", (error) => process.exit(report(error)));
 
 try {
+  checkNode();
+  const { runCommand } = await import("./program.js");
   await runCommand(process.argv.slice(2));
 } catch (error) {
   process.exitCode = report(error);

@@ -19,13 +19,15 @@ const builtPage = fileURLToPath(new URL("../../playground/dist", import.meta.url
 export function playgroundCommand(): Command {
   return withOutputOptions(
     new Command("playground")
-      .summary("watch a net fold, classify and learn, in the browser")
       .description("Serve the playground to browsers of this machine, until Ctrl-C. Nothing leaves the machine.")
       .optionsGroup("Server:")
       .option("--port <n>", "port to listen on (0: any that is free)", wholeNumber(0, 65_535), 8321)
       .option("--host <address>", "address to listen on", "127.0.0.1"),
   ).action((options: Options) => run(options));
 }
+
+/** What the page shows and trains on, below `shared/`: playground/vite.config.ts. */
+const assets = fileURLToPath(new URL("../../assets", import.meta.url));
 
 /** @param folder of the built page */
 export async function run(options: Options, folder = builtPage): Promise<void> {
@@ -37,7 +39,7 @@ export async function run(options: Options, folder = builtPage): Promise<void> {
     });
   }
   const { port, host } = options;
-  const site = await serveFiles({ folders: { "/": folder }, port, host });
+  const site = await serveFiles({ folders: { "/": folder, "/shared/": assets }, port, host });
   const terminal = new Terminal(options);
   terminal.result({ url: site.url }, () => `the playground is at ${site.url}`);
   terminal.say("Ctrl-C ends it");

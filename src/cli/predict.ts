@@ -25,7 +25,6 @@ Examples:
 export function predictCommand(): Command {
   return withComputeOptions(
     new Command("predict")
-      .summary("say what pictures show")
       .description("Say what pictures show, by a model in either form, and on request where.")
       .argument("<model>", "model file, either form")
       .argument("<pictures...>", "JPEG, PNG or WebP files")

@@ -30,7 +30,6 @@ export function profileCommand(): Command {
   return withOutputOptions(
     withSourceOptions(
       new Command("profile")
-        .summary("what a net costs, layer by layer: numbers, time, memory")
         .description(
           "Costs, time and memory of a net, layer by layer, in training form and folded side by side, against what this machine can do.",
         )

@@ -1,44 +1,18 @@
 import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
-import { ablateCommand } from "./ablate.js";
-import { benchCommand } from "./bench.js";
-import { dataCommand } from "./data.js";
-import { evalCommand } from "./eval.js";
-import { exportCommand } from "./export.js";
-import { foldCommand } from "./fold.js";
-import { infoCommand } from "./info.js";
-import { playgroundCommand } from "./playground.js";
-import { predictCommand } from "./predict.js";
-import { profileCommand } from "./profile.js";
-import { pullCommand } from "./pull.js";
-import { quickstartCommand } from "./quickstart.js";
-import { trainCommand } from "./train.js";
+import { type CommandEntry, commandEntries } from "./commands.js";
+import { sayKernels } from "./say-kernels.js";
 import { usageError } from "./usage.js";
-import { verifyCommand } from "./verify.js";
-
-const commands = [
-  quickstartCommand,
-  trainCommand,
-  evalCommand,
-  ablateCommand,
-  foldCommand,
-  verifyCommand,
-  exportCommand,
-  predictCommand,
-  profileCommand,
-  benchCommand,
-  infoCommand,
-  dataCommand,
-  pullCommand,
-  playgroundCommand,
-];
 
 const epilogue = `
 Errors are one line. Exit codes: 0 done, 1 wrong input, 2 verification failed, 70 a bug of ours, 130 interrupted.
 Begin with: repvgg quickstart`;
 
-/** The command line as data, ready to parse; it throws CommanderErrors and never writes them. */
-export function createProgram(): Command {
+/**
+ * The command line as data, ready to parse; it throws CommanderErrors and never writes them.
+ * @param args what will be parsed: only the command that it asks for gets its options and action. Without it all do.
+ */
+export async function createProgram(args?: readonly string[]): Promise<Command> {
   const { version } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8"));
   const program = quiet(new Command("repvgg"))
     .description(
@@ -46,9 +20,25 @@ export function createProgram(): Command {
     )
     .version(version)
     .configureHelp({ subcommandTerm: (command) => command.name() })
-    .addHelpText("after", epilogue);
-  for (const command of commands) program.addCommand(quiet(command()));
+    .addHelpText("after", epilogue)
+    .hook("preAction", (_, command) => sayKernels(command));
+  for (const entry of commandEntries) {
+    const wanted = !args || askedFor(args) === entry.name;
+    const command = wanted ? (await entry.load())() : unloaded(entry);
+    program.addCommand(quiet(command.summary(entry.summary)));
+  }
   return program;
+}
+
+/** The name of the command, also in `help NAME`. The program's own options take no values. */
+function askedFor(args: readonly string[]): string | undefined {
+  const names = args.filter((arg) => !arg.startsWith("-"));
+  return names[0] === "help" ? names[1] : names[0];
+}
+
+/** Its place in the list of commands. */
+function unloaded({ name }: CommandEntry): Command {
+  return new Command(name);
 }
 
 /**
@@ -57,7 +47,7 @@ export function createProgram(): Command {
  * @throws UserError for a wrong command line or wrong input, VerificationError where outputs differ; anything else is a bug.
  */
 export async function runCommand(args: readonly string[]): Promise<void> {
-  const program = createProgram();
+  const program = await createProgram(args);
   try {
     await program.parseAsync(args, { from: "user" });
   } catch (error) {

@@ -20,7 +20,6 @@ interface Options extends OutputOptions {
 export function pullCommand(): Command {
   return withOutputOptions(
     new Command("pull")
-      .summary("get published weights from a hub")
       .description(
         "Get RepVGG weights from the Hugging Face hub (or a URL) and write them as a model file: structure from the weights, preprocessing and class names from the repository. Honours HF_ENDPOINT, HF_HOME and HF_TOKEN.",
       )

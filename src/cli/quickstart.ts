@@ -43,7 +43,6 @@ const data = "fashion-mnist-subset";
 export function quickstartCommand(): Command {
   return withComputeOptions(
     new Command("quickstart")
-      .summary("the whole job in small: train, fold, verify, predict")
       .description(
         "The whole job in small: train a multi-branch net on shipped pictures, fold it, prove both forms equal, predict.",
       )

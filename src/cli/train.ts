@@ -57,7 +57,6 @@ Examples:
 
 export function trainCommand(): Command {
   const command = new Command("train")
-    .summary("train a net with branches on pictures")
     .description("Train a multi-branch net on pictures; --resume goes on with a run that was stopped.")
     .argument(
       "[data]",

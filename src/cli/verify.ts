@@ -32,7 +32,6 @@ export function verifyCommand(): Command {
   return withComputeOptions(
     withSourceOptions(
       new Command("verify")
-        .summary("prove that two nets give the same outputs")
         .description("Compare two nets of any format, or a net and its fold, value by value, and say where they part.")
         .argument("<reference>", "model file, PyTorch checkpoint, safetensors or ONNX")
         .argument("[candidate]", "another such file; left out: the reference's own folded form")

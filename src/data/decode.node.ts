@@ -1,13 +1,9 @@
 import { readFile } from "node:fs/promises";
-import sharp from "sharp";
 import { UserError } from "../core/errors.js";
 import { BrokenImageError } from "./broken-image.js";
 import type { Image } from "./dataset.js";
 import { toChannels } from "./image.js";
-
-// Pictures are decoded side by side, so that one needs no threads of its own, and each is wanted once.
-sharp.concurrency(1);
-sharp.cache(false);
+import { loadSharp } from "./load-sharp.node.js";
 
 /**
  * Decodes a JPEG, PNG or WebP picture: turned as its EXIF orientation says, in sRGB, 16 bits reduced to 8, alpha
@@ -21,6 +17,7 @@ export async function decodeImage(picture: Uint8Array | string, name = "the pict
   const bytes = typeof picture === "string" ? await readPicture(picture) : picture;
   const format = sniffImage(bytes);
   if (!format) throw new BrokenImageError(file, describeOther(bytes));
+  const sharp = await loadSharp();
   try {
     // "error" still fails on truncated files, but lets pass what other decoders only warn of.
     const input = sharp(bytes, { failOn: "error" });

@@ -1,4 +1,5 @@
 import { UserError } from "../core/errors.js";
+import { hubLibrary } from "./library.node.js";
 import type { RemoteFile } from "./remote-file.js";
 import { chunksOf, request } from "./request.node.js";
 
@@ -13,9 +14,6 @@ export interface Commit {
 }
 
 const unreachable = "check the network, set HF_ENDPOINT to a mirror, or use --offline for what is in the cache";
-
-/** Loaded when asked for: the library is large, and most commands need no hub. */
-const library = () => import("@huggingface/hub");
 
 /** What a pull asks of a hub, through `@huggingface/hub`, with its refusals as one line each. */
 export class HubClient {
@@ -38,7 +36,7 @@ export class HubClient {
 
   /** The commit that a branch, tag or commit is. @throws UserError when there is none, or it may not be read. */
   async commit(repo: string, revision: string): Promise<Commit> {
-    const { modelInfo } = await library();
+    const { modelInfo } = await hubLibrary();
     const info = await modelInfo({
       ...this.#common(repo, revision),
       name: repo,
@@ -52,7 +50,7 @@ export class HubClient {
 
   /** Those of the named files that are there, by name. */
   async files(repo: string, commit: string, paths: readonly string[]): Promise<Map<string, RemoteFile>> {
-    const { pathsInfo } = await library();
+    const { pathsInfo } = await hubLibrary();
     const common = this.#common(repo, commit);
     const found = await pathsInfo({ ...common, repo, revision: commit, paths: [...paths] });
     const files = new Map<string, RemoteFile>();
@@ -75,7 +73,7 @@ export class HubClient {
   }
 
   async *#stream(repo: string, commit: string, path: string, from: number): AsyncGenerator<Uint8Array> {
-    const { downloadFile } = await library();
+    const { downloadFile } = await hubLibrary();
     const { fetch, ...common } = this.#common(repo, commit);
     // The library gives a stream that fails with a text: what was refused is kept here.
     let refusal: unknown;

@@ -8,6 +8,7 @@ import { type Address, checkRevision, parseAddress } from "./address.js";
 import { type CachedFile, RepositoryCache } from "./cache.node.js";
 import { checkConfigIsRepvgg, modelFromFile } from "./convert.node.js";
 import { HubClient, publicHub } from "./hub-client.node.js";
+import { hubLibrary } from "./library.node.js";
 import type { RemoteFile } from "./remote-file.js";
 import { parseTimmConfig, type TimmConfig } from "./timm-config.js";
 import { urlFile } from "./url-file.node.js";
@@ -81,7 +82,7 @@ async function fromHub(
 ): Promise<Found> {
   const { revision } = options;
   checkRevision(revision);
-  const { getHFHubCachePath, getRepoFolderName } = await import("@huggingface/hub");
+  const { getHFHubCachePath, getRepoFolderName } = await hubLibrary();
   const cache = new RepositoryCache(join(getHFHubCachePath(), getRepoFolderName({ type: "model", name: repo })));
   const candidates = file === undefined ? usualWeights : [file];
   if (offline) {

@@ -23,6 +23,8 @@ it.each(["SIGINT", "SIGTERM"] as const)("serves the built page until %s", async 
   expect(await page.text()).toContain("<html");
   expect(page.headers.get("cross-origin-opener-policy")).toBe("same-origin");
   expect(page.headers.get("cross-origin-embedder-policy")).toBe("require-corp");
+  const net = await fetch(new URL("shared/models/cifar10/train.safetensors", url));
+  expect((await net.arrayBuffer()).byteLength).toBe(2_410_512);
   const ended = new Promise((resolve) => child.on("exit", resolve));
   child.kill(signal);
   expect(await ended).toBe(0);

@@ -1,5 +1,4 @@
 import { existsSync } from "node:fs";
-import { createRequire } from "node:module";
 import { fileURLToPath } from "node:url";
 
 /** Kernels of one instruction set; see `variants` in scripts/build-native.mjs. */
@@ -51,7 +50,10 @@ function load(): LoadedAddon {
   const path = process.env["REPVGG_ADDON"] ?? fileURLToPath(built);
   if (!existsSync(path)) return { absent: `not built for ${process.platform} ${process.arch}` };
   try {
-    return { addon: createRequire(import.meta.url)(path) as NativeAddon };
+    // Not by `require`: bundlers put one of their own in its place, which finds only what they have bundled.
+    const module = { exports: {} };
+    process.dlopen(module, path);
+    return { addon: module.exports as NativeAddon };
   } catch (error) {
     return { absent: error instanceof Error ? error.message.split("\n", 1)[0]! : String(error) };
   }

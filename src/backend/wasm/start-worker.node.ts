@@ -1,4 +1,6 @@
 import { Worker } from "node:worker_threads";
+import { UserError } from "../../core/errors.js";
+import { keepExternal } from "./node-files.node.js";
 import type { StartWorker, WorkerReport } from "./workers.js";
 
 /** Workers of Node. They do not keep the process alive. */
@@ -16,7 +18,11 @@ export const startWorker: StartWorker = (start, onDeath) =>
       worker.unref();
       resolve({ terminate: () => void worker.terminate() });
     });
-    worker.on("error", (error) => end(String(error)));
+    worker.on("error", (error: NodeJS.ErrnoException) => {
+      if (ready || !/MODULE_NOT_FOUND$/.test(error.code ?? "")) return end(String(error));
+      const expected = "the file of a kernel worker beside this package's code";
+      reject(new UserError({ expected, received: "none", remedy: keepExternal }, { cause: error }));
+    });
     worker.on("exit", (code) => end(`it ended with code ${code}`));
     start.then(
       (given) => worker.postMessage(given),

@@ -58,6 +58,11 @@ export async function createWasmBackend(host: WasmHost, threads: number, relaxed
   return backend;
 }
 
+/** "wasm simd", "wasm simd+threads", "wasm simd+threads+relaxed". */
+export function wasmName(threads: number, relaxed: boolean): string {
+  return `wasm simd${threads > 1 || relaxed ? "+threads" : ""}${relaxed ? "+relaxed" : ""}`;
+}
+
 async function setUp(
   module: WebAssembly.Module,
   memory: WebAssembly.Memory,
@@ -108,7 +113,7 @@ class WasmEngine implements Engine {
     relaxed: boolean,
     readonly firstWord: number,
   ) {
-    this.name = `wasm simd${threads > 1 || relaxed ? "+threads" : ""}${relaxed ? "+relaxed" : ""}`;
+    this.name = wasmName(threads, relaxed);
     this.arithmetic = relaxed ? "wasm relaxed" : "wasm";
     if (!this.reserve(firstWord))
       throw new UserError({

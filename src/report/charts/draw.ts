@@ -11,11 +11,12 @@ import { drawTimeline } from "./timeline.js";
  * @param width pixels  @param id unique in the page
  */
 export function chartSvg(chart: Chart, width: number, id: string): string {
-  const { height, body } = draw(chart, width);
+  const { height, body } = drawChart(chart, width);
   return frame({ ...chart, id, width, height, body });
 }
 
-function draw(chart: Chart, width: number): Drawing {
+/** The chart's marks, for a frame of another kind. */
+export function drawChart(chart: Chart, width: number): Drawing {
   switch (chart.kind) {
     case "lines":
       return drawLines(chart, width);

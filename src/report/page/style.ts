@@ -57,6 +57,18 @@ const dark: Scheme = {
 
 const dashes = ["none", "7 4", "2 3", "9 3 2 3", "4 2", "1 4"];
 
+/** What the marks of charts look like. */
+const chartRules = `svg text{font:12px system-ui,-apple-system,"Segoe UI",Roboto,"DejaVu Sans",sans-serif;fill:var(--ink);font-variant-numeric:tabular-nums}
+svg .tick,svg .axis{fill:var(--muted)}
+svg .number{font-size:11.5px}
+svg .on{fill:var(--on)}
+.grid{stroke:var(--grid);fill:none}.band{stroke:var(--muted);stroke-dasharray:2 4;fill:none;opacity:.6}.edge{fill:none;stroke:var(--rule)}
+.whisker{stroke:var(--ink);fill:none;stroke-width:1.3}.hit{fill:transparent}
+${[0, 1, 2, 3, 4, 5].map(seriesStyle).join("\n")}`;
+
+/** The same for an SVG file that stands alone, in the light scheme: what draws it need know no variables. */
+export const standaloneChartStyle = chartRules.replace(/var\(--(\w+)\)/g, (_, name: string) => light.tokens[name]!);
+
 export const pageStyle = `
 :root{color-scheme:light dark;${tokensOf(light)}}
 ${heatOf(light)}
@@ -107,13 +119,7 @@ figure.chart figcaption strong{display:block;font-size:16px}
 figure.chart figcaption span{display:block;max-width:80ch;color:var(--muted);font-size:14px}
 svg.chart{display:block;max-width:100%;height:auto;overflow:visible}
 .narrow{display:none}
-svg text{font:12px system-ui,-apple-system,"Segoe UI",Roboto,"DejaVu Sans",sans-serif;fill:var(--ink);font-variant-numeric:tabular-nums}
-svg .tick,svg .axis{fill:var(--muted)}
-svg .number{font-size:11.5px}
-svg .on{fill:var(--on)}
-.grid{stroke:var(--grid);fill:none}.band{stroke:var(--muted);stroke-dasharray:2 4;fill:none;opacity:.6}.edge{fill:none;stroke:var(--rule)}
-.whisker{stroke:var(--ink);fill:none;stroke-width:1.3}.hit{fill:transparent}
-${[0, 1, 2, 3, 4, 5].map(seriesStyle).join("\n")}
+${chartRules}
 .area{fill-opacity:.16}.thin{stroke-width:1.3;stroke-dasharray:none}
 details{margin:14px 0}
 summary{cursor:pointer;color:var(--accent);font-size:14px;padding:2px 0}

@@ -283,7 +283,7 @@ async function drawCurves(
   model: Model,
   sets: TrainAndTest,
 ): Promise<void> {
-  // The plotting libraries take half a second to load: only where something is drawn.
+  // What draws is loaded only where something is drawn.
   const [{ curvesSvg }, { svgToPng }] = await Promise.all([
     import("../../report/curves.js"),
     import("../../report/png.node.js"),
