@@ -1,6 +1,7 @@
 import { fileURLToPath } from "node:url";
 import { types } from "node:util";
 import { UserError } from "../core/errors.js";
+import { viewOf } from "../core/view-of.js";
 import type { Image } from "../data/dataset.js";
 import { decodeImage } from "../data/decode.node.js";
 import { flattenOnWhite } from "../data/on-white.js";
@@ -22,8 +23,8 @@ export async function readPicture(picture: Picture, limits: ReadLimits = {}): Pr
   limits.signal?.throwIfAborted();
   if (typeof picture === "string") return named(picture, limits);
   if (picture instanceof URL) return addressed(picture, limits);
-  if (types.isUint8Array(picture)) return encoded(Uint8Array.from(picture));
-  if (types.isAnyArrayBuffer(picture)) return encoded(Uint8Array.from(new Uint8Array(picture)));
+  if (types.isUint8Array(picture)) return encoded(copyOf(picture));
+  if (types.isAnyArrayBuffer(picture)) return encoded(copyOf(viewOf(picture)));
   if (isBlob(picture)) {
     const name = "name" in picture && typeof picture.name === "string" ? picture.name : "the picture";
     return encoded(await collect(picture.stream(), name, limits, picture.size), name);
@@ -83,6 +84,11 @@ function encoded(bytes: Uint8Array<ArrayBuffer>, name = "the picture"): Portable
   });
 }
 
+/** Memory that was moved away is empty, and refuses to be looked at. */
+function copyOf(view: Uint8Array | Uint8ClampedArray): Uint8Array<ArrayBuffer> {
+  return view.length > 0 ? new Uint8Array(view) : new Uint8Array();
+}
+
 function pixelsOf({ width, height, data, ...rest }: Omit<RawPixels, "channels">): PortablePicture {
   const clamped = types.isUint8ClampedArray(data);
   if (!clamped && !types.isUint8Array(data)) {
@@ -104,7 +110,7 @@ function pixelsOf({ width, height, data, ...rest }: Omit<RawPixels, "channels">)
       remedy: "give width, height and channels as the pixels have them, and encoded files as bytes alone",
     });
   }
-  return { kind: "pixels", width, height, channels, data: Uint8Array.from(data) };
+  return { kind: "pixels", width, height, channels, data: copyOf(data) };
 }
 
 function channelsOf(rest: object, clamped: boolean, perPixel: number): RawPixels["channels"] {
@@ -156,5 +162,5 @@ function describe(value: unknown): string {
   const tag = Object.prototype.toString.call(value).slice(8, -1);
   return tag !== "Object"
     ? `a ${tag}`
-    : `an object with the keys ${Object.keys(value).slice(0, 6).join(", ") || "of none"}`;
+    : `an object ${Object.keys(value).length > 0 ? `with the keys ${Object.keys(value).slice(0, 6).join(", ")}` : "without keys"}`;
 }

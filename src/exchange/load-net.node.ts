@@ -1,6 +1,7 @@
 import { fileURLToPath } from "node:url";
 import { types } from "node:util";
 import { UserError } from "../core/errors.js";
+import { viewOf } from "../core/view-of.js";
 import type { ByteSource } from "../formats/byte-source.js";
 import { FileSource } from "../formats/file-source.node.js";
 import { readOnnxFile } from "../formats/onnx/file.node.js";
@@ -52,7 +53,7 @@ export async function fileOf(
   const name = nameOfSource(source, given);
   if (source instanceof URL && source.protocol === "file:") return { path: fileURLToPath(source) };
   if (types.isUint8Array(source)) return { bytes: source, name };
-  if (types.isAnyArrayBuffer(source)) return { bytes: new Uint8Array(source), name };
+  if (types.isAnyArrayBuffer(source)) return { bytes: viewOf(source), name };
   if (source instanceof Blob) return { bytes: new Uint8Array(await source.arrayBuffer()), name };
   throw new UserError({
     expected: "a model file: its path, a file: URL, or its contents (Uint8Array, ArrayBuffer, Blob)",
