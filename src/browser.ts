@@ -16,7 +16,6 @@ export {
 export { type ByForm, type Counts, counts, type LayerCounts } from "./analysis/counts.js";
 export { type MemoryPoint, type MemoryTimeline, memoryTimeline } from "./analysis/memory.js";
 export { fold } from "./api/fold.js";
-export { likeliest, type Prediction, pictureInput } from "./api/prediction.js";
 export type { TrainFields } from "./api/training-setup.js";
 export type { Backend } from "./backend/backend.js";
 export { Tuning, type TuningRecord, type TuningRecords } from "./backend/conv/tuning.js";
@@ -59,6 +58,7 @@ export {
   train,
 } from "./browser/train.js";
 export { type VerifyOptions, verify } from "./browser/verify.js";
+export { likeliest, type Prediction, pictureInput } from "./classifier/prediction.js";
 export { type ErrorParts, FormatError, ShapeError, UserError, VerificationError } from "./core/errors.js";
 export type { NamedArray, NamedArrays } from "./core/named-arrays.js";
 export type { Preprocessing } from "./core/preprocessing.js";

@@ -28,8 +28,8 @@ export { type ExplainOptions, type Explanation, explain, explainAll } from "./ap
 export { extractFeatures, type FeatureOptions } from "./api/extract-features.node.js";
 export { fold } from "./api/fold.js";
 export { freshModel } from "./api/fresh-model.node.js";
-export { type LoadOptions, loadModel, type SaveOptions, saveModel } from "./api/model-files.node.js";
-export { type Prediction, type PredictOptions, predict, predictAll } from "./api/predict.node.js";
+export { type LoadOptions, loadModel, type NetFile, type SaveOptions, saveModel } from "./api/model-files.node.js";
+export { type PredictOptions, predict, predictAll } from "./api/predict.node.js";
 export { type RecalibrateOptions, recalibrate } from "./api/recalibrate.node.js";
 export {
   createSession,
@@ -52,6 +52,16 @@ export {
 } from "./api/verify.node.js";
 export { type KernelChoice, kernels } from "./backend/select.node.js";
 export type { ComputeOptions } from "./backend/using-backend.node.js";
+export {
+  BusyError,
+  type Classifier,
+  type ClassifierInfo,
+  type ClassifierKernels,
+  type ClassifierOptions,
+} from "./classifier/contract.js";
+export { createClassifier } from "./classifier/create-classifier.node.js";
+export type { ImageDataLike, Picture, RawPixels } from "./classifier/picture.js";
+export type { Classification, ClassifyOptions, Prediction } from "./classifier/prediction.js";
 export { type ErrorParts, FormatError, ShapeError, UserError, VerificationError } from "./core/errors.js";
 export type { NamedArray, NamedArrays } from "./core/named-arrays.js";
 export type { Preprocessing } from "./core/preprocessing.js";

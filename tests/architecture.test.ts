@@ -28,7 +28,9 @@ const mayImport: Record<string, Permission[]> = {
   verify: ["graph", "fold", "backend", "engine", "nn", "analysis", "exchange"],
   hub: ["formats", "data", "nn", "exchange"],
   report: ["analysis", "verify"],
+  classifier: ["backend", "engine", "nn", "data", "exchange"],
   api: [
+    "classifier",
     "graph",
     "backend",
     "engine",
@@ -56,7 +58,20 @@ const mayImport: Record<string, Permission[]> = {
     "report",
     "api",
   ],
-  browser: ["fold", "backend", "engine", "nn", "train", "data", "formats", "analysis", "exchange", "verify", "api"],
+  browser: [
+    "fold",
+    "backend",
+    "engine",
+    "nn",
+    "train",
+    "data",
+    "formats",
+    "analysis",
+    "exchange",
+    "verify",
+    "classifier",
+    "api",
+  ],
   serve: [],
   cli: [
     ...["graph", "fold", "backend", "engine", "nn", "train", "data", "formats", "analysis", "exchange", "verify"],
@@ -65,7 +80,7 @@ const mayImport: Record<string, Permission[]> = {
 };
 
 /** What `import … from "repvgg"` may come from. */
-const entry = ["backend", "api", "studies", "hub", "exchange", "verify", "report", "nn", "core"];
+const entry = ["backend", "classifier", "api", "studies", "hub", "exchange", "verify", "report", "nn", "core"];
 
 /** A room of more lines wants to be two. */
 const mostLines = 4_500;

@@ -1,6 +1,7 @@
 import { pixelWarnings, preprocessingWarnings } from "../analysis/diagnosis/preprocessing.js";
 import { checkStatistics, describeStatistics } from "../analysis/diagnosis/statistics.js";
 import { type ComputeOptions, usingBackend } from "../backend/using-backend.node.js";
+import { graphInput } from "../classifier/input.js";
 import type { Preprocessing } from "../core/preprocessing.js";
 import type { Dataset } from "../data/dataset.js";
 import type { OpenOptions } from "../data/open-dataset.node.js";
@@ -11,7 +12,6 @@ import { ClassificationMetrics } from "../train/metrics.js";
 import { checkClasses } from "./classes.js";
 import { evaluationLoader, testSet } from "./datasets.node.js";
 import { type Evaluation, evaluationOf } from "./evaluation.js";
-import { graphInput } from "./input.js";
 import { PixelStatistics } from "./statistics.js";
 import { withPreprocessing } from "./with-preprocessing.js";
 

@@ -1,4 +1,7 @@
 import { type ComputeOptions, usingBackend } from "../backend/using-backend.node.js";
+import type { Picture } from "../classifier/picture.js";
+import { decodePicture } from "../classifier/picture.node.js";
+import { likeliest, type Prediction } from "../classifier/prediction.js";
 import { nearest, UserError } from "../core/errors.js";
 import type { Preprocessing } from "../core/preprocessing.js";
 import type { Image } from "../data/dataset.js";
@@ -10,8 +13,6 @@ import { createNetwork, type Network } from "../nn/network.js";
 import { heatOverlay } from "../report/heat-overlay.js";
 import { normalizeImages } from "../tensor/ops/normalize-images.js";
 import { Tape } from "../tensor/tape.js";
-import { decoded } from "./predict.node.js";
-import { likeliest, type Prediction } from "./prediction.js";
 
 export interface ExplainOptions extends ComputeOptions {
   /** The class to explain, by name or index. Default: the likeliest. */
@@ -38,14 +39,10 @@ export interface Explanation extends Prediction {
 /**
  * Where in a picture a net, in either form, sees a class: Grad-CAM (Selvaraju et al., 2017) by the tape's gradients. At the last
  * stage, which only a mean and a linear layer follow, it equals CAM with the classifier's weights (Zhou et al., 2016).
- * @param picture path, encoded bytes (JPEG, PNG, WebP) or decoded pixels.
+ * @param picture path or address, encoded bytes, or pixels: see {@link Picture}
  * @throws UserError when the picture cannot be read, or there is no such class or stage.
  */
-export async function explain(
-  model: Model,
-  picture: string | Uint8Array | Image,
-  options: ExplainOptions = {},
-): Promise<Explanation> {
+export async function explain(model: Model, picture: Picture, options: ExplainOptions = {}): Promise<Explanation> {
   const [result] = await explainAll(model, [picture], options);
   return result!;
 }
@@ -53,11 +50,11 @@ export async function explain(
 /** {@link explain} of several pictures with one network. */
 export async function explainAll(
   model: Model,
-  pictures: readonly (string | Uint8Array | Image)[],
+  pictures: readonly Picture[],
   options: ExplainOptions = {},
 ): Promise<Explanation[]> {
   const chosen = options.class === undefined ? undefined : classIndex(model, options.class);
-  const images = await Promise.all(pictures.map(decoded));
+  const images = await Promise.all(pictures.map(decodePicture));
   return usingBackend(options, (backend) => {
     const network = createNetwork(backend, model);
     const tape = new Tape(backend);

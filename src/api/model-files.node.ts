@@ -1,18 +1,19 @@
-import { type LoadOptions, loadNet } from "../exchange/load-net.node.js";
+import { type LoadOptions, loadNet, type NetFile, nameOfSource } from "../exchange/load-net.node.js";
 import { netOf } from "../exchange/net.js";
 import { modelOf } from "../exchange/read-net.js";
 import { type SaveOptions, saveNet } from "../exchange/save-net.node.js";
 import type { Model } from "../nn/model.js";
 
-export type { LoadOptions, SaveOptions };
+export type { LoadOptions, NetFile, SaveOptions };
 
 /**
  * Reads a RepVGG from a model file of ours, a PyTorch checkpoint or safetensors, in the names of its authors, timm or
  * mmpretrain; see {@link loadNet}.
+ * @param source a path, or a file's contents (kept, not copied)
  * @throws UserError for a missing or unreadable file or another net, FormatError for one that is damaged.
  */
-export async function loadModel(path: string, options: LoadOptions = {}): Promise<Model> {
-  return modelOf(await loadNet(path, options), path);
+export async function loadModel(source: NetFile, options: LoadOptions = {}): Promise<Model> {
+  return modelOf(await loadNet(source, options), nameOfSource(source, options.name));
 }
 
 /**

@@ -1,4 +1,5 @@
 import { type ComputeOptions, usingBackend } from "../backend/using-backend.node.js";
+import { graphInput } from "../classifier/input.js";
 import type { Dataset } from "../data/dataset.js";
 import { createLoader } from "../data/loader.node.js";
 import type { OpenOptions } from "../data/open-dataset.node.js";
@@ -8,7 +9,6 @@ import type { Model } from "../nn/model.js";
 import { type CompareOptions, compareNets } from "../verify/compare.js";
 import type { Verification, VerifyInput } from "../verify/verify-models.js";
 import { testSet } from "./datasets.node.js";
-import { graphInput } from "./input.js";
 import { spreadOver } from "./spread-over.js";
 
 export type { Difference } from "../verify/difference.js";

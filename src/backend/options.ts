@@ -11,6 +11,8 @@ export const backendKinds: readonly BackendKind[] = ["native", "wasm"];
  */
 export type RelaxedChoice = "on" | "off" | "auto";
 
+const relaxedChoices: readonly RelaxedChoice[] = ["on", "off", "auto"];
+
 export interface BackendOptions {
   /** Threads that share the work, the caller's own included; by default one a processor, at most 16. */
   readonly threads?: number;
@@ -35,9 +37,12 @@ export function wantedThreads(options: BackendOptions, processors: number): numb
 /**
  * Whether to take the build with relaxed SIMD.
  * @param obstacle why it cannot be had here, or undefined
- * @throws UserError when it is asked for and not to be had
+ * @throws UserError when it is none of the choices, or asked for and not to be had
  */
 export function wantsRelaxed({ relaxed = "off" }: BackendOptions, obstacle: string | undefined): boolean {
+  if (!relaxedChoices.includes(relaxed)) {
+    throw new UserError({ expected: `relaxed as ${relaxedChoices.join(", ")}`, received: String(relaxed) });
+  }
   if (relaxed === "off" || (relaxed === "auto" && obstacle)) return false;
   if (!obstacle) return true;
   throw new UserError({

@@ -1,16 +1,6 @@
 import type { Net } from "../exchange/net.js";
-import {
-  checkKey,
-  modelOf,
-  type LoadOptions as ReadOptions,
-  safetensorsNet,
-  torchNet,
-  withUnusedOptions,
-} from "../exchange/read-net.js";
-import { containerOf, headBytes } from "../exchange/sniff.js";
-import { withContext } from "../formats/error-context.js";
-import { readSafetensors } from "../formats/safetensors/read.js";
-import { findStateDict } from "../formats/torch/state-dict.js";
+import { netOfBytes } from "../exchange/net-bytes.js";
+import { modelOf, type LoadOptions as ReadOptions } from "../exchange/read-net.js";
 import type { Model } from "../nn/model.js";
 import { type FetchOptions, fetchBytes, readBody } from "./fetch-bytes.js";
 
@@ -31,29 +21,8 @@ export interface LoadOptions extends ReadOptions, FetchOptions {
 export async function loadNet(source: FileSource, options: LoadOptions = {}): Promise<Net> {
   const { signal, onProgress: _, cache: __, name: ___, ...hints } = options;
   const { bytes, name } = await readFile(source, options);
-  const container = containerOf(bytes.subarray(0, headBytes), bytes.length, name);
-  checkKey(container, name, hints);
   signal?.throwIfAborted();
-  // Bundlers make the readers of what few pages meet files of their own.
-  switch (container) {
-    case "onnx":
-      return withUnusedOptions((await import("./load-onnx.js")).loadOnnx(bytes, name), hints);
-    case "safetensors":
-      return safetensorsNet(
-        name,
-        withContext(`in ${name}`, () => readSafetensors(bytes)),
-        hints,
-      );
-    case "torch": {
-      const { readTorch } = await import("../formats/torch/read.js");
-      const where = hints.key === undefined ? {} : { path: hints.key };
-      return torchNet(
-        name,
-        withContext(`in ${name}`, () => findStateDict(readTorch(bytes), where)),
-        hints,
-      );
-    }
-  }
+  return netOfBytes(bytes, name, hints);
 }
 
 /**

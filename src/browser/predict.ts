@@ -1,4 +1,4 @@
-import { likeliest, type Prediction, pictureInput } from "../api/prediction.js";
+import { likeliest, type Prediction, pictureInput } from "../classifier/prediction.js";
 import { createSession } from "../engine/session.js";
 import type { Model } from "../nn/model.js";
 import { toGraph } from "../nn/to-graph.js";

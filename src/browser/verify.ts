@@ -1,4 +1,4 @@
-import { pictureInput } from "../api/prediction.js";
+import { pictureInput } from "../classifier/prediction.js";
 import type { Net } from "../exchange/net.js";
 import { preprocessingOf } from "../exchange/net-inputs.js";
 import type { Model } from "../nn/model.js";

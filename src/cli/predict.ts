@@ -52,7 +52,12 @@ async function run(path: string, files: readonly string[], options: Options): Pr
     throw new UserError({ expected: "--explain with --class and --stage", received: "no --explain" });
   }
   const { model, source } = await readModel(path, epsilonOf(options), terminal);
-  const predictions = await predictAll(model, files, options);
+  const { top, threads, kernels } = options;
+  const predictions = await predictAll(model, files, {
+    top,
+    ...(threads !== undefined && { threads }),
+    ...(kernels !== undefined && { kernels }),
+  });
   const explained =
     options.explain === undefined ? undefined : await explainPictures(model, files, options.explain, options);
   const pictures = files.map((file, i) => ({

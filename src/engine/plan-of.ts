@@ -1,4 +1,4 @@
-import { type ConvTarget, planConvBackwardData, planConvForward } from "../backend/conv/plan.js";
+import { algorithmOfOne, type ConvTarget, planConvBackwardData, planConvForward } from "../backend/conv/plan.js";
 import type { ConvGeometry } from "../core/conv-geometry.js";
 import type { Graph } from "../graph/graph.js";
 import { buildPlan, type Plan } from "./plan/plan.js";
@@ -12,6 +12,7 @@ export interface PlanOfOptions {
   readonly fuseBatchNorm: boolean;
   readonly compactWeights?: boolean;
   readonly halfWeights?: boolean;
+  readonly batchInvariant?: boolean;
   /** Algorithms of convolutions, as measured; default: those of the cost model. */
   readonly tuned?: ((geometry: ConvGeometry, target: ConvTarget) => string) | undefined;
 }
@@ -25,16 +26,20 @@ const lastPlans = new WeakMap<Graph, { readonly key: string; readonly plan: Plan
  */
 export function planOf(graph: Graph, options: PlanOfOptions): Plan {
   const { inputShapes, backend, features = [], fuseBatchNorm, tuned } = options;
-  const { compactWeights = false, halfWeights = false } = options;
+  const { compactWeights = false, halfWeights = false, batchInvariant = false } = options;
   const { lanes, panelColumns, microRows, threads } = backend;
   const target = { lanes, panelColumns, microRows, threads, compactWeights, halfWeights };
-  const key = JSON.stringify([inputShapes, features, fuseBatchNorm, target]);
+  const key = JSON.stringify([inputShapes, features, fuseBatchNorm, batchInvariant, target]);
   const last = lastPlans.get(graph);
   if (!tuned && last?.key === key) return last.plan;
+  const ofOne = (geometry: ConvGeometry, role: "forward" | "backward-data"): string | undefined =>
+    batchInvariant ? algorithmOfOne(geometry, role, target) : undefined;
   const plan = buildPlan(graph, {
     ...{ inputShapes, features, fuseBatchNorm },
-    planConvolution: (geometry: ConvGeometry) => planConvForward(geometry, target, tuned?.(geometry, target)),
-    planTransposedConvolution: (geometry: ConvGeometry) => planConvBackwardData(geometry, target),
+    planConvolution: (geometry: ConvGeometry) =>
+      planConvForward(geometry, target, tuned?.(geometry, target) ?? ofOne(geometry, "forward")),
+    planTransposedConvolution: (geometry: ConvGeometry) =>
+      planConvBackwardData(geometry, target, ofOne(geometry, "backward-data")),
   });
   if (!tuned) lastPlans.set(graph, { key, plan });
   return plan;

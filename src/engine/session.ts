@@ -54,6 +54,11 @@ export interface SessionOptions {
    */
   readonly halfWeights?: boolean;
   /**
+   * A picture's numbers have the same bits whatever the batch that it comes in (default false): convolutions by the algorithms
+   * that suit one picture, where larger batches might have faster ones. With `tuning`, that decides.
+   */
+  readonly batchInvariant?: boolean;
+  /**
    * Algorithms as measured on this machine, each convolution once for all sessions that share the tuning; default: those that the
    * cost model finds fastest. Which one it is shows in the last bits of the results.
    */
@@ -108,7 +113,7 @@ class GraphSession implements Session {
 
   constructor(graph: Graph, options: SessionOptions) {
     const { backend, features = [], fuseBatchNorm = true, tuning, maxPlans = 4 } = options;
-    const { compactWeights = false, halfWeights = false } = options;
+    const { compactWeights = false, halfWeights = false, batchInvariant = false } = options;
     if (halfWeights && !backend.readsHalves) {
       throw new UserError({
         expected: "kernels that read float16 weights",
@@ -124,7 +129,7 @@ class GraphSession implements Session {
     this.#defaultShapes = defaultShapes(graph, options.shape);
     const tuned =
       tuning && ((geometry: ConvGeometry, target: ConvTarget) => tuning.algorithmOf(geometry, target, backend));
-    const planOptions = { backend, features, fuseBatchNorm, compactWeights, halfWeights, tuned };
+    const planOptions = { backend, features, fuseBatchNorm, compactWeights, halfWeights, batchInvariant, tuned };
     const build = (inputShapes: Shapes) => planOf(graph, { inputShapes, ...planOptions });
     this.#plans = new PlanCache(backend, new ConstantStore(backend), build, maxPlans);
     try {

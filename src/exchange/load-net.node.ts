@@ -1,25 +1,65 @@
+import { fileURLToPath } from "node:url";
+import { types } from "node:util";
+import { UserError } from "../core/errors.js";
+import { viewOf } from "../core/view-of.js";
 import type { ByteSource } from "../formats/byte-source.js";
 import { FileSource } from "../formats/file-source.node.js";
 import { readOnnxFile } from "../formats/onnx/file.node.js";
 import { readSafetensorsFile } from "../formats/safetensors/file.node.js";
 import { readTorchFile } from "../formats/torch/file.node.js";
 import type { Net } from "./net.js";
+import { netOfBytes } from "./net-bytes.js";
 import { onnxNet } from "./onnx-net.js";
-import { checkKey, type LoadOptions, safetensorsNet, torchNet, withUnusedOptions } from "./read-net.js";
+import { checkKey, type LoadOptions as ReadOptions, safetensorsNet, torchNet, withUnusedOptions } from "./read-net.js";
 import type { Container } from "./sniff.js";
 import { sniffFile } from "./sniff.node.js";
 
-export type { LoadOptions };
+/** A file: its path (or file: URL), or its contents. */
+export type NetFile = string | URL | Uint8Array | ArrayBuffer | SharedArrayBuffer | Blob;
+
+export interface LoadOptions extends ReadOptions {
+  /** How errors and notes call a file that has no name. Default: "the file". */
+  readonly name?: string;
+}
 
 /**
  * Reads any file that holds a net: our model files, PyTorch checkpoints (`.pth`, `.pt`), safetensors and ONNX, recognised by
  * content. Weights by name become a {@link Model} (RepVGG, RepVGGplus in the names of their authors, timm or mmpretrain) or a
  * graph (MobileOne in Apple's or timm's); structure and form are read off names and shapes.
+ * @param source a path, or a file's contents (kept, not copied)
  * @throws UserError for a file of another kind or weights of another net, FormatError for a damaged file.
  */
-export async function loadNet(path: string, options: LoadOptions = {}): Promise<Net> {
-  const container = await sniff(path, options);
-  return readNet(path, container, options);
+export async function loadNet(source: NetFile, options: LoadOptions = {}): Promise<Net> {
+  const { name: _, ...hints } = options;
+  const file = await fileOf(source, options.name);
+  if ("bytes" in file) return netOfBytes(file.bytes, file.name, hints);
+  return readNet(file.path, await sniff(file.path, hints), hints);
+}
+
+/** What errors and notes call a source. */
+export function nameOfSource(source: NetFile, given?: string): string {
+  if (given !== undefined) return given;
+  if (typeof source === "string") return source;
+  if (source instanceof URL) return source.href;
+  return source instanceof Blob && "name" in source && typeof source.name === "string" ? source.name : "the file";
+}
+
+/** @throws UserError for what is no file. */
+export async function fileOf(
+  source: NetFile,
+  given?: string,
+): Promise<{ readonly path: string } | { readonly bytes: Uint8Array; readonly name: string }> {
+  if (typeof source === "string") return { path: source };
+  const name = nameOfSource(source, given);
+  if (source instanceof URL && source.protocol === "file:") return { path: fileURLToPath(source) };
+  if (types.isUint8Array(source)) return { bytes: source, name };
+  if (types.isAnyArrayBuffer(source)) return { bytes: viewOf(source), name };
+  if (source instanceof Blob) return { bytes: new Uint8Array(await source.arrayBuffer()), name };
+  throw new UserError({
+    expected: "a model file: its path, a file: URL, or its contents (Uint8Array, ArrayBuffer, Blob)",
+    received: source instanceof URL ? name : Object.prototype.toString.call(source).slice(8, -1),
+    remedy: source instanceof URL ? "fetch it, and pass the answer's arrayBuffer()" : "pass one of these",
+  });
 }
 
 /** A net whose weights stay in their file. */
@@ -34,7 +74,7 @@ export interface OpenNet {
  * weight once. Data files beside an ONNX file are read into memory. Reading fails when the file is changed meanwhile.
  * @throws as {@link loadNet}
  */
-export async function openNet(path: string, options: LoadOptions = {}): Promise<OpenNet> {
+export async function openNet(path: string, options: ReadOptions = {}): Promise<OpenNet> {
   const container = await sniff(path, options);
   const source = FileSource.open(path);
   const close = (): void => source.close();
@@ -50,7 +90,7 @@ export async function openNet(path: string, options: LoadOptions = {}): Promise<
  * Works on a net that {@link openNet} opens.
  * @param work must not keep the net: afterwards the file is closed.
  */
-export async function withNet<R>(path: string, options: LoadOptions, work: (net: Net) => Promise<R>): Promise<R> {
+export async function withNet<R>(path: string, options: ReadOptions, work: (net: Net) => Promise<R>): Promise<R> {
   const { net, close } = await openNet(path, options);
   try {
     return await work(net);
@@ -59,7 +99,7 @@ export async function withNet<R>(path: string, options: LoadOptions, work: (net:
   }
 }
 
-async function readNet(path: string, container: Container, options: LoadOptions, source?: ByteSource): Promise<Net> {
+async function readNet(path: string, container: Container, options: ReadOptions, source?: ByteSource): Promise<Net> {
   switch (container) {
     case "onnx":
       return withUnusedOptions(onnxNet(path, await readOnnxFile(path, source)), options);
@@ -72,7 +112,7 @@ async function readNet(path: string, container: Container, options: LoadOptions,
   }
 }
 
-async function sniff(path: string, options: LoadOptions): Promise<Container> {
+async function sniff(path: string, options: ReadOptions): Promise<Container> {
   const container = await sniffFile(path);
   checkKey(container, path, options);
   return container;

@@ -101,6 +101,16 @@ export function convAlgorithms(g: ConvGeometry, role: ConvRole, target: ConvTarg
   return Object.entries(algorithmsOf[role]).flatMap(([name, { applies }]) => (applies(g, target) ? [name] : []));
 }
 
+/**
+ * The algorithm that the cost model finds cheapest for one picture of a batch: the same whatever the batch, so that a picture's
+ * numbers do not depend on those beside it.
+ */
+export function algorithmOfOne(g: ConvGeometry, role: "forward" | "backward-data", target: ConvTarget): string {
+  const algorithms = role === "forward" ? forward : backwardData;
+  const chosen = choose(algorithms, { ...g, batch: 1 }, target, undefined);
+  return Object.keys(algorithms).find((name) => algorithms[name] === chosen)!;
+}
+
 /** What one of {@link convAlgorithms} would cost. */
 export function convCost(g: ConvGeometry, role: ConvRole, algorithm: string, target: ConvTarget): ConvCost {
   return find(algorithmsOf[role], algorithm).cost(g, target);

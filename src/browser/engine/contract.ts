@@ -1,9 +1,9 @@
 import type { BlockAlgebra, BlockAlgebraOptions } from "../../analysis/block-algebra.js";
 import type { Counts } from "../../analysis/counts.js";
 import type { MemoryTimeline } from "../../analysis/memory.js";
-import type { Prediction } from "../../api/prediction.js";
 import type { TrainFields } from "../../api/training-setup.js";
 import type { RelaxedChoice } from "../../backend/options.js";
+import type { Classification, ClassifyOptions } from "../../classifier/prediction.js";
 import type { Preprocessing } from "../../core/preprocessing.js";
 import type { Image } from "../../data/dataset.js";
 import type { PlanReport } from "../../engine/plan/report.js";
@@ -24,6 +24,8 @@ import type { IdxFiles } from "../idx-file.js";
 import type { FileSource, LoadOptions } from "../load.js";
 import type { Picture } from "../picture.js";
 import type { TrainStep } from "../train.js";
+
+export type { Classification, ClassifyOptions };
 
 /**
  * Promises: nets that are loaded, folded, asked, compared and trained, by default in a worker, so that the page's own thread
@@ -122,21 +124,6 @@ export interface NetInfo {
     readonly inputs: readonly string[];
     readonly outputs: readonly string[];
   }[];
-}
-
-export interface ClassifyOptions {
-  /** Classes to return, the likeliest first. Default 5. */
-  readonly topK?: number;
-  readonly signal?: AbortSignal;
-}
-
-export interface Classification {
-  readonly predictions: readonly Prediction[];
-  /** [classes] */
-  readonly logits: Float32Array;
-  /** Time of the framing and resizing, and of the net, in milliseconds. */
-  readonly preprocessMilliseconds: number;
-  readonly netMilliseconds: number;
 }
 
 export interface EngineVerifyOptions extends CompareOptions {

@@ -1,8 +1,8 @@
 import type { BlockAlgebra, BlockAlgebraOptions } from "../../analysis/block-algebra.js";
 import { counts } from "../../analysis/counts.js";
 import { memoryTimeline } from "../../analysis/memory.js";
-import { likeliest, pictureInput } from "../../api/prediction.js";
 import type { Backend } from "../../backend/backend.js";
+import { likeliest, pictureInput } from "../../classifier/prediction.js";
 import { UserError } from "../../core/errors.js";
 import type { Preprocessing } from "../../core/preprocessing.js";
 import { createSession, type Session, type SessionOutputs } from "../../engine/session.js";

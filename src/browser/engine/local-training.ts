@@ -1,4 +1,4 @@
-import { softmax } from "../../api/prediction.js";
+import { softmax } from "../../classifier/prediction.js";
 import { UserError } from "../../core/errors.js";
 import type { Dataset, Image } from "../../data/dataset.js";
 import { type Net, netOf } from "../../exchange/net.js";

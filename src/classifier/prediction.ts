@@ -13,6 +13,22 @@ export interface Prediction {
   readonly logit: number;
 }
 
+/** What a net says of one picture. */
+export interface Classification {
+  readonly predictions: readonly Prediction[];
+  /** [classes] */
+  readonly logits: Float32Array;
+  /** Time of the framing and resizing, and of the net, in milliseconds. */
+  readonly preprocessMilliseconds: number;
+  readonly netMilliseconds: number;
+}
+
+export interface ClassifyOptions {
+  /** Classes to return, the likeliest first. Default 5. */
+  readonly topK?: number;
+  readonly signal?: AbortSignal;
+}
+
 /** A decoded picture as the input of a net [1, C, H, W]: framed, resized and normalized as the net wants it. */
 export function pictureInput(picture: Image, preprocessing: Preprocessing): SessionTensor {
   const [height, width] = preprocessing.size;

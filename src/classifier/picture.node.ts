@@ -1,0 +1,166 @@
+import { fileURLToPath } from "node:url";
+import { types } from "node:util";
+import { UserError } from "../core/errors.js";
+import { viewOf } from "../core/view-of.js";
+import type { Image } from "../data/dataset.js";
+import { decodeImage } from "../data/decode.node.js";
+import { flattenOnWhite } from "../data/on-white.js";
+import type { Picture, PortablePicture, RawPixels } from "./picture.js";
+import { collect, fetchFile, type ReadLimits } from "./picture-bytes.node.js";
+
+/** As decoders have it. */
+const mostPixels = 0x3fff * 0x3fff;
+/** A longer text is no path: pictures in base64 come as one. */
+const longestPath = 4096;
+
+/**
+ * Checks what a caller gives as a picture and fetches what lies elsewhere. Memory of the caller's is copied before this returns to the
+ * event loop.
+ * @throws UserError for what is no picture: another kind of value, pixels that do not fill width × height × channels, an address without
+ * one, more bytes than the limit; the signal's reason.
+ */
+export async function readPicture(picture: Picture, limits: ReadLimits = {}): Promise<PortablePicture> {
+  limits.signal?.throwIfAborted();
+  if (typeof picture === "string") return named(picture, limits);
+  if (picture instanceof URL) return addressed(picture, limits);
+  if (types.isUint8Array(picture)) return encoded(copyOf(picture));
+  if (types.isAnyArrayBuffer(picture)) return encoded(copyOf(viewOf(picture)));
+  if (isBlob(picture)) {
+    const name = "name" in picture && typeof picture.name === "string" ? picture.name : "the picture";
+    return encoded(await collect(picture.stream(), name, limits, picture.size), name);
+  }
+  if (isStream(picture)) return encoded(await collect(picture, "the stream", limits));
+  if (isObject(picture) && "width" in picture && "height" in picture && "data" in picture) return pixelsOf(picture);
+  throw noPicture(picture);
+}
+
+/** The picture's pixels. @throws UserError where they cannot be read or are damaged. */
+export async function decodePortable(picture: PortablePicture): Promise<Image> {
+  if (picture.kind === "file") return decodeImage(picture.path);
+  if (picture.kind === "bytes") return decodeImage(picture.bytes, picture.name);
+  const { width, height, channels, data } = picture;
+  return channels === 4 ? flattenOnWhite(width, height, data) : { width, height, channels, data };
+}
+
+/** {@link readPicture}, decoded on the calling thread. */
+export async function decodePicture(picture: Picture): Promise<Image> {
+  return decodePortable(await readPicture(picture));
+}
+
+async function named(text: string, limits: ReadLimits): Promise<PortablePicture> {
+  if (/^(https?|file|data):/i.test(text) && URL.canParse(text)) return addressed(new URL(text), limits);
+  if (text.length > 0 && text.length <= longestPath) return { kind: "file", path: text };
+  throw new UserError({
+    expected: "a picture's path or address",
+    received: text.length === 0 ? "an empty string" : `a string of ${text.length} characters`,
+    remedy: text.length === 0 ? "name a file" : 'pass base64 as Buffer.from(text, "base64")',
+  });
+}
+
+async function addressed(url: URL, limits: ReadLimits): Promise<PortablePicture> {
+  if (url.protocol === "file:") return { kind: "file", path: pathOf(url) };
+  const { bytes, name } = await fetchFile(url, "a picture", limits);
+  return encoded(bytes, name);
+}
+
+function pathOf(url: URL): string {
+  try {
+    return fileURLToPath(url);
+  } catch (error) {
+    throw new UserError(
+      { expected: "a file: URL of this machine", received: url.href, remedy: "use a path" },
+      { cause: error },
+    );
+  }
+}
+
+function encoded(bytes: Uint8Array<ArrayBuffer>, name = "the picture"): PortablePicture {
+  if (bytes.length > 0) return { kind: "bytes", bytes, name };
+  throw new UserError({
+    expected: `the bytes of ${name}`,
+    received: "none",
+    remedy:
+      "read it as a whole, and only once: a buffer that was moved to another thread or a body that was read is empty",
+  });
+}
+
+/** Memory that was moved away is empty, and refuses to be looked at. */
+function copyOf(view: Uint8Array | Uint8ClampedArray): Uint8Array<ArrayBuffer> {
+  return view.length > 0 ? new Uint8Array(view) : new Uint8Array();
+}
+
+function pixelsOf({ width, height, data, ...rest }: Omit<RawPixels, "channels">): PortablePicture {
+  const clamped = types.isUint8ClampedArray(data);
+  if (!clamped && !types.isUint8Array(data)) {
+    throw new UserError({
+      expected: "pixels of 8 bits in a Uint8Array or Uint8ClampedArray",
+      received: describe(data),
+      remedy: "convert them to 0 … 255",
+    });
+  }
+  for (const [name, side] of Object.entries({ width, height })) {
+    if (Number.isInteger(side) && side >= 1) continue;
+    throw new UserError({ expected: `${name} of a picture from 1`, received: describe(side) });
+  }
+  const channels = channelsOf(rest, clamped, data.length / (width * height));
+  if (width * height > mostPixels || data.length !== width * height * channels) {
+    throw new UserError({
+      expected: `${height} × ${width} × ${channels} = ${height * width * channels} values of a picture, at most ${mostPixels} pixels`,
+      received: `${data.length} values`,
+      remedy: "give width, height and channels as the pixels have them, and encoded files as bytes alone",
+    });
+  }
+  return { kind: "pixels", width, height, channels, data: copyOf(data) };
+}
+
+function channelsOf(rest: object, clamped: boolean, perPixel: number): RawPixels["channels"] {
+  const channels = "channels" in rest ? rest.channels : undefined;
+  if (channels === 1 || channels === 3 || channels === 4) return channels;
+  if (channels === undefined && clamped) return 4;
+  const guess = perPixel === 1 || perPixel === 3 || perPixel === 4 ? perPixel : undefined;
+  throw new UserError({
+    expected: "channels of the pixels: 1 (grey), 3 (RGB) or 4 (RGBA)",
+    received: channels === undefined ? "none" : describe(channels),
+    remedy: guess ? `add channels: ${guess}` : "say which there are",
+  });
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === "object" && value !== null;
+}
+
+/** Also those of other realms and of packages. */
+function isBlob(value: unknown): value is Blob {
+  return isObject(value) && "arrayBuffer" in value && "stream" in value && "size" in value && "slice" in value;
+}
+
+function isStream(value: unknown): value is AsyncIterable<Uint8Array> {
+  return isObject(value) && Symbol.asyncIterator in value;
+}
+
+function noPicture(value: unknown): UserError {
+  const remedies: readonly [boolean, string][] = [
+    [types.isPromise(value), "await it"],
+    [isObject(value) && "arrayBuffer" in value, "pass its body, or await its arrayBuffer()"],
+    [isObject(value) && "data" in value && "info" in value, "pass { ...info, data }"],
+    [ArrayBuffer.isView(value), "pass pixels with { width, height, channels }, and files as Uint8Array"],
+  ];
+  return new UserError({
+    expected:
+      "a picture: a path, an address, a file's bytes (Uint8Array, ArrayBuffer, Blob, stream) or pixels { width, height, channels, data }",
+    received: describe(value),
+    remedy: remedies.find(([fits]) => fits)?.[1] ?? "give one of these",
+  });
+}
+
+function describe(value: unknown): string {
+  if (ArrayBuffer.isView(value)) return `a ${Object.prototype.toString.call(value).slice(8, -1)}`;
+  if (Array.isArray(value)) return `an array of ${value.length}`;
+  if (typeof value === "string") return JSON.stringify(value.slice(0, 40));
+  if (typeof value === "function" || typeof value === "symbol") return `a ${typeof value}`;
+  if (!isObject(value)) return String(value);
+  const tag = Object.prototype.toString.call(value).slice(8, -1);
+  return tag !== "Object"
+    ? `a ${tag}`
+    : `an object ${Object.keys(value).length > 0 ? `with the keys ${Object.keys(value).slice(0, 6).join(", ")}` : "without keys"}`;
+}
