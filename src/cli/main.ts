@@ -2,11 +2,13 @@
 import { UserError, VerificationError } from "../core/errors.js";
 import { describeBug } from "./format.js";
 import { runCommand } from "./program.js";
+import { endProgress } from "./progress.js";
 
 /** Besides 0, done, and 130, interrupted (interrupt.ts). 70 is sysexits' EX_SOFTWARE. */
 const exitCode = { userError: 1, verificationFailed: 2, bug: 70 } as const;
 
 function report(error: unknown): number {
+  endProgress();
   if (error instanceof UserError) {
     process.stderr.write(`repvgg: ${error.message}\n`);
     return error instanceof VerificationError ? exitCode.verificationFailed : exitCode.userError;
@@ -15,6 +17,7 @@ function report(error: unknown): number {
   return exitCode.bug;
 }
 
+process.on("exit", () => endProgress());
 // A reader that has seen enough (repvgg info | head) closes the pipe.
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {
   process.exit(error.code === "EPIPE" ? 0 : report(error));
