@@ -178,8 +178,8 @@ function problemOf(
 const titles: Readonly<Record<StatisticsProblem, string>> = {
   invalid: "BatchNorm statistics are not numbers",
   "not-finite": "Weights are not numbers",
-  "never-updated": "BatchNorm statistics were never updated: train, or recalibrate on training pictures",
-  "few-batches": "BatchNorm statistics come from few batches: recalibrate on training pictures",
+  "never-updated": "BatchNorm statistics were never updated: train, or recalibrate on training pictures (repvgg fold MODEL --recalibrate PICTURES -o PLAIN)",
+  "few-batches": "BatchNorm statistics come from few batches: recalibrate on training pictures (repvgg fold MODEL --recalibrate PICTURES -o PLAIN)",
   "tiny-variance": "BatchNorm has channels without variance",
 };
 
