@@ -1,4 +1,5 @@
 import { checkStatistics } from "../analysis/diagnosis/statistics.js";
+import { UserError } from "../core/errors.js";
 import {
   type AugmentationConfig,
   type AugmentationPreset,
@@ -10,7 +11,7 @@ import type { Model } from "../nn/model.js";
 import { type TrainConfig, trainConfig } from "../train/config.js";
 import { checkClasses } from "./classes.js";
 import { datasetStatistics, type MakeLoader } from "./statistics.js";
-import { randomCropsFrom } from "./training-defaults.js";
+import { batchSizeFor, randomCropsFrom } from "./training-defaults.js";
 
 /** What is trained and how, as callers say it: fields that differ from the defaults. */
 export interface TrainFields extends Partial<Omit<TrainConfig, "augmentation">> {
@@ -64,4 +65,19 @@ export async function fitToData(model: Model, set: Dataset, makeLoader: MakeLoad
     ...(await datasetStatistics(set, model.metadata.preprocessing, makeLoader)),
   };
   return { ...model, metadata: { ...model.metadata, classNames, preprocessing } };
+}
+
+/** The batch that was not asked for: the default, or a smaller one where there are too few pictures for it. */
+export function batchFor(pictures: number, { batchSize, accumulate }: TrainConfig): number {
+  return pictures < batchSize ? batchSizeFor(pictures, accumulate) : batchSize;
+}
+
+/** @throws UserError for the plain form */
+export function checkForm({ form }: Model): void {
+  if (form === "train") return;
+  throw new UserError({
+    expected: "a net in training form, with its branches",
+    received: "the plain form: without BatchNorm its training diverges",
+    remedy: "begin with the file from before folding (a run's model.safetensors)",
+  });
 }

@@ -21,7 +21,7 @@ export interface TrainLoopOptions {
   readonly testLoader: Loader;
   /** Goes on from here instead of from the model's own weights. */
   readonly resume?: Checkpoint;
-  /** Stops after the step under way, with a checkpoint; between steps and while the net is evaluated, at once. */
+  /** Stops after the step under way, with a checkpoint; between epochs and while the net is evaluated, at once. */
   readonly signal?: AbortSignal;
   /** Seconds between checkpoints inside an epoch. Default 60. */
   readonly checkpointSeconds?: number;
@@ -75,8 +75,7 @@ export async function trainLoop(options: TrainLoopOptions): Promise<TrainLoopRes
     let metrics: ClassificationMetrics | undefined;
 
     while (position.epoch < config.epochs) {
-      if (signal?.aborted) {
-        if (written !== position) await checkpoint();
+      if (signal?.aborted && written === position) {
         return { model: trainer.model(), position, metrics, interrupted: true };
       }
       const { epoch } = position;

@@ -178,10 +178,13 @@ function problemOf(
 const titles: Readonly<Record<StatisticsProblem, string>> = {
   invalid: "BatchNorm statistics are not numbers",
   "not-finite": "Weights are not numbers",
-  "never-updated": "BatchNorm statistics were never updated: train, or recalibrate on training pictures (repvgg fold MODEL --recalibrate PICTURES -o PLAIN)",
-  "few-batches": "BatchNorm statistics come from few batches: recalibrate on training pictures (repvgg fold MODEL --recalibrate PICTURES -o PLAIN)",
+  "never-updated": "BatchNorm statistics were never updated: train, or recalibrate on training pictures",
+  "few-batches": "BatchNorm statistics come from few batches: recalibrate on training pictures",
   "tiny-variance": "BatchNorm has channels without variance",
 };
+
+/** What mends them on the command line. */
+const recalibration = "; do so by: repvgg fold MODEL --recalibrate PICTURES -o PLAIN";
 
 /** One line for each kind of problem. */
 export function describeStatistics(warnings: readonly StatisticsWarning[]): string[] {
@@ -189,6 +192,7 @@ export function describeStatistics(warnings: readonly StatisticsWarning[]): stri
     const [first, ...others] = warnings.filter((warning) => warning.problem === problem);
     if (!first) return [];
     const more = others.length > 0 ? ` (and ${others.length} more)` : "";
-    return [`${titles[problem]}; ${first.path}: ${first.message}${more}`];
+    const remedy = problem === "never-updated" || problem === "few-batches" ? recalibration : "";
+    return [`${titles[problem]}; ${first.path}: ${first.message}${more}${remedy}`];
   });
 }

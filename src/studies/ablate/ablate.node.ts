@@ -1,8 +1,7 @@
 import { availableParallelism } from "node:os";
 import { type AblationRun, type AblationSummary, summarizeAblation } from "../../analysis/ablation/summary.js";
 import { type TrainAndTest, trainAndTest } from "../../api/datasets.node.js";
-import { batchSizeFor } from "../../api/training-defaults.js";
-import { configFor, type TrainFields } from "../../api/training-setup.js";
+import { batchFor, configFor, type TrainFields } from "../../api/training-setup.js";
 import type { BackendKind } from "../../backend/options.js";
 import { UserError } from "../../core/errors.js";
 import type { TrainConfig } from "../../train/config.js";
@@ -82,8 +81,7 @@ export async function ablate(place: string, options: AblateOptions): Promise<Abl
   const data = sets.origin!;
   const models = await Promise.all(variantsOf(seeds).map((variant) => variantModel(net, variant, sets, 0)));
   const asked = configFor(models[0]!, fields);
-  const fewer = options.batchSize === undefined && sets.train.length < asked.batchSize;
-  const config = fewer ? { ...asked, batchSize: batchSizeFor(sets.train.length, asked.accumulate) } : asked;
+  const config = { ...asked, batchSize: options.batchSize ?? batchFor(sets.train.length, asked) };
   const setup: AblationSetup = { data, net, config, seeds, ...(command !== undefined && { command }) };
   checkBatch(sets, config);
   return conduct(await AblationDirectory.create(out, setup), setup, sets, options);

@@ -34,5 +34,5 @@ export async function settle(
 
 /** In a sentence. */
 export function describeSettling({ images, before, after }: RecalibrationEffect, steps: number): string {
-  return `after ${plural(steps, "step")} the initial values still weighed in BatchNorm's statistics: they were recalibrated on the training pictures; top-1 on ${plural(images, "test picture")} ${percent(before)} before, ${percent(after)} after`;
+  return `After ${plural(steps, "step")} the initial values still weighed in BatchNorm's statistics: they were recalibrated on the training pictures; top-1 on ${plural(images, "test picture")} ${percent(before)} before, ${percent(after)} after.`;
 }

@@ -1,21 +1,22 @@
 import { pixelWarnings } from "../../analysis/diagnosis/preprocessing.js";
 import { checkStatistics, describeStatistics } from "../../analysis/diagnosis/statistics.js";
 import { checkClasses } from "../../api/classes.js";
-import {
-  evaluationLoader,
-  type SplitOrigin,
-  type TrainAndTest,
-  trainAndTest,
-  uniqueSkipped,
-} from "../../api/datasets.node.js";
+import { evaluationLoader, type TrainAndTest, trainAndTest, uniqueSkipped } from "../../api/datasets.node.js";
 import { evaluationOf } from "../../api/evaluation.js";
 import type { RecalibrationEffect } from "../../api/recalibrate.node.js";
 import { datasetStatistics } from "../../api/statistics.js";
-import { batchSizeFor } from "../../api/training-defaults.js";
-import { configFor, described, fitToData, isUntrained, type TrainFields } from "../../api/training-setup.js";
+import {
+  batchFor,
+  checkForm,
+  configFor,
+  described,
+  fitToData,
+  isUntrained,
+  type TrainFields,
+} from "../../api/training-setup.js";
 import type { Backend } from "../../backend/backend.js";
 import { type ComputeOptions, usingBackend } from "../../backend/using-backend.node.js";
-import { FormatError, UserError } from "../../core/errors.js";
+import { UserError } from "../../core/errors.js";
 import type { Dataset, SkippedFile } from "../../data/dataset.js";
 import { inMemoryIfSmall } from "../../data/in-memory.js";
 import { createLoader } from "../../data/loader.node.js";
@@ -31,12 +32,16 @@ import type { EpochRecord, HistoryRecord } from "../../train/history.js";
 import { trainLoop } from "../../train/loop.js";
 import { RunDirectory } from "../../train/run-directory.node.js";
 import { drawCurves, reportOn } from "./run-pages.node.js";
+import { type RunSetup, readSetup } from "./run-setup.node.js";
 import { describeSettling, settle } from "./settle.node.js";
 
 export type { AugmentationConfig, AugmentationPreset } from "../../data/augmentation/config.js";
 export type { RunPosition } from "../../train/checkpoint.js";
 export type { TrainConfig } from "../../train/config.js";
 export type { EpochRecord } from "../../train/history.js";
+
+/** Seconds between two drawings of the curves while a run is under way: short epochs would take less time than their pictures. */
+const curvesEvery = 10;
 
 /** What does not change the result. */
 export interface TrainProcessOptions extends ComputeOptions, OpenOptions {
@@ -132,21 +137,6 @@ export async function train(
   });
 }
 
-/** The default batch, or a smaller one where there are too few pictures for it. */
-function batchFor(pictures: number, { batchSize, accumulate }: TrainConfig): number {
-  return pictures < batchSize ? batchSizeFor(pictures, accumulate) : batchSize;
-}
-
-/** @throws UserError for the plain form */
-function checkForm({ form }: Model): void {
-  if (form === "train") return;
-  throw new UserError({
-    expected: "a net in training form, with its branches",
-    received: "the plain form: without BatchNorm its training diverges",
-    remedy: "begin with the file from before folding (a run's model.safetensors)",
-  });
-}
-
 /** @throws UserError when the folder holds a run already: {@link train} would not begin another one there. */
 export function checkNewRun(out: string): void {
   RunDirectory.checkNew(out);
@@ -186,29 +176,6 @@ export async function resume(
   });
 }
 
-/** What config.json holds. */
-interface RunSetup {
-  /** Metadata of the model at the start, for the reader: the model itself is in initial.safetensors. */
-  readonly model: Record<string, string>;
-  /** Null: data sets that the caller had open. */
-  readonly data: SplitOrigin | null;
-  readonly config: TrainConfig;
-  /** Of the backend (see `Backend`); runs of the time before native kernels have none. */
-  readonly arithmetic?: string;
-}
-
-function readSetup(run: RunDirectory): RunSetup {
-  const setup = run.readConfig() as Partial<RunSetup> | null;
-  const { data, config } = setup ?? {};
-  const isOrigin = typeof data?.place === "string" && Number.isFinite(data.holdOut) && Number.isSafeInteger(data.seed);
-  if (typeof config === "object" && config !== null && (data === null || isOrigin)) return setup as RunSetup;
-  throw new FormatError({
-    expected: "the configuration of a run",
-    received: `something else in ${run.file("config.json")}`,
-    remedy: "begin a new run",
-  });
-}
-
 async function runTraining(
   model: Model,
   sets: TrainAndTest,
@@ -244,6 +211,7 @@ async function runTraining(
     epochs.push(record);
     onEpoch?.(record);
   };
+  let drawn = performance.now();
   try {
     const result = await trainLoop({
       ...{ backend: options.backend, model, config, trainLoader, testLoader, onRecord },
@@ -256,12 +224,16 @@ async function runTraining(
       },
       onCheckpoint: async (state) => {
         await run?.writeCheckpoint(state);
-        if (run && epochs.length > 0 && state.position.stepInEpoch === 0)
+        if (run && state.position.stepInEpoch === 0 && performance.now() - drawn > curvesEvery * 1000) {
           await drawCurves(run, epochs, model, sets.train);
+          drawn = performance.now();
+        }
       },
     });
+    if (run && epochs.length > 0) await drawCurves(run, epochs, model, sets.train);
     let trained = described(result.model, sets.train, config, result.position.epoch);
     let recalibration: RecalibrationEffect | null = null;
+    const remarks: string[] = [];
     let best = epochs.find(({ epoch }) => epoch === result.position.best?.epoch);
     if (!result.interrupted) {
       let evaluation = result.metrics && evaluationOf(result.metrics, sets.test);
@@ -275,7 +247,8 @@ async function runTraining(
         ({ model: trained, evaluation, effect: recalibration } = settled);
         const { top1, top5, loss } = settled.evaluation;
         epochs.push({ ...epochs.pop()!, testTop1: top1, testTop5: top5, testLoss: loss });
-        options.onRemark?.(describeSettling(recalibration, result.position.step));
+        remarks.push(describeSettling(recalibration, result.position.step));
+        options.onRemark?.(remarks[0]!);
         if (top1 >= best!.testTop1) {
           best = epochs.at(-1);
           await run?.writeModel("best", encodeModel(trained));
@@ -286,7 +259,7 @@ async function runTraining(
       for (const line of stale) options.onRemark?.(`! ${line}`);
       warnings.push(...stale);
       if (run && options.report !== false) {
-        const finished = { model: trained, config, epochs, ...sets, warnings };
+        const finished = { model: trained, config, epochs, ...sets, warnings, remarks };
         await reportOn(run, finished, evaluation, options.backend, options.onRemark);
       }
     }
