@@ -1,7 +1,7 @@
 import type { Dataset, SkippedFile } from "../data/dataset.js";
 import { describeDataset } from "../data/describe.node.js";
 import type { SplitsDescription } from "../data/description.js";
-import { checkSameClasses } from "../data/hold-out.js";
+import { checkSameClasses, heldOutPart } from "../data/hold-out.js";
 import type { Loader } from "../data/loader.js";
 import { createLoader, type ThreadedLoaderOptions } from "../data/loader.node.js";
 import { findSplit, type OpenOptions, openDataset, openTrainAndTest } from "../data/open-dataset.node.js";
@@ -17,6 +17,11 @@ export interface TrainAndTest {
   readonly test: Dataset;
   /** How they can be opened again, where they come from a place. */
   readonly origin?: SplitOrigin;
+  /**
+   * Part of each class that was held out for testing; undefined where the test pictures are a split of their own. 0: none was, the test
+   * pictures are those to train on, and what is measured on them says nothing of others.
+   */
+  readonly heldOut?: number;
 }
 
 /** A place (folder or known name) and how it is split where it has no test pictures of its own. Plain JSON. */
@@ -29,7 +34,10 @@ export interface SplitOrigin {
 }
 
 export interface SplitOptions extends OpenOptions {
-  /** Part of each class that is held out for testing where the place has no test split. Default 0.1. */
+  /**
+   * Part of each class that is held out for testing where the place has no test split, from 0 (none) to below 1.
+   * Default 0.1, of fewer than 500 pictures 0.2.
+   */
   readonly holdOut?: number;
   /** Of the choice of held-out pictures. Default 0. */
   readonly seed?: number;
@@ -38,8 +46,10 @@ export interface SplitOptions extends OpenOptions {
 /** A place (folder or known name), or data sets that are open already. */
 export async function trainAndTest(data: string | TrainAndTest, options: SplitOptions = {}): Promise<TrainAndTest> {
   if (typeof data !== "string") return data;
-  const { holdOut = 0.1, seed = 0 } = options;
-  return { ...(await openTrainAndTest(data, { ...options, holdOut, seed })), origin: { place: data, holdOut, seed } };
+  const { seed = 0 } = options;
+  const { train, test, holdOut } = await openTrainAndTest(data, { ...options, seed });
+  const origin = { place: data, holdOut: holdOut ?? options.holdOut ?? heldOutPart(train.length), seed };
+  return { train, test, origin, ...(holdOut !== undefined && { heldOut: holdOut }) };
 }
 
 /** The test pictures of a place (all of its pictures where it has no splits), or a data set that is open already. */

@@ -1,16 +1,13 @@
-import { UserError } from "../core/errors.js";
-import { BrokenImageError } from "../data/broken-image.js";
-import type { Dataset, Image } from "../data/dataset.js";
-import { isLenient } from "../data/read-all.js";
+import type { Dataset } from "../data/dataset.js";
 import type { ArchitectureSpec } from "../nn/build-architecture.js";
 import type { Model } from "../nn/model.js";
 import { type RepvggOptions, repvgg } from "../nn/repvgg.js";
-
-/** Pictures up to this side are taken as they are; larger ones are resized to the net's own input size. */
-const smallPicture = 64;
+import { pictureFacts } from "./picture-facts.node.js";
+import { inputSizeFor } from "./training-defaults.js";
 
 /**
- * A fresh net for a data set: its classes and channels and, for small pictures, their size.
+ * A fresh net for a data set: its classes and channels, and an input of a size that fits its pictures: their own where they are small
+ * (up to 64 pixels), a square of 96 to 320 pixels, by the net and how many there are, for photographs.
  * @throws UserError for an unknown name or settings that do not fit.
  */
 export async function freshModel(
@@ -18,23 +15,12 @@ export async function freshModel(
   dataset: Dataset,
   options: RepvggOptions = {},
 ): Promise<Model> {
-  const { width, height } = await firstReadable(dataset);
-  const inputSize = Math.max(width, height) <= smallPicture ? { inputSize: [height, width] as const } : {};
+  const name = typeof nameOrSpec === "string" ? nameOrSpec : undefined;
+  const inputSize = options.inputSize ?? inputSizeFor(await pictureFacts(dataset), name);
   return repvgg(nameOrSpec, {
     classNames: dataset.classNames,
     inputChannels: dataset.channels,
-    ...inputSize,
     ...options,
+    inputSize,
   });
-}
-
-async function firstReadable(dataset: Dataset): Promise<Image> {
-  for (let index = 0; index < dataset.length; index++) {
-    try {
-      return await dataset.read(index);
-    } catch (error) {
-      if (!(error instanceof BrokenImageError) || !isLenient(dataset)) throw error;
-    }
-  }
-  throw new UserError({ expected: `a readable picture in ${dataset.name}`, received: "only broken ones" });
 }

@@ -1,3 +1,5 @@
+import { checkStatistics } from "../analysis/diagnosis/statistics.js";
+import { UserError } from "../core/errors.js";
 import {
   type AugmentationConfig,
   type AugmentationPreset,
@@ -9,6 +11,7 @@ import type { Model } from "../nn/model.js";
 import { type TrainConfig, trainConfig } from "../train/config.js";
 import { checkClasses } from "./classes.js";
 import { datasetStatistics, type MakeLoader } from "./statistics.js";
+import { batchSizeFor, randomCropsFrom } from "./training-defaults.js";
 
 /** What is trained and how, as callers say it: fields that differ from the defaults. */
 export interface TrainFields extends Partial<Omit<TrainConfig, "augmentation">> {
@@ -21,7 +24,7 @@ export interface TrainFields extends Partial<Omit<TrainConfig, "augmentation">> 
 /** @throws UserError naming the first field that is unknown or out of range. */
 export function configFor(model: Model, { augmentation, erasing, ...fields }: TrainFields): TrainConfig {
   const { size } = model.metadata.preprocessing;
-  const variation = augmentation ?? (Math.min(...size) < 128 ? "small-images" : "imagenet");
+  const variation = augmentation ?? (Math.min(...size) < randomCropsFrom ? "small-images" : "imagenet");
   const config = typeof variation === "string" ? augmentationPreset(variation, size) : variation;
   return trainConfig({
     ...fields,
@@ -40,17 +43,41 @@ export function described(model: Model, set: Dataset, { seed }: TrainConfig, epo
 }
 
 /**
+ * Whether a net in training form is fresh: nothing says what it was trained on, and no BatchNorm has ever seen a picture. A checkpoint of
+ * others says nothing either, but its statistics show that it was trained.
+ */
+export function isUntrained(model: Model): boolean {
+  if (model.form !== "train" || model.metadata.provenance["trainedOn"] !== undefined) return false;
+  const never = checkStatistics(model).filter(({ problem }) => problem === "never-updated");
+  return never.length === [...model.state.keys()].filter((name) => name.endsWith(".running_var")).length;
+}
+
+/**
  * The model with the class names of a data set; one that was never trained takes the set's pixel statistics too.
  * @throws UserError when the data set has other classes.
  */
 export async function fitToData(model: Model, set: Dataset, makeLoader: MakeLoader): Promise<Model> {
   checkClasses(model, set);
   const classNames = set.classNames;
-  if (model.metadata.provenance["trainedOn"] !== undefined)
-    return { ...model, metadata: { ...model.metadata, classNames } };
+  if (!isUntrained(model)) return { ...model, metadata: { ...model.metadata, classNames } };
   const preprocessing = {
     ...model.metadata.preprocessing,
     ...(await datasetStatistics(set, model.metadata.preprocessing, makeLoader)),
   };
   return { ...model, metadata: { ...model.metadata, classNames, preprocessing } };
+}
+
+/** The batch that was not asked for: the default, or a smaller one where there are too few pictures for it. */
+export function batchFor(pictures: number, { batchSize, accumulate }: TrainConfig): number {
+  return pictures < batchSize ? batchSizeFor(pictures, accumulate) : batchSize;
+}
+
+/** @throws UserError for the plain form */
+export function checkForm({ form }: Model): void {
+  if (form === "train") return;
+  throw new UserError({
+    expected: "a net in training form, with its branches",
+    received: "the plain form: without BatchNorm its training diverges",
+    remedy: "begin with the file from before folding (a run's model.safetensors)",
+  });
 }

@@ -11,6 +11,7 @@ import { writeAblation } from "../studies/ablate/write-results.node.js";
 import { interruptedCode, interruptible } from "./interrupt.js";
 import { type ComputeOptions, wanted, wholeNumber, withComputeOptions } from "./options.js";
 import { type Progress, type RateMeter, rateMeter } from "./progress.js";
+import { freeFolder } from "./run-folder.js";
 import { Terminal } from "./terminal.js";
 import { givenOptions, type NetOptions, netSettings, withNetOptions, withTrainingOptions } from "./training-options.js";
 
@@ -48,7 +49,7 @@ export function ablateCommand(): Command {
     .argument("[data]", "as for train: every process decodes it once and keeps it in memory")
     .addHelpText("after", examples)
     .optionsGroup("Runs:")
-    .option("--out <folder>", "folder of the ablation (default: runs/DATA-ablation)")
+    .option("--out <folder>", "folder of the ablation (default: runs/DATA-ablation, or -2, -3, … behind it)")
     .option("--resume <folder>", "go on with the ablation in this folder; all its settings stay")
     .option(
       "--variants <list>",
@@ -58,7 +59,8 @@ export function ablateCommand(): Command {
     .option("--seeds <n>", "seeds of each variant (default: 5)", wholeNumber(1, 1000))
     .optionsGroup("Process:")
     .option("--jobs <n>", "nets that are trained at the same time (default: one a core)", wholeNumber(1, 64));
-  return withComputeOptions(withTrainingOptions(withNetOptions(command))).action(run);
+  const defaults = { epochs: "10", batchSize: "128, or fewer where there are fewer pictures", learningRate: "0.1" };
+  return withComputeOptions(withTrainingOptions(withNetOptions(command, "nano"), defaults)).action(run);
 }
 
 /** Parser of "table6:5,acb:3,dirac". */
@@ -110,10 +112,10 @@ function begin(data: string | undefined, options: Options, view: View, terminal:
       remedy: "for example: repvgg ablate fashion-mnist-subset",
     });
   }
-  const { model, depths, widths, strides, groups, size, variants: chosen, seeds: count, ...others } = options;
+  const { model = "nano", depths, widths, strides, groups, size, variants: chosen, seeds: count, ...others } = options;
   const { resume: _, json, quiet, ...training } = others;
   const seeds = chooseSeeds(chosen, count);
-  const out = options.out ?? `runs/${basename(resolve(data))}-ablation`;
+  const out = options.out ?? freeFolder(`runs/${basename(resolve(data))}-ablation`);
   AblationDirectory.checkNew(out);
   terminal.say(`${plural(planRuns(seeds).length, "run")} in ${out}; pictures are decoded first`);
   return ablate(data, {

@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { UserError, VerificationError } from "../core/errors.js";
 import { describeBug } from "./format.js";
+import { endProgress } from "./progress.js";
 
 /** Besides 0, done, and 130, interrupted (interrupt.ts). 70 is sysexits' EX_SOFTWARE. */
 const exitCode = { userError: 1, verificationFailed: 2, bug: 70 } as const;
@@ -9,6 +10,7 @@ const exitCode = { userError: 1, verificationFailed: 2, bug: 70 } as const;
 const oldestNode = [20, 19] as const;
 
 function report(error: unknown): number {
+  endProgress();
   if (error instanceof UserError) {
     process.stderr.write(`repvgg: ${error.message}\n`);
     return error instanceof VerificationError ? exitCode.verificationFailed : exitCode.userError;
@@ -28,6 +30,7 @@ function checkNode(): void {
   });
 }
 
+process.on("exit", () => endProgress());
 // A reader that has seen enough (repvgg info | head) closes the pipe.
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {
   process.exit(error.code === "EPIPE" ? 0 : report(error));

@@ -59,6 +59,22 @@ export function number(low: number, high = Number.POSITIVE_INFINITY): (text: str
   };
 }
 
+/** Parser of a number above `low`. */
+export function numberAbove(low: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (text.trim() !== "" && Number.isFinite(value) && value > low) return value;
+    throw wanted(`a number > ${low}`);
+  };
+}
+
+/** Parser of a number from 0 to below 1. */
+export function share(text: string): number {
+  const value = Number(text);
+  if (text.trim() !== "" && value >= 0 && value < 1) return value;
+  throw wanted("a number from 0 to below 1");
+}
+
 /** Parser of a list of whole numbers: "2,4,14,1". */
 export function wholeNumbers(low: number): (text: string) => number[] {
   return (text) => {

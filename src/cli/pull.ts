@@ -38,11 +38,14 @@ export function pullCommand(): Command {
 async function run(address: string, options: Options): Promise<void> {
   const terminal = new Terminal(options);
   if (options.output !== undefined) outputFormat(options.output);
-  const pulled = await interruptible(terminal, (signal) =>
-    pull(address, { ...options, signal, onBytes: bars(terminal) }).catch((error: unknown) => {
-      if (signal.aborted) return undefined;
-      throw error;
-    }),
+  const pulled = await interruptible(
+    terminal,
+    (signal) =>
+      pull(address, { ...options, signal, onBytes: bars(terminal) }).catch((error: unknown) => {
+        if (signal.aborted) return undefined;
+        throw error;
+      }),
+    "stopping …",
   );
   if (!pulled) {
     terminal.say("stopped; the same command goes on where it stopped");

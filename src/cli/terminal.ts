@@ -1,6 +1,7 @@
 import { Ansis } from "ansis";
 import Table from "cli-table3";
-import { type Progress, progressBar, progressLines, rateMeter, silentProgress } from "./progress.js";
+import { takeSignals } from "./interrupt.js";
+import { endProgress, type Progress, progressBar, progressLines, rateMeter, silentProgress } from "./progress.js";
 
 /** Options that every command has. */
 export interface OutputOptions {
@@ -26,7 +27,7 @@ export class Terminal {
   readonly quiet: boolean;
   readonly #color = colors();
   readonly #interactive = process.stderr.isTTY === true && process.env["TERM"] !== "dumb";
-  #bar: Progress | undefined;
+  #barsEnded = false;
   #skipped = 0;
 
   constructor(options: OutputOptions) {
@@ -37,7 +38,7 @@ export class Terminal {
   /** A line for the reader; it ends the bar that is under way. */
   say(line = ""): void {
     if (this.json || this.quiet) return;
-    this.#bar?.stop();
+    endProgress();
     process.stderr.write(`${line}\n`);
   }
 
@@ -51,6 +52,7 @@ export class Terminal {
 
   /** The command's result: `value` under --json (an object), else the text that `text` makes. */
   result(value: object, text: () => string): void {
+    endProgress();
     process.stdout.write(this.json ? `${JSON.stringify(value, null, 2)}\n` : `${text()}\n`);
   }
 
@@ -70,18 +72,16 @@ export class Terminal {
    * @param rate one that lasts over several bars of the same job
    */
   progress(label: string, total: number, unit: string, rate = rateMeter(total, unit)): Progress {
-    this.#bar?.stop();
-    if (this.json || this.quiet || total <= 0) return silentProgress;
+    endProgress();
+    if (this.json || this.quiet || total <= 0 || this.#barsEnded) return silentProgress;
     if (!this.#interactive) return progressLines(label, total, unit, rate);
-    const bar = progressBar(label, total, unit, rate);
-    this.#bar = {
-      update: bar.update,
-      stop: () => {
-        bar.stop();
-        this.#bar = undefined;
-      },
-    };
-    return this.#bar;
+    return progressBar(label, total, unit, rate, takeSignals());
+  }
+
+  /** Ends the bar under way, and shows none from now on: for work that Ctrl-C told to stop. */
+  endBars(): void {
+    if (!endProgress() && this.#interactive && !this.json && !this.quiet) process.stderr.write("\n"); // after the echo ^C
+    this.#barsEnded = true;
   }
 
   /** A callback that shows a bar from its first call on, for jobs whose length shows only then. */

@@ -6,14 +6,16 @@ import { freshModel } from "../api/fresh-model.node.js";
 import { UserError } from "../core/errors.js";
 import type { BlockKind } from "../nn/architecture.js";
 import { blockKinds } from "../nn/blocks/registry.js";
+import type { Model } from "../nn/model.js";
 import type { RepvggOptions } from "../nn/repvgg.js";
 import { checkNewRun, resume, type TrainOptions, type TrainResult, train } from "../studies/training/train.node.js";
-import type { EpochRecord } from "../train/history.js";
+import { chooseSettings } from "./chosen-settings.js";
 import { epsilonOption } from "./exchange-options.js";
 import { percent, plural, wholeCount } from "./format.js";
 import { interruptedCode, interruptible } from "./interrupt.js";
 import { readModel } from "./net-facts.js";
 import { type ComputeOptions, number, wholeNumber, withComputeOptions } from "./options.js";
+import { freeFolder } from "./run-folder.js";
 import { Terminal } from "./terminal.js";
 import { givenOptions, type NetOptions, netSettings, withNetOptions, withTrainingOptions } from "./training-options.js";
 import { trainingView } from "./training-view.js";
@@ -64,15 +66,25 @@ export function trainCommand(): Command {
     )
     .addHelpText("after", examples)
     .optionsGroup("Run:")
-    .option("--out <folder>", "folder of the run (default: runs/DATA-MODEL)")
+    .option("--out <folder>", "folder of the run (default: runs/DATA-MODEL, or -2, -3, … behind it)")
     .option("--resume <folder>", "go on with the run in this folder; all its settings stay");
-  const net = withNetOptions(command)
+  const net = withNetOptions(command, "by the pictures: nano, or tiny for 20,000 and more")
     .addOption(new Option("--block <kind>", "what a block is in training form (default: repvgg)").choices(blockKinds))
     .option("--no-pointwise", "leave out the 1×1 branches")
     .option("--no-identity", "leave out the identity branches")
-    .addOption(new Option("--from <file>", "begin with this model file instead of a fresh net").conflicts(netFlags))
+    .addOption(
+      new Option(
+        "--from <file>",
+        "begin with this model file (training form) instead of a fresh net; its preprocessing stays",
+      ).conflicts(netFlags),
+    )
     .addOption(epsilonOption());
-  const training = withTrainingOptions(net)
+  const byPictures = {
+    epochs: "by the pictures",
+    batchSize: "by the pictures",
+    learningRate: "by the batch, at most 0.1",
+  };
+  const training = withTrainingOptions(net, byPictures)
     .optionsGroup("Training:")
     .option("--custom-l2", "decay the equivalent kernels instead of the branches'")
     .option("--seed <n>", "of weights, order and variation (default: 0)", wholeNumber(0, 2 ** 32 - 1))
@@ -110,18 +122,27 @@ async function begin(
       remedy: "for example: repvgg train fashion-mnist-subset",
     });
   }
-  const { model: name, depths, widths, strides, groups, block, pointwise, identity, size, ...others } = options;
+  const { model: _name, depths, widths, strides, groups, block, pointwise, identity, size, ...others } = options;
   const { from, batchNormEpsilon, resume: _, json, quiet, ...training } = others;
-  const out = options.out ?? `runs/${basename(resolve(data))}-${from ? "finetuned" : name.toLowerCase()}`;
-  checkNewRun(out);
+  if (options.out !== undefined) checkNewRun(options.out);
   const sets = await trainAndTest(data, { ...options, ...callbacks });
+  const { sentence, model: name, inputSize, ...chosen } = await chooseSettings(sets, options, !!from);
   const model = from
     ? (await readModel(from, batchNormEpsilon === undefined ? {} : { batchNormEpsilon }, terminal)).model
-    : await freshModel(name, sets.train, netOptions(options));
+    : await freshModel(name!, sets.train, { ...netOptions(options), inputSize: inputSize! });
+  const out = options.out ?? freeFolder(`runs/${basename(resolve(data))}-${from ? "finetuned" : name!.toLowerCase()}`);
   terminal.say(
     `RepVGG ${model.architecture.name} on ${sets.train.name}: ${plural(sets.train.length, "picture")} to train on, ${wholeCount(sets.test.length)} to test on; run folder ${out}`,
   );
-  return train(model, sets, { ...training, ...callbacks, out });
+  if (sentence) terminal.say(sentence);
+  if (from) terminal.say(describePreprocessing(from, model));
+  return train(model, sets, { ...training, ...chosen, ...callbacks, out });
+}
+
+/** What the pictures are prepared with, which is the net's own and not the data's. */
+function describePreprocessing(from: string, { metadata: { preprocessing } }: Model): string {
+  const { size, mean, std } = preprocessing;
+  return `${from} keeps its preprocessing: ${size[1]}×${size[0]} pixels, mean ${mean.join(", ")}, deviation ${std.join(", ")}`;
 }
 
 function goOn(
@@ -155,18 +176,22 @@ function netOptions(options: Options): RepvggOptions {
   };
 }
 
-function report(terminal: Terminal, { out, epochs, interrupted, skipped, warnings }: TrainResult): void {
+function report(terminal: Terminal, result: TrainResult): void {
+  const { out, epochs, best, interrupted, recalibration, skipped, warnings } = result;
   const last = epochs.at(-1);
-  const best = epochs.reduce<EpochRecord | undefined>((a, b) => (a && a.testTop1 >= b.testTop1 ? a : b), undefined);
+  const better = best !== undefined && last !== undefined && best.testTop1 > last.testTop1;
   const html = out !== undefined && existsSync(join(out, "report.html")) ? join(out, "report.html") : null;
-  terminal.result({ out, interrupted, report: html, last: last ?? null, best: best ?? null, skipped, warnings }, () => {
+  const files = { report: html, recalibration, skipped, warnings };
+  terminal.result({ out: out ?? null, interrupted, last: last ?? null, best: best ?? null, ...files }, () => {
+    if (out === undefined) return "stopped before the training began; nothing was written";
     if (interrupted) return `stopped; go on with: repvgg train --resume ${out}`;
     return [
       `test top-1 ${percent(last!.testTop1)} after ${plural(last!.epoch, "epoch")} (best ${percent(best!.testTop1)} after ${best!.epoch})`,
-      `Model   ${out}/model.safetensors`,
+      `Model   ${out}/model.safetensors   the last epoch's, ${percent(last!.testTop1)}`,
+      ...(!better ? [] : [`Best    ${out}/best.safetensors    epoch ${best!.epoch}'s, ${percent(best!.testTop1)}`]),
       `Curves  ${out}/curves.png`,
       ...(html === null ? [] : [`Report  ${html}`]),
-      `Next    repvgg fold ${out}/model.safetensors -o plain.safetensors`,
+      `Next    repvgg fold ${out}/${better ? "best" : "model"}.safetensors -o plain.safetensors`,
     ].join("\n");
   });
 }

@@ -1,10 +1,10 @@
 import { type Command, Option } from "commander";
 import { augmentationPresets } from "../data/augmentation/config.js";
-import { number, strictOption, wholeNumber, wholeNumbers } from "./options.js";
+import { number, numberAbove, share, strictOption, wholeNumber, wholeNumbers } from "./options.js";
 
 /** Options of the shape that a fresh net has, whatever its blocks. */
 export interface NetOptions {
-  readonly model: string;
+  readonly model?: string;
   readonly depths?: number[];
   readonly widths?: number[];
   readonly strides?: number[];
@@ -12,17 +12,18 @@ export interface NetOptions {
   readonly size?: number;
 }
 
-export function withNetOptions(command: Command): Command {
+/** @param model what happens where no net is named */
+export function withNetOptions(command: Command, model: string): Command {
   return command
     .optionsGroup("Net:")
-    .option("--model <name>", "net of the zoo (repvgg info lists them)", "nano")
+    .option("--model <name>", `net of the zoo (repvgg info lists them; default: ${model})`)
     .option("--depths <list>", "blocks of each stage, as 2,4,2", wholeNumbers(1))
     .option("--widths <list>", "channels of stage 0, 1, …, as 32,32,64,128", wholeNumbers(1))
     .option("--strides <list>", "stride of each stage's first block, as 1,2,2,2", wholeNumbers(1))
     .option("--groups <n>", "groups of every second layer", wholeNumber(1))
     .option(
       "--size <pixels>",
-      "side of the input (default: that of small pictures, else the net's)",
+      "side of the input (default: that of small pictures, else by the pictures and the net)",
       wholeNumber(1, 4096),
     );
 }
@@ -39,23 +40,31 @@ export function netSettings({ depths, widths, strides, groups, size }: NetOption
 }
 
 /** Options of how any net is trained, and on which part of the data. */
-export function withTrainingOptions(command: Command): Command {
+/** @param defaults in words, where they differ between commands */
+export function withTrainingOptions(
+  command: Command,
+  defaults: { readonly epochs: string; readonly batchSize: string; readonly learningRate: string },
+): Command {
   return command
     .optionsGroup("Training:")
-    .option("--epochs <n>", "passes over the data (default: 10)", wholeNumber(1))
-    .option("--batch-size <n>", "pictures a step (default: 128)", wholeNumber(1))
+    .option("--epochs <n>", `passes over the data (default: ${defaults.epochs})`, wholeNumber(1))
+    .option("--batch-size <n>", `pictures a step (default: ${defaults.batchSize})`, wholeNumber(1))
     .option("--accumulate <n>", "compute a batch in n parts, for less memory (default: 1)", wholeNumber(1))
     .addOption(
       new Option("--optimizer <name>", "how gradients change weights (default: sgd)").choices(["sgd", "adamw"]),
     )
-    .option("--learning-rate <x>", "after warm-up; falls to 0 along a cosine (default: 0.1)", number(0))
+    .option(
+      "--learning-rate <x>",
+      `after warm-up; falls to 0 along a cosine (default: ${defaults.learningRate})`,
+      numberAbove(0),
+    )
     .option("--warmup-epochs <x>", "epochs of rising learning rate (default: 0.5)", number(0))
-    .option("--momentum <x>", "SGD's momentum or AdamW's β1 (default: 0.9)", number(0, 1))
+    .option("--momentum <x>", "SGD's momentum or AdamW's β1 (default: 0.9)", share)
     .option("--weight-decay <x>", "on convolution and linear weights (default: 1e-4)", number(0))
-    .option("--label-smoothing <x>", "share of the target spread over all classes (default: 0)", number(0, 1))
+    .option("--label-smoothing <x>", "share of the target spread over all classes (default: 0)", share)
     .option("--mixup <alpha>", "mix pictures in pairs by Beta(α, α) (default: 0, off)", number(0))
     .option("--cutmix <alpha>", "paste patches by Beta(α, α) (default: 0, off)", number(0))
-    .option("--ema <decay>", "evaluate and keep a moving average of the weights (default: 0, off)", number(0, 1))
+    .option("--ema <decay>", "evaluate and keep a moving average of the weights (default: 0, off)", share)
     .optionsGroup("Data:")
     .addOption(
       new Option("--augmentation <preset>", "how pictures are varied (default: by the input's size)").choices(
@@ -65,8 +74,8 @@ export function withTrainingOptions(command: Command): Command {
     .option("--erasing <p>", "erase a rectangle of a picture with this probability (default: 0, off)", number(0, 1))
     .option(
       "--hold-out <part>",
-      "of each class for testing, where the data has no test split (default: 0.1)",
-      number(0, 1),
+      "of each class for testing, where the data has no test split: from 0, none, to below 1 (default: 0.1, of fewer than 500 pictures 0.2)",
+      share,
     )
     .addOption(strictOption());
 }

@@ -60,7 +60,7 @@ export class BatchMaker {
       throw new UserError({
         expected: `at least ${dropLast ? batchSize : 1} pictures in ${dataset.name}`,
         received: String(dataset.length),
-        remedy: dropLast ? "use a smaller batch or more pictures" : "add pictures",
+        remedy: dropLast ? "use a smaller batch (--batch-size, batchSize) or more pictures" : "add pictures",
       });
     }
   }

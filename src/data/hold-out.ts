@@ -2,6 +2,14 @@ import { UserError } from "../core/errors.js";
 import { rngFor } from "../core/rng.js";
 import type { Dataset } from "./dataset.js";
 
+/** Fewer pictures than this are few: a tenth of them would measure nothing. */
+const fewPictures = 500;
+
+/** The part of so many pictures that is held out where nobody says how much: a tenth, of few pictures a fifth. */
+export function heldOutPart(pictures: number): number {
+  return pictures < fewPictures ? 0.2 : 0.1;
+}
+
 /**
  * Splits a data set in two, class by class: `fraction` of each class (at least one picture) is held out for
  * testing. The same seed gives the same split.
@@ -9,7 +17,11 @@ import type { Dataset } from "./dataset.js";
  */
 export function holdOut(dataset: Dataset, fraction: number, seed: number): { train: Dataset; test: Dataset } {
   if (!(fraction > 0 && fraction < 1)) {
-    throw new UserError({ expected: "a fraction to hold out between 0 and 1", received: String(fraction) });
+    throw new UserError({
+      expected: "a part to hold out above 0 and below 1 (or 0: none)",
+      received: String(fraction),
+      remedy: "0.1 or 0.2 is usual (--hold-out, holdOut)",
+    });
   }
   const train: number[] = [];
   const test: number[] = [];
@@ -18,7 +30,7 @@ export function holdOut(dataset: Dataset, fraction: number, seed: number): { tra
       throw new UserError({
         expected: `at least two pictures of class "${dataset.classNames[label]}" to hold one out`,
         received: String(indices.length),
-        remedy: "add pictures, or give a test split",
+        remedy: "add pictures, give a test split, or hold out none (--hold-out 0)",
       });
     }
     const held = Math.min(indices.length - 1, Math.max(1, Math.round(indices.length * fraction)));

@@ -6,7 +6,7 @@ import type { Dataset, DatasetSource } from "./dataset.js";
 import { unreadable } from "./decode.node.js";
 import { fashionMnistIn, findFashionMnist, findShippedFashionMnist } from "./fashion-mnist.node.js";
 import { openFolder, reopenFolder, subfolders } from "./folder.node.js";
-import { checkSameClasses, holdOut } from "./hold-out.js";
+import { checkSameClasses, heldOutPart, holdOut } from "./hold-out.js";
 import { openIdx } from "./idx.node.js";
 
 export type Split = "train" | "val" | "test";
@@ -44,20 +44,33 @@ export async function openDataset(
   });
 }
 
+/** Pictures to train on and pictures to test on, as a place was split. */
+export interface OpenedSplits {
+  readonly train: Dataset;
+  readonly test: Dataset;
+  /** Part of each class that was held out for testing; undefined where the place has test pictures of its own. */
+  readonly holdOut: number | undefined;
+}
+
 /**
  * Opens the training and the test pictures of a data set; where a folder has no splits, `holdOut` of each class
- * (default 0.1, chosen by `seed`) is held out for testing.
+ * (default: by {@link heldOutPart}, chosen by `seed`) is held out for testing; 0: none, then both are all pictures.
  * @throws UserError as {@link openDataset}, and where the two do not have the same classes
  */
 export async function openTrainAndTest(
   where: string,
   options: OpenOptions & { readonly holdOut?: number; readonly seed?: number } = {},
-): Promise<{ train: Dataset; test: Dataset }> {
+): Promise<OpenedSplits> {
   const train = await openDataset(where, "train", options);
   const test = await findSplit(where, "test", options);
-  if (!test) return holdOut(train, options.holdOut ?? 0.1, options.seed ?? 0);
-  checkSameClasses(train, test);
-  return { train, test };
+  if (test) {
+    checkSameClasses(train, test);
+    return { train, test, holdOut: undefined };
+  }
+  const { holdOut: part = heldOutPart(train.length), seed = 0 } = options;
+  if (part !== 0) return { ...holdOut(train, part, seed), holdOut: part };
+  const all = Array.from({ length: train.length }, (_, i) => i);
+  return { train, test: train.select(all, `${train.name} (the training pictures)`), holdOut: 0 };
 }
 
 async function openSource(source: DatasetSource): Promise<Dataset> {

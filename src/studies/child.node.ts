@@ -17,6 +17,8 @@ export class Child<Request extends object, Reply> {
       execArgv: [...execArgv],
       serialization: "advanced",
       stdio: ["ignore", "ignore", "pipe", "ipc"],
+      // Ctrl-C reaches every process of a terminal's group, this one before it could say that the leading one decides.
+      detached: process.platform !== "win32",
     });
     this.#process.stderr!.on("data", (data: Buffer) => {
       this.#errors = `${this.#errors}${data}`.slice(-4000);

@@ -1,5 +1,6 @@
 import type { Backend } from "../backend/backend.js";
 import { yieldToEvents } from "../core/yield.js";
+import type { Batch } from "../data/dataset.js";
 import type { Loader } from "../data/loader.js";
 import type { Model } from "../nn/model.js";
 import type { Checkpoint, RunPosition } from "./checkpoint.js";
@@ -20,7 +21,7 @@ export interface TrainLoopOptions {
   readonly testLoader: Loader;
   /** Goes on from here instead of from the model's own weights. */
   readonly resume?: Checkpoint;
-  /** Stops after the step under way, with a checkpoint. */
+  /** Stops after the step under way, with a checkpoint; between epochs and while the net is evaluated, at once. */
   readonly signal?: AbortSignal;
   /** Seconds between checkpoints inside an epoch. Default 60. */
   readonly checkpointSeconds?: number;
@@ -65,11 +66,18 @@ export async function trainLoop(options: TrainLoopOptions): Promise<TrainLoopRes
   try {
     let position = options.resume?.position ?? start;
     if (options.resume) trainer.loadState(options.resume);
-    const checkpoint = async (): Promise<void> => options.onCheckpoint?.({ position, ...trainer.state() });
+    let written: RunPosition | undefined;
+    const checkpoint = async (): Promise<void> => {
+      await options.onCheckpoint?.({ position, ...trainer.state() });
+      written = position;
+    };
     let saved = performance.now();
     let metrics: ClassificationMetrics | undefined;
 
     while (position.epoch < config.epochs) {
+      if (signal?.aborted && written === position) {
+        return { model: trainer.model(), position, metrics, interrupted: true };
+      }
       const { epoch } = position;
       for await (const batch of trainLoader.epoch(epoch, position.stepInEpoch)) {
         const { step } = position;
@@ -95,7 +103,14 @@ export async function trainLoop(options: TrainLoopOptions): Promise<TrainLoopRes
           saved = performance.now();
         }
       }
-      metrics = await trainer.evaluate(testLoader.epoch(0));
+      const testing = { cut: false };
+      const evaluated = await trainer.evaluate(untilAborted(testLoader.epoch(0), signal, testing));
+      if (testing.cut) {
+        // All steps of the epoch are in the checkpoint: who resumes evaluates first.
+        await checkpoint();
+        return { model: trainer.model(), position, metrics, interrupted: true };
+      }
+      metrics = evaluated;
       const record: EpochRecord = {
         kind: "epoch",
         step: position.step,
@@ -114,9 +129,26 @@ export async function trainLoop(options: TrainLoopOptions): Promise<TrainLoopRes
       if (isBest) await options.onBest?.(trainer.model(), record);
       await checkpoint();
       saved = performance.now();
+      await yieldToEvents();
     }
     return { model: trainer.model(), position, metrics, interrupted: false };
   } finally {
     trainer.dispose();
+  }
+}
+
+/** The batches until the signal comes, looked for before each; then `state` says that they were cut short. */
+async function* untilAborted(
+  batches: AsyncIterable<Batch>,
+  signal: AbortSignal | undefined,
+  state: { cut: boolean },
+): AsyncGenerator<Batch> {
+  for await (const batch of batches) {
+    await yieldToEvents();
+    if (signal?.aborted) {
+      state.cut = true;
+      return;
+    }
+    yield batch;
   }
 }

@@ -1,5 +1,5 @@
-import { appendFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs";
-import { join } from "node:path";
+import { appendFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, rmSync } from "node:fs";
+import { basename, dirname, join, resolve } from "node:path";
 import { UserError } from "../core/errors.js";
 import type { NamedArrays } from "../core/named-arrays.js";
 import { writeFileAtomically } from "../formats/atomic-write.node.js";
@@ -34,6 +34,8 @@ export type RunModel = "initial" | "best" | "model";
 export class RunDirectory {
   readonly path: string;
   readonly #eventFile: string;
+  /** Folders that this process made for the run, the innermost first. */
+  #created: readonly string[] = [];
 
   private constructor(path: string) {
     this.path = path;
@@ -48,7 +50,7 @@ export class RunDirectory {
   static async create(path: string, config: unknown, initial: ModelContents): Promise<RunDirectory> {
     RunDirectory.checkNew(path);
     const run = new RunDirectory(path);
-    run.#write(() => mkdirSync(path, { recursive: true }), path);
+    run.#write(() => run.#makeFolder(), path);
     rmSync(run.file("last.safetensors"), { force: true });
     await run.writeModel("initial", initial);
     await writeFileAtomically(run.file("config.json"), `${JSON.stringify(config, null, 2)}\n`);
@@ -76,6 +78,21 @@ export class RunDirectory {
     }
     for (const name of readdirSync(path)) if (isTemporary(name)) rmSync(join(path, name), { force: true });
     return new RunDirectory(path);
+  }
+
+  /**
+   * Removes what {@link create} and the logs wrote, and the folders that are empty then, unless there is a checkpoint: for a run that
+   * failed before it had come to anything.
+   */
+  discardWithoutCheckpoint(): void {
+    if (existsSync(this.file("last.safetensors"))) return;
+    for (const name of ["config.json", "initial.safetensors", "metrics.jsonl", basename(this.#eventFile)]) {
+      rmSync(this.file(name), { force: true });
+    }
+    for (const folder of this.#created) {
+      if (readdirSync(folder).length > 0) return;
+      rmdirSync(folder);
+    }
   }
 
   static exists(path: string): boolean {
@@ -138,6 +155,14 @@ export class RunDirectory {
     const events = kept.map((r) => encodeScalars({ step: r.step, wallTime: r.wallTime, values: scalars(r) }));
     const first = encodeFileVersion(kept[0]?.wallTime ?? Date.now() / 1000);
     await writeFileAtomically(this.#eventFile, Buffer.concat([first, ...events]));
+  }
+
+  #makeFolder(): void {
+    const outermost = mkdirSync(this.path, { recursive: true });
+    if (outermost === undefined) return;
+    const created = [resolve(this.path)];
+    while (created.at(-1) !== resolve(outermost)) created.push(dirname(created.at(-1)!));
+    this.#created = created;
   }
 
   #append(path: string, content: string | Uint8Array): void {

@@ -51,8 +51,12 @@ export function repvgg(args: readonly string[], { cwd, onStderr }: RunOptions = 
 }
 
 /** What the command prints under --json: exactly one object, and nothing on standard error. */
-export async function repvggJson<T = Record<string, unknown>>(args: readonly string[], code = 0): Promise<T> {
-  const ended = await repvgg([...args, "--json"]);
+export async function repvggJson<T = Record<string, unknown>>(
+  args: readonly string[],
+  code = 0,
+  cwd?: string,
+): Promise<T> {
+  const ended = await repvgg([...args, "--json"], cwd === undefined ? {} : { cwd });
   if (ended.code !== code || (code === 0 && ended.stderr !== "")) {
     throw new Error(`repvgg ${args.join(" ")} ended with code ${ended.code}: ${ended.stderr}`);
   }

@@ -1,4 +1,4 @@
-import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { copyFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
 import { fashionPictures, fileFolder, fileOf, freshModelFile, oneLine, repvgg } from "./support.js";
@@ -64,15 +64,20 @@ describe.concurrent("data", () => {
     const root = twoClasses("one-picture", { "0.png": coat(0) });
     expect(await repvgg(["train", root, "--quiet"])).toEqual(
       oneLine(
-        'expected at least two pictures of class "coat" to hold one out, received 1: add pictures, or give a test split',
+        'expected at least two pictures of class "coat" to hold one out, received 1: add pictures, give a test split, or hold out none (--hold-out 0)',
       ),
     );
   });
 
   it("fewer pictures than a batch", async () => {
-    expect(await repvgg(["train", pictures, "--quiet", "--out", join(folder, "small")])).toEqual(
-      oneLine("expected at least 128 pictures in pictures/train, received 20: use a smaller batch or more pictures"),
+    const out = join(folder, "made", "small");
+    const wrong = oneLine(
+      "expected at least 128 pictures in pictures/train, received 20: use a smaller batch (--batch-size, batchSize) or more pictures",
     );
+    const args = ["train", pictures, "--quiet", "--batch-size", "128", "--out", out];
+    expect(await repvgg(args)).toEqual(wrong);
+    expect(existsSync(join(folder, "made"))).toBe(false);
+    expect(await repvgg(args)).toEqual(wrong);
   });
 
   it("a model of other classes", async () => {

@@ -67,10 +67,10 @@ describe("holdOut", () => {
   test("refuses fractions that leave nothing, and classes of one picture", () => {
     for (const fraction of [0, 1, -0.1, 1.1, Number.NaN]) {
       expect(() => holdOut(classesOf(5, 5), fraction, 1)).toThrow(UserError);
-      expect(() => holdOut(classesOf(5, 5), fraction, 1)).toThrow(/between 0 and 1/);
+      expect(() => holdOut(classesOf(5, 5), fraction, 1)).toThrow(/above 0 and below 1/);
     }
     expect(() => holdOut(classesOf(3, 1), 0.5, 1)).toThrow(
-      /at least two pictures of class "class 1" to hold one out, received 1: add pictures, or give a test split/,
+      /at least two pictures of class "class 1" to hold one out, received 1: add pictures, give a test split, or hold out none/,
     );
     expect(() => holdOut(classesOf(2, 2), 0.5, 1)).not.toThrow();
   });

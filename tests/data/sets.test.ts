@@ -6,7 +6,7 @@ import { FormatError, UserError } from "#repvgg/core/errors.js";
 import { BrokenImageError } from "#repvgg/data/broken-image.js";
 import type { Dataset, FolderSource, Image } from "#repvgg/data/dataset.js";
 import { describeOther, sniffImage, unreadable } from "#repvgg/data/decode.node.js";
-import { holdOut } from "#repvgg/data/hold-out.js";
+import { heldOutPart, holdOut } from "#repvgg/data/hold-out.js";
 import { writeIdx } from "#repvgg/data/idx.js";
 import { inMemoryIfSmall } from "#repvgg/data/in-memory.js";
 import { decodeIntoMemory, type MemoryDataset, memoryDataset } from "#repvgg/data/memory-dataset.js";
@@ -155,12 +155,12 @@ describe("sets", () => {
     expect(made([0]).skipped).toEqual([]);
   });
 
-  test("without splits hold out a tenth by seed 0, or what is asked for", async () => {
+  test("without splits hold out a fifth of few pictures by seed 0, or what is asked for; 0: none", async () => {
     const root = await pictureFolder(20);
     const whole = await openDataset(root);
     const names = (dataset: Dataset) => Array.from({ length: dataset.length }, (_, i) => pictureName(dataset, i));
     for (const [options, fraction, seed] of [
-      [{}, 0.1, 0],
+      [{}, 0.2, 0],
       [{ holdOut: 0.25 }, 0.25, 0],
       [{ holdOut: 0.25, seed: 5 }, 0.25, 5],
     ] as const) {
@@ -169,6 +169,12 @@ describe("sets", () => {
       expect([names(train), names(held)]).toEqual([names(wanted.train), names(wanted.test)]);
       expect(held.length).toBe(40 * fraction);
     }
+    const all = await openTrainAndTest(root, { holdOut: 0 });
+    expect([names(all.train), names(all.test), all.holdOut]).toEqual([names(whole), names(whole), 0]);
+    await expect(openTrainAndTest(root, { holdOut: 1 })).rejects.toThrow(
+      "expected a part to hold out above 0 and below 1 (or 0: none), received 1: 0.1 or 0.2 is usual",
+    );
+    expect([40, 499, 500, 60_000].map(heldOutPart)).toEqual([0.2, 0.2, 0.1, 0.1]);
     expect(pictureName(memoryPictures(3), 2)).toBe("#2");
   });
 

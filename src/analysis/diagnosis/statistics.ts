@@ -183,12 +183,16 @@ const titles: Readonly<Record<StatisticsProblem, string>> = {
   "tiny-variance": "BatchNorm has channels without variance",
 };
 
+/** What mends them on the command line. */
+const recalibration = "; do so by: repvgg fold MODEL --recalibrate PICTURES -o PLAIN";
+
 /** One line for each kind of problem. */
 export function describeStatistics(warnings: readonly StatisticsWarning[]): string[] {
   return (Object.keys(titles) as StatisticsProblem[]).flatMap((problem) => {
     const [first, ...others] = warnings.filter((warning) => warning.problem === problem);
     if (!first) return [];
     const more = others.length > 0 ? ` (and ${others.length} more)` : "";
-    return [`${titles[problem]}; ${first.path}: ${first.message}${more}`];
+    const remedy = problem === "never-updated" || problem === "few-batches" ? recalibration : "";
+    return [`${titles[problem]}; ${first.path}: ${first.message}${more}${remedy}`];
   });
 }

@@ -1,7 +1,7 @@
 import { availableParallelism } from "node:os";
 import { type AblationRun, type AblationSummary, summarizeAblation } from "../../analysis/ablation/summary.js";
 import { type TrainAndTest, trainAndTest } from "../../api/datasets.node.js";
-import { configFor, type TrainFields } from "../../api/training-setup.js";
+import { batchFor, configFor, type TrainFields } from "../../api/training-setup.js";
 import type { BackendKind } from "../../backend/options.js";
 import { UserError } from "../../core/errors.js";
 import type { TrainConfig } from "../../train/config.js";
@@ -52,7 +52,7 @@ export interface AblateOptions extends AblationProcessOptions, Omit<TrainFields,
   readonly seeds: AblationSeeds;
   /** For reports: the command that the user gave. */
   readonly command?: string;
-  /** Part of each class that is held out for testing where the data has no test split. Default 0.1. */
+  /** As for training: default 0.1, of fewer than 500 pictures 0.2. */
   readonly holdOut?: number;
 }
 
@@ -74,13 +74,14 @@ export interface AblationResult {
  * @throws UserError for wrong options or data, or a folder that holds an ablation already.
  */
 export async function ablate(place: string, options: AblateOptions): Promise<AblationResult> {
-  const { out, net, seeds, command, holdOut = 0.1, ...others } = options;
+  const { out, net, seeds, command, holdOut, ...others } = options;
   const { jobs, threads, kernels, strict = false, signal, onProgress, onRun, ...fields } = others;
   AblationDirectory.checkNew(out);
-  const data = { place, holdOut, seed: 0 };
-  const sets = await trainAndTest(place, { ...data, strict });
+  const sets = await trainAndTest(place, { ...(holdOut !== undefined && { holdOut }), seed: 0, strict });
+  const data = sets.origin!;
   const models = await Promise.all(variantsOf(seeds).map((variant) => variantModel(net, variant, sets, 0)));
-  const config = configFor(models[0]!, fields);
+  const asked = configFor(models[0]!, fields);
+  const config = { ...asked, batchSize: options.batchSize ?? batchFor(sets.train.length, asked) };
   const setup: AblationSetup = { data, net, config, seeds, ...(command !== undefined && { command }) };
   checkBatch(sets, config);
   return conduct(await AblationDirectory.create(out, setup), setup, sets, options);
@@ -136,7 +137,7 @@ function checkBatch({ train }: TrainAndTest, { batchSize }: TrainConfig): void {
   throw new UserError({
     expected: `at least ${batchSize} pictures to train on, a batch`,
     received: `${train.length} in ${train.name}`,
-    remedy: "use a smaller batch or more pictures",
+    remedy: "use a smaller batch (--batch-size) or more pictures",
   });
 }
 

@@ -84,6 +84,7 @@ const resultFile = "result.json";
 
 /** Written last of all that a run leaves: a run that has it is done. */
 export async function writeResult(runPath: string, run: AblationRun): Promise<void> {
+  mkdirSync(runPath, { recursive: true }); // a run that diverged before its first checkpoint leaves no folder
   await writeFileAtomically(join(runPath, resultFile), `${JSON.stringify(run, null, 2)}\n`);
 }
 

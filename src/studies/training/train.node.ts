@@ -1,42 +1,47 @@
-import { existsSync } from "node:fs";
 import { pixelWarnings } from "../../analysis/diagnosis/preprocessing.js";
 import { checkStatistics, describeStatistics } from "../../analysis/diagnosis/statistics.js";
 import { checkClasses } from "../../api/classes.js";
-import {
-  evaluationLoader,
-  type SplitOrigin,
-  type TrainAndTest,
-  trainAndTest,
-  uniqueSkipped,
-} from "../../api/datasets.node.js";
-import { evaluate } from "../../api/evaluate.node.js";
+import { evaluationLoader, type TrainAndTest, trainAndTest, uniqueSkipped } from "../../api/datasets.node.js";
 import { evaluationOf } from "../../api/evaluation.js";
+import type { RecalibrationEffect } from "../../api/recalibrate.node.js";
 import { datasetStatistics } from "../../api/statistics.js";
-import { configFor, described, fitToData, type TrainFields } from "../../api/training-setup.js";
+import {
+  batchFor,
+  checkForm,
+  configFor,
+  described,
+  fitToData,
+  isUntrained,
+  type TrainFields,
+} from "../../api/training-setup.js";
 import type { Backend } from "../../backend/backend.js";
 import { type ComputeOptions, usingBackend } from "../../backend/using-backend.node.js";
-import { FormatError, UserError } from "../../core/errors.js";
+import { UserError } from "../../core/errors.js";
 import type { Dataset, SkippedFile } from "../../data/dataset.js";
 import { inMemoryIfSmall } from "../../data/in-memory.js";
 import { createLoader } from "../../data/loader.node.js";
 import type { OpenOptions } from "../../data/open-dataset.node.js";
 import { quickChecks } from "../../data/quick-checks.node.js";
 import { describeDataWarning } from "../../data/warnings.js";
-import { writeFileAtomically } from "../../formats/atomic-write.node.js";
 import type { Model } from "../../nn/model.js";
 import { decodeModel, encodeModel } from "../../nn/model-file.js";
 import type { Checkpoint, RunPosition } from "../../train/checkpoint.js";
 import { type TrainConfig, trainConfig } from "../../train/config.js";
+import { DivergenceError } from "../../train/divergence.js";
 import type { EpochRecord, HistoryRecord } from "../../train/history.js";
 import { trainLoop } from "../../train/loop.js";
-import type { ClassificationMetrics } from "../../train/metrics.js";
 import { RunDirectory } from "../../train/run-directory.node.js";
-import type { FinishedRun } from "./training-facts.js";
+import { drawCurves, reportOn } from "./run-pages.node.js";
+import { type RunSetup, readSetup } from "./run-setup.node.js";
+import { describeSettling, settle } from "./settle.node.js";
 
 export type { AugmentationConfig, AugmentationPreset } from "../../data/augmentation/config.js";
 export type { RunPosition } from "../../train/checkpoint.js";
 export type { TrainConfig } from "../../train/config.js";
 export type { EpochRecord } from "../../train/history.js";
+
+/** Seconds between two drawings of the curves while a run is under way: short epochs would take less time than their pictures. */
+const curvesEvery = 10;
 
 /** What does not change the result. */
 export interface TrainProcessOptions extends ComputeOptions, OpenOptions {
@@ -61,27 +66,36 @@ export interface TrainProcessOptions extends ComputeOptions, OpenOptions {
 export interface TrainOptions extends TrainProcessOptions, TrainFields {
   /** Folder of the run: config, checkpoints, logs, pictures. Left out: nothing is written. */
   readonly out?: string;
-  /** Part of each class that is held out for testing where the data has no test split. Default 0.1. */
+  /**
+   * Part of each class that is held out for testing where the data has no test split, from 0 (none) to below 1.
+   * Default 0.1, of fewer than 500 pictures 0.2.
+   */
   readonly holdOut?: number;
 }
 
 export interface TrainResult {
   /** The net after the last step (averaged weights where `ema` is on), in training form. */
   readonly model: Model;
-  /** Epochs, in order. */
+  /** Epochs, in order; the last has the accuracy of `model`, recalibrated or not. */
   readonly epochs: readonly EpochRecord[];
+  /** Of the net in best.safetensors: the first with the highest test accuracy; the last one where recalibration made it as good. */
+  readonly best: EpochRecord | undefined;
+  /** The training was so short that BatchNorm's statistics were recalibrated at its end; null: they were not. */
+  readonly recalibration: RecalibrationEffect | null;
   /** Stopped by the signal: go on with {@link resume}. */
   readonly interrupted: boolean;
   readonly skipped: readonly SkippedFile[];
   /** Sentences: what of the data and of the net's state spoils the result. */
   readonly warnings: readonly string[];
+  /** The run's folder; undefined where none was asked for, or the signal came before there was one. */
   readonly out: string | undefined;
 }
 
 /**
  * Trains a net on pictures and returns it trained. The same seed gives the same weights, whatever the number of threads.
  * A fresh net takes its class names, and mean and standard deviation of the pictures, from the data; one that was
- * trained before keeps its own.
+ * trained before keeps its own. Fewer pictures than a batch of 128 make smaller batches. A training that fails before its first
+ * step leaves no folder.
  * @param data a folder, a known name ("fashion-mnist"), or data sets.
  * @throws UserError for wrong options or data, or when the loss is not finite (the last checkpoint stays).
  */
@@ -93,19 +107,33 @@ export async function train(
   const { out, holdOut, ...others } = options;
   const { backend: _, threads, kernels, relaxed, workers, signal, checkpointSeconds, ...rest } = others;
   const { onStep, onEpoch, onDecode, onSkip, onRemark, report, strict, onProgress, ...fields } = rest;
-  const config = configFor(model, fields);
+  checkForm(model);
+  const asked = configFor(model, fields);
   if (out !== undefined) checkNewRun(out);
-  const sets = await trainAndTest(data, { ...options, seed: config.seed });
+  const sets = await trainAndTest(data, { ...options, seed: asked.seed });
+  const config = { ...asked, batchSize: fields.batchSize ?? batchFor(sets.train.length, asked) };
   const start = await fitToData(model, sets.train, createLoader);
+  if (signal?.aborted) {
+    const nothing = { epochs: [], best: undefined, recalibration: null, skipped: [], warnings: [], out: undefined };
+    return { model: start, interrupted: true, ...nothing };
+  }
   return usingBackend(options, async (backend) => {
-    let run: RunDirectory | undefined;
-    if (out !== undefined) {
-      const initial = encodeModel(start);
-      const { arithmetic } = backend;
-      const setup: RunSetup = { model: initial.metadata, data: sets.origin ?? null, config, arithmetic };
-      run = await RunDirectory.create(out, setup, initial);
+    if (out === undefined) return runTraining(start, sets, config, { ...options, backend }, undefined, undefined);
+    const initial = encodeModel(start);
+    const { arithmetic } = backend;
+    const setup: RunSetup = { model: initial.metadata, data: sets.origin ?? null, config, arithmetic };
+    const run = await RunDirectory.create(out, setup, initial);
+    let steps = 0;
+    const counted = (...step: Parameters<NonNullable<typeof onStep>>): void => {
+      steps++;
+      onStep?.(...step);
+    };
+    try {
+      return await runTraining(start, sets, config, { ...options, backend, onStep: counted }, run, undefined);
+    } catch (error) {
+      if (steps === 0 || error instanceof DivergenceError) run.discardWithoutCheckpoint();
+      throw error;
     }
-    return runTraining(start, sets, config, { ...options, backend }, run, undefined);
   });
 }
 
@@ -135,6 +163,8 @@ export async function resume(
   const model = decodeModel(arrays, metadata, run.file("initial.safetensors"));
   const sets = data ?? (await trainAndTest(setup.data!.place, { ...options, ...setup.data! }));
   checkClasses(model, sets.train);
+  const checkpoint = await run.readCheckpoint();
+  if (!checkpoint) options.onRemark?.("the run was stopped before its first checkpoint: it begins from its start");
   return usingBackend(options, async (backend) => {
     const { arithmetic = backend.arithmetic } = setup;
     if (arithmetic !== backend.arithmetic) {
@@ -142,30 +172,7 @@ export async function resume(
         `the run was begun with kernels "${arithmetic}" and goes on with "${backend.arithmetic}": its result will differ in the last bits`,
       );
     }
-    return runTraining(model, sets, config, { ...options, backend }, run, await run.readCheckpoint());
-  });
-}
-
-/** What config.json holds. */
-interface RunSetup {
-  /** Metadata of the model at the start, for the reader: the model itself is in initial.safetensors. */
-  readonly model: Record<string, string>;
-  /** Null: data sets that the caller had open. */
-  readonly data: SplitOrigin | null;
-  readonly config: TrainConfig;
-  /** Of the backend (see `Backend`); runs of the time before native kernels have none. */
-  readonly arithmetic?: string;
-}
-
-function readSetup(run: RunDirectory): RunSetup {
-  const setup = run.readConfig() as Partial<RunSetup> | null;
-  const { data, config } = setup ?? {};
-  const isOrigin = typeof data?.place === "string" && Number.isFinite(data.holdOut) && Number.isSafeInteger(data.seed);
-  if (typeof config === "object" && config !== null && (data === null || isOrigin)) return setup as RunSetup;
-  throw new FormatError({
-    expected: "the configuration of a run",
-    received: `something else in ${run.file("config.json")}`,
-    remedy: "begin a new run",
+    return runTraining(model, sets, config, { ...options, backend }, run, checkpoint);
   });
 }
 
@@ -204,6 +211,7 @@ async function runTraining(
     epochs.push(record);
     onEpoch?.(record);
   };
+  let drawn = performance.now();
   try {
     const result = await trainLoop({
       ...{ backend: options.backend, model, config, trainLoader, testLoader, onRecord },
@@ -216,22 +224,48 @@ async function runTraining(
       },
       onCheckpoint: async (state) => {
         await run?.writeCheckpoint(state);
-        if (run && epochs.length > 0 && state.position.stepInEpoch === 0) await drawCurves(run, epochs, model, sets);
+        if (run && state.position.stepInEpoch === 0 && performance.now() - drawn > curvesEvery * 1000) {
+          await drawCurves(run, epochs, model, sets.train);
+          drawn = performance.now();
+        }
       },
     });
-    const trained = described(result.model, sets.train, config, result.position.epoch);
+    if (run && epochs.length > 0) await drawCurves(run, epochs, model, sets.train);
+    let trained = described(result.model, sets.train, config, result.position.epoch);
+    let recalibration: RecalibrationEffect | null = null;
+    const remarks: string[] = [];
+    let best = epochs.find(({ epoch }) => epoch === result.position.best?.epoch);
     if (!result.interrupted) {
+      let evaluation = result.metrics && evaluationOf(result.metrics, sets.test);
+      const settled = await settle(
+        trained,
+        { ...sets, train: decoded.train },
+        epochs.at(-1)!.testTop1,
+        options.backend,
+      );
+      if (settled) {
+        ({ model: trained, evaluation, effect: recalibration } = settled);
+        const { top1, top5, loss } = settled.evaluation;
+        epochs.push({ ...epochs.pop()!, testTop1: top1, testTop5: top5, testLoss: loss });
+        remarks.push(describeSettling(recalibration, result.position.step));
+        options.onRemark?.(remarks[0]!);
+        if (top1 >= best!.testTop1) {
+          best = epochs.at(-1);
+          await run?.writeModel("best", encodeModel(trained));
+        }
+      }
       await run?.writeModel("model", encodeModel(trained));
       const stale = describeStatistics(checkStatistics(trained));
       for (const line of stale) options.onRemark?.(`! ${line}`);
       warnings.push(...stale);
       if (run && options.report !== false) {
-        const { metrics } = result;
-        await reportOn(run, { model: trained, config, epochs, ...sets, warnings }, metrics, options);
+        const finished = { model: trained, config, epochs, ...sets, warnings, remarks };
+        await reportOn(run, finished, evaluation, options.backend, options.onRemark);
       }
     }
     const skipped = uniqueSkipped(trainLoader.skipped, testLoader.skipped);
-    return { model: trained, epochs, interrupted: result.interrupted, skipped, warnings, out: run?.path };
+    const { interrupted } = result;
+    return { model: trained, epochs, best, recalibration, interrupted, skipped, warnings, out: run?.path };
   } finally {
     await Promise.all([trainLoader.dispose(), testLoader.dispose()]);
   }
@@ -239,56 +273,26 @@ async function runTraining(
 
 /** The pictures, in memory where they are small: without that, each epoch decodes them anew beside the kernels' threads. */
 async function decodedOnce(
-  { train, test }: TrainAndTest,
+  { train, test, ...rest }: TrainAndTest,
   { signal, onDecode }: TrainProcessOptions,
 ): Promise<TrainAndTest> {
   const decode = (dataset: Dataset): Promise<Dataset> =>
     inMemoryIfSmall(dataset, { ...(signal && { signal }), ...(onDecode && { onProgress: onDecode }) });
-  return { train: await decode(train), test: await decode(test) };
-}
-
-/**
- * Writes the run's report.
- * @param metrics of the last epoch; undefined where a run is resumed that was done: then the report is only made if there is none
- */
-async function reportOn(
-  run: RunDirectory,
-  finished: Omit<FinishedRun, "evaluation">,
-  metrics: ClassificationMetrics | undefined,
-  { backend, onRemark }: TrainProcessOptions & { readonly backend: Backend },
-): Promise<void> {
-  const file = run.file("report.html");
-  if (!metrics && existsSync(file)) return;
-  const { model, test } = finished;
-  const evaluation = metrics ? evaluationOf(metrics, test) : await evaluate(model, test, { backend });
-  // What draws reports takes a moment to load: only where one is made.
-  const { writeTrainingReport } = await import("./write-training-report.node.js");
-  await writeTrainingReport(file, { ...finished, evaluation }, backend, onRemark);
+  return { ...rest, train: await decode(train), test: await decode(test) };
 }
 
 /** What can be seen quickly before training: unbalanced classes, test pictures in the training set, a net of other pictures. */
-async function startWarnings(model: Model, sets: TrainAndTest): Promise<string[]> {
-  const { preprocessing, provenance } = model.metadata;
-  const strange =
-    provenance["trainedOn"] === undefined
-      ? []
-      : pixelWarnings(await datasetStatistics(sets.train, preprocessing, createLoader), preprocessing);
-  const data = await quickChecks(sets.train, sets.test);
-  return [...data.map(describeDataWarning), ...strange.map(({ message }) => message)];
-}
-
-async function drawCurves(
-  run: RunDirectory,
-  epochs: readonly EpochRecord[],
-  model: Model,
-  sets: TrainAndTest,
-): Promise<void> {
-  // What draws is loaded only where something is drawn.
-  const [{ curvesSvg }, { svgToPng }] = await Promise.all([
-    import("../../report/curves.js"),
-    import("../../report/png.node.js"),
-  ]);
-  const svg = curvesSvg(`RepVGG ${model.architecture.name} on ${sets.train.name}`, epochs);
-  await writeFileAtomically(run.file("curves.svg"), svg);
-  await writeFileAtomically(run.file("curves.png"), await svgToPng(svg));
+async function startWarnings(model: Model, { train, test, heldOut }: TrainAndTest): Promise<string[]> {
+  const { preprocessing } = model.metadata;
+  const strange = isUntrained(model)
+    ? []
+    : pixelWarnings(await datasetStatistics(train, preprocessing, createLoader), preprocessing);
+  const data = await quickChecks(train, heldOut === 0 ? test.select([]) : test);
+  const unmeasured =
+    heldOut === 0
+      ? [
+          "nothing is held out: what is called test below is measured on the training pictures, and says nothing of others",
+        ]
+      : [];
+  return [...unmeasured, ...data.map(describeDataWarning), ...strange.map(({ message }) => message)];
 }

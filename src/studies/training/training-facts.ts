@@ -18,6 +18,8 @@ export interface FinishedRun {
   readonly test: Dataset;
   readonly evaluation: Omit<Evaluation, "skipped" | "warnings">;
   readonly warnings: readonly string[];
+  /** What was done to the net at the end, in sentences. */
+  readonly remarks?: readonly string[];
 }
 
 /** All that a report on a run shows. */

@@ -11,7 +11,8 @@ import type { TrainingFacts } from "./training-facts.js";
 
 /** A training run to look at: curves, classes, mistakes, and what folding does to this very net. */
 export function trainingReport(facts: TrainingFacts, footer: readonly string[] = []): Report {
-  const { model, train, test, epochs, evaluation, mistakes, verification, algebra, profile, warnings, machine } = facts;
+  const { model, train, test, epochs, evaluation, mistakes, verification, algebra, profile, machine } = facts;
+  const { warnings, remarks = [] } = facts;
   const last = epochs.at(-1)!;
   return {
     kind: "repvgg train",
@@ -20,6 +21,7 @@ export function trainingReport(facts: TrainingFacts, footer: readonly string[] =
     sections: [
       keyFigures(facts),
       ...warningSection(warnings),
+      ...remarks.map((text) => ({ kind: "text", text }) as const),
       { kind: "heading", text: "Curves" },
       ...curves(epochs),
       ...evaluationSections(evaluation, mistakes),
