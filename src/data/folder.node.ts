@@ -1,12 +1,11 @@
-import { closeSync, type Dirent, openSync, readdirSync, readSync, statSync } from "node:fs";
 import { basename, join, relative, resolve, sep } from "node:path";
 import { UserError } from "../core/errors.js";
-import { describeSystemError } from "../core/system-errors.js";
 import { BrokenImageError } from "./broken-image.js";
 import type { Dataset, FolderSource, IgnoredFiles, Image, SkippedFile } from "./dataset.js";
-import { decodeImage, unreadable, unreadFormat } from "./decode.node.js";
-import { describeKind, type FileKind, fileKind, hasPictureName, readFormats, sniffBytes } from "./file-kind.js";
+import { decodeImage } from "./decode.node.js";
+import { hasPictureName, readFormats } from "./file-kind.js";
 import { IgnoredTally } from "./ignored-files.js";
+import { entriesOf, filesBelow, kindOf, kindOfFile, lookAt, whyUnseen } from "./look.node.js";
 
 /** Pictures in files, one folder per class. */
 class FolderDataset implements Dataset {
@@ -114,50 +113,13 @@ export function reopenFolder(source: FolderSource): Dataset {
 
 /** Names of the visible folders in a folder (links followed), sorted. @throws UserError where it cannot be read */
 export function subfolders(path: string): string[] {
-  const names = list(path).filter((entry) => !entry.name.startsWith(".") && kindOf(path, entry) === "folder");
+  const names = entriesOf(path).filter((entry) => !entry.name.startsWith(".") && kindOf(path, entry) === "folder");
   return names.map((entry) => entry.name).sort();
-}
-
-function list(path: string): Dirent[] {
-  try {
-    return readdirSync(path, { withFileTypes: true });
-  } catch (error) {
-    throw unreadable(path, "a folder of pictures", error);
-  }
-}
-
-function kindOf(folder: string, entry: Dirent): "folder" | "file" | "other" {
-  const stat = entry.isSymbolicLink() ? statSync(join(folder, entry.name), { throwIfNoEntry: false }) : entry;
-  return stat?.isDirectory() ? "folder" : stat?.isFile() ? "file" : "other";
-}
-
-/** Paths of the visible files, sorted. Links to folders within a class are not followed: they and what is hidden is counted. */
-function filesBelow(folder: string, ignored: IgnoredTally): string[] {
-  const paths: string[] = [];
-  const folders = [folder];
-  for (let at = folders.pop(); at !== undefined; at = folders.pop()) {
-    for (const entry of list(at)) {
-      const path = join(at, entry.name);
-      const kind = kindOf(at, entry);
-      const unseen = whyUnseen(entry, kind);
-      if (unseen !== undefined) ignored.add(unseen, path);
-      else if (kind === "folder") folders.push(path);
-      else paths.push(path);
-    }
-  }
-  return paths.sort();
-}
-
-/** Why an entry of a folder is not looked into; undefined where it is. */
-function whyUnseen(entry: Dirent, kind: "folder" | "file" | "other"): string | undefined {
-  if (entry.name.startsWith(".")) return `hidden ${kind === "folder" ? "folder" : "file"}`;
-  if (kind === "folder") return entry.isSymbolicLink() ? "link to a folder" : undefined;
-  return kind === "file" ? undefined : entry.isSymbolicLink() ? "link to nothing" : "device or the like";
 }
 
 /** Counts what lies in a folder beside the subfolders that are used. */
 function countBeside(folder: string, used: readonly string[], ignored: IgnoredTally, where: string): void {
-  for (const entry of list(folder)) {
+  for (const entry of entriesOf(folder)) {
     if (used.includes(entry.name)) continue;
     const path = join(folder, entry.name);
     const kind = kindOf(folder, entry);
@@ -176,7 +138,7 @@ function checkClasses(root: string, classNames: readonly string[]): void {
   if (classNames.length === 1) {
     throw new UserError({ expected, received: `one, "${classNames[0]}"`, remedy: "give the folder above the classes" });
   }
-  const loose = list(root).filter((entry) => hasPictureName(entry.name)).length;
+  const loose = entriesOf(root).filter((entry) => hasPictureName(entry.name)).length;
   throw new UserError({
     expected,
     received: loose > 0 ? `${loose} pictures and no folders` : "no folders and no pictures",
@@ -193,56 +155,6 @@ function emptyClass(folder: string, broken: number, ignored: readonly IgnoredFil
       ? "convert them to JPEG or PNG, or remove the folder"
       : "add pictures or remove the folder",
   });
-}
-
-type Look =
-  | { readonly is: "picture" }
-  /** A picture by its name only. */
-  | { readonly is: "broken"; readonly reason: string }
-  /** A picture of a format that this installation does not decode. */
-  | { readonly is: "undecodable"; readonly reason: string }
-  /** Something that nobody meant to be read. */
-  | { readonly is: "other"; readonly reason: string; readonly convertible: boolean };
-
-/** What a file is for a data set, from its name and its first bytes. */
-function lookAt(file: string): Look {
-  const named = hasPictureName(file);
-  let kind: FileKind;
-  try {
-    kind = sniff(file);
-  } catch (error) {
-    return { is: "broken", reason: describeSystemError(error) };
-  }
-  const { format, name, convertible } = kind;
-  if (format) {
-    const unread = unreadFormat(format);
-    if (unread !== undefined) return { is: "undecodable", reason: unread };
-    const ending = /[^.]\.([^.]{1,10})$/.exec(basename(file))?.[1];
-    if (named || ending === undefined) return { is: "picture" };
-    return { is: "other", reason: `${format} named .${ending}`, convertible: true };
-  }
-  if (named) return { is: "broken", reason: describeKind(kind) };
-  return { is: "other", reason: name, convertible };
-}
-
-/** As {@link sniff}, for files of which nothing is expected. */
-function kindOfFile(file: string): FileKind {
-  try {
-    return sniff(file);
-  } catch {
-    return { name: "unreadable file", convertible: false };
-  }
-}
-
-/** What a file is by its first bytes. @throws the system's error where it cannot be opened. */
-function sniff(file: string): FileKind {
-  const head = new Uint8Array(sniffBytes);
-  const descriptor = openSync(file, "r");
-  try {
-    return fileKind(head.subarray(0, readSync(descriptor, head, 0, sniffBytes, 0)), file);
-  } finally {
-    closeSync(descriptor);
-  }
 }
 
 /** 1 where the first readable picture of each class is grey (at most 16 are looked at), else 3. */

@@ -2,11 +2,11 @@ import type { IgnoredFiles } from "./dataset.js";
 
 /** Counts what is left aside, by kind. */
 export class IgnoredTally {
-  readonly #root: string;
+  readonly #root: string | undefined;
   readonly #kinds = new Map<string, { count: number; example: string; convertible: boolean }>();
 
-  /** @param root the folder below which examples are named */
-  constructor(root: string) {
+  /** @param root the folder below which examples are named; left out: they keep their whole path */
+  constructor(root?: string) {
     this.#root = root;
   }
 
@@ -28,6 +28,7 @@ export class IgnoredTally {
   }
 
   #below(path: string): string {
+    if (this.#root === undefined) return path;
     const inside = path.startsWith(this.#root) && /[\\/]/.test(path[this.#root.length] ?? "");
     return inside ? path.slice(this.#root.length + 1) : path;
   }
