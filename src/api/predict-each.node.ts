@@ -1,17 +1,32 @@
 import { type ComputeOptions, usingBackend } from "../backend/using-backend.node.js";
 import { UserError } from "../core/errors.js";
-import type { Preprocessing } from "../core/preprocessing.js";
 import type { Image } from "../data/dataset.js";
 import { readPicture } from "../data/read-picture.node.js";
-import { createSession } from "../engine/session.js";
+import { createSession, type Session } from "../engine/session.js";
 import type { Graph } from "../graph/graph.js";
+import type { Model } from "../nn/model.js";
+import { toGraph } from "../nn/to-graph.js";
 import { likeliest, type Prediction, pictureInput } from "./prediction.js";
 
-/** What answers: a graph with one input of pictures and one output of logits, and what prepares and names. */
+/** What answers one picture after another. */
 export interface PictureNet {
   readonly graph: Graph;
-  readonly preprocessing: Preprocessing;
+  /** Of the input, for one picture. */
+  readonly shape: readonly number[];
   readonly classNames: readonly string[];
+  /** Logits [classes] of a picture. */
+  logits(session: Session, picture: Image): Float32Array;
+}
+
+/** A model as what answers. */
+export function pictureNet(model: Model): PictureNet {
+  const { preprocessing, classNames } = model.metadata;
+  return {
+    graph: toGraph(model),
+    shape: [1, preprocessing.channels, ...preprocessing.size],
+    classNames,
+    logits: (session, picture) => session.run(pictureInput(picture, preprocessing))["logits"]!.data,
+  };
 }
 
 /** The answer to one picture, or why there is none. */
@@ -30,21 +45,20 @@ const ahead = 4;
  * @param onAnswer called with each answer; the next waits for what it returns
  */
 export async function predictEach(
-  { graph, preprocessing, classNames }: PictureNet,
+  net: PictureNet,
   places: readonly string[],
   options: ComputeOptions & { readonly top: number },
   onAnswer: (answer: PictureAnswer) => void | Promise<void>,
 ): Promise<void> {
   await usingBackend(options, async (backend) => {
-    const { channels, size } = preprocessing;
-    const session = createSession(graph, { backend, shape: [1, channels, ...size] });
-    const output = session.outputNames[0]!;
+    const { graph, shape, classNames } = net;
+    const session = createSession(graph, { backend, shape });
     try {
       for await (const { place, image, error } of decodedInOrder(places)) {
         if (!image) await onAnswer({ place, error });
         else {
-          const logits = session.run(pictureInput(image, preprocessing))[output]!.data;
-          await onAnswer({ place, image, predictions: likeliest(logits, classNames, options.top) });
+          const predictions = likeliest(net.logits(session, image), classNames, options.top);
+          await onAnswer({ place, image, predictions });
         }
       }
     } finally {

@@ -1,14 +1,12 @@
 import { existsSync, statSync } from "node:fs";
 import { Command, Option } from "commander";
-import { type PictureAnswer, type PictureNet, predictEach } from "../api/predict-each.node.js";
+import { type PictureAnswer, type PictureNet, pictureNet, predictEach } from "../api/predict-each.node.js";
 import { UserError } from "../core/errors.js";
 import { BrokenImageError } from "../data/broken-image.js";
 import { hasPictureName } from "../data/file-kind.js";
 import { type FoundPictures, findPictures, isAddress } from "../data/find-pictures.node.js";
 import { hasGlobMarks } from "../data/glob.js";
 import { describeIgnored } from "../data/ignored-files.js";
-import type { Model } from "../nn/model.js";
-import { toGraph } from "../nn/to-graph.js";
 import { errorParts } from "./error-json.js";
 import { epsilonOf, epsilonOption } from "./exchange-options.js";
 import { type Explained, PictureExplainer } from "./explained-pictures.js";
@@ -104,11 +102,6 @@ async function run(path: string, given: readonly string[], options: Options, com
 
 function ignoredOf({ ignored }: FoundPictures): { readonly ignored?: FoundPictures["ignored"] } {
   return ignored.length > 0 ? { ignored } : {};
-}
-
-function pictureNet(model: Model): PictureNet {
-  const { preprocessing, classNames } = model.metadata;
-  return { graph: toGraph(model), preprocessing, classNames };
 }
 
 /**

@@ -12,6 +12,7 @@ import {
 import { evaluate } from "../../api/evaluate.node.js";
 import { evaluationOf } from "../../api/evaluation.js";
 import { datasetStatistics } from "../../api/statistics.js";
+import { withTrainedPictures } from "../../api/trained-pictures.node.js";
 import { configFor, described, fitToData, type TrainFields } from "../../api/training-setup.js";
 import type { Backend } from "../../backend/backend.js";
 import { type ComputeOptions, usingBackend } from "../../backend/using-backend.node.js";
@@ -170,13 +171,14 @@ function readSetup(run: RunDirectory): RunSetup {
 }
 
 async function runTraining(
-  model: Model,
+  start: Model,
   sets: TrainAndTest,
   config: TrainConfig,
   options: TrainProcessOptions & { readonly backend: Backend },
   run: RunDirectory | undefined,
   checkpoint: Checkpoint | undefined,
 ): Promise<TrainResult> {
+  const model = withTrainedPictures(start, sets);
   const { size, channels, cropRatio } = model.metadata.preprocessing;
   const { batchSize, seed, augmentation } = config;
   const { onSkip } = options;
