@@ -24,6 +24,7 @@ export {
   trainAndTest,
 } from "./api/datasets.node.js";
 export { type EvaluateOptions, type Evaluation, evaluate } from "./api/evaluate.node.js";
+export type { EvaluationSplit } from "./api/evaluation-set.node.js";
 export { type ExplainOptions, type Explanation, explain, explainAll } from "./api/explain.node.js";
 export { extractFeatures, type FeatureOptions } from "./api/extract-features.node.js";
 export { fold } from "./api/fold.js";

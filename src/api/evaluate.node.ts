@@ -10,8 +10,9 @@ import type { Model } from "../nn/model.js";
 import { toGraph } from "../nn/to-graph.js";
 import { ClassificationMetrics } from "../train/metrics.js";
 import { checkClasses } from "./classes.js";
-import { evaluationLoader, testSet } from "./datasets.node.js";
+import { evaluationLoader } from "./datasets.node.js";
 import { type Evaluation, evaluationOf } from "./evaluation.js";
+import { type EvaluationSplit, evaluationSet } from "./evaluation-set.node.js";
 import { PixelStatistics } from "./statistics.js";
 import { withPreprocessing } from "./with-preprocessing.js";
 
@@ -23,6 +24,11 @@ export interface EvaluateOptions extends ComputeOptions, OpenOptions {
   readonly preprocessing?: Partial<Preprocessing>;
   /** Told of the pictures done. */
   readonly onImages?: (done: number, total: number) => void;
+  /**
+   * Which pictures of a folder or known name. Default: its test split; where it has none all, or, where the model was trained on them, those
+   * that were held out.
+   */
+  readonly split?: EvaluationSplit;
 }
 
 /** About so many pixels of a batch are looked at for their mean and deviation. */
@@ -30,8 +36,8 @@ const pixelsOfBatch = 8192;
 
 /**
  * Accuracy of a model, in either form, on labelled pictures.
- * @param data a folder or known name (its test split where it has one), or a data set.
- * @throws UserError when the classes are not the model's, or the data cannot be read.
+ * @param data a folder or known name (see {@link EvaluateOptions.split}), or a data set.
+ * @throws UserError when the classes are not the model's, the data cannot be read, or it cannot be told which pictures were trained on.
  */
 export async function evaluate(
   trained: Model,
@@ -40,7 +46,9 @@ export async function evaluate(
 ): Promise<Evaluation> {
   const { batchSize = 64, onImages } = options;
   const model = withPreprocessing(trained, options.preprocessing ?? {});
-  const dataset = await testSet(data, options);
+  const { provenance } = trained.metadata;
+  const { dataset, notes } =
+    typeof data === "string" ? await evaluationSet(provenance, data, options) : { dataset: data, notes: [] };
   checkClasses(model, dataset);
   const loader = evaluationLoader(dataset, model, { batchSize });
   const { preprocessing, classNames } = model.metadata;
@@ -74,6 +82,7 @@ export async function evaluate(
     ...evaluationOf(metrics, dataset),
     skipped: [...loader.skipped],
     warnings: [
+      ...notes,
       ...preprocessingWarnings(trained.metadata.preprocessing, preprocessing).map(({ message }) => message),
       ...pixelWarnings(pixels, preprocessing).map(({ message }) => message),
       ...describeStatistics(checkStatistics(model)),

@@ -1,6 +1,7 @@
 import { Command } from "commander";
 import { surveyData } from "../api/datasets.node.js";
 import type { DatasetDescription } from "../data/description.js";
+import { describeIgnored } from "../data/ignored-files.js";
 import { describeDataWarning } from "../data/warnings.js";
 import { plural, wholeCount } from "./format.js";
 import { strictOption, withOutputOptions } from "./options.js";
@@ -35,6 +36,7 @@ async function run(place: string, options: Options): Promise<void> {
         train.classes.map(({ name }, c) => [name, ...splits.map((split) => wholeCount(split.classes[c]!.pictures))]),
       ),
       ...splits.map(summary),
+      ...splits.flatMap(hidden),
       ...warnings.map((warning) => `! ${describeDataWarning(warning)}`),
     ].join("\n"),
   );
@@ -46,10 +48,17 @@ function summary(d: DatasetDescription): string {
     .map(({ width, height, pictures }) => `${width}×${height} (${wholeCount(pictures)})`);
   const remarks = [
     `${plural(d.pictures, "picture")}, ${d.channels === 1 ? "grey" : "RGB"}, ${sizes.join(", ")}${d.sizes.length > 3 ? " and others" : ""}`,
+    d.animated > 0 ? `${wholeCount(d.animated)} of several frames (the first is taken)` : "",
     d.duplicates > 0 ? plural(d.duplicates, "duplicate") : "",
     d.lookalikes.length > 0
       ? `${wholeCount(d.lookalikes.length)} that ${d.lookalikes.length === 1 ? "looks" : "look"} the same as another`
       : "",
   ];
   return `${d.name}: ${remarks.filter(Boolean).join("; ")}`;
+}
+
+/** Hidden files are no warning, but nothing is left unsaid. */
+function hidden({ name, ignored }: DatasetDescription): string[] {
+  const unseen = ignored.filter(({ kind }) => kind.startsWith("hidden"));
+  return unseen.length === 0 ? [] : [`${name}: not looked at: ${describeIgnored(unseen)}`];
 }

@@ -1,7 +1,7 @@
 import { basename } from "node:path";
-import { Command } from "commander";
-import { testSet } from "../api/datasets.node.js";
+import { Command, Option } from "commander";
 import { evaluate } from "../api/evaluate.node.js";
+import { type EvaluationSplit, evaluationSet, evaluationSplits } from "../api/evaluation-set.node.js";
 import { evaluationReport } from "../studies/training/evaluation-page.js";
 import { mistakePictures } from "../studies/training/mistake-pictures.node.js";
 import { epsilonOf, epsilonOption } from "./exchange-options.js";
@@ -14,6 +14,7 @@ import { Terminal } from "./terminal.js";
 
 interface Options extends ComputeOptions, PreprocessingOptions {
   readonly strict?: boolean;
+  readonly split?: EvaluationSplit;
   readonly html?: string;
   readonly batchNormEpsilon?: number;
 }
@@ -26,6 +27,12 @@ export function evalCommand(): Command {
         .argument("<model>", "model file, either form")
         .argument("<data>", 'folder (its test split where it has one), "fashion-mnist" or "fashion-mnist-subset"')
         .optionsGroup("Data:")
+        .addOption(
+          new Option(
+            "--split <which>",
+            "pictures to score (default: the test split; without one all, or those held out from the net's training)",
+          ).choices(evaluationSplits),
+        )
         .addOption(strictOption())
         .optionsGroup("Source:")
         .addOption(epsilonOption())
@@ -39,7 +46,8 @@ async function run(path: string, data: string, options: Options): Promise<void> 
   const terminal = new Terminal(options);
   const { model, source } = await readModel(path, epsilonOf(options), terminal);
   const preprocessing = askedPreprocessing(options);
-  const dataset = await testSet(data, options);
+  const { dataset, notes } = await evaluationSet(model.metadata.provenance, data, options);
+  for (const note of notes) terminal.say(`! ${note}`);
   const result = await evaluate(model, dataset, {
     ...options,
     preprocessing,
@@ -55,18 +63,27 @@ async function run(path: string, data: string, options: Options): Promise<void> 
     const pictures = await mistakePictures(dataset, result.mistakes);
     await writeReport(options.html, evaluationReport(about, result, pictures, [`repvgg eval ${path} ${data}`]));
   }
-  terminal.result({ ...result, notes: source.notes, ...(options.html !== undefined && { html: options.html }) }, () =>
-    [
-      terminal.table(
-        ["class", "recall", "most often taken for"],
-        result.perClass.map(({ name, recall }, c) => [
-          name,
-          Number.isNaN(recall) ? "–" : percent(recall),
-          mistake(result.confusion[c]!, c, model.metadata.classNames),
-        ]),
-      ),
-      `${path} (${model.form} form) on ${plural(result.images, "picture")}: top-1 ${percent(result.top1)}, top-5 ${percent(result.top5)}, loss ${result.loss.toFixed(4)}`,
-    ].join("\n"),
+  const warnings = [...notes, ...result.warnings];
+  terminal.result(
+    {
+      data: dataset.name,
+      ...result,
+      warnings,
+      notes: source.notes,
+      ...(options.html !== undefined && { html: options.html }),
+    },
+    () =>
+      [
+        terminal.table(
+          ["class", "recall", "most often taken for"],
+          result.perClass.map(({ name, recall }, c) => [
+            name,
+            Number.isNaN(recall) ? "–" : percent(recall),
+            mistake(result.confusion[c]!, c, model.metadata.classNames),
+          ]),
+        ),
+        `${path} (${model.form} form) on ${plural(result.images, "picture")}: top-1 ${percent(result.top1)}, top-5 ${percent(result.top5)}, loss ${result.loss.toFixed(4)}`,
+      ].join("\n"),
   );
 }
 

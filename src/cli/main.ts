@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 import { UserError, VerificationError } from "../core/errors.js";
+import { errorParts, jsonError } from "./error-json.js";
 import { describeBug } from "./format.js";
 import { endProgress } from "./progress.js";
 
@@ -9,11 +10,18 @@ const exitCode = { userError: 1, verificationFailed: 2, bug: 70 } as const;
 /** The oldest Node that runs this package: `engines` of package.json. */
 const oldestNode = [20, 19] as const;
 
+/** Under --json errors are JSON too: one line on standard error, so that standard output holds results only. */
+const json = process.argv.includes("--json");
+
 function report(error: unknown): number {
   endProgress();
   if (error instanceof UserError) {
-    process.stderr.write(`repvgg: ${error.message}\n`);
+    process.stderr.write(json ? jsonError(error.name, error.message, errorParts(error)) : `repvgg: ${error.message}\n`);
     return error instanceof VerificationError ? exitCode.verificationFailed : exitCode.userError;
+  }
+  if (json) {
+    process.stderr.write(jsonError("bug", describeBug(error)));
+    return exitCode.bug;
   }
   process.stderr.write(`repvgg: this is a bug, please report it with the lines below\n${describeBug(error)}\n`);
   return exitCode.bug;

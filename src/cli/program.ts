@@ -5,7 +5,7 @@ import { sayKernels } from "./say-kernels.js";
 import { usageError } from "./usage.js";
 
 const epilogue = `
-Errors are one line. Exit codes: 0 done, 1 wrong input, 2 verification failed, 70 a bug of ours, 130 interrupted.
+Errors are one line: what was expected, received and what to do; under --json the same as {"error": …} on standard error. Exit codes: 0 done, 1 wrong input, 2 verification failed, 70 a bug of ours, 130 interrupted.
 Begin with: repvgg quickstart`;
 
 /**

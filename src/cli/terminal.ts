@@ -2,6 +2,7 @@ import { Ansis } from "ansis";
 import Table from "cli-table3";
 import { takeSignals } from "./interrupt.js";
 import { endProgress, type Progress, progressBar, progressLines, rateMeter, silentProgress } from "./progress.js";
+import { columnWidths } from "./table-widths.js";
 
 /** Options that every command has. */
 export interface OutputOptions {
@@ -56,11 +57,28 @@ export class Terminal {
     process.stdout.write(this.json ? `${JSON.stringify(value, null, 2)}\n` : `${text()}\n`);
   }
 
-  /** Rows under a header, numbers to the right. */
+  /** Letters of a line of results: those of the terminal; in a pipe as many as wanted. */
+  get columns(): number {
+    return process.stdout.columns ?? Number.POSITIVE_INFINITY;
+  }
+
+  /** Writes a part of the result as it comes, and waits where the reader is slower. */
+  async write(text: string): Promise<void> {
+    if (process.stdout.write(text)) return;
+    await new Promise<void>((resolve) => process.stdout.once("drain", resolve));
+  }
+
+  /** Rows under a header, numbers to the right. Cells wrap where the terminal is too narrow. */
   table(head: readonly string[], rows: readonly (readonly (string | number)[])[]): string {
+    const longest = head.map((cell, i) => Math.max(cell.length, ...rows.map((row) => String(row[i] ?? "").length)));
     const table = new Table({
       head: head.map((cell) => this.#color.bold(cell)),
       colAligns: head.map((_, column) => (column === 0 ? "left" : "right")),
+      ...(Number.isFinite(this.columns) && {
+        colWidths: columnWidths(longest, this.columns, 3).map((width) => width + 2),
+        wordWrap: true,
+        wrapOnWordBoundary: false,
+      }),
       style: { head: [], border: [], compact: true },
     });
     for (const row of rows) table.push(row.map(String));

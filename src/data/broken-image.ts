@@ -1,16 +1,18 @@
 import { FormatError } from "../core/errors.js";
+import { readFormats } from "./file-kind.js";
 
 /** A picture that cannot be decoded. Lenient data sets skip it, strict ones stop at it. */
 export class BrokenImageError extends FormatError {
   readonly file: string;
   readonly reason: string;
 
-  constructor(file: string, reason: string, options?: ErrorOptions) {
+  /** @param remedy where another one helps than to replace the file */
+  constructor(file: string, reason: string, { remedy, ...options }: ErrorOptions & { readonly remedy?: string } = {}) {
     super(
       {
-        expected: "a JPEG, PNG or WebP picture",
+        expected: `a ${readFormats} picture`,
         received: `${file} (${reason})`,
-        remedy: "replace or remove the file",
+        remedy: remedy ?? "replace or remove the file",
       },
       options,
     );

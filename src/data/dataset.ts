@@ -5,6 +5,8 @@ export interface Image {
   readonly channels: 1 | 3;
   /** [height][width][channels] */
   readonly data: Uint8Array;
+  /** Of a file that holds several (animations, pages of a TIFF): how many; the first is what was decoded. Else undefined. */
+  readonly frames?: number;
 }
 
 /** Labelled pictures that can be read by index, in any order and from any worker. */
@@ -17,6 +19,8 @@ export interface Dataset {
   readonly channels: 1 | 3;
   /** Files that were found unusable when the set was opened (never any in a strict set); they have no index. */
   readonly skipped: readonly SkippedFile[];
+  /** What else lies in a folder of pictures and was not looked at, by kind, the commonest first. Of other sets undefined. */
+  readonly ignored?: readonly IgnoredFiles[];
   /** Class index of picture i, without decoding it. */
   label(index: number): number;
   /** Decodes picture i. @throws BrokenImageError (a UserError) naming the file where it is broken. */
@@ -55,6 +59,17 @@ export interface FolderSource {
 export interface SkippedFile {
   readonly file: string;
   readonly reason: string;
+}
+
+/** Files (or folders) of a kind that are no pictures of a data set. */
+export interface IgnoredFiles {
+  /** "text", "HEIC (this build of sharp has no HEVC decoder)", "hidden file". */
+  readonly kind: string;
+  readonly count: number;
+  /** The first of them, below the data set's folder. */
+  readonly example: string;
+  /** They show something and can be converted: these are pictures that a training misses. */
+  readonly convertible: boolean;
 }
 
 /** Pictures of one training or evaluation step, all of one size. */

@@ -75,7 +75,9 @@ async function survey(dataset: Dataset, onProgress: (done: number) => void): Pro
   const hashes = new Array<string | undefined>(dataset.length).fill(undefined);
   const fingerprints = new Array<Fingerprint | undefined>(dataset.length).fill(undefined);
   const sizes = new Map<string, { width: number; height: number; pictures: number }>();
+  let animated = 0;
   const visit = (index: number, image: Image): void => {
+    if (image.frames !== undefined) animated++;
     hashes[index] = pixelHash(image);
     fingerprints[index] = fingerprint(image);
     const key = `${image.width}x${image.height}`;
@@ -106,6 +108,8 @@ async function survey(dataset: Dataset, onProgress: (done: number) => void): Pro
     duplicates: pictures - labelsOf.size,
     contradictions: [...labelsOf.values()].filter((labels) => labels.size > 1).length,
     skipped,
+    ignored: dataset.ignored ?? [],
+    animated,
   };
   return { description, hashes, fingerprints };
 }

@@ -1,4 +1,4 @@
-import type { SkippedFile } from "./dataset.js";
+import type { IgnoredFiles, SkippedFile } from "./dataset.js";
 
 /** What is in a data set; plain JSON. */
 export interface DatasetDescription {
@@ -17,6 +17,10 @@ export interface DatasetDescription {
   /** Pictures that look the same as an earlier one of the set, whose pixels are others. */
   readonly lookalikes: readonly Lookalike[];
   readonly skipped: readonly SkippedFile[];
+  /** What else lies in the folder and is not looked at, by kind. */
+  readonly ignored: readonly IgnoredFiles[];
+  /** Files with several frames (animations, pages): the first is taken. */
+  readonly animated: number;
 }
 
 /** A picture that is another but for compression, size, brightness or contrast (nearDuplicates). */
@@ -43,7 +47,7 @@ export interface SplitsDescription {
   readonly warnings: readonly DataWarning[];
 }
 
-export type DataProblem = "unbalanced" | "broken" | "contradictions" | "leak" | "lookalike-leak";
+export type DataProblem = "unbalanced" | "broken" | "ignored" | "contradictions" | "leak" | "lookalike-leak";
 
 /** Something about a data set that spoils training or makes its result look better than it is. Plain data. */
 export interface DataWarning {

@@ -3,6 +3,7 @@ import { createReadStream } from "node:fs";
 import { mkdir, open, rename, rm, stat } from "node:fs/promises";
 import { dirname } from "node:path";
 import { UserError } from "../core/errors.js";
+import { describeSystemError } from "../core/system-errors.js";
 
 /** A file that is known in advance. */
 export interface KnownFile {
@@ -32,7 +33,7 @@ export async function ensureDownloaded(
     await rename(temporary, path);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).syscall === undefined) throw error;
-    const received = (error as Error).message;
+    const received = describeSystemError(error);
     throw new UserError(
       { expected: `to write ${path}`, received, remedy: "free space or choose another cache" },
       { cause: error },
@@ -57,7 +58,7 @@ async function download(
 ): Promise<void> {
   const response = await fetch(file.url, signal ? { signal } : {}).catch((error: Error) => {
     if (signal?.aborted) throw error;
-    throw failed(file, (error.cause as Error | undefined)?.message ?? error.message, error);
+    throw failed(file, describeSystemError(error), error);
   });
   if (!response.ok || !response.body) throw failed(file, `HTTP status ${response.status}`);
   const hash = createHash("sha256");

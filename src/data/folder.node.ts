@@ -1,20 +1,22 @@
-import { closeSync, type Dirent, openSync, readdirSync, readSync, statSync } from "node:fs";
-import { basename, extname, join, relative, resolve, sep } from "node:path";
+import { basename, join, relative, resolve, sep } from "node:path";
 import { UserError } from "../core/errors.js";
 import { BrokenImageError } from "./broken-image.js";
-import type { Dataset, FolderSource, Image, SkippedFile } from "./dataset.js";
-import { decodeImage, describeOther, sniffBytes, sniffImage, unreadable } from "./decode.node.js";
-
-const extensions = new Set([".jpg", ".jpeg", ".png", ".webp"]);
+import type { Dataset, FolderSource, IgnoredFiles, Image, SkippedFile } from "./dataset.js";
+import { decodeImage, readsHeic } from "./decode.node.js";
+import { hasPictureName, readFormats } from "./file-kind.js";
+import { IgnoredTally } from "./ignored-files.js";
+import { entriesOf, filesBelow, kindOf, kindOfFile, lookAt, whyUnseen } from "./look.node.js";
 
 /** Pictures in files, one folder per class. */
 class FolderDataset implements Dataset {
   readonly source: FolderSource;
   readonly skipped: readonly SkippedFile[];
+  readonly ignored: readonly IgnoredFiles[];
 
-  constructor(source: FolderSource, skipped: readonly SkippedFile[]) {
+  constructor(source: FolderSource, skipped: readonly SkippedFile[], ignored: readonly IgnoredFiles[]) {
     this.source = source;
     this.skipped = skipped;
+    this.ignored = ignored;
   }
 
   get name(): string {
@@ -45,37 +47,52 @@ class FolderDataset implements Dataset {
     const chosen = Array.from(indices);
     const files = chosen.map((index) => this.source.files[index]!);
     const labels = Int32Array.from(chosen, (index) => this.source.labels[index]!);
-    return new FolderDataset({ ...this.source, name, files, labels }, this.skipped);
+    return new FolderDataset({ ...this.source, name, files, labels }, this.skipped, this.ignored);
   }
 }
 
 /**
- * Opens a folder of pictures, `class/picture.jpg` (JPEG, PNG, WebP; deeper folders within a class count to it). Classes
- * and files are sorted by name (code units), hidden ones and other types are not looked at. The first bytes of each file
- * are checked now; damage further in shows when a picture is read.
- * @param options.strict a broken file is an error: else it is listed in `skipped` and has no index
+ * Opens a folder of pictures, `class/picture.jpg` (JPEG, PNG, WebP, GIF, AVIF, TIFF, HEIC where it can be decoded; deeper folders
+ * within a class count to it). Classes and files are sorted by name (code units). The first bytes of each file are checked now;
+ * damage further in shows when a picture is read. A picture is told by its name's ending, or by its bytes where the name has none;
+ * everything else, hidden files too, is counted in `ignored`.
+ * @param options.strict a broken file, or one that cannot be decoded, is an error: else it is listed in `skipped` or counted in
+ *   `ignored`, and has no index
+ * @param options.within the folder that is divided into splits, of which `path` is one: what lies beside them is counted too
  * @throws UserError for a missing folder, no class folders, fewer than two classes, a class without pictures
  */
-export async function openFolder(path: string, options: { strict?: boolean; name?: string } = {}): Promise<Dataset> {
-  const { strict = false } = options;
+export async function openFolder(
+  path: string,
+  options: { strict?: boolean; name?: string; within?: { root: string; splits: readonly string[] } } = {},
+): Promise<Dataset> {
+  const { strict = false, within } = options;
   const root = resolve(path);
   const classNames = subfolders(root);
   checkClasses(root, classNames);
+  const ignored = new IgnoredTally(root);
+  if (within) countBeside(within.root, within.splits, ignored, "beside the splits");
+  countBeside(root, classNames, ignored, "in no class folder");
   const files: string[] = [];
   const labels: number[] = [];
   const skipped: SkippedFile[] = [];
+  const heic = await readsHeic();
   classNames.forEach((className, label) => {
     const before = files.length;
     const skippedBefore = skipped.length;
-    for (const file of picturesBelow(join(root, className))) {
-      const reason = whyNoPicture(file);
-      if (reason === undefined) {
+    const ofClass = new IgnoredTally(root);
+    for (const file of filesBelow(join(root, className), ofClass)) {
+      const found = lookAt(file, heic);
+      if (found.is === "picture") {
         files.push(relative(root, file));
         labels.push(label);
-      } else if (strict) throw new BrokenImageError(file, reason);
-      else skipped.push({ file, reason });
+      } else if (strict && found.is !== "other") throw new BrokenImageError(file, found.reason);
+      else if (found.is === "broken") skipped.push({ file, reason: found.reason });
+      else ofClass.add(found.reason, file, found.is === "undecodable" || found.convertible);
     }
-    if (files.length === before) throw emptyClass(join(root, className), skipped.length - skippedBefore);
+    if (files.length === before) {
+      throw emptyClass(join(root, className), skipped.length - skippedBefore, ofClass.list());
+    }
+    ignored.addAll(ofClass);
   });
   const source: FolderSource = {
     kind: "folder",
@@ -87,46 +104,33 @@ export async function openFolder(path: string, options: { strict?: boolean; name
     files,
     labels: Int32Array.from(labels),
   };
-  return new FolderDataset({ ...source, channels: await commonChannels(source) }, skipped);
+  return new FolderDataset({ ...source, channels: await commonChannels(source) }, skipped, ignored.list());
 }
 
 /** The data set of a listing that was made before. */
 export function reopenFolder(source: FolderSource): Dataset {
-  return new FolderDataset(source, []);
+  return new FolderDataset(source, [], []);
 }
 
 /** Names of the visible folders in a folder (links followed), sorted. @throws UserError where it cannot be read */
 export function subfolders(path: string): string[] {
-  const names = list(path).filter((entry) => !entry.name.startsWith(".") && kindOf(path, entry) === "folder");
+  const names = entriesOf(path).filter((entry) => !entry.name.startsWith(".") && kindOf(path, entry) === "folder");
   return names.map((entry) => entry.name).sort();
 }
 
-function list(path: string): Dirent[] {
-  try {
-    return readdirSync(path, { withFileTypes: true });
-  } catch (error) {
-    throw unreadable(path, "a folder of pictures", error);
-  }
-}
-
-function kindOf(folder: string, entry: Dirent): "folder" | "file" | "other" {
-  const stat = entry.isSymbolicLink() ? statSync(join(folder, entry.name), { throwIfNoEntry: false }) : entry;
-  return stat?.isDirectory() ? "folder" : stat?.isFile() ? "file" : "other";
-}
-
-/** Paths of the files with a picture's extension, sorted. Links to folders within a class are not followed. */
-function picturesBelow(folder: string): string[] {
-  const paths: string[] = [];
-  const folders = [folder];
-  for (let at = folders.pop(); at !== undefined; at = folders.pop()) {
-    for (const entry of list(at)) {
-      if (entry.name.startsWith(".")) continue;
-      const kind = kindOf(at, entry);
-      if (kind === "folder" && !entry.isSymbolicLink()) folders.push(join(at, entry.name));
-      else if (kind === "file" && extensions.has(extname(entry.name).toLowerCase())) paths.push(join(at, entry.name));
+/** Counts what lies in a folder beside the subfolders that are used. */
+function countBeside(folder: string, used: readonly string[], ignored: IgnoredTally, where: string): void {
+  for (const entry of entriesOf(folder)) {
+    if (used.includes(entry.name)) continue;
+    const path = join(folder, entry.name);
+    const kind = kindOf(folder, entry);
+    const hidden = entry.name.startsWith(".");
+    if (hidden || kind !== "file") ignored.add(hidden ? whyUnseen(entry, kind)! : `${kind} ${where}`, path);
+    else {
+      const { format, name, convertible } = kindOfFile(path);
+      ignored.add(`${name} ${where}`, path, convertible || format !== undefined);
     }
   }
-  return paths.sort();
 }
 
 function checkClasses(root: string, classNames: readonly string[]): void {
@@ -135,7 +139,7 @@ function checkClasses(root: string, classNames: readonly string[]): void {
   if (classNames.length === 1) {
     throw new UserError({ expected, received: `one, "${classNames[0]}"`, remedy: "give the folder above the classes" });
   }
-  const loose = list(root).filter((entry) => extensions.has(extname(entry.name).toLowerCase())).length;
+  const loose = entriesOf(root).filter((entry) => hasPictureName(entry.name)).length;
   throw new UserError({
     expected,
     received: loose > 0 ? `${loose} pictures and no folders` : "no folders and no pictures",
@@ -143,34 +147,15 @@ function checkClasses(root: string, classNames: readonly string[]): void {
   });
 }
 
-function emptyClass(folder: string, broken: number): UserError {
-  const others = new Map<string, number>();
-  for (const entry of list(folder)) {
-    const extension = extname(entry.name).toLowerCase();
-    if (extension && !extensions.has(extension)) others.set(extension, (others.get(extension) ?? 0) + 1);
-  }
-  const [extension, count] = [...others].sort((a, b) => b[1] - a[1])[0] ?? ["", 0];
+function emptyClass(folder: string, broken: number, ignored: readonly IgnoredFiles[]): UserError {
+  const others = ignored.map(({ kind, count }) => `${count} × ${kind}`).join(", ");
   return new UserError({
-    expected: `JPEG, PNG or WebP pictures in ${folder + sep}`,
-    received: broken > 0 ? `only ${broken} broken ones` : count > 0 ? `none (but ${count} × *${extension})` : "none",
-    remedy: "add pictures or remove the folder",
+    expected: `${readFormats} pictures in ${folder + sep}`,
+    received: broken > 0 ? `only ${broken} broken ones` : others ? `none (but ${others})` : "none",
+    remedy: ignored.some(({ convertible }) => convertible)
+      ? "convert them to JPEG or PNG, or remove the folder"
+      : "add pictures or remove the folder",
   });
-}
-
-/** Why a file cannot be a picture, from its first bytes; undefined where it can. */
-function whyNoPicture(file: string): string | undefined {
-  const head = new Uint8Array(sniffBytes);
-  try {
-    const descriptor = openSync(file, "r");
-    try {
-      const bytes = head.subarray(0, readSync(descriptor, head, 0, sniffBytes, 0));
-      return sniffImage(bytes) ? undefined : describeOther(bytes);
-    } finally {
-      closeSync(descriptor);
-    }
-  } catch (error) {
-    return (error as Error).message;
-  }
 }
 
 /** 1 where the first readable picture of each class is grey (at most 16 are looked at), else 3. */

@@ -107,7 +107,13 @@ export async function findSplit(where: string, split: Split, options: OpenOption
       : openCifar10({ kind: "cifar10", files: files.map((file) => join(root, file)) }, name);
   }
   const folder = splitFolder(root, split);
-  if (folder) return openFolder(join(root, folder), { ...options, name: `${basename(root)}/${folder}` });
+  if (folder) {
+    const { strict = false } = options;
+    // What lies beside the splits is told once, with the pictures to train on.
+    const splits = [folder, splitFolder(root, "test")!];
+    const within = half === "train" && { within: { root, splits } };
+    return openFolder(join(root, folder), { strict, name: `${basename(root)}/${folder}`, ...within });
+  }
   return half === "train" ? openFolder(root, options) : undefined;
 }
 

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import type { Dataset, FolderSource } from "./dataset.js";
 import type { DataWarning } from "./description.js";
 import { indicesByClass } from "./hold-out.js";
-import { balanceWarnings, leakWarnings } from "./warnings.js";
+import { balanceWarnings, ignoredWarnings, leakWarnings } from "./warnings.js";
 
 /** Bytes that are read at most in search of equal pictures: a second or two. */
 const maxBytes = 2 ** 28;
@@ -18,7 +18,15 @@ export async function quickChecks(train: Dataset, test: Dataset): Promise<DataWa
     name: train.classNames[label]!,
     pictures: indices.length,
   }));
-  return [...balanceWarnings(train.name, classes), ...leakWarnings(await equalPictures(train, test))];
+  // Parts of one folder know the same of it.
+  const apart =
+    train.source?.kind === "folder" && test.source?.kind === "folder" && train.source.path !== test.source.path;
+  return [
+    ...balanceWarnings(train.name, classes),
+    ...ignoredWarnings(train.name, train.ignored),
+    ...(apart ? ignoredWarnings(test.name, test.ignored) : []),
+    ...leakWarnings(await equalPictures(train, test)),
+  ];
 }
 
 /** Pictures of the second set that the first has too. Sets of more bytes than can be read quickly give 0. */

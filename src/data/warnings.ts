@@ -1,4 +1,6 @@
+import type { IgnoredFiles } from "./dataset.js";
 import type { DatasetDescription, DataWarning, SplitsDescription } from "./description.js";
+import { describeIgnored } from "./ignored-files.js";
 
 /** Pictures of the largest class a picture of the smallest, from which on classes are badly unbalanced. */
 const unbalanced = 3;
@@ -20,6 +22,21 @@ export function balanceWarnings(name: string, classes: readonly ClassCount[]): D
       problem: "unbalanced",
       message: `${name}: the largest class (${largest.name}, ${counted(largest.pictures)}) has ${ratio.toFixed(1)} × the pictures of the smallest (${smallest.name}, ${smallest.pictures})`,
       remedy: "accuracy hides how the small classes fare: look at recall by class",
+    },
+  ];
+}
+
+/** @param name of the set */
+export function ignoredWarnings(name: string, ignored: readonly IgnoredFiles[] = []): DataWarning[] {
+  const told = ignored.filter(({ kind }) => !kind.startsWith("hidden"));
+  if (told.length === 0) return [];
+  return [
+    {
+      problem: "ignored",
+      message: `${name}: not looked at: ${describeIgnored(told)}`,
+      remedy: told.some(({ convertible }) => convertible)
+        ? "to use them, convert them to JPEG or PNG and put them into class folders"
+        : "nothing of it is needed",
     },
   ];
 }
@@ -54,6 +71,7 @@ function setWarnings({
   name,
   classes,
   skipped,
+  ignored,
   contradictions,
 }: Omit<DatasetDescription, "lookalikes">): DataWarning[] {
   const warnings = balanceWarnings(name, classes);
@@ -71,7 +89,7 @@ function setWarnings({
       remedy: "they are left out; mend or remove them",
     });
   }
-  return warnings;
+  return [...warnings, ...ignoredWarnings(name, ignored)];
 }
 
 function lookalikeWarnings(lookalikes: SplitsDescription["leakedLookalikes"]): DataWarning[] {

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { UserError } from "../core/errors.js";
+import { describeSystemError, systemErrorCode } from "../core/system-errors.js";
 
 /** Statuses that pass: too many requests, server errors. */
 const passingStatuses = new Set([429, 500, 502, 503, 504]);
@@ -26,10 +27,9 @@ export async function request(url: string | URL, init: RequestInit, remedy: stri
       await response.body?.cancel();
     } catch (error) {
       if (init.signal?.aborted) throw error;
-      const cause = (error as Error).cause as NodeJS.ErrnoException | undefined;
-      if (!passingErrors.has(cause?.code ?? "") || last) {
-        const received = cause?.code ?? cause?.message ?? (error as Error).message;
-        throw new UserError({ expected: `to reach ${new URL(url).origin}`, received, remedy }, { cause: error });
+      if (!passingErrors.has(systemErrorCode(error) ?? "") || last) {
+        const parts = { expected: `to reach ${new URL(url).origin}`, received: describeSystemError(error), remedy };
+        throw new UserError(parts, { cause: error });
       }
     }
     await sleep(backoff(attempt), undefined, init.signal ? { signal: init.signal } : {});

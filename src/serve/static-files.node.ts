@@ -5,6 +5,7 @@ import type { AddressInfo } from "node:net";
 import { extname, join, sep } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { UserError } from "../core/errors.js";
+import { describeSystemError } from "../core/system-errors.js";
 
 /** A folder of files as a site. */
 export interface StaticSite {
@@ -92,7 +93,7 @@ function explained(error: NodeJS.ErrnoException, host: string, port: number): Us
       ? "one that another program uses"
       : error.code === "EACCES"
         ? "one that only the administrator may use"
-        : error.message;
+        : describeSystemError(error);
   const remedy = error.code === "EADDRINUSE" || error.code === "EACCES" ? "choose another port" : "check the host";
   return new UserError({ expected: `to listen on port ${port} of ${host}`, received, remedy }, { cause: error });
 }

@@ -44,7 +44,7 @@ describe.concurrent("data", () => {
     const root = twoClasses("empty-class", {});
     expect(await repvgg(["train", root])).toEqual(
       oneLine(
-        `expected JPEG, PNG or WebP pictures in ${join(root, "coat")}/, received none: add pictures or remove the folder`,
+        `expected JPEG, PNG, WebP, GIF, AVIF or TIFF pictures in ${join(root, "coat")}/, received none: add pictures or remove the folder`,
       ),
     );
   });
@@ -113,7 +113,7 @@ describe.concurrent("broken pictures are named and skipped, or errors with --str
     expect(strict).toMatchObject({ code: 1, stdout: "" });
     expect(strict.stderr).toMatch(
       new RegExp(
-        `^repvgg: expected a JPEG, PNG or WebP picture, received ${path} \\(${reason.source}\\): replace or remove the file\n$`,
+        `^repvgg: expected a JPEG, PNG, WebP, GIF, AVIF or TIFF picture, received ${path} \\(${reason.source}\\): replace or remove the file\n$`,
       ),
     );
   });
@@ -132,7 +132,7 @@ describe.concurrent("broken pictures are named and skipped, or errors with --str
       code: 1,
       stdout: "",
       stderr: expect.stringMatching(
-        /repvgg: expected a JPEG, PNG or WebP picture, received .*: replace or remove the file\n$/,
+        /repvgg: expected a JPEG, PNG, WebP, GIF, AVIF or TIFF picture, received .*: replace or remove the file\n$/,
       ),
     });
   });
@@ -141,7 +141,9 @@ describe.concurrent("broken pictures are named and skipped, or errors with --str
 describe.concurrent("model files", () => {
   it("missing", async () => {
     expect(await repvgg(["info", "no.safetensors"], { cwd: folder })).toEqual(
-      oneLine("expected to read no.safetensors, received ENOENT: check the path; the folder must exist"),
+      oneLine(
+        "expected to read no.safetensors, received no such file or folder: check the path; the folder must exist",
+      ),
     );
   });
 
@@ -188,7 +190,9 @@ describe.concurrent("model files", () => {
     expect(
       await repvgg(["fold", model, "-o", "no/where.safetensors", "--no-verify", "--quiet"], { cwd: folder }),
     ).toEqual(
-      oneLine("expected to write no/where.safetensors, received ENOENT: check the path; the folder must exist"),
+      oneLine(
+        "expected to write no/where.safetensors, received no such file or folder: check the path; the folder must exist",
+      ),
     );
   });
 
@@ -294,7 +298,7 @@ describe.concurrent("pictures", () => {
     );
     expect(await repvgg(["predict", plain, model])).toEqual(
       oneLine(
-        `expected a JPEG, PNG or WebP picture, received ${model} (not a picture of these formats): replace or remove the file`,
+        `expected a JPEG, PNG, WebP, GIF, AVIF or TIFF picture, received ${model} (not a picture of these formats): replace or remove the file`,
       ),
     );
   });

@@ -17,6 +17,41 @@ describe("decodeImage", () => {
     expect(await decodeImage(path)).toEqual(image);
   });
 
+  test("AVIF, GIF and TIFF; of several frames the first, and how many there are", async () => {
+    const image = wavesAndNoise(21, 13, 3, 1);
+    expect(await decodeImage(await encode(image, "tiff"))).toEqual(image);
+    expect(await decodeImage(await encode(uniform(16, 16, 3, 90), "gif"))).toEqual(uniform(16, 16, 3, 90));
+    const avif = await decodeImage(await encode(uniform(16, 16, 3, 90), "avif"));
+    expect([avif.width, avif.height, avif.channels, avif.frames]).toEqual([16, 16, 3, undefined]);
+    for (const value of avif.data) expect(Math.abs(value - 90)).toBeLessThanOrEqual(2);
+    const frames = [uniform(8, 6, 3, 200), uniform(8, 6, 3, 20)];
+    for (const format of ["gif", "webp", "tiff"] as const) {
+      const pictures = await Promise.all(frames.map((frame) => encode(frame, "png")));
+      const animation = await sharp(pictures, { join: { animated: true } })
+        .toFormat(format, format === "webp" ? { lossless: true } : {})
+        .toBuffer();
+      expect(await decodeImage(animation), format).toEqual({ ...frames[0], frames: 2 });
+    }
+  });
+
+  test("HEIC and pictures over the pixel limit say so, and what to do", async () => {
+    // What holds HEVC, as far as a decoder without it looks.
+    const avif = (await encode(uniform(8, 8, 3, 9), "avif")).toString("latin1");
+    const heic = Buffer.from(avif.replace("avif", "heic").replaceAll("av01", "hvc1"), "latin1");
+    await expect(decodeImage(heic, "IMG_1.HEIC")).rejects.toThrow(
+      "received IMG_1.HEIC (HEIC: this build of sharp has no HEVC decoder): convert to JPEG",
+    );
+    const { data } = await sharp({
+      create: { width: 16_400, height: 16_400, channels: 3, background: "red" },
+      limitInputPixels: false,
+    })
+      .png({ compressionLevel: 1 })
+      .toBuffer({ resolveWithObject: true });
+    await expect(decodeImage(data, "big.png")).rejects.toThrow(
+      "received big.png (PNG of 16400×16400 pixels; at most 268 million are decoded): make it smaller",
+    );
+  });
+
   test("grey pictures have one channel, with and without alpha, 8 and 16 bits", async () => {
     const grey = wavesAndNoise(9, 8, 1, 2);
     expect(await decodeImage(await encode(grey, "png"))).toEqual(grey);
@@ -72,7 +107,7 @@ describe("decodeImage", () => {
       [jpeg.subarray(0, 20), /damaged JPEG/],
       [png.subarray(0, png.length >> 1), /damaged PNG/],
       [damaged, /damaged PNG/],
-      [bombHeader, /damaged PNG/],
+      [bombHeader, /damaged PNG: .*header\)/],
       [(await encode(wavesAndNoise(64, 64, 3, 4), "webp")).subarray(0, 300), /damaged WebP/],
     ] as const) {
       const error = await decodeImage(bytes, "photo.png").catch((caught: unknown) => caught);
@@ -85,6 +120,7 @@ describe("decodeImage", () => {
 
   test("says that a file is not there", async () => {
     await expect(decodeImage("/nowhere/x.png")).rejects.toThrow(UserError);
+    await expect(decodeImage(temporaryFolder())).rejects.toThrow(/a picture at .*, received a folder: check the path/);
     await expect(decodeImage("/nowhere/x.png")).rejects.toThrow(/a picture at \/nowhere\/x.png, received no such file/);
   });
 });

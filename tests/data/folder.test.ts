@@ -2,14 +2,16 @@ import { mkdirSync, renameSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { FormatError, UserError } from "#repvgg/core/errors.js";
+import { describeDataset } from "#repvgg/data/describe.node.js";
 import { checkSameClasses, holdOut } from "#repvgg/data/hold-out.js";
 import { openDataset, openTrainAndTest } from "#repvgg/data/open-dataset.node.js";
+import { quickChecks } from "#repvgg/data/quick-checks.node.js";
 import { encode, memoryPictures, pictureFolder, temporaryFolder, uniform, wavesAndNoise } from "./pictures.js";
 
 const png = (seed: number) => encode(wavesAndNoise(10, 8, 3, seed), "png");
 
 describe("image folders", () => {
-  test("classes and files are sorted; formats go by content; other files and hidden ones are not looked at", async () => {
+  test("classes and files are sorted; formats go by content; other files and hidden ones are counted", async () => {
     const root = temporaryFolder({
       "b/2.JPG": await encode(uniform(8, 8, 3, 100), "jpeg"),
       "b/10.webp": await png(2), // a PNG whatever its name says
@@ -28,9 +30,69 @@ describe("image folders", () => {
     expect(dataset.channels).toBe(3);
     expect(Array.from({ length: 6 }, (_, i) => dataset.label(i))).toEqual([0, 1, 2, 2, 2, 3]);
     expect(dataset.skipped).toEqual([]);
+    expect(dataset.ignored).toEqual([
+      { kind: "hidden file", count: 2, example: "a/.hidden.png", convertible: false }, // a and its link c
+      { kind: "hidden folder", count: 1, example: ".git", convertible: false },
+      { kind: "text", count: 1, example: "b/notes.txt", convertible: false },
+      { kind: "text in no class folder", count: 1, example: "readme.md", convertible: false },
+    ]);
     expect(await dataset.read(0)).toEqual(wavesAndNoise(10, 8, 3, 4));
     expect(await dataset.read(2)).toEqual(wavesAndNoise(10, 8, 3, 2));
     expect(await dataset.read(4)).toEqual(wavesAndNoise(10, 8, 3, 3));
+  });
+
+  test("nothing in a folder is left unsaid: by kind and count, and told before training", async () => {
+    const heic = Buffer.from("\0\0\0\x18ftypheic\0\0\0\0mif1heic".padEnd(64, "\0"), "latin1");
+    const root = temporaryFolder({
+      "a/1.png": await png(1),
+      "a/2": await png(2), // no ending: by its bytes
+      "a/3.bak": await png(3),
+      "a/IMG_1.HEIC": heic,
+      "a/IMG_2.jpg": heic, // as phones and messengers rename them
+      "a/deeper/clip.mov": "\0\0\0\x14ftypqt  \0\0\0\0qt  ",
+      "a/Thumbs.db": Uint8Array.of(0xd0, 0xcf, 0x11),
+      "b/1.gif": await encode(uniform(8, 8, 3, 9), "gif"),
+      "b/page.svg": "<svg xmlns='http://www.w3.org/2000/svg'/>",
+      "loose.jpg": await encode(uniform(8, 8, 3, 9), "jpeg"),
+    });
+    symlinkSync(join(root, "b"), join(root, "a", "link"));
+    symlinkSync(join(root, "nowhere"), join(root, "a", "gone.jpg"));
+    const dataset = await openDataset(root);
+    expect(dataset.length).toBe(3);
+    expect(dataset.ignored!.map(({ kind, count, example }) => [kind, count, example])).toEqual([
+      ["HEIC: this build of sharp has no HEVC decoder", 2, "a/IMG_1.HEIC"],
+      ["JPEG in no class folder", 1, "loose.jpg"],
+      ["PNG named .bak", 1, "a/3.bak"],
+      ["QuickTime video", 1, "a/deeper/clip.mov"],
+      ["SVG drawing", 1, "b/page.svg"],
+      ["link to a folder", 1, "a/link"],
+      ["link to nothing", 1, "a/gone.jpg"],
+      ["unknown file", 1, "a/Thumbs.db"],
+    ]);
+    expect(dataset.select([0]).ignored).toBe(dataset.ignored);
+    const line = /not looked at: 2 × HEIC: .* \(a\/IMG_1\.HEIC\), 1 × JPEG in no class folder \(loose\.jpg\)/;
+    for (const { warnings } of [
+      { warnings: await quickChecks(dataset.select([0]), dataset.select([1])) },
+      await describeDataset(dataset),
+    ]) {
+      const told = warnings.filter(({ problem }) => problem === "ignored");
+      expect(told).toEqual([
+        { problem: "ignored", message: expect.stringMatching(line), remedy: expect.stringMatching(/convert them/) },
+      ]);
+    }
+    await expect(openDataset(root, "train", { strict: true })).rejects.toThrow(/IMG_1\.HEIC \(HEIC: this build/);
+  });
+
+  test("a split that nobody reads is named", async () => {
+    const root = temporaryFolder({ "notes.txt": "x" });
+    for (const name of ["train", "test", "val", "extra"]) symlinkSync(await pictureFolder(2), join(root, name));
+    const { train, test: held } = await openTrainAndTest(root);
+    expect(train.ignored!.map(({ kind, example }) => [kind, example])).toEqual([
+      ["folder beside the splits", join(root, "extra")],
+      ["text beside the splits", join(root, "notes.txt")],
+    ]);
+    expect(train.ignored![0]!.count).toBe(2);
+    expect(held.ignored).toEqual([]);
   });
 
   test("a set of grey pictures is grey", async () => {
@@ -67,8 +129,8 @@ describe("image folders", () => {
     ["an empty class", { cat: undefined, dog: undefined }, /pictures in .*cat.*, received none/],
     [
       "a class of other files",
-      { "cat/a.bmp": "", "cat/b.bmp": "", dog: undefined },
-      /received none \(but 2 × \*\.bmp\)/,
+      { "cat/a.bmp": "BM\0\0\0\0\0\0\0\0", "cat/b.bmp": "BM\0\0\0\0\0\0\0\0", dog: undefined },
+      /received none \(but 2 × BMP\): convert them to JPEG or PNG, or remove the folder/,
     ],
     ["a class of broken files", { "cat/a.png": "text", dog: undefined }, /received only 1 broken ones/],
   ])("%s is an error", async (_title, files, message) => {

@@ -224,7 +224,7 @@ describe("broken pictures", () => {
     const error = await collect(loader.epoch(0)).catch((caught: unknown) => caught);
     expect(error).toBeInstanceOf(FormatError);
     expect((error as Error).message).toMatch(
-      /expected a JPEG, PNG or WebP picture, received .*cat\/cut\.jpg \(damaged JPEG/,
+      /expected a JPEG, PNG, WebP, GIF, AVIF or TIFF picture, received .*cat\/cut\.jpg \(damaged JPEG/,
     );
     // The loader goes on where it can.
     const good = loaderOf(dataset.select([0, 1, 2, 3]), { ...training, workers });

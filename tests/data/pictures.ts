@@ -43,11 +43,14 @@ export function memoryPictures(count: number, options: { size?: number; channels
 }
 
 /** The picture as the bytes of a file. */
-export function encode(image: Image, format: "jpeg" | "png" | "webp"): Promise<Buffer> {
+export function encode(image: Image, format: "jpeg" | "png" | "webp" | "gif" | "tiff" | "avif"): Promise<Buffer> {
   const { width, height, channels, data } = image;
   const raw = sharp(data, { raw: { width, height, channels } });
   return (channels === 1 ? raw.toColourspace("b-w") : raw)
-    .toFormat(format, format === "webp" ? { lossless: true } : {})
+    .toFormat(
+      format,
+      format === "webp" || format === "avif" ? { lossless: true } : format === "tiff" ? { compression: "lzw" } : {},
+    )
     .toBuffer();
 }
 

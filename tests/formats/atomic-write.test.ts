@@ -111,7 +111,7 @@ test("where a write or the flush fails, the old file stays and nothing is left b
     const full = Object.assign(new Error("no space"), { code: "ENOSPC", syscall: method });
     vi.spyOn(handles, method).mockImplementation((() => Promise.reject(full)) as never);
     await expect(writeFileAtomically(path, [Uint8Array.of(1), Uint8Array.of(2)])).rejects.toThrow(
-      /expected to write .*x\.bin, received ENOSPC: free some disk space/,
+      /expected to write .*x\.bin, received a full disk: free some disk space/,
     );
     vi.restoreAllMocks();
     expect(readFileSync(path, "utf8")).toBe("old");
@@ -164,9 +164,13 @@ test("names that a killed process left are stepped over; the temporary one is hi
 test("a folder that is missing, or stands where the file should, is told; nothing is made", async () => {
   const root = folder();
   await expect(writeFileAtomically(join(root, "none", "x.bin"), "x")).rejects.toThrow(UserError);
-  await expect(writeFileAtomically(join(root, "none", "x.bin"), "x")).rejects.toThrow(/received ENOENT/);
+  await expect(writeFileAtomically(join(root, "none", "x.bin"), "x")).rejects.toThrow(
+    /received no such file or folder/,
+  );
   mkdirSync(join(root, "x.bin"));
-  await expect(writeFileAtomically(join(root, "x.bin"), "x")).rejects.toThrow(/expected to write .*x\.bin, received E/);
+  await expect(writeFileAtomically(join(root, "x.bin"), "x")).rejects.toThrow(
+    /expected to write .*x\.bin, received a folder/,
+  );
   expect(readdirSync(root)).toEqual(["x.bin"]);
   expect(existsSync(join(root, "none"))).toBe(false);
 });

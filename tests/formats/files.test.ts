@@ -193,10 +193,12 @@ describe("a file", () => {
     const folder = join(fileOf(numbers(1)), "..");
     expect(() => FileSource.open(folder)).toThrow(/expected a file, received .*, which is not one/);
     expect(() => FileSource.open(join(folder, "none"))).toThrow(
-      /expected to read .*none, received ENOENT: check the path/,
+      /expected to read .*none, received no such file or folder: check the path/,
     );
     await expect(readFileBytes(folder)).rejects.toThrow(/expected a file, received .*, which is not one/);
-    await expect(readFileBytes(join(folder, "none"))).rejects.toThrow(/expected to read .*none, received ENOENT/);
+    await expect(readFileBytes(join(folder, "none"))).rejects.toThrow(
+      /expected to read .*none, received no such file or folder/,
+    );
     expect(await readFileBytes(join(folder, "file"))).toEqual(numbers(1));
     expect(await readFileBytes(fileOf(numbers(70_000)))).toEqual(numbers(70_000));
     const source = FileSource.open(join(folder, "file"));
@@ -252,29 +254,29 @@ describe("a file", () => {
     expect((await readFileBytes(path)).length).toBe(7);
     expect(descriptors()).toBe(before);
     vi.spyOn(handles, "read").mockRejectedValue(Object.assign(new Error("disk"), { code: "EIO" }));
-    await expect(readFileBytes(path)).rejects.toThrow(/received EIO/);
+    await expect(readFileBytes(path)).rejects.toThrow(/received an error of the disk/);
     expect(descriptors()).toBe(before);
   });
 
   test("errors of the file system are one line with what to do; others pass", () => {
-    const codes = [
-      "ENOSPC",
-      "EDQUOT",
-      "EFBIG",
-      "EROFS",
-      "EACCES",
-      "EPERM",
-      "ENOENT",
-      "ENOTDIR",
-      "EISDIR",
-      "EMFILE",
-      "EIO",
-    ];
-    for (const code of codes) {
+    const codes = {
+      ENOSPC: "a full disk",
+      EDQUOT: "a disk quota that is used up",
+      EFBIG: "a file too large for the file system",
+      EROFS: "a read-only file system",
+      EACCES: "permission denied",
+      EPERM: "an operation that is not permitted",
+      ENOENT: "no such file or folder",
+      ENOTDIR: "a file where a folder should be",
+      EISDIR: "a folder",
+      EMFILE: "too many open files",
+      EIO: "an error of the disk",
+    };
+    for (const [code, words] of Object.entries(codes)) {
       const cause = Object.assign(new Error("why"), { code });
       const explained = explainFileError("write", "/x", cause) as UserError;
       expect(explained).toBeInstanceOf(UserError);
-      expect([explained.expected, explained.received, explained.cause]).toEqual(["to write /x", code, cause]);
+      expect([explained.expected, explained.received, explained.cause]).toEqual(["to write /x", words, cause]);
       expect(explained.remedy!.length).toBeGreaterThan(10);
     }
     const user = Object.assign(new UserError({ expected: "a", received: "b" }), { code: "ENOENT" });

@@ -5,6 +5,7 @@ import { evaluationLoader, type TrainAndTest, trainAndTest, uniqueSkipped } from
 import { evaluationOf } from "../../api/evaluation.js";
 import type { RecalibrationEffect } from "../../api/recalibrate.node.js";
 import { datasetStatistics } from "../../api/statistics.js";
+import { withTrainedPictures } from "../../api/trained-pictures.node.js";
 import {
   batchFor,
   checkForm,
@@ -177,13 +178,14 @@ export async function resume(
 }
 
 async function runTraining(
-  model: Model,
+  start: Model,
   sets: TrainAndTest,
   config: TrainConfig,
   options: TrainProcessOptions & { readonly backend: Backend },
   run: RunDirectory | undefined,
   checkpoint: Checkpoint | undefined,
 ): Promise<TrainResult> {
+  const model = withTrainedPictures(start, sets);
   const { size, channels, cropRatio } = model.metadata.preprocessing;
   const { batchSize, seed, augmentation } = config;
   const { onSkip } = options;
