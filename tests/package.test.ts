@@ -60,7 +60,11 @@ describe("the tarball", () => {
     const packages = installedPackages();
     expect(packages.length).toBeLessThanOrEqual(25);
     const others = packages.slice(1).reduce((sum, place) => sum + folderBytes(join(root, place)), 0);
-    expect(packed.unpackedSize + others).toBeLessThan(45e6);
+    const bytes = packed.unpackedSize + others;
+    expect(bytes).toBeLessThan(45e6);
+    const readme = readFileSync(join(root, "README.md"), "utf8");
+    expect(readme).toContain(`${packages.length} packages, `);
+    expect(Math.abs(Number(/packages, (\d+) MB/.exec(readme)![1]) - bytes / 1e6)).toBeLessThan(4);
   });
 
   it("pleases publint", async () => {
