@@ -1,5 +1,5 @@
 import { createReadStream, existsSync, readFileSync } from "node:fs";
-import { cp, mkdir } from "node:fs/promises";
+import { cp, mkdir, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -67,6 +67,10 @@ function onnxruntime(): Plugin {
   return {
     name: "onnxruntime-files",
     configureServer(server) {
+      server.middlewares.use("/shared/engines.json", (_, response) => {
+        response.setHeader("Content-Type", "application/json");
+        response.end(engines(folder !== undefined));
+      });
       server.middlewares.use("/onnxruntime", (request, response, next) => {
         const name = files.find((file) => request.url?.split("?")[0] === `/${file}`);
         if (!folder || !name) return next();
@@ -76,12 +80,20 @@ function onnxruntime(): Plugin {
       });
     },
     async writeBundle({ dir }) {
-      if (!folder || !dir) return;
+      if (!dir) return;
+      await mkdir(join(dir, "shared"), { recursive: true });
+      await writeFile(join(dir, "shared", "engines.json"), engines(folder !== undefined));
+      if (!folder) return;
       const target = join(dir, "onnxruntime");
       await mkdir(target, { recursive: true });
       await Promise.all(files.map((file) => cp(join(folder, file), join(target, file))));
     },
   };
+}
+
+/** What a site says of itself; the npm package, which leaves onnxruntime-web out, says it by assets/engines.json. */
+function engines(onnxruntime: boolean): string {
+  return `${JSON.stringify({ onnxruntime })}\n`;
 }
 
 function installed(name: string): string | undefined {

@@ -39,8 +39,8 @@ export function npmPack(folder?: string): Packed & { readonly filename: string }
     stdio: ["ignore", "pipe", "ignore"],
     shell: process.platform === "win32",
   });
-  const value = JSON.parse(text);
-  return Array.isArray(value) ? value[0] : "files" in value ? value : Object.values(value)[0]; // by npm's version
+  const value: Record<string, Packed & { filename: string }> | (Packed & { filename: string })[] = JSON.parse(text);
+  return Object.values(value)[0]!; // a list, or a record by name: by npm's version
 }
 
 export interface Installed {

@@ -1,4 +1,4 @@
-import { execFile, execFileSync, spawnSync } from "node:child_process";
+import { execFile, execFileSync, spawn, spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
@@ -10,8 +10,9 @@ import { folderBytes, type Installed, installedPackages, installTarball, manifes
 
 const run = promisify(execFile);
 
+const packed = npmPack();
+
 describe("the tarball", () => {
-  const packed = npmPack();
   const paths = packed.files.map(({ path }) => path);
 
   it("has these folders and files at its top", () => {
@@ -60,7 +61,11 @@ describe("the tarball", () => {
     const packages = installedPackages();
     expect(packages.length).toBeLessThanOrEqual(25);
     const others = packages.slice(1).reduce((sum, place) => sum + folderBytes(join(root, place)), 0);
-    expect(packed.unpackedSize + others).toBeLessThan(45e6);
+    const bytes = packed.unpackedSize + others;
+    expect(bytes).toBeLessThan(45e6);
+    const readme = readFileSync(join(root, "README.md"), "utf8");
+    expect(readme).toContain(`${packages.length} packages, `);
+    expect(Math.abs(Number(/packages, (\d+) MB/.exec(readme)![1]) - bytes / 1e6)).toBeLessThan(4);
   });
 
   it("pleases publint", async () => {
@@ -243,6 +248,36 @@ describe("the package in an empty project", () => {
     expect(Object.keys(manifest.peerDependencies)).toEqual(["@huggingface/hub"]);
     expect(manifest.peerDependenciesMeta["@huggingface/hub"]).toEqual({ optional: true });
   });
+
+  it.skipIf(!existsSync(join(root, "playground/dist/index.html")))(
+    "serves the playground with the package's own assets, and without onnxruntime-web",
+    async () => {
+      const child = spawn(process.execPath, [cli(), "playground", "--port", "0", "--json"], {
+        stdio: ["ignore", "pipe", "inherit"],
+      });
+      try {
+        const url = await new Promise<string>((resolve) => {
+          let text = "";
+          child.stdout.on("data", (data) => {
+            text += data;
+            if (text.endsWith("}\n")) resolve(JSON.parse(text).url);
+          });
+        });
+        const get = (path: string) => fetch(new URL(path, url));
+        expect(await (await get("shared/engines.json")).json()).toEqual({ onnxruntime: false });
+        // Every file of the package's assets that the page's scripts name is there.
+        const scripts = packed.files.filter(({ path }) => /^playground\/dist\/assets\/.*\.js$/.test(path));
+        const named = scripts.flatMap(({ path }) => [
+          ...readFileSync(join(root, path), "utf8").matchAll(/shared\/[\w./-]+\.\w+/g),
+        ]);
+        const files = [...new Set(named.map(([file]) => file))];
+        expect(files.length).toBeGreaterThanOrEqual(11);
+        for (const file of files) expect((await get(file)).status, file).toBe(200);
+      } finally {
+        child.kill();
+      }
+    },
+  );
 
   it("lists all commands with their summaries, and each has its own help", () => {
     const { stdout } = repvgg(["--help"]);

@@ -1,5 +1,8 @@
 // What the snapshots need of the library, in one place: files may move, snapshots may not change by it.
+
+export { blockAlgebra } from "#repvgg/analysis/block-algebra.js";
 export { counts } from "#repvgg/analysis/counts.js";
+export { loadModel } from "#repvgg/api/model-files.node.js";
 export { deferredArray } from "#repvgg/core/deferred-array.js";
 export { UserError } from "#repvgg/core/errors.js";
 export { elementCount, f32 } from "#repvgg/core/named-arrays.js";
@@ -17,6 +20,7 @@ export { fromOnnx } from "#repvgg/graph/from-onnx.js";
 export { limits } from "#repvgg/lowering/limits.js";
 export { engineOperators } from "#repvgg/lowering/registry.js";
 export { architecture } from "#repvgg/nn/build-architecture.js";
+export { repvgg } from "#repvgg/nn/repvgg.js";
 export { stateSchema } from "#repvgg/nn/state-schema.js";
 export { toGraph } from "#repvgg/nn/to-graph.js";
 export { operators } from "#repvgg/operators/registry.js";

@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { picture } from "../rooms.mjs";
 import { foldPages } from "./fold-pages.mjs";
+import { foldPicture } from "./fold-picture.mjs";
 import { nets } from "./nets.mjs";
 import { operatorsPage } from "./operators.mjs";
 import { describeNet } from "./plans.mjs";
@@ -57,4 +58,5 @@ export const snapshots = new Map([
   ]),
   ...[...surfaces].map(([name, describe]) => [`${folder}/public/${name}.txt`, describe]),
   ["docs/operators.md", operatorsPage],
+  ["docs/images/fold.svg", foldPicture],
 ]);

@@ -26,7 +26,7 @@ export function playgroundCommand(): Command {
   ).action((options: Options) => run(options));
 }
 
-/** What the page shows and trains on, below `shared/`: playground/vite.config.ts. */
+/** What the page shows and trains on, below `shared/` (playground/vite.config.ts), where the page has no such folder of its own: in the npm package. */
 const assets = fileURLToPath(new URL("../../assets", import.meta.url));
 
 /** @param folder of the built page */
@@ -39,7 +39,9 @@ export async function run(options: Options, folder = builtPage): Promise<void> {
     });
   }
   const { port, host } = options;
-  const site = await serveFiles({ folders: { "/": folder, "/shared/": assets }, port, host });
+  const shared = join(folder, "shared");
+  const folders = { "/": folder, "/shared/": existsSync(shared) ? shared : assets };
+  const site = await serveFiles({ folders, port, host });
   const terminal = new Terminal(options);
   terminal.result({ url: site.url }, () => `the playground is at ${site.url}`);
   terminal.say("Ctrl-C ends it");

@@ -174,7 +174,9 @@ describe("results", () => {
     );
     expect(svg).toContain("Inference &#60;here&#62;");
     for (const n of [1, 2, 3]) expect(svg).toContain(`A0, ${n} threads: milliseconds a run`);
-    expect(svg.match(/<svg/g)).toHaveLength(4);
+    expect(svg.match(/<rect class="f0"/g)).toHaveLength(3);
+    expect(svg.match(/class="whisker"/g)).toHaveLength(3);
+    expect(svg).not.toContain("undefined");
   });
 });
 

@@ -20,7 +20,7 @@ let site: RunningSite;
 
 const page = (script: string): string => `<!doctype html>
 <html lang="en"><title>Example</title><link rel="icon" href="data:,">
-<img src="/examples/ankle-boot.png" alt="a boot"><script type="module" src="${script}"></script></html>`;
+<img src="/assets/fashion-mnist/ankle-boot.png" alt="a boot"><script type="module" src="${script}"></script></html>`;
 
 beforeAll(async () => {
   const net = repvgg("nano", { statistics: "seeded" });
@@ -51,7 +51,7 @@ it("the example's page says what a picture shows", async () => {
   const { page, errors, close } = await openPage(new URL("examples/browser/index.html", site.url).href);
   const answer = page.locator("#answer");
   await expect.poll(() => answer.textContent(), { timeout: 50_000 }).toBe("Choose a picture.");
-  await page.setInputFiles("#picture", join(root, "examples/ankle-boot.png"));
+  await page.setInputFiles("#picture", join(root, "assets/fashion-mnist/ankle-boot.png"));
   await expect.poll(() => answer.textContent()).toMatch(/^\w+ \d+ %, \w+ \d+ %, \w+ \d+ %$/);
   expect(await accessibilityViolations(page)).toEqual([]);
   expect(errors.filter((error) => !error.includes("favicon"))).toEqual([]);

@@ -162,7 +162,7 @@ describe("the classify panel", () => {
         before.join("").replace(/\s/g, ""),
       );
       await page.waitForFunction(() => location.hash.includes("picture=duck"));
-      await page.getByLabel("Picture file").setInputFiles(join(root, "examples/ankle-boot.png"));
+      await page.getByLabel("Picture file").setInputFiles(join(root, "assets/fashion-mnist/ankle-boot.png"));
       await page.getByAltText("your picture ankle-boot.png").waitFor();
 
       await page.getByLabel("Picture file").setInputFiles(fileOf(testFolder(), "broken.png", "no picture"));

@@ -5,7 +5,7 @@ import sharp from "sharp";
 import { expect, it } from "vitest";
 import { freshModelFile, oneLine, repvgg, repvggJson, testFolder } from "./support.js";
 
-const boot = fileURLToPath(new URL("../../examples/ankle-boot.png", import.meta.url));
+const boot = fileURLToPath(new URL("../../assets/fashion-mnist/ankle-boot.png", import.meta.url));
 
 interface Answer {
   readonly pictures: readonly {

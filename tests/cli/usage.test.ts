@@ -3,9 +3,7 @@ import { createProgram, runCommand } from "#repvgg/cli/program.js";
 import { UserError } from "#repvgg/core/errors.js";
 import { oneLine, repvgg } from "./support.js";
 
-const commandNames = createProgram()
-  .commands.map((command) => command.name())
-  .join(", ");
+const commandNames = (await createProgram()).commands.map((command) => command.name()).join(", ");
 
 describe("wrong command lines get one line", () => {
   const cases: [string, string][] = [

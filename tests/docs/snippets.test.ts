@@ -1,31 +1,25 @@
 import { execFile } from "node:child_process";
-import {
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-} from "node:fs";
-import { tmpdir } from "node:os";
-import { basename, join } from "node:path";
+import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { basename, dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import ts from "typescript";
 import { afterAll, describe, expect, it, vi } from "vitest";
 import { createProgram, runCommand } from "#repvgg/cli/program.js";
+import { installTarball } from "../pack.js";
 import { codeBlocks, commandsIn } from "./markdown.js";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
-const documents = [
+const pages = [
   "README.md",
   "CONTRIBUTING.md",
+  "SECURITY.md",
   ...readdirSync(join(root, "docs"), { recursive: true, encoding: "utf8" }).map((name) => `docs/${name}`),
 ]
   .filter((name) => name.endsWith(".md") && existsSync(join(root, name)))
-  .flatMap((name) => codeBlocks(readFileSync(join(root, name), "utf8")).map((block) => ({ ...block, name })))
+  .map((name) => ({ name, text: readFileSync(join(root, name), "utf8") }));
+const documents = pages
+  .flatMap(({ name, text }) => codeBlocks(text).map((block) => ({ ...block, name })))
   .map(({ name, line, ...block }) => ({ ...block, place: `${name}:${line}` }));
 /** Those of the package's inside are files that the tests compile, copied. */
 const typescript = documents.filter(
@@ -35,14 +29,40 @@ const commands = documents
   .filter(({ language }) => language === "sh")
   .flatMap(({ text, place }) => commandsIn(text).map((words) => ({ place, words, line: words.join(" ") })));
 
-/** Where a reader would try the examples: a folder with the package installed, and this repository's files to look at. */
-const workplace = mkdtempSync(join(tmpdir(), "repvgg-docs-"));
-mkdirSync(join(workplace, "node_modules"));
-symlinkSync(root, join(workplace, "node_modules", "repvgg"));
-for (const name of ["examples", "assets", "tests"]) {
-  if (existsSync(join(root, name))) symlinkSync(join(root, name), join(workplace, name));
-}
-afterAll(() => rmSync(workplace, { recursive: true, force: true }), 60_000);
+/** Where a reader tries the examples: an empty project with the package installed, and nothing else of this repository. */
+const installed = installTarball();
+const workplace = installed.folder;
+afterAll(() => installed.remove(), 60_000);
+
+it("README's first words are how to install, and its first program runs by what comes with that", () => {
+  const readme = documents.filter(({ place }) => place.startsWith("README.md"));
+  expect(readme[0]!.text).toBe("npm install repvgg\n");
+  expect(readme.find(({ language }) => language === "ts")!.attributes).toEqual([]);
+  expect(readme.find(({ text }) => text === "npm ci && npm run quickstart\nnpm test\n")).toBeDefined();
+});
+
+it("README and the pages name files that are there", () => {
+  const missing = pages.flatMap(({ name, text }) =>
+    [...text.matchAll(/\]\((?!https?:|#)([^)#\s]+)/g)]
+      .map(([, target]) => target!)
+      .filter((target) => !existsSync(join(root, dirname(name), target)))
+      .map((target) => `${name}: ${target}`),
+  );
+  expect(missing).toEqual([]);
+});
+
+it("every page of docs can be reached from README", () => {
+  const reached = new Set(["README.md"]);
+  for (const name of reached) {
+    const text = readFileSync(join(root, name), "utf8");
+    for (const [, target] of text.matchAll(/\]\((?!https?:|#)([^)#\s]+\.md)/g)) {
+      const path = relative(root, join(root, dirname(name), target!)).replaceAll("\\", "/");
+      if (existsSync(join(root, path))) reached.add(path);
+    }
+  }
+  const own = pages.map(({ name }) => name).filter((name) => !name.startsWith("docs/decisions/"));
+  expect(own.filter((name) => !reached.has(name))).toEqual([]);
+});
 
 it("there are examples", () => {
   expect(typescript.length).toBeGreaterThan(0);
@@ -71,7 +91,7 @@ describe("TypeScript in the documents", () => {
 describe("commands in the documents", () => {
   it.each(commands)("$place: $line", async ({ words }) => {
     const [first, ...rest] = words;
-    const [program, ...args] = first === "npx" ? rest : words;
+    const [program, ...args] = first === "npx" ? withoutPackages(rest) : words;
     if (program === "repvgg") return expectToParse(args);
     if (program === "npm" && args[0] === "run") return expect(scripts()).toHaveProperty([args[1]!]);
     if (program === "node") return expect(existsSync(join(root, args.find((arg) => !arg.startsWith("-"))!))).toBe(true);
@@ -91,6 +111,11 @@ describe("commands in the documents", () => {
   });
 });
 
+/** The words behind npx' own `-p PACKAGE`. */
+function withoutPackages(words: readonly string[]): readonly string[] {
+  return words[0] === "-p" ? withoutPackages(words.slice(2)) : words;
+}
+
 /** Only the zoo is asked: no file is read, nothing is trained. */
 function isCheap([command, ...args]: readonly string[]): boolean {
   return command === "info" && args.every((arg) => !/[./]/.test(arg));
@@ -98,7 +123,7 @@ function isCheap([command, ...args]: readonly string[]): boolean {
 
 /** @throws UserError where the command line does not know what is asked for */
 async function expectToParse(args: readonly string[]): Promise<void> {
-  const program = createProgram();
+  const program = await createProgram();
   for (const command of program.commands) command.action(() => {});
   program.configureOutput({ writeOut: () => {}, outputError: () => {} });
   await program.parseAsync(args, { from: "user" }).catch((error: { code?: string; message: string }) => {

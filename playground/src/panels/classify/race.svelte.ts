@@ -44,8 +44,11 @@ export class Contestant {
   }
 }
 
-/** What can be compared in this browser. */
-export function contestants(relaxedAvailable: boolean): Contestant[] {
+/**
+ * What can be compared in this browser.
+ * @param onnxruntime whether this site has onnxruntime-web
+ */
+export function contestants(relaxedAvailable: boolean, onnxruntime: boolean): Contestant[] {
   const { maxThreads } = surroundings;
   const some = maxThreads > 1 ? [1, maxThreads] : [1];
   const all = [1, 2, 4, 8, 16].filter((threads) => threads < maxThreads);
@@ -54,7 +57,13 @@ export function contestants(relaxedAvailable: boolean): Contestant[] {
     ...some.map((threads) => new Contestant(ours("train", threads), threads === maxThreads)),
     ...[...all, maxThreads].map((threads) => new Contestant(ours("plain", threads), true)),
     ...(relaxedAvailable ? [new Contestant(ours("plain", maxThreads, true), false)] : []),
-    ...some.map((threads) => new Contestant({ engine: "onnxruntime", provider: "wasm", threads }, false)),
+    ...(onnxruntime ? others(some) : []),
+  ];
+}
+
+function others(threads: readonly number[]): Contestant[] {
+  return [
+    ...threads.map((some) => new Contestant({ engine: "onnxruntime", provider: "wasm", threads: some }, false)),
     ...("gpu" in navigator ? [new Contestant({ engine: "onnxruntime", provider: "webgpu", threads: 1 }, false)] : []),
   ];
 }
