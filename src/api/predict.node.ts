@@ -42,8 +42,11 @@ export async function predictAll(
   options: PredictOptions = {},
 ): Promise<Prediction[][]> {
   checkModel(model);
-  const { backend, signal } = options;
+  if (!Array.isArray(pictures)) {
+    throw new UserError({ expected: "an array of pictures", received: typeof pictures, remedy: "use predict for one" });
+  }
   const top = wantedClasses(options);
+  const { backend, signal } = options;
   if (backend) return onThisThread(model, pictures, top, options);
   return withClassifier(model, options, (classifier) =>
     eachInOrder(pictures, async (picture) => {

@@ -42,15 +42,16 @@ export interface Calls {
     readonly result: Readonly<Record<string, SessionTensor>>;
   };
   close: { readonly args: { readonly net: NetId }; readonly result: undefined };
+  /** Lets go of everything, when the batch under way is done: the last call. */
+  end: { readonly args: undefined; readonly result: undefined };
 }
 
 export type CallName = keyof Calls;
 
-/** A call, the wish that one be forgotten, or that the worker end when it is done with what it does. */
+/** A call, or the wish that one be forgotten. */
 export type ToWorker =
   | { [K in CallName]: { readonly id: number; readonly call: K; readonly args: Calls[K]["args"] } }[CallName]
-  | { readonly call: "abort"; readonly id: number }
-  | { readonly call: "end" };
+  | { readonly call: "abort"; readonly id: number };
 
 export type FromWorker =
   | { readonly id: number; readonly result: Calls[CallName]["result"] }

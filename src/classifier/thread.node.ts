@@ -34,7 +34,6 @@ export class ClassifierThread {
   readonly #worker: Worker;
   readonly #waiting = new Map<number, Waiting>();
   readonly #forget: () => void;
-  readonly #exit: Promise<void>;
   #lastId = 0;
   #answers = 0;
   #ended: Error | undefined;
@@ -52,12 +51,7 @@ export class ClassifierThread {
     });
     this.#worker.on("message", (message: FromWorker) => this.#receive(message));
     this.#worker.on("error", (error) => this.#end(this.#answers > 0 ? ended(String(error)) : unreachable(error)));
-    this.#exit = new Promise((resolve) => {
-      this.#worker.on("exit", (code) => {
-        this.#end(ended(`it ended with code ${code}`));
-        resolve();
-      });
-    });
+    this.#worker.on("exit", (code) => this.#end(ended(`it ended with code ${code}`)));
     this.#worker.unref();
   }
 
@@ -110,13 +104,16 @@ export class ClassifierThread {
   /** Gives it back; the last user's ends the worker, and waits for that. */
   async release(): Promise<void> {
     if (--this.users > 0 || this.#ended) return;
+    const done = this.call("end", undefined);
     this.#forget();
     this.#ended = ended("its last classifier was disposed of");
-    this.#worker.ref();
-    this.#post({ call: "end" });
-    const impatience = setTimeout(() => void this.#worker.terminate(), patience);
-    await this.#exit;
+    let impatience: NodeJS.Timeout | undefined;
+    const tooLong = new Promise<void>((resolve) => {
+      impatience = setTimeout(resolve, patience);
+    });
+    await Promise.race([done, tooLong]).catch(() => {}); // it has died: so it has ended
     clearTimeout(impatience);
+    await this.#worker.terminate();
   }
 
   #post(message: ToWorker, move: readonly ArrayBuffer[] = []): void {

@@ -57,13 +57,13 @@ function close(net: NetId): void {
   queues.delete(net);
 }
 
-async function end(): Promise<void> {
+async function end(id: number): Promise<void> {
   for (const net of [...queues.keys()]) close(net);
   await backend.then(
     (kernels) => kernels.dispose(),
     () => {},
   );
-  port.close();
+  send({ id, result: undefined });
 }
 
 port.on("message", (message: ToWorker) => {
@@ -80,6 +80,6 @@ port.on("message", (message: ToWorker) => {
       close(message.args.net);
       return send({ id: message.id, result: undefined });
     case "end":
-      return void end();
+      return void end(message.id);
   }
 });
