@@ -59,7 +59,7 @@ const mayImport: Record<string, Permission[]> = {
   browser: ["fold", "backend", "engine", "nn", "train", "data", "formats", "analysis", "exchange", "verify", "api"],
   serve: [],
   cli: [
-    ...["graph", "fold", "backend", "engine", "nn", "train", "data", "formats", "analysis", "exchange", "verify"],
+    ...["graph", "fold", "backend", "engine", "nn", "data", "formats", "analysis", "exchange", "verify"],
     ...["hub", "report", "api", "studies", "serve"],
   ],
 };

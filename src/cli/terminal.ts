@@ -1,7 +1,7 @@
 import { Ansis } from "ansis";
 import Table from "cli-table3";
-import { takeSignals } from "./interrupt.js";
 import { endProgress, type Progress, progressBar, progressLines, rateMeter, silentProgress } from "./progress.js";
+import { takeSignals } from "./signals.js";
 
 /** Options that every command has. */
 export interface OutputOptions {
