@@ -74,7 +74,7 @@ const mayImport: Record<string, Permission[]> = {
   ],
   serve: [],
   cli: [
-    ...["graph", "fold", "backend", "engine", "nn", "train", "data", "formats", "analysis", "exchange", "verify"],
+    ...["graph", "fold", "backend", "engine", "nn", "data", "formats", "analysis", "exchange", "verify"],
     ...["hub", "report", "api", "studies", "serve"],
   ],
 };

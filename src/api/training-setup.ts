@@ -34,8 +34,10 @@ export function configFor(model: Model, { augmentation, erasing, ...fields }: Tr
 
 /** The model with where its weights come from. */
 export function described(model: Model, set: Dataset, { seed }: TrainConfig, epochs: number): Model {
+  // Statistics that move with every step are those of no recalibration any more.
+  const { recalibratedOn: _, ...before } = model.metadata.provenance;
   const provenance = {
-    ...model.metadata.provenance,
+    ...before,
     trainedOn: `${set.name}, ${set.length} pictures, ${epochs} epochs`,
     trainingSeed: String(seed),
   };

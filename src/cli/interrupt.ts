@@ -1,38 +1,5 @@
-import { endProgress } from "./progress.js";
+import { endAtOnce, takeSignals } from "./signals.js";
 import type { Terminal } from "./terminal.js";
-
-/** Exit code of a command that Ctrl-C stopped, as shells have it: 128 + SIGINT. */
-export const interruptedCode = 130;
-
-const signals = ["SIGINT", "SIGTERM"] as const;
-
-/** How the work under way ends at a signal; undefined: at once. */
-let gracefully: (() => void) | undefined;
-let holders = 0;
-
-function onSignal(): void {
-  if (gracefully) gracefully();
-  else endAtOnce();
-}
-
-function endAtOnce(): never {
-  endProgress();
-  process.exit(interruptedCode);
-}
-
-/**
- * Takes Ctrl-C and SIGTERM until the function that is returned is called: they end the bar's line and the process. Where nobody takes
- * them they end the process even while it computes, and there is no line to end.
- */
-export function takeSignals(): () => void {
-  if (holders++ === 0) for (const signal of signals) process.on(signal, onSignal);
-  let held = true;
-  return () => {
-    if (!held) return;
-    held = false;
-    if (--holders === 0) for (const signal of signals) process.off(signal, onSignal);
-  };
-}
 
 /**
  * Runs `work` with a signal that Ctrl-C and SIGTERM give; a second one stops the process at once.
@@ -44,24 +11,15 @@ export async function interruptible<T>(
   first = "stopping after this step (again to stop at once) …",
 ): Promise<T> {
   const stop = new AbortController();
-  const release = takeSignals();
-  gracefully = () => {
+  const release = takeSignals(() => {
     if (stop.signal.aborted) endAtOnce();
     terminal.endBars();
     terminal.say(first);
     stop.abort();
-  };
+  });
   try {
     return await work(stop.signal);
   } finally {
-    gracefully = undefined;
     release();
   }
-}
-
-/** Resolves at Ctrl-C or SIGTERM, for work that has no other end; a second one stops the process at once. */
-export function untilInterrupted(): Promise<void> {
-  return new Promise((resolve) => {
-    for (const signal of signals) process.once(signal, () => resolve());
-  });
 }

@@ -4,8 +4,8 @@ import { fileURLToPath } from "node:url";
 import { Command } from "commander";
 import { UserError } from "../core/errors.js";
 import { serveFiles } from "../serve/static-files.node.js";
-import { untilInterrupted } from "./interrupt.js";
 import { wholeNumber, withOutputOptions } from "./options.js";
+import { untilInterrupted } from "./signals.js";
 import { type OutputOptions, Terminal } from "./terminal.js";
 
 interface Options extends OutputOptions {

@@ -6,8 +6,9 @@ import { pull } from "../hub/pull.node.js";
 import type { Model } from "../nn/model.js";
 import { epsilonOption } from "./exchange-options.js";
 import { wholeCount } from "./format.js";
-import { interruptedCode, interruptible } from "./interrupt.js";
+import { interruptible } from "./interrupt.js";
 import { withOutputOptions } from "./options.js";
+import { interruptedCode } from "./signals.js";
 import { type OutputOptions, Terminal } from "./terminal.js";
 
 interface Options extends OutputOptions {

@@ -24,8 +24,9 @@ import { svgToPng } from "../report/png.node.js";
 import { predictionsSvg } from "../report/predictions.node.js";
 import { train } from "../studies/training/train.node.js";
 import { byteSize, percent, shortNumber, wholeCount } from "./format.js";
-import { interruptedCode, interruptible } from "./interrupt.js";
+import { interruptible } from "./interrupt.js";
 import { type ComputeOptions, wholeNumber, withComputeOptions } from "./options.js";
+import { interruptedCode } from "./signals.js";
 import { Terminal } from "./terminal.js";
 import { trainingView } from "./training-view.js";
 

@@ -12,10 +12,11 @@ import { checkNewRun, resume, type TrainOptions, type TrainResult, train } from 
 import { chooseSettings } from "./chosen-settings.js";
 import { epsilonOption } from "./exchange-options.js";
 import { percent, plural, wholeCount } from "./format.js";
-import { interruptedCode, interruptible } from "./interrupt.js";
+import { interruptible } from "./interrupt.js";
 import { readModel } from "./net-facts.js";
 import { type ComputeOptions, number, wholeNumber, withComputeOptions } from "./options.js";
 import { freeFolder } from "./run-folder.js";
+import { interruptedCode } from "./signals.js";
 import { Terminal } from "./terminal.js";
 import { givenOptions, type NetOptions, netSettings, withNetOptions, withTrainingOptions } from "./training-options.js";
 import { trainingView } from "./training-view.js";

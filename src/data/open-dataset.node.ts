@@ -49,7 +49,7 @@ export interface OpenedSplits {
   readonly train: Dataset;
   readonly test: Dataset;
   /** Part of each class that was held out for testing; undefined where the place has test pictures of its own. */
-  readonly holdOut: number | undefined;
+  readonly holdOut?: number | undefined;
 }
 
 /**

@@ -105,7 +105,7 @@ describe("repvgg ablate", () => {
     );
     expect(await repvgg(["ablate", pictures, "--batch-size", "500", "--out", join(folder, "x"), "--quiet"])).toEqual(
       oneLine(
-        "expected at least 500 pictures to train on, a batch, received 200 in pictures/train: use a smaller batch or more pictures",
+        "expected at least 500 pictures to train on, a batch, received 200 in pictures/train: use a smaller batch (--batch-size) or more pictures",
       ),
     );
     expect((await repvgg(["ablate", pictures, "--variants", "acb:0"])).stderr).toContain(
