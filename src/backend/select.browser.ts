@@ -40,9 +40,47 @@ function urlOf(build: WasmBuild): URL {
 }
 
 async function compile(url: URL): Promise<WebAssembly.Module> {
-  const response = await fetch(url);
-  if (!response.ok) {
-    throw new UserError({ expected: `the kernels at ${url.href}`, received: `HTTP status ${response.status}` });
+  const bytes = await kernelBytes(url);
+  try {
+    return await WebAssembly.compile(bytes);
+  } catch (error) {
+    throw notCompiled(url, error);
   }
-  return WebAssembly.compile(await response.arrayBuffer());
+}
+
+function notCompiled(url: URL, cause: unknown): UserError {
+  const { message } = cause as Error;
+  const forbidden = /Content[- ]Security[- ]Policy|unsafe-eval|\bCSP\b/i.test(message);
+  const parts = {
+    expected: "a page that may compile WebAssembly",
+    received: forbidden ? "a Content Security Policy that forbids it" : `${url.href}: ${message}`,
+    remedy: forbidden
+      ? "add 'wasm-unsafe-eval' to its script-src"
+      : "serve the package's kernels as they are, to a browser with WebAssembly SIMD",
+  };
+  return new UserError(parts, { cause });
+}
+
+/** @throws UserError where the page may not have them, or the server does not. */
+async function kernelBytes(url: URL): Promise<ArrayBuffer> {
+  const expected = `the kernels at ${url.href}`;
+  try {
+    const response = await fetch(url);
+    if (response.ok) return await response.arrayBuffer();
+    throw new UserError({
+      expected,
+      received: `HTTP status ${response.status}`,
+      remedy: "serve the package's kernels beside its script",
+    });
+  } catch (error) {
+    if (error instanceof UserError) throw error;
+    throw new UserError(
+      {
+        expected,
+        received: "no answer",
+        remedy: "check the connection, and that the page's Content Security Policy allows it (connect-src 'self')",
+      },
+      { cause: error },
+    );
+  }
 }

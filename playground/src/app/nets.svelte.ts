@@ -62,10 +62,10 @@ class Nets {
 
   async #open(ref: NetRef): Promise<void> {
     this.opening = true;
-    const wanted = this.#wanted;
+    const mine = ++this.#opened;
     try {
-      const net = await openNet(String(this.#opened++), ref);
-      if (ref.kind !== "file" && this.#wanted !== wanted) return closeNet(net); // another one was chosen meanwhile
+      const net = await openNet(String(mine), ref);
+      if (mine !== this.#opened) return closeNet(net); // another one was chosen meanwhile
       const last = this.current;
       this.current = net;
       if (last) closeNet(last);
@@ -78,9 +78,9 @@ class Nets {
         }
       }
     } catch (error) {
-      this.error = describe(error, ref);
+      if (mine === this.#opened) this.error = describe(error, ref);
     } finally {
-      this.opening = false;
+      if (mine === this.#opened) this.opening = false;
     }
   }
 }
