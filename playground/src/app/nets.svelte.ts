@@ -32,6 +32,7 @@ class Nets {
   file = $state.raw<File>();
   #wanted = "";
   #opened = 0;
+  #underWay = 0;
 
   /** Follows the address. Call in an effect. */
   follow(): void {
@@ -62,10 +63,11 @@ class Nets {
 
   async #open(ref: NetRef): Promise<void> {
     this.opening = true;
-    const mine = ++this.#opened;
+    this.#underWay++;
+    const wanted = this.#wanted;
     try {
-      const net = await openNet(String(mine), ref);
-      if (mine !== this.#opened) return closeNet(net); // another one was chosen meanwhile
+      const net = await openNet(String(this.#opened++), ref);
+      if (ref.kind !== "file" && this.#wanted !== wanted) return closeNet(net); // another one was chosen meanwhile
       const last = this.current;
       this.current = net;
       if (last) closeNet(last);
@@ -78,9 +80,10 @@ class Nets {
         }
       }
     } catch (error) {
-      if (mine === this.#opened) this.error = describe(error, ref);
+      this.error = describe(error, ref);
     } finally {
-      if (mine === this.#opened) this.opening = false;
+      this.#underWay--;
+      this.opening = this.#underWay > 0;
     }
   }
 }
