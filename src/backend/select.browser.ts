@@ -29,10 +29,47 @@ export async function createBackend(options: BackendOptions = {}): Promise<Backe
 }
 
 async function compile(url: URL): Promise<WebAssembly.Module> {
-  const response = await fetch(url);
-  if (!response.ok) {
-    throw new UserError({ expected: `the kernels at ${url.href}`, received: `HTTP status ${response.status}` });
+  const bytes = new Uint8Array(await kernelBytes(url));
+  try {
+    return await compileKernels(bytes, url.href, "serve the package's dist/kernels as it is");
+  } catch (error) {
+    throw error instanceof UserError ? error : notCompiled(url, error);
   }
-  const remedy = "serve the package's dist/kernels as it is";
-  return compileKernels(new Uint8Array(await response.arrayBuffer()), url.href, remedy);
+}
+
+function notCompiled(url: URL, cause: unknown): UserError {
+  const { message } = cause as Error;
+  const forbidden = /Content[- ]Security[- ]Policy|unsafe-eval|\bCSP\b/i.test(message);
+  const parts = {
+    expected: "a page that may compile WebAssembly",
+    received: forbidden ? "a Content Security Policy that forbids it" : `${url.href}: ${message}`,
+    remedy: forbidden
+      ? "add 'wasm-unsafe-eval' to its script-src"
+      : "serve the package's kernels as they are, to a browser with WebAssembly SIMD",
+  };
+  return new UserError(parts, { cause });
+}
+
+/** @throws UserError where the page may not have them, or the server does not. */
+async function kernelBytes(url: URL): Promise<ArrayBuffer> {
+  const expected = `the kernels at ${url.href}`;
+  try {
+    const response = await fetch(url);
+    if (response.ok) return await response.arrayBuffer();
+    throw new UserError({
+      expected,
+      received: `HTTP status ${response.status}`,
+      remedy: "serve the package's kernels beside its script",
+    });
+  } catch (error) {
+    if (error instanceof UserError) throw error;
+    throw new UserError(
+      {
+        expected,
+        received: "no answer",
+        remedy: "check the connection, and that the page's Content Security Policy allows it (connect-src 'self')",
+      },
+      { cause: error },
+    );
+  }
 }

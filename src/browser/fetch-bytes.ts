@@ -69,7 +69,8 @@ function unanswered(url: URL, cause: unknown): UserError {
   const parts = {
     expected: `a file at ${url.href}`,
     received: "no answer",
-    remedy: "check the address and the connection; another site's server must allow this page to read it (CORS)",
+    remedy:
+      "check the address and the connection; the page's Content Security Policy must allow it (connect-src), and another site's server this page (CORS)",
   };
   return new UserError(parts, { cause });
 }

@@ -1,5 +1,6 @@
 import { UserError } from "../core/errors.js";
 import type { Image } from "../data/dataset.js";
+import { describeKind, fileKind, kindRemedy, type PictureFormat, sniffBytes } from "../data/file-kind.js";
 
 /** What shows a picture in a browser; or a file of one, or decoded pixels. */
 export type Picture =
@@ -24,14 +25,50 @@ export async function decodePicture(picture: Picture): Promise<Image> {
   if (isPixels(picture)) return picture;
   if (isImageData(picture)) return onWhite(picture);
   const bitmap = await toBitmap(picture);
+  try {
+    return bitmapPixels(bitmap);
+  } finally {
+    if (bitmap !== picture) bitmap.close();
+  }
+}
+
+/** Pixels that are drawn and read at once: of large pictures one strip after another, so that only their RGB is held whole. */
+const stripPixels = 2 ** 22;
+
+/** @throws UserError for pixels of another site, and for more of them than this browser holds. */
+function bitmapPixels(bitmap: ImageBitmap): Image {
   const { width, height } = bitmap;
-  const canvas = new OffscreenCanvas(width, height);
-  const context = canvas.getContext("2d", { willReadFrequently: true, colorSpace: "srgb" })!;
-  context.fillStyle = "white";
-  context.fillRect(0, 0, width, height);
-  context.drawImage(bitmap, 0, 0);
-  if (bitmap !== picture) bitmap.close();
-  return onWhite(readable(() => context.getImageData(0, 0, width, height)));
+  const rows = Math.min(height, Math.max(1, Math.floor(stripPixels / width)));
+  const context = new OffscreenCanvas(width, rows).getContext("2d", { willReadFrequently: true, colorSpace: "srgb" });
+  if (!context) throw tooLarge(width, height);
+  const data = pixelArray(width, height);
+  for (let top = 0; top < height; top += rows) {
+    const count = Math.min(rows, height - top);
+    context.fillStyle = "white";
+    context.fillRect(0, 0, width, rows);
+    context.drawImage(bitmap, 0, top, width, count, 0, 0, width, count);
+    const strip = readable(() => context.getImageData(0, 0, width, count));
+    // What was painted white is opaque: a canvas beyond the browser's limits stays empty, and says nothing.
+    if (strip.data[3] !== 255 || strip.data.at(-1) !== 255) throw tooLarge(width, height);
+    rgbOnWhite(strip, data, top * width * 3);
+  }
+  return { width, height, channels: 3, data };
+}
+
+function pixelArray(width: number, height: number): Uint8Array {
+  try {
+    return new Uint8Array(width * height * 3);
+  } catch {
+    throw tooLarge(width, height);
+  }
+}
+
+function tooLarge(width: number, height: number): UserError {
+  return new UserError({
+    expected: "a picture that this browser can hold",
+    received: `one of ${width}×${height} pixels`,
+    remedy: "make it smaller",
+  });
 }
 
 /**
@@ -72,10 +109,11 @@ async function toBitmap(picture: Exclude<Picture, Image | ImageData>): Promise<I
     throw missing("an ImageBitmap that was closed or moved away");
   }
   if (picture instanceof Blob) {
-    const name = typeof File !== "undefined" && picture instanceof File ? picture.name : "a file";
-    return createImageBitmap(picture).catch((error: unknown) => {
-      throw missing(`${name}${picture.type ? ` (${picture.type})` : ""}, which is damaged or of another kind`, error);
-    });
+    try {
+      return await createImageBitmap(picture);
+    } catch (error) {
+      throw await undecodable(picture, error);
+    }
   }
   // Elements exist only where there is a document.
   if (typeof HTMLImageElement !== "undefined" && picture instanceof HTMLImageElement) {
@@ -93,8 +131,31 @@ async function toBitmap(picture: Exclude<Picture, Image | ImageData>): Promise<I
   }
 }
 
-function missing(received: string, cause?: unknown): UserError {
-  return new UserError({ expected: "a picture that this browser can show", received }, { cause });
+/** Formats that every browser decodes. */
+const shownEverywhere: ReadonlySet<PictureFormat> = new Set(["JPEG", "PNG", "WebP", "GIF"]);
+
+/** What a file is that the browser does not decode: by its first bytes, as Node says it. */
+async function undecodable(file: Blob, cause: unknown): Promise<UserError> {
+  const name = typeof File !== "undefined" && file instanceof File ? file.name : "a file";
+  const head = await file
+    .slice(0, sniffBytes)
+    .arrayBuffer()
+    .catch(() => undefined);
+  if (!head) return missing(`${name}, which cannot be read any more`, cause, "choose it again");
+  const kind = fileKind(new Uint8Array(head), name);
+  const { format } = kind;
+  if (!format) return missing(`${name} (${describeKind(kind)})`, cause, kindRemedy(kind));
+  if (shownEverywhere.has(format)) return missing(`${name} (damaged ${format})`, cause, "replace the file");
+  return missing(
+    `${name} (${format}: damaged, or this browser has no decoder for it)`,
+    cause,
+    "convert it to JPEG or PNG",
+  );
+}
+
+function missing(received: string, cause?: unknown, remedy?: string): UserError {
+  const parts = { expected: "a picture that this browser can show", received, ...(remedy !== undefined && { remedy }) };
+  return new UserError(parts, { cause });
 }
 
 function withheld(cause: unknown): UserError {
@@ -117,15 +178,21 @@ function readable(read: () => ImageData): ImageData {
   }
 }
 
-/** RGB out of RGBA (not premultiplied), composited on white: c·α + 255·(1 − α), rounded. */
-function onWhite({ data, width, height }: ImageData): Image {
-  const pixels = new Uint8Array(width * height * 3);
-  for (let from = 0, to = 0; to < pixels.length; from += 4, to += 3) {
+/** A picture's RGBA composited on white. */
+function onWhite(picture: ImageData): Image {
+  const { width, height } = picture;
+  const data = new Uint8Array(width * height * 3);
+  rgbOnWhite(picture, data, 0);
+  return { width, height, channels: 3, data };
+}
+
+/** RGB out of RGBA (not premultiplied), composited on white: c·α + 255·(1 − α), rounded. @param to where in `pixels` it begins */
+function rgbOnWhite({ data }: ImageData, pixels: Uint8Array, to: number): void {
+  for (let from = 0; from < data.length; from += 4, to += 3) {
     const alpha = data[from + 3]!;
     const white = 255 * (255 - alpha);
     for (let c = 0; c < 3; c++) {
       pixels[to + c] = alpha === 255 ? data[from + c]! : Math.round((data[from + c]! * alpha + white) / 255);
     }
   }
-  return { width, height, channels: 3, data: pixels };
 }

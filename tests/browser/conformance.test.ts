@@ -193,6 +193,71 @@ describe("pictures", () => {
     expect(opened.errors).toEqual([]);
   });
 
+  it("have the same pixels where they are read strip by strip, and never those of an empty canvas", async () => {
+    const seen = await opened.page.evaluate(async () => {
+      const sum = async (bytes: Uint8Array): Promise<string> =>
+        [...new Uint8Array(await crypto.subtle.digest("SHA-256", bytes as Uint8Array<ArrayBuffer>))].join();
+      const results: { size: string; same?: boolean; error?: string; grey?: boolean }[] = [];
+      for (const [width, height] of [
+        [2049, 5003],
+        [1, 9000],
+        [40_000, 110],
+        [70_000, 2],
+      ] as const) {
+        const size = `${width}×${height}`;
+        const data = new ImageData(width, height);
+        for (let i = 0; i < data.data.length; i++) data.data[i] = i % 4 === 3 ? 255 : (i * 2654435761) >>> 24;
+        const bitmap = await createImageBitmap(data);
+        const [whole, strips] = await Promise.all(
+          [data, bitmap].map((picture) =>
+            window.repvgg.decodePicture(picture).then(
+              (image) => sum(image.data),
+              (error: Error) => error.message,
+            ),
+          ),
+        );
+        results.push({ size, same: whole === strips, ...(whole !== strips && { error: strips! }) });
+      }
+      return results;
+    });
+    for (const { size, same, error } of seen) {
+      if (!same)
+        expect(error, size).toBe(
+          `expected a picture that this browser can hold, received one of ${size} pixels: make it smaller`,
+        );
+    }
+    expect(seen.slice(0, 3).map(({ same }) => same)).toEqual([true, true, true]);
+  });
+
+  it("of formats that a browser does not decode are named as in Node", async () => {
+    const messages = await opened.page.evaluate(async () => {
+      const failed = (text: string, name: string): Promise<string> => {
+        const bytes = Uint8Array.from(text, (letter) => letter.charCodeAt(0));
+        return window.repvgg.decodePicture(new File([bytes], name)).then(
+          () => "no error",
+          (error: Error) => error.message.replace("expected a picture that this browser can show, received ", ""),
+        );
+      };
+      return Promise.all([
+        failed("\0\0\0\x18ftypheic\0\0\0\0mif1heic", "IMG_1.HEIC"),
+        failed("II*\0\x10\0\0\0", "scan.tiff"),
+        failed("%PDF-1.7 ", "page.pdf"),
+        failed("\0\0\0\x14ftypqt  \0\0\0\0qt  ", "clip.mov"),
+        failed("\x89PNG\r\n\x1a\n", "cut.png"),
+        failed("", "empty.jpg"),
+      ]);
+    });
+    expect(messages).toEqual([
+      "IMG_1.HEIC (HEIC: damaged, or this browser has no decoder for it): convert it to JPEG or PNG",
+      "scan.tiff (TIFF: damaged, or this browser has no decoder for it): convert it to JPEG or PNG",
+      "page.pdf (PDF document, which is not read): convert it to JPEG or PNG",
+      "clip.mov (QuickTime video, which is not read): convert it to JPEG or PNG",
+      "cut.png (damaged PNG): replace the file",
+      "empty.jpg (empty file)",
+    ]);
+    expect(opened.errors).toEqual([]);
+  });
+
   it("are frames of a video, once there is one", async () => {
     const seen = await opened.page.evaluate(async () => {
       const engine = await window.repvgg.createEngine({ threads: 1 });
@@ -253,7 +318,7 @@ describe("pictures", () => {
     expect(messages.foreign).toMatch(withheld);
     expect(messages.canvas).toMatch(withheld);
     expect(messages.broken).toMatch(/received the image http.*missing\.png, which did not load$/);
-    expect(messages.text).toMatch(/received notes\.txt \(text\/plain\), which is damaged or of another kind$/);
+    expect(messages.text).toMatch(/received notes\.txt \(text, not a picture\)$/);
     expect(messages.closed).toMatch(/received an ImageBitmap that was closed or moved away$/);
     await from.close();
     await open.close();

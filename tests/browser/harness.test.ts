@@ -77,3 +77,37 @@ it("says that the engine's worker did not come", async () => {
   );
   await close();
 });
+
+it.each([
+  [
+    "default-src 'self'; script-src 'self'",
+    /^expected a page that may compile WebAssembly, received a Content Security Policy that forbids it: add 'wasm-unsafe-eval' to its script-src$/,
+  ],
+  [
+    "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; connect-src 'none'",
+    /^expected the kernels at http.*\.wasm, received no answer: check the connection, and that the page's Content Security Policy allows it/,
+  ],
+  ["default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'none'", /^expected the engine's worker/],
+])("says what a page's policy lacks: %s", async (policy, message) => {
+  const strict = await startSite({ policy });
+  const { page, close } = await openLibrary(strict);
+  const told = await page.evaluate(() =>
+    window.repvgg.createEngine().then(
+      () => ["no error", ""],
+      (error: Error) => [error.message, error.name],
+    ),
+  );
+  expect(told[0]).toMatch(message);
+  expect(told[1]).toBe("UserError");
+  const net = await page.evaluate(() =>
+    window.repvgg.loadModel("/assets/models/cifar10/train.safetensors").then(
+      () => "read",
+      (error: Error) => error.message,
+    ),
+  );
+  if (policy.includes("connect-src 'none'")) {
+    expect(net).toMatch(/received no answer: check .*Content Security Policy must allow it \(connect-src\)/);
+  } else expect(net).toBe("read");
+  await close();
+  await strict.close();
+});

@@ -2,6 +2,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import type { Page } from "playwright-core";
+import sharp from "sharp";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import type { RunningSite } from "#repvgg/serve/static-files.node.js";
 import { fileOf, repvggJson, testFolder } from "../cli/support.js";
@@ -170,6 +171,53 @@ describe("the classify panel", () => {
       await page.getByRole("button", { name: "a German shepherd" }).click();
       await bars.first().waitFor();
     }));
+
+  it("never shows an answer beside a picture that it does not belong to", () =>
+    onPanel("classify", async (page) => {
+      const bars = page.getByRole("list", { name: "The five likeliest classes" });
+      await bars.waitFor();
+      // 60 megapixels: decoding takes a while, and the page's thread is free meanwhile.
+      const big = await sharp({ create: { width: 10_000, height: 6000, channels: 3, background: "red" } })
+        .jpeg({ quality: 30 })
+        .toBuffer();
+      await page.getByLabel("Picture file").setInputFiles({ name: "big.jpg", mimeType: "image/jpeg", buffer: big });
+      await page.getByAltText("your picture big.jpg").waitFor();
+      expect(await bars.count()).toBe(0);
+      expect(await textOf(page, ".answer [role=status]")).toBe("Looking at the picture…");
+      await bars.waitFor();
+
+      // A broken picture ends, and so does one that comes while a large one is looked at.
+      await page.getByLabel("Picture file").setInputFiles({ name: "big.jpg", mimeType: "image/jpeg", buffer: big });
+      await page
+        .getByLabel("Picture file")
+        .setInputFiles({ name: "cut.jpg", mimeType: "image/jpeg", buffer: big.subarray(0, 20) });
+      await page.getByRole("alert").filter({ hasText: "cut.jpg (damaged JPEG)" }).waitFor();
+      expect(await textOf(page, ".answer")).toContain("There is no answer to this picture. Choose another one.");
+      expect(await textOf(page, ".picture")).toContain("This browser cannot show the picture.");
+      expect(await bars.count()).toBe(0);
+      await page.getByRole("button", { name: "a white duck" }).click();
+      await bars.waitFor();
+      expect(await page.getByRole("alert").innerText()).toBe("");
+    }));
+
+  it("ends where a net or a sample does not come", async () => {
+    const { page, close } = await openPanel(site, "fold");
+    try {
+      await page.waitForSelector(ready);
+      await page.route("**/*.jpg", (route) => route.abort());
+      await page.evaluate(() => {
+        location.hash = "#/classify?picture=moose";
+      });
+      await page.getByRole("alert").filter({ hasText: "The sample did not come" }).waitFor();
+      expect(await textOf(page, ".answer")).toContain("There is no answer to this picture.");
+      await page.route("**/*.safetensors", (route) => route.abort());
+      await page.reload();
+      await page.getByRole("alert").filter({ hasText: "The net did not open" }).waitFor();
+      expect(await textOf(page, ".answer")).toContain("No net is open: choose one above, or open a file.");
+    } finally {
+      await close();
+    }
+  });
 
   it("measures its engine beside onnxruntime-web", () =>
     onPanel("classify?model=nano", async (page) => {

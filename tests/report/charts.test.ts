@@ -91,6 +91,26 @@ it("heat maps give the largest number the full colour", () => {
   ]);
 });
 
+it("a plain diagonal has no colour, however large its numbers: the worst mistake is the darkest", () => {
+  const panels = [{ rows: 2, columns: 2, values: [90, 4, 8, 70] }];
+  const looks = (plainDiagonal: boolean): (string | undefined)[] => {
+    const chart: Chart = {
+      kind: "heat-map",
+      ...words,
+      scale: "sequential",
+      panels,
+      limit: 8,
+      plainDiagonal,
+      showValues: true,
+    };
+    const svg = chartSvg(chart, 400, "id");
+    expect(htmlErrors(svg)).toEqual([]);
+    return [...svg.matchAll(/<g><rect class="(h[mp]\d+)"/g)].map(([, look]) => look);
+  };
+  expect(looks(true)).toEqual(["hp0", "hp8", "hp16", "hp0"]);
+  expect(looks(false)).toEqual(["hp16", "hp8", "hp16", "hp16"]);
+});
+
 it("a timeline's area has the height of its numbers", () => {
   const spans = [
     { from: 0, to: 1, value: 4, label: "a" },

@@ -32,6 +32,7 @@ class Nets {
   file = $state.raw<File>();
   #wanted = "";
   #opened = 0;
+  #underWay = 0;
 
   /** Follows the address. Call in an effect. */
   follow(): void {
@@ -62,6 +63,7 @@ class Nets {
 
   async #open(ref: NetRef): Promise<void> {
     this.opening = true;
+    this.#underWay++;
     const wanted = this.#wanted;
     try {
       const net = await openNet(String(this.#opened++), ref);
@@ -80,7 +82,8 @@ class Nets {
     } catch (error) {
       this.error = describe(error, ref);
     } finally {
-      this.opening = false;
+      this.#underWay--;
+      this.opening = this.#underWay > 0;
     }
   }
 }

@@ -2,7 +2,6 @@ import dog from "../../../assets/samples/dog.jpg?url";
 import duck from "../../../assets/samples/duck.jpg?url";
 import horses from "../../../assets/samples/horses.jpg?url";
 import kitten from "../../../assets/samples/kitten.jpg?url";
-import macaw from "../../../assets/samples/macaw.jpg?url";
 import moose from "../../../assets/samples/moose.jpg?url";
 
 /** A photograph to begin with; authors and licences stand in assets/samples/README.md. */
@@ -18,5 +17,4 @@ export const samples: readonly Sample[] = [
   { name: "horses", alt: "horses on a hill", url: horses },
   { name: "moose", alt: "a moose in the heath", url: moose },
   { name: "duck", alt: "a white duck", url: duck },
-  { name: "macaw", alt: "a scarlet macaw", url: macaw },
 ];

@@ -100,6 +100,8 @@ export interface HeatMap extends ChartText {
   readonly columnLabels?: readonly string[];
   readonly rowTitle?: string;
   readonly columnTitle?: string;
+  /** Cells of the diagonal have an edge and no colour: they are of another kind than the others, as right answers among mistakes. */
+  readonly plainDiagonal?: boolean;
   /** Write the numbers into the cells, where there is room (default false). */
   readonly showValues?: boolean;
   readonly unit?: Unit;

@@ -120,13 +120,18 @@ function drawPanel(map: HeatMap, panel: HeatPanel, { x, y, cell }: PanelPlace, l
     for (let column = 0; column < panel.columns; column++) {
       const value = panel.values[row * panel.columns + column]!;
       const [left, top] = [x + column * cell, y + row * cell];
-      const rect = `<rect class="${cellLook(value, limit)}" x="${round(left)}" y="${round(top)}" width="${round(cell + 0.3)}" height="${round(cell + 0.3)}"/>`;
+      const uncoloured = map.plainDiagonal === true && row === column;
+      const coloured = uncoloured ? 0 : value;
+      const rect = `<rect class="${cellLook(coloured, limit)}" x="${round(left)}" y="${round(top)}" width="${round(cell + 0.3)}" height="${round(cell + 0.3)}"/>`;
       const words = format(value);
       const shown = map.showValues && textWidth(words) <= cell - 2 && cell >= 14;
-      const ink = level(value, limit) > heatLevels / 2 ? "on" : "off";
+      const ink = level(coloured, limit) > heatLevels / 2 ? "on" : "off";
+      const edge = uncoloured
+        ? `<rect class="edge" x="${round(left + 1)}" y="${round(top + 1)}" width="${round(cell - 2)}" height="${round(cell - 2)}"/>`
+        : "";
       const number = shown ? text(left + cell / 2, top + cell / 2 + 4, words, { anchor: "middle", look: ink }) : "";
       const where = `${map.rowLabels?.[row] ?? `row ${row + 1}`}, ${map.columnLabels?.[column] ?? `column ${column + 1}`}`;
-      cells.push(tell ? told(rect + number, `${where}: ${words}`) : rect + number);
+      cells.push(tell ? told(rect + edge + number, `${where}: ${words}`) : rect + edge + number);
     }
   }
   cells.push(

@@ -83,7 +83,7 @@ function confusionChart(names: readonly string[], confusion: Evaluation["confusi
     chart: {
       kind: "heat-map",
       title: "What was taken for what",
-      description: `Pictures by true class (rows) and answer (columns). The diagonal is right; the colours are those of the mistakes, up to the commonest.${worst}`,
+      description: `Pictures by true class (rows) and answer (columns). The diagonal is right and has no colour; the colours are those of the mistakes, up to the commonest.${worst}`,
       panels: [{ rows: names.length, columns: names.length, values: confusion.flat() }],
       scale: "sequential",
       limit: Math.max(1, most),
@@ -91,6 +91,7 @@ function confusionChart(names: readonly string[], confusion: Evaluation["confusi
       columnLabels: names,
       rowTitle: "true class",
       columnTitle: "answer",
+      plainDiagonal: true,
       showValues: true,
       unit: { format: wholeCount },
     },

@@ -8,6 +8,10 @@ export class ShownPicture {
   sample = $state<string | undefined>(samples[0]!.name);
   /** The file's bytes; undefined until they are here. */
   blob = $state.raw<Blob>();
+  /** The browser cannot show it. */
+  broken = $state(false);
+  /** Why a sample's bytes do not come, in a sentence. */
+  error = $state<string>();
   #own: string | undefined;
 
   constructor(sample: string | undefined) {
@@ -16,8 +20,15 @@ export class ShownPicture {
 
   async choose({ name, alt, url }: Sample): Promise<void> {
     this.#show(url, alt, name);
-    const blob = await (await fetch(url)).blob();
-    if (this.sample === name) this.blob = blob;
+    try {
+      const response = await fetch(url);
+      if (!response.ok) throw new Error(`HTTP status ${response.status}`);
+      const blob = await response.blob();
+      if (this.sample === name) this.blob = blob;
+    } catch (reason) {
+      if (this.sample !== name) return;
+      this.error = `The sample did not come: ${reason instanceof Error ? reason.message : String(reason)}. Choose another picture.`;
+    }
   }
 
   take(file: Blob, alt: string): void {
@@ -34,5 +45,7 @@ export class ShownPicture {
     this.alt = alt;
     this.sample = sample;
     this.blob = undefined;
+    this.broken = false;
+    this.error = undefined;
   }
 }
