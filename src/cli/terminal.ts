@@ -1,8 +1,8 @@
 import { Ansis } from "ansis";
 import Table from "cli-table3";
 import { endProgress, type Progress, progressBar, progressLines, rateMeter, silentProgress } from "./progress.js";
-import { columnWidths } from "./table-widths.js";
 import { takeSignals } from "./signals.js";
+import { columnWidths } from "./table-widths.js";
 
 /** Options that every command has. */
 export interface OutputOptions {
