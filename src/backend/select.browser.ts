@@ -1,7 +1,7 @@
 import { UserError } from "../core/errors.js";
 import type { Backend } from "./backend.js";
+import { compileKernels, kernelUrl } from "./kernel-files.js";
 import { type BackendOptions, wantedThreads, wantsRelaxed } from "./options.js";
-import { compileKernels, kernelUrl } from "./wasm/kernel-files.js";
 import { relaxedObstacle } from "./wasm/relaxed.js";
 import { startWorker } from "./wasm/start-worker.browser.js";
 import { createWasmBackend } from "./wasm/wasm-backend.js";

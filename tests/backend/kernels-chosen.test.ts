@@ -1,9 +1,9 @@
 import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
+import { compileKernels } from "#repvgg/backend/kernel-files.js";
 import { nativeAbsence } from "#repvgg/backend/native/native-backend.js";
 import { createBackend, kernels } from "#repvgg/backend/select.node.js";
-import { compileKernels } from "#repvgg/backend/wasm/kernel-files.js";
 import { UserError } from "#repvgg/core/errors.js";
 
 describe("kernels()", () => {

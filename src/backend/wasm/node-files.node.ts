@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { UserError } from "../../core/errors.js";
-import { compileKernels, kernelUrl } from "./kernel-files.js";
+import { compileKernels, kernelUrl } from "../kernel-files.js";
 import type { WasmBuild } from "./wasm-backend.js";
 
 /** What to do where the package's files are not beside its code. */

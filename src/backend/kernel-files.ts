@@ -1,15 +1,17 @@
-import { UserError } from "../../core/errors.js";
-import type { WasmBuild } from "./wasm-backend.js";
+import { UserError } from "../core/errors.js";
+import type { WasmBuild } from "./wasm/wasm-backend.js";
 
-/** Where the compiled kernels of a build lie. Literal addresses: bundlers find files by them. */
+/**
+ * Where the compiled kernels of a build lie. Literal addresses: bundlers find files by them. In `dist/bundle/` the same address has to fit: one folder up.
+ */
 export function kernelUrl(build: WasmBuild): URL {
   switch (build) {
     case "simd":
-      return new URL("../../kernels/simd.wasm", import.meta.url);
+      return new URL("../kernels/simd.wasm", import.meta.url);
     case "simd-threads":
-      return new URL("../../kernels/simd-threads.wasm", import.meta.url);
+      return new URL("../kernels/simd-threads.wasm", import.meta.url);
     case "simd-threads-relaxed":
-      return new URL("../../kernels/simd-threads-relaxed.wasm", import.meta.url);
+      return new URL("../kernels/simd-threads-relaxed.wasm", import.meta.url);
   }
 }
 
