@@ -1,15 +1,11 @@
 import { open, readFile } from "node:fs/promises";
-import sharp from "sharp";
 import { UserError } from "../core/errors.js";
 import { describeSystemError } from "../core/system-errors.js";
 import { BrokenImageError } from "./broken-image.js";
 import type { Image } from "./dataset.js";
 import { describeKind, fileKind, kindRemedy, type PictureFormat } from "./file-kind.js";
 import { toChannels } from "./image.js";
-
-// Pictures are decoded side by side, so that one needs no threads of its own, and each is wanted once.
-sharp.concurrency(1);
-sharp.cache(false);
+import { loadSharp } from "./load-sharp.node.js";
 
 /** Bytes that a picture's file may have: pictures within the pixel limit, uncompressed, are smaller. */
 const mostBytes = 2 ** 31 - 1;
@@ -31,6 +27,7 @@ export async function decodeImage(picture: Uint8Array | string, name = "the pict
     const remedy = kindRemedy(kind);
     throw new BrokenImageError(file, describeKind(kind), remedy === undefined ? {} : { remedy });
   }
+  const sharp = await loadSharp();
   try {
     // "error" still fails on truncated files, but lets pass what other decoders only warn of.
     const input = sharp(bytes, { failOn: "error" });
@@ -57,15 +54,16 @@ export async function decodeImage(picture: Uint8Array | string, name = "the pict
 }
 
 /** Whether the installed sharp decodes HEIC: its prebuilt binaries hold no HEVC decoder, a libvips of the system's own may. */
-export function readsHeic(): boolean {
+async function readsHeic(): Promise<boolean> {
+  const sharp = await loadSharp();
   return sharp.format.heif.input.fileSuffix?.includes(".heic") ?? false;
 }
 
 const noHeic = "HEIC: this build of sharp has no HEVC decoder";
 
 /** Why a file whose format is read is of no use all the same; undefined where it may be read. */
-export function unreadFormat(format: PictureFormat): string | undefined {
-  return format === "HEIC" && !readsHeic() ? noHeic : undefined;
+export async function unreadFormat(format: PictureFormat): Promise<string | undefined> {
+  return format === "HEIC" && !(await readsHeic()) ? noHeic : undefined;
 }
 
 async function undecodable(
@@ -74,10 +72,11 @@ async function undecodable(
   bytes: Uint8Array,
   cause: unknown,
 ): Promise<BrokenImageError> {
-  const reason = unreadFormat(format);
+  const reason = await unreadFormat(format);
   if (reason !== undefined) return new BrokenImageError(file, reason, { cause, remedy: "convert to JPEG" });
   const line = (cause as Error).message.split("\n")[0]!.trim().replace(/:$/, "");
   if (/exceeds pixel limit/.test(line)) {
+    const sharp = await loadSharp();
     const size = await sharp(bytes, { limitInputPixels: false })
       .metadata()
       .then(({ width, height }) => `${width}×${height} pixels`)

@@ -75,7 +75,10 @@ describe("files", () => {
         : { ...tensor, dataLocation: 1, externalData: [{ key: "location", value: "weights.bin" }] },
     );
     await writeOnnxFile(file("external.onnx"), { ...proto, graph: { ...proto.graph!, initializer } });
-    await expectLine(loadNet(file("external.onnx")), /expected to read .*weights\.bin, received no such file or folder/);
+    await expectLine(
+      loadNet(file("external.onnx")),
+      /expected to read .*weights\.bin, received no such file or folder/,
+    );
   });
 
   it("weights of something else", async () => {
