@@ -10,6 +10,7 @@ export {
   type DatasetDescription,
   type DatasetSource,
   type DataWarning,
+  type IgnoredFiles,
   type Image,
   type Lookalike,
   type OpenOptions,

@@ -7,7 +7,7 @@ import { createLoader, type ThreadedLoaderOptions } from "../data/loader.node.js
 import { findSplit, type OpenOptions, openDataset, openTrainAndTest } from "../data/open-dataset.node.js";
 import type { Model } from "../nn/model.js";
 
-export type { Dataset, DatasetSource, Image, SkippedFile } from "../data/dataset.js";
+export type { Dataset, DatasetSource, IgnoredFiles, Image, SkippedFile } from "../data/dataset.js";
 export type { DatasetDescription, DataWarning, Lookalike, SplitsDescription } from "../data/description.js";
 export { type OpenOptions, openDataset, type Split } from "../data/open-dataset.node.js";
 

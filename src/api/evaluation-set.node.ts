@@ -5,8 +5,8 @@ import { findSplit, type OpenOptions, openDataset } from "../data/open-dataset.n
 import { knownPictures } from "./trained-pictures.node.js";
 
 /** Which pictures of a place are scored. */
-export const evaluationSplits = ["test", "held-out", "train", "all"] as const;
-export type EvaluationSplit = (typeof evaluationSplits)[number];
+export type EvaluationSplit = "test" | "held-out" | "train" | "all";
+export const evaluationSplits: readonly EvaluationSplit[] = ["test", "held-out", "train", "all"];
 
 /** The pictures to score, and what has to be known of them. */
 export interface EvaluationSet {

@@ -16,3 +16,17 @@ export function columnWidths(longest: readonly number[], columns: number, around
   while (cap > least && total(narrowed(cap)) > room) cap--;
   return narrowed(cap);
 }
+
+/** A cell in lines of so many letters, broken behind spaces, slashes and hyphens where there are any. */
+export function wrapped(text: string, width: number): string[] {
+  const lines: string[] = [];
+  let rest = text;
+  while (rest.length > width) {
+    const room = rest.slice(0, width + 1);
+    const behind = Math.max(room.lastIndexOf(" "), room.slice(0, width).search(/[/-](?!.*[/-])/) + 1);
+    const at = behind > 0 ? behind : width;
+    lines.push(rest.slice(0, at).trimEnd());
+    rest = rest.slice(at).trimStart();
+  }
+  return [...lines, rest];
+}

@@ -2,7 +2,7 @@ import { Ansis } from "ansis";
 import Table from "cli-table3";
 import { endProgress, type Progress, progressBar, progressLines, rateMeter, silentProgress } from "./progress.js";
 import { takeSignals } from "./signals.js";
-import { columnWidths } from "./table-widths.js";
+import { columnWidths, wrapped } from "./table-widths.js";
 
 /** Options that every command has. */
 export interface OutputOptions {
@@ -70,18 +70,20 @@ export class Terminal {
 
   /** Rows under a header, numbers to the right. Cells wrap where the terminal is too narrow. */
   table(head: readonly string[], rows: readonly (readonly (string | number)[])[]): string {
-    const longest = head.map((cell, i) => Math.max(cell.length, ...rows.map((row) => String(row[i] ?? "").length)));
+    const texts = rows.map((row) => row.map(String));
+    const longest = head.map((cell, i) => Math.max(cell.length, ...texts.map((row) => (row[i] ?? "").length)));
+    const widths = columnWidths(longest, this.columns, 3);
+    const fitted = (cell: string, i: number): string[] => wrapped(cell, widths[i] ?? cell.length);
     const table = new Table({
-      head: head.map((cell) => this.#color.bold(cell)),
+      head: head.map((cell, i) =>
+        fitted(cell, i)
+          .map((line) => this.#color.bold(line))
+          .join("\n"),
+      ),
       colAligns: head.map((_, column) => (column === 0 ? "left" : "right")),
-      ...(Number.isFinite(this.columns) && {
-        colWidths: columnWidths(longest, this.columns, 3).map((width) => width + 2),
-        wordWrap: true,
-        wrapOnWordBoundary: false,
-      }),
       style: { head: [], border: [], compact: true },
     });
-    for (const row of rows) table.push(row.map(String));
+    for (const row of texts) table.push(row.map((cell, i) => fitted(cell, i).join("\n")));
     return table.toString();
   }
 

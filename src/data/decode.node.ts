@@ -54,7 +54,7 @@ export async function decodeImage(picture: Uint8Array | string, name = "the pict
 }
 
 /** Whether the installed sharp decodes HEIC: its prebuilt binaries hold no HEVC decoder, a libvips of the system's own may. */
-export async function readsHeic(): Promise<boolean> {
+async function readsHeic(): Promise<boolean> {
   const sharp = await loadSharp();
   return sharp.format.heif.input.fileSuffix?.includes(".heic") ?? false;
 }
@@ -62,8 +62,8 @@ export async function readsHeic(): Promise<boolean> {
 const noHeic = "HEIC: this build of sharp has no HEVC decoder";
 
 /** Why a file whose format is read is of no use all the same; undefined where it may be read. */
-export function unreadFormat(format: PictureFormat, heic: boolean): string | undefined {
-  return format === "HEIC" && !heic ? noHeic : undefined;
+export async function unreadFormat(format: PictureFormat): Promise<string | undefined> {
+  return format === "HEIC" && !(await readsHeic()) ? noHeic : undefined;
 }
 
 async function undecodable(
@@ -72,7 +72,7 @@ async function undecodable(
   bytes: Uint8Array,
   cause: unknown,
 ): Promise<BrokenImageError> {
-  const reason = unreadFormat(format, await readsHeic());
+  const reason = await unreadFormat(format);
   if (reason !== undefined) return new BrokenImageError(file, reason, { cause, remedy: "convert to JPEG" });
   const line = (cause as Error).message.split("\n")[0]!.trim().replace(/:$/, "");
   if (/exceeds pixel limit/.test(line)) {

@@ -122,7 +122,7 @@ function visibleEntries(folder: string): ReturnType<typeof entriesOf> {
 function picturesOf(folder: string, ignored: IgnoredTally): string[] {
   const pictures: string[] = [];
   for (const file of filesBelow(folder, ignored)) {
-    const look = lookAt(file, true); // who cannot be decoded is told when its turn comes
+    const look = lookAt(file);
     if (explained.test(file)) ignored.add("picture of an earlier --explain", file);
     else if (look.is === "other") ignored.add(look.reason, file, look.convertible);
     else pictures.push(file);

@@ -2,7 +2,7 @@ import { basename, join, relative, resolve, sep } from "node:path";
 import { UserError } from "../core/errors.js";
 import { BrokenImageError } from "./broken-image.js";
 import type { Dataset, FolderSource, IgnoredFiles, Image, SkippedFile } from "./dataset.js";
-import { decodeImage, readsHeic } from "./decode.node.js";
+import { decodeImage, unreadFormat } from "./decode.node.js";
 import { hasPictureName, readFormats } from "./file-kind.js";
 import { IgnoredTally } from "./ignored-files.js";
 import { entriesOf, filesBelow, kindOf, kindOfFile, lookAt, whyUnseen } from "./look.node.js";
@@ -75,25 +75,27 @@ export async function openFolder(
   const files: string[] = [];
   const labels: number[] = [];
   const skipped: SkippedFile[] = [];
-  const heic = await readsHeic();
-  classNames.forEach((className, label) => {
+  for (const [label, className] of classNames.entries()) {
     const before = files.length;
     const skippedBefore = skipped.length;
     const ofClass = new IgnoredTally(root);
     for (const file of filesBelow(join(root, className), ofClass)) {
-      const found = lookAt(file, heic);
-      if (found.is === "picture") {
+      const found = lookAt(file);
+      const unread = found.is === "picture" ? await unreadFormat(found.format) : undefined;
+      const reason = found.is === "picture" ? unread : found.reason;
+      if (reason === undefined) {
         files.push(relative(root, file));
         labels.push(label);
-      } else if (strict && found.is !== "other") throw new BrokenImageError(file, found.reason);
-      else if (found.is === "broken") skipped.push({ file, reason: found.reason });
-      else ofClass.add(found.reason, file, found.is === "undecodable" || found.convertible);
+      } else if (found.is === "other") ofClass.add(reason, file, found.convertible);
+      else if (strict) throw new BrokenImageError(file, reason);
+      else if (found.is === "broken") skipped.push({ file, reason });
+      else ofClass.add(reason, file, true);
     }
     if (files.length === before) {
       throw emptyClass(join(root, className), skipped.length - skippedBefore, ofClass.list());
     }
     ignored.addAll(ofClass);
-  });
+  }
   const source: FolderSource = {
     kind: "folder",
     name: options.name ?? basename(root),

@@ -1,8 +1,8 @@
 import { closeSync, type Dirent, openSync, readdirSync, readSync, statSync } from "node:fs";
 import { basename, join } from "node:path";
 import { describeSystemError } from "../core/system-errors.js";
-import { unreadable, unreadFormat } from "./decode.node.js";
-import { describeKind, type FileKind, fileKind, hasPictureName, sniffBytes } from "./file-kind.js";
+import { unreadable } from "./decode.node.js";
+import { describeKind, type FileKind, fileKind, hasPictureName, type PictureFormat, sniffBytes } from "./file-kind.js";
 import type { IgnoredTally } from "./ignored-files.js";
 
 /** The entries of a folder. @throws UserError where it cannot be read */
@@ -46,19 +46,14 @@ export function whyUnseen(entry: Dirent, kind: "folder" | "file" | "other"): str
 
 /** What a file is for a reader of pictures. */
 export type Look =
-  | { readonly is: "picture" }
+  | { readonly is: "picture"; readonly format: PictureFormat }
   /** A picture by its name only. */
   | { readonly is: "broken"; readonly reason: string }
-  /** A picture of a format that this installation does not decode. */
-  | { readonly is: "undecodable"; readonly reason: string }
   /** Something that nobody meant to be read. */
   | { readonly is: "other"; readonly reason: string; readonly convertible: boolean };
 
-/**
- * What a file is for a reader of pictures, from its name and its first bytes.
- * @param heic whether HEIC is decoded here
- */
-export function lookAt(file: string, heic: boolean): Look {
+/** What a file is for a reader of pictures, from its name and its first bytes. */
+export function lookAt(file: string): Look {
   const named = hasPictureName(file);
   let kind: FileKind;
   try {
@@ -68,10 +63,8 @@ export function lookAt(file: string, heic: boolean): Look {
   }
   const { format, name, convertible } = kind;
   if (format) {
-    const unread = unreadFormat(format, heic);
-    if (unread !== undefined) return { is: "undecodable", reason: unread };
     const ending = /[^.]\.([^.]{1,10})$/.exec(basename(file))?.[1];
-    if (named || ending === undefined) return { is: "picture" };
+    if (named || ending === undefined) return { is: "picture", format };
     return { is: "other", reason: `${format} named .${ending}`, convertible: true };
   }
   if (named) return { is: "broken", reason: describeKind(kind) };

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 import { rowFormat } from "../../dist/cli/prediction-rows.js";
-import { columnWidths } from "../../dist/cli/table-widths.js";
+import { columnWidths, wrapped } from "../../dist/cli/table-widths.js";
 import { fileOf, freshModelFile, main, oneLine, repvgg, testFolder } from "./support.js";
 
 const boot = fileURLToPath(new URL("../../examples/ankle-boot.png", import.meta.url));
@@ -146,6 +146,21 @@ describe("rows", () => {
     const { row } = rowFormat("table", { top: 1, columns: 80 });
     const text = row({ file: "a.gif", answer: null, predictions: [prediction("x", 0.5)], frames: 12 }, 1);
     expect(text).toMatch(/^\na\.gif \(the first of 12 frames\)\n {2}none of these\n/);
+  });
+
+  it("of other tables break where words do, and lose nothing", () => {
+    expect(wrapped("fashion-mnist-subset/train", 14)).toEqual(["fashion-mnist-", "subset/train"]);
+    expect(wrapped("most often taken for", 11)).toEqual(["most often", "taken for"]);
+    expect(wrapped("x".repeat(20), 8)).toEqual(["x".repeat(8), "x".repeat(8), "xxxx"]);
+    expect(wrapped("short", 8)).toEqual(["short"]);
+    expect(wrapped("", 8)).toEqual([""]);
+    for (const text of ["a b c d e f g h i", "/a/b/c/d/e/f/g", "soft-coated wheaten terrier", " x".repeat(30)]) {
+      for (const width of [8, 9, 10, 17]) {
+        const lines = wrapped(text, width);
+        for (const line of lines) expect(line.length).toBeLessThanOrEqual(width);
+        expect(lines.join("").replaceAll(" ", "")).toBe(text.replaceAll(" ", ""));
+      }
+    }
   });
 
   it("of other tables are narrowed where they must be, the widest first", () => {

@@ -353,7 +353,7 @@ describe("files", () => {
     }
     const failure = writeFileAtomically(path, fillDisk());
     await expect(failure).rejects.toThrow(UserError);
-    await expect(failure).rejects.toThrow(/to write .*model\.safetensors, received ENOSPC: free some disk space/);
+    await expect(failure).rejects.toThrow(/to write .*model\.safetensors, received a full disk: free some disk space/);
     expect(await readFile(path, "utf8")).toBe("old");
     expect(await readdir(folder)).toEqual(["model.safetensors"]);
   });
