@@ -1,4 +1,6 @@
 import { existsSync, readFileSync } from "node:fs";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
 import { rngFor } from "#repvgg/core/rng.js";
@@ -54,6 +56,25 @@ describe.skipIf(noTerminal)(`Ctrl-C on a terminal${noTerminal ? ` (left out: ${n
       });
       if (resumes && ended.output.includes("go on with")) expect(existsSync(join(folder, out, resumes))).toBe(true);
     });
+  });
+
+  it("ends a download, which goes on later", async () => {
+    const weights = createServer((_, response) => {
+      response.writeHead(200, { "content-length": 1e8, etag: '"1"' });
+      const more = setInterval(() => response.write(Buffer.alloc(1e5)), 20);
+      response.on("close", () => clearInterval(more));
+    });
+    await new Promise<void>((listening) => weights.listen(0, "127.0.0.1", listening));
+    try {
+      const { port } = weights.address() as AddressInfo;
+      const ended = await onTerminal(["pull", `http://127.0.0.1:${port}/net.safetensors`], folder, { after: "MB/s" });
+      expect(ended, ended.output).toMatchObject({ code: 130, hung: false, pressed: true });
+      expect(ended.output).toMatch(/^stopped; the same command goes on where it stopped\r$/m);
+      expect(terminalState(ended.output)).toEqual({ cursor: true, wrap: true, ownLine: true });
+    } finally {
+      weights.closeAllConnections();
+      weights.close();
+    }
   });
 
   it("between two epochs ends a training, which goes on to the same bits", async () => {

@@ -21,7 +21,15 @@ describe("wrong command lines get one line", () => {
     ],
     [
       "train pictures --momentum 1.5",
-      'expected --momentum to be a number from 0 to 1, received "1.5": see repvgg train --help',
+      'expected --momentum to be a number from 0 to below 1, received "1.5": see repvgg train --help',
+    ],
+    [
+      "train pictures --hold-out 1",
+      'expected --hold-out to be a number from 0 to below 1, received "1": see repvgg train --help',
+    ],
+    [
+      "ablate pictures --learning-rate 0",
+      'expected --learning-rate to be a number > 0, received "0": see repvgg ablate --help',
     ],
     [
       "train pictures --widths 16,x",
