@@ -75,7 +75,7 @@ const mayImport: Record<string, Permission[]> = {
   serve: [],
   cli: [
     ...["graph", "fold", "backend", "engine", "nn", "data", "formats", "analysis", "exchange", "verify"],
-    ...["hub", "report", "api", "studies", "serve"],
+    ...["classifier", "hub", "report", "api", "studies", "serve"],
   ],
 };
 

@@ -1,8 +1,8 @@
 import { join } from "node:path";
-import sharp from "sharp";
 import { UserError } from "../core/errors.js";
 import { BrokenImageError } from "../data/broken-image.js";
 import type { Dataset } from "../data/dataset.js";
+import { loadSharp } from "../data/load-sharp.node.js";
 import { isLenient } from "../data/read-all.js";
 import type { PictureFacts } from "./training-defaults.js";
 
@@ -45,6 +45,7 @@ export async function pictureFacts(dataset: Dataset): Promise<PictureFacts> {
 async function sizeOf(dataset: Dataset, index: number): Promise<Size | undefined> {
   const { source } = dataset;
   if (source?.kind === "folder") {
+    const sharp = await loadSharp();
     const head = await sharp(join(source.path, source.files[index]!))
       .metadata()
       .catch(() => undefined);
