@@ -1,5 +1,5 @@
 import { UserError } from "../core/errors.js";
-import { isPictureField, type PartialPreprocessing, type Preprocessing } from "../core/preprocessing.js";
+import type { PartialPreprocessing, Preprocessing } from "../core/preprocessing.js";
 import type { SessionTensor } from "../engine/session.js";
 import { classifierOutput, type OutputKind } from "../exchange/classifier-output.js";
 import { type Net, netOf } from "../exchange/net.js";
@@ -13,10 +13,10 @@ import {
 } from "../exchange/picture-input.js";
 import {
   assumptionNotes,
+  checkFacts,
   completed,
   firstStated,
   type PictureFacts,
-  pictureFields,
   type StatedFacts,
 } from "../exchange/stated-facts.js";
 import type { Graph } from "../graph/graph.js";
@@ -25,6 +25,7 @@ import { type FramedPictures, graphInput } from "./input.js";
 
 /** What may be said of a net's pictures and classes instead of, or beyond, its file. */
 export interface ClassifierOptions {
+  /** How pictures are prepared, in part or whole. */
   readonly preprocessing?: PartialPreprocessing;
   /** In the order of the net's outputs. */
   readonly classNames?: readonly string[];
@@ -54,14 +55,7 @@ export function classifierOf(from: Model | Net, options: ClassifierOptions = {})
   const { input, stated, usual } = askedPictures(net, options);
   const size = stated.preprocessing.size ?? usual.size;
   const { output, gives, classes, notes } = classifierOutput(graph, (batch) => outputsAt(graph, input, batch, size));
-  const { classNames } = options;
-  if (classNames && classNames.length !== classes) {
-    throw new UserError({
-      expected: `names for the net's ${classes} classes`,
-      received: `${classNames.length}`,
-      remedy: "name every class, in the order of the net's outputs",
-    });
-  }
+  checkFacts(askedFacts(options), input.channels, classes);
   const { notes: unfit, ...facts } = completed(stated, usual, classes);
   return {
     ...facts,
@@ -93,12 +87,17 @@ interface AskedPictures {
   readonly usual: Preprocessing;
 }
 
-function askedPictures(net: Net, { preprocessing = {}, classNames }: ClassifierOptions): AskedPictures {
+function askedPictures(net: Net, options: ClassifierOptions): AskedPictures {
   const input = pictureInputOf(net.graph);
-  checkAsked(preprocessing, input);
-  const asked: StatedFacts = { preprocessing, ...(classNames && { classNames }) };
+  const asked = askedFacts(options);
+  checkFacts(asked, input.channels);
+  checkSize(asked.preprocessing, input);
   const stated = firstStated(asked, withFixedSize(statedFacts(net), input));
   return { input, stated, usual: net.model ? net.model.metadata.preprocessing : usualPictures(net, input, stated) };
+}
+
+function askedFacts({ preprocessing = {}, classNames }: ClassifierOptions): StatedFacts {
+  return { preprocessing, ...(classNames && { classNames }) };
 }
 
 /** Shape of the classifier's input for so many pictures: what a session is made for. */
@@ -116,7 +115,8 @@ export function classifierInput(
 ): SessionTensor {
   const { layout, bytes } = input;
   const tensor = graphInput(pictures, preprocessing, layout);
-  if (bytes) tensor.data.forEach((x, i) => void (tensor.data[i] = Math.min(255, Math.max(0, Math.round(x)))));
+  const { data: values } = tensor;
+  if (bytes) for (let i = 0; i < values.length; i++) values[i] = Math.min(255, Math.max(0, Math.round(values[i]!)));
   if (batch === undefined || batch === pictures.size) return tensor;
   if (pictures.size > batch) {
     throw new UserError({
@@ -143,18 +143,8 @@ export function classifierLogits(
   return gives === "logits" ? values : values.map((p) => Math.log(Math.max(p, 2 ** -126)));
 }
 
-/** @throws UserError for what cannot be, or what the graph fixes otherwise. */
-function checkAsked(asked: PartialPreprocessing, { channels, fixedSize: [height, width] }: PictureInput): void {
-  const wrong = pictureFields.find(
-    (field) => asked[field] !== undefined && !isPictureField[field](asked[field], channels),
-  );
-  if (wrong) {
-    throw new UserError({
-      expected: `preprocessing for ${channels} channels: sizes from 1 to 16384, mean and std one a channel, a crop ratio in (0, 1]`,
-      received: `${wrong} ${JSON.stringify(asked[wrong])}`,
-    });
-  }
-  const { size } = asked;
+/** @throws UserError for another size than the graph fixes. */
+function checkSize({ size }: PartialPreprocessing, { fixedSize: [height, width] }: PictureInput): void {
   if (!size || ((height ?? size[0]) === size[0] && (width ?? size[1]) === size[1])) return;
   throw new UserError({
     expected: `pictures of ${height ?? "any"}×${width ?? "any"}, which the graph fixes`,

@@ -46,11 +46,12 @@ export function described(model: Model, set: Dataset, { seed }: TrainConfig, epo
 export async function fitToData(model: Model, set: Dataset, makeLoader: MakeLoader): Promise<Model> {
   checkClasses(model, set);
   const classNames = set.classNames;
-  if (model.metadata.provenance["trainedOn"] !== undefined)
-    return { ...model, metadata: { ...model.metadata, classNames } };
+  // What was assumed is true of the net that is trained so.
+  const { assumed: _, ...known } = model.metadata;
+  if (known.provenance["trainedOn"] !== undefined) return { ...model, metadata: { ...known, classNames } };
   const preprocessing = {
     ...model.metadata.preprocessing,
     ...(await datasetStatistics(set, model.metadata.preprocessing, makeLoader)),
   };
-  return { ...model, metadata: { ...model.metadata, classNames, preprocessing } };
+  return { ...model, metadata: { ...known, classNames, preprocessing } };
 }

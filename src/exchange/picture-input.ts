@@ -51,7 +51,7 @@ export function pictureShape({ layout, channels }: PictureInput, batch: number, 
 /** What is stated of a net's pictures and classes: by its model, its file, or its ONNX metadata. */
 export function statedFacts({ model, stated, envelope }: Pick<Net, "model" | "stated" | "envelope">): StatedFacts {
   if (model) return modelFactsStated(model);
-  return firstStated(stated, factsInOnnx(onnxMetadata(envelope)));
+  return firstStated(factsInOnnx(onnxMetadata(envelope)), stated);
 }
 
 /** How a net's pictures are prepared where nobody says: as ImageNet's are, at the size that the graph states or at which it runs. */

@@ -11,15 +11,18 @@ import { decodeModel, isModelFile } from "../nn/model-file.js";
 import { chooseEpsilon } from "./epsilon.js";
 import { judgeLeftOver, type RestPolicy } from "./left-over.js";
 import { mobileOneGraph } from "./mobileone-graph.js";
-import { type ModelHints, modelFromWeights, type WeightsContext } from "./model-from-weights.js";
+import { hintedFacts, type ModelHints, modelFromWeights, type WeightsContext } from "./model-from-weights.js";
 import { type BlockPlace, checkNetModules, moduleStride, netModules } from "./module-settings.js";
 import { familyOf } from "./names/families.js";
 import { type OfficialNames, toOfficial } from "./names/schemes.js";
 import { type FileFormat, type Net, type NetSource, netOf } from "./net.js";
 import { describePlaceholders } from "./placeholders.js";
 import { some } from "./sentences.js";
+import type { Beside, NetBeside } from "./sidecar.js";
 import type { Container } from "./sniff.js";
-import { epsilonMetadata } from "./weights-metadata.js";
+import { factsInMetadata, firstStated } from "./stated-facts.js";
+import { epsilonMetadata, provenanceIn } from "./weights-metadata.js";
+import { withHints } from "./with-facts.js";
 
 export interface LoadOptions extends ModelHints {
   /** Of a checkpoint with several sets of weights: which one, as `source.alternatives` names it (`ema`). */
@@ -35,14 +38,21 @@ export interface LoadOptions extends ModelHints {
   readonly rest?: RestPolicy;
 }
 
+/** {@link LoadOptions}, and what lies beside the file. */
+export interface ReadOptions extends LoadOptions {
+  readonly beside?: Beside | undefined;
+}
+
 /** @throws UserError where a key is asked for of a file that has none. */
 export function checkKey(container: Container, name: string, { key }: LoadOptions): void {
   if (container !== "onnx" || key === undefined) return;
   throw new UserError({ expected: "a key only of a PyTorch checkpoint or safetensors", received: `one of ${name}` });
 }
 
-/** The net, with a remark where an option was given that its file leaves no room for. */
-export function withUnusedOptions(net: Net, { batchNormEpsilon }: LoadOptions): Net {
+/** The net with what is asked for where its file does not say it, and a remark where an option was given that the file leaves no room for. */
+export function withUnusedOptions(from: Net, options: LoadOptions): Net {
+  const { batchNormEpsilon } = options;
+  const net = withHints(from, hintedFacts(options));
   const { format, notes } = net.source;
   if (batchNormEpsilon === undefined || (format !== "onnx" && format !== "repvgg")) return net;
   const note = "the file itself says BatchNorm's ε: the one that is asked for is not used";
@@ -53,14 +63,14 @@ export function withUnusedOptions(net: Net, { batchNormEpsilon }: LoadOptions): 
  * The net in a safetensors file: a model file of ours, or weights by name.
  * @throws UserError for weights of another net, FormatError for a damaged file.
  */
-export function safetensorsNet(name: string, { arrays, metadata }: Safetensors, options: LoadOptions): Net {
+export function safetensorsNet(name: string, { arrays, metadata }: Safetensors, options: ReadOptions): Net {
   if (isModelFile(metadata)) return withUnusedOptions(netOf(decodeModel(arrays, metadata, name)), options);
   const { arrays: bare, prefixes } = withoutWrapperPrefixes(
     options.key === undefined ? arrays : below(arrays, options.key),
   );
   const notes = prefixNotes(prefixes);
   const stated = epsilonMetadata(metadata);
-  return fromWeights(name, bare, options, { format: "safetensors", notes }, new Map(), stated);
+  return fromWeights(name, bare, options, { format: "safetensors", notes }, new Map(), stated, metadata);
 }
 
 function below(arrays: NamedArrays, key: string): NamedArrays {
@@ -72,7 +82,7 @@ function below(arrays: NamedArrays, key: string): NamedArrays {
 }
 
 /** The net in a PyTorch checkpoint. @throws UserError for weights of another net. */
-export function torchNet(name: string, dict: StateDict, hints: LoadOptions): Net {
+export function torchNet(name: string, dict: StateDict, hints: ReadOptions): Net {
   const notes = prefixNotes(dict.prefixes);
   if (dict.chosen !== "") notes.push(`weights taken from ${quoted(dict.chosen)}`);
   if (dict.alternatives.length > 0) notes.push(`other weights are in ${some(dict.alternatives.map(quoted))}`);
@@ -87,10 +97,11 @@ function prefixNotes(prefixes: readonly string[]): string[] {
 function fromWeights(
   name: string,
   weights: NamedArrays,
-  hints: LoadOptions,
+  hints: ReadOptions,
   found: NetSource & { readonly format: FileFormat },
   modules: ReadonlyMap<string, TorchModule>,
   stated?: Architecture["batchNormEpsilon"],
+  metadata: Readonly<Record<string, string>> = {},
 ): Net {
   return inFile(name, () => {
     const official = recognized(weights);
@@ -98,7 +109,13 @@ function fromWeights(
     const notes = [...found.notes, ...namingNotes(official, found)];
     const arrays = withAffine(official.arrays, notes);
     const own = netModules(modules, origins);
+    const said = (net: NetBeside): ReturnType<Beside> => {
+      const beside = hints.beside?.(net);
+      const facts = firstStated(factsInMetadata(metadata), beside?.facts, hintedFacts(hints));
+      return { facts, notes: beside?.notes ?? [] };
+    };
     const context: WeightsContext = {
+      ...{ said, provenance: provenanceIn(metadata) },
       modules: own,
       unmatched: official.unmatched.map((left) => (left.startsWith(prefix.off) ? left.slice(prefix.off.length) : left)),
       epsilon: (paths) =>
@@ -123,7 +140,11 @@ function fromWeights(
       ...(alternatives.length > 0 && { alternatives }),
     };
     return {
-      ...{ graph, source, ...(model ? { model } : { counters }) },
+      ...{
+        graph,
+        source,
+        ...(model ? { model } : { counters, stated: said({ name: undefined, classes: undefined }).facts }),
+      },
       ...(judged.rest && { rest: { arrays: judged.rest, prefix } }),
     };
   });

@@ -1,3 +1,4 @@
+import { UserError } from "../core/errors.js";
 import {
   isPictureField,
   type PartialPreprocessing,
@@ -80,6 +81,30 @@ export function completed(
     ],
     notes,
   };
+}
+
+/**
+ * Checks what somebody asks for.
+ * @param classes of the net, where it has some
+ * @throws UserError for what cannot be of a net of these channels and classes
+ */
+export function checkFacts({ preprocessing, classNames }: StatedFacts, channels: number, classes?: number): void {
+  const wrong = pictureFields.find((field) => {
+    const value = preprocessing[field];
+    return value !== undefined && !isPictureField[field](value, channels);
+  });
+  if (wrong) {
+    throw new UserError({
+      expected: `preprocessing for ${channels} channels: sizes from 1 to 16384, mean and std one a channel, a crop ratio in (0, 1]`,
+      received: `${words[wrong]} ${JSON.stringify(preprocessing[wrong])}`,
+    });
+  }
+  if (!classNames || classes === undefined || classNames.length === classes) return;
+  throw new UserError({
+    expected: `names for the net's ${classes} classes`,
+    received: `${classNames.length}`,
+    remedy: "name every class, in the order of the net's outputs",
+  });
 }
 
 /** "0", "1", …: the names of classes that have none. */

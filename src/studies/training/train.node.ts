@@ -260,7 +260,9 @@ async function reportOn(
   const file = run.file("report.html");
   if (!metrics && existsSync(file)) return;
   const { model, test } = finished;
-  const evaluation = metrics ? evaluationOf(metrics, test) : await evaluate(model, test, { backend });
+  const evaluation = metrics
+    ? { ...evaluationOf(metrics, test), assumed: [] }
+    : await evaluate(model, test, { backend });
   // What draws reports takes a moment to load: only where one is made.
   const { writeTrainingReport } = await import("./write-training-report.node.js");
   await writeTrainingReport(file, { ...finished, evaluation }, backend, onRemark);
