@@ -76,13 +76,16 @@ export function lostInContainer(net: Net, container: Container): string[] {
   if (container === "safetensors") return lost;
   const stated = statedFacts(net);
   if (stated.classNames || Object.keys(stated.preprocessing).length > 0) {
-    lost.push("a .pth cannot hold class names and preprocessing: they are in the .json beside it, which belongs to it");
+    lost.push(
+      "a .pth cannot hold class names, preprocessing and strides: they are in the .json beside it, which belongs to it",
+    );
   }
   const epsilon = graphEpsilon(net.graph);
   if (epsilon === undefined || net.envelope) return lost;
   const values = [...new Set(Object.values(epsilon))];
   const remedy = values.length === 1 ? `read it with --bn-eps ${values[0]}` : "write .safetensors or .onnx to keep it";
-  return [...lost, `a .pth of weights cannot hold BatchNorm's ε (${some(values.map(String))} here): ${remedy}`];
+  const what = `a .pth of weights cannot hold BatchNorm's ε (${some(values.map(String))} here)`;
+  return [...lost, `${what}: it is in the .json beside it; without that, ${remedy}`];
 }
 
 /** A net's weights under the names of a scheme; those of an unknown graph under their own. */

@@ -49,6 +49,8 @@ export interface WeightsContext {
   /** Of the net's pictures and classes. */
   readonly said: Beside;
   readonly provenance: Readonly<Record<string, string>>;
+  /** As the file or one beside it says. */
+  readonly strides: readonly number[] | undefined;
   readonly modules: NetModules;
   /** Names, without the net's prefix, that no net of the scheme has: one of them may be a missing one, misspelt. */
   readonly unmatched: readonly string[];
@@ -82,7 +84,13 @@ export function modelFromWeights(weights: NamedArrays, hints: ModelHints, contex
   const { form, placeholders, leftOver } = inference;
   const head = inference.architecture.classes > 0;
   const notes: string[] = [];
-  const named = namedArchitecture(inference, weights, hints, context.modules, notes);
+  const named = namedArchitecture(
+    inference,
+    weights,
+    { ...hints, ...stridesOf(hints, context, inference) },
+    context.modules,
+    notes,
+  );
   const norms = form === "train" ? normPaths(named, weights) : [];
   const chosen = context.epsilon(norms);
   if (chosen) notes.push(chosen.note);
@@ -115,6 +123,17 @@ export function modelFromWeights(weights: NamedArrays, hints: ModelHints, contex
   const { notes: remarks, assumed = [], ...facts } = described;
   const metadata = { ...facts, provenance: context.provenance, ...(assumed.length > 0 && { assumed }) };
   return { ...read, model: { architecture: net, form, state, metadata }, notes: [...notes, ...remarks] };
+}
+
+/** What is asked for, else what the file says, unless the weights show that it is another net's. */
+function stridesOf(
+  { strides: asked }: ModelHints,
+  { strides: stated }: WeightsContext,
+  { architecture: { strides: shown } }: Inference,
+): Pick<ModelHints, "strides"> {
+  if (asked) return { strides: asked };
+  const fit = stated?.length === shown.length && shown.every((stride, i) => stride !== 1 || stated[i] === 1);
+  return fit ? { strides: stated } : {};
 }
 
 /** @throws UserError for weights of shapes that no such net has. */

@@ -5,7 +5,6 @@ import { quoted } from "../formats/array-bytes.js";
 import type { Safetensors } from "../formats/safetensors/read.js";
 import { type StateDict, withoutWrapperPrefixes } from "../formats/torch/state-dict.js";
 import type { TorchModule } from "../formats/torch/torch-module.js";
-import type { Architecture } from "../nn/architecture.js";
 import type { Model } from "../nn/model.js";
 import { decodeModel, isModelFile } from "../nn/model-file.js";
 import { chooseEpsilon } from "./epsilon.js";
@@ -21,7 +20,7 @@ import { some } from "./sentences.js";
 import type { Beside, NetBeside } from "./sidecar.js";
 import type { Container } from "./sniff.js";
 import { factsInMetadata, firstStated } from "./stated-facts.js";
-import { epsilonMetadata, provenanceIn } from "./weights-metadata.js";
+import { hiddenInMetadata, provenanceIn } from "./weights-metadata.js";
 import { withHints } from "./with-facts.js";
 
 export interface LoadOptions extends ModelHints {
@@ -69,8 +68,7 @@ export function safetensorsNet(name: string, { arrays, metadata }: Safetensors, 
     options.key === undefined ? arrays : below(arrays, options.key),
   );
   const notes = prefixNotes(prefixes);
-  const stated = epsilonMetadata(metadata);
-  return fromWeights(name, bare, options, { format: "safetensors", notes }, new Map(), stated, metadata);
+  return fromWeights(name, bare, options, { format: "safetensors", notes }, new Map(), metadata);
 }
 
 function below(arrays: NamedArrays, key: string): NamedArrays {
@@ -100,7 +98,6 @@ function fromWeights(
   hints: ReadOptions,
   found: NetSource & { readonly format: FileFormat },
   modules: ReadonlyMap<string, TorchModule>,
-  stated?: Architecture["batchNormEpsilon"],
   metadata: Readonly<Record<string, string>> = {},
 ): Net {
   return inFile(name, () => {
@@ -109,18 +106,27 @@ function fromWeights(
     const notes = [...found.notes, ...namingNotes(official, found)];
     const arrays = withAffine(official.arrays, notes);
     const own = netModules(modules, origins);
+    const hidden = {
+      ...hints.beside?.({ name: undefined, classes: arrays.get("linear.weight")?.shape[0] }).hidden,
+      ...hiddenInMetadata(metadata),
+    };
     const said = (net: NetBeside): ReturnType<Beside> => {
       const beside = hints.beside?.(net);
       const facts = firstStated(factsInMetadata(metadata), beside?.facts, hintedFacts(hints));
-      return { facts, notes: beside?.notes ?? [] };
+      return { facts, hidden, notes: beside?.notes ?? [] };
     };
     const context: WeightsContext = {
-      ...{ said, provenance: provenanceIn(metadata) },
+      ...{ said, strides: hidden.strides, provenance: provenanceIn(metadata) },
       modules: own,
       unmatched: official.unmatched.map((left) => (left.startsWith(prefix.off) ? left.slice(prefix.off.length) : left)),
       epsilon: (paths) =>
         chooseEpsilon(paths, {
-          ...{ asked: hints.batchNormEpsilon, by: hints.epsilonBy, stated, names: weights.keys() },
+          ...{
+            asked: hints.batchNormEpsilon,
+            by: hints.epsilonBy,
+            stated: hidden.batchNormEpsilon,
+            names: weights.keys(),
+          },
           moduleAt: (path) => own.of(`${path}.running_var`),
         }),
     };
@@ -187,8 +193,8 @@ function withAffine(weights: NamedArrays, notes: string[]): NamedArrays {
 
 function mobileOne(
   weights: NamedArrays,
-  { strides }: LoadOptions,
-  { modules, epsilon, unmatched }: WeightsContext,
+  { strides: asked }: LoadOptions,
+  { modules, epsilon, unmatched, strides: fromFile }: WeightsContext,
 ): ReturnType<typeof modelFromWeights> {
   const norms = [...weights.keys()].filter((name) => name.endsWith(".running_var"));
   const chosen = epsilon(norms.map((name) => name.slice(0, -".running_var".length)));
@@ -202,7 +208,7 @@ function mobileOne(
   const { placeholders, ...read } = mobileOneGraph(widened, {
     ...(stated !== undefined && { batchNormEpsilon: stated }),
     stride: (name, kernel) => moduleStride(modules, name, kernel),
-    ...{ unmatched, strides },
+    ...{ unmatched, strides: asked ?? fromFile },
   });
   const notes = [...(chosen ? [chosen.note] : []), ...read.notes];
   if (placeholders.length > 0) notes.push(describePlaceholders(read.graph, weights, placeholders));

@@ -2,8 +2,7 @@ import { open, rm } from "node:fs/promises";
 import { basename } from "node:path";
 import { UserError } from "../core/errors.js";
 import { writeFileAtomically } from "../formats/atomic-write.node.js";
-import { type Beside, besideFrom, isSidecar, sidecarPath } from "./sidecar.js";
-import { nothingStated } from "./stated-facts.js";
+import { type Beside, besideFrom, isSidecar, nothingBeside, sidecarPath } from "./sidecar.js";
 
 /** A config with 20,000 class names has less than 1 MB. */
 const mostBytes = 16e6;
@@ -13,9 +12,7 @@ export async function readBeside(path: string): Promise<Beside | undefined> {
   const beside = sidecarPath(path);
   const text = await textOf(beside);
   if (typeof text === "string") return besideFrom(text, basename(beside));
-  return (
-    text && (() => ({ facts: nothingStated, notes: [`${basename(beside)} beside it ${text.obstacle}: not used`] }))
-  );
+  return text && (() => nothingBeside(`${basename(beside)} beside it ${text.obstacle}: not used`));
 }
 
 /** @throws UserError where the sidecar of a file that will be written would replace something of another kind. */

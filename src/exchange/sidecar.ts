@@ -5,6 +5,7 @@ import type { Net } from "./net.js";
 import { statedFacts } from "./picture-input.js";
 import { nothingStated, type StatedFacts } from "./stated-facts.js";
 import { claimedVariant, parseTimmConfig, type TimmConfig, timmName } from "./timm-config.js";
+import { checkedHiddenFacts, type HiddenFacts, hiddenFacts } from "./weights-metadata.js";
 
 /** What is known of a net when what lies beside its weights is judged. */
 export interface NetBeside {
@@ -14,7 +15,16 @@ export interface NetBeside {
 }
 
 /** What a file beside the weights says, once the net is known; and in sentences what of it cannot be used. */
-export type Beside = (net: NetBeside) => { readonly facts: StatedFacts; readonly notes: readonly string[] };
+export type Beside = (net: NetBeside) => {
+  readonly facts: StatedFacts;
+  readonly hidden: HiddenFacts;
+  readonly notes: readonly string[];
+};
+
+/** Of a file that cannot be used. */
+export function nothingBeside(note: string): ReturnType<Beside> {
+  return { facts: nothingStated, hidden: {}, notes: [note] };
+}
 
 /** Where a file's class names and preprocessing are, when it cannot hold them itself: `net.json` beside `net.pth`. */
 export function sidecarPath(path: string): string {
@@ -31,7 +41,8 @@ export function sidecarText(net: Net, arrays: NamedArrays): string | undefined {
   const { preprocessing, classNames } = statedFacts(net);
   const { size, mean, std, cropRatio } = preprocessing;
   const { model } = net;
-  if (!model && !classNames && Object.keys(preprocessing).length === 0) return undefined;
+  const hidden = hiddenFacts(net);
+  if ([preprocessing, hidden].every((facts) => Object.keys(facts).length === 0) && !classNames) return undefined;
   const classes = model?.architecture.classes ?? classNames?.length;
   const channels = model?.architecture.inputChannels ?? mean?.length ?? 3;
   const name = model?.architecture.name;
@@ -52,6 +63,8 @@ export function sidecarText(net: Net, arrays: NamedArrays): string | undefined {
       ...endsOf(arrays),
       ...(license !== undefined && { license }),
     },
+    // Not timm's, which builds these nets with what is usual and reads over it.
+    ...(Object.keys(hidden).length > 0 && { repvgg: hidden }),
   };
   return `${JSON.stringify(config, null, 2)}\n`;
 }
@@ -91,14 +104,12 @@ export function besideFrom(text: string, file: string): Beside {
     config = parseTimmConfig(text);
   } catch (error) {
     if (!(error instanceof FormatError)) throw error;
-    return () => ({ facts: nothingStated, notes: [`${file} beside it is no JSON object: not used`] });
+    return () => nothingBeside(`${file} beside it is no JSON object: not used`);
   }
   return ({ name, classes }) => {
     const claimed = claimedVariant(config);
-    const other = (what: string): ReturnType<Beside> => ({
-      facts: nothingStated,
-      notes: [`${file} beside it is of another net (${what}): not used`],
-    });
+    const other = (what: string): ReturnType<Beside> =>
+      nothingBeside(`${file} beside it is of another net (${what}): not used`);
     if (config.classes !== undefined && classes !== undefined && config.classes !== classes) {
       return other(`${config.classes} classes, the weights have ${classes}`);
     }
@@ -107,7 +118,8 @@ export function besideFrom(text: string, file: string): Beside {
     }
     const facts = factsOf(config, classes);
     const used = facts.classNames || Object.keys(facts.preprocessing).length > 0;
-    return { facts, notes: used ? [`class names and preprocessing as ${file} beside it says`] : [] };
+    const hidden = checkedHiddenFacts((JSON.parse(text) as Record<string, unknown>)["repvgg"]);
+    return { facts, hidden, notes: used ? [`class names and preprocessing as ${file} beside it says`] : [] };
   };
 }
 
