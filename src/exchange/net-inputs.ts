@@ -88,7 +88,7 @@ function filled(input: ValueInfo, batch: number, open: readonly number[] | OpenS
     // A graph that runs on one image may run on more; one that does not runs on those alone that it demands.
     if (axis === 0) return demanded === undefined || demanded === 1 ? batch : demanded;
     if (!isPosition(shape, axis)) return undefined;
-    return "get" in open ? (demanded ?? openSide) : open[Math.max(0, axis - 2)];
+    return "get" in open ? (demanded ?? openSide) : open[axis - (isPosition(shape, 1) ? 1 : 2)];
   });
   if (/^b?f/.test(dtype) && known?.every((dimension): dimension is number => dimension !== undefined && dimension >= 1))
     return known;

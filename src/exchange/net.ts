@@ -6,7 +6,7 @@ import type { Model } from "../nn/model.js";
 import { toGraph } from "../nn/to-graph.js";
 import type { Prefix } from "./names/prefixes.js";
 import type { Scheme } from "./names/schemes.js";
-import { assumptionNotes, type StatedFacts } from "./stated-facts.js";
+import { assumedOf, assumptionNotes, type StatedFacts } from "./stated-facts.js";
 
 /** Kinds of files that hold nets; `repvgg`: safetensors with our own metadata. */
 export type FileFormat = "repvgg" | "safetensors" | "torch" | "onnx";
@@ -51,7 +51,12 @@ export function netOf(model: Model): Net {
   return {
     graph: toGraph(model),
     model,
-    source: { format: "repvgg", scheme: ownScheme(model), form: model.form, notes: assumptionNotes(model.metadata) },
+    source: {
+      format: "repvgg",
+      scheme: ownScheme(model),
+      form: model.form,
+      notes: assumptionNotes({ ...model.metadata, assumed: assumedOf(model.metadata) }),
+    },
   };
 }
 

@@ -4,8 +4,9 @@ import {
   type PartialPreprocessing,
   type PictureField,
   type Preprocessing,
+  usualPreprocessing,
 } from "../core/preprocessing.js";
-import type { AssumedFact, Model } from "../nn/model.js";
+import type { AssumedFact, Model, ModelMetadata } from "../nn/model.js";
 
 /** What somebody says of a net's pictures and classes: a file, one beside it, or who asks. Fields that nobody states are absent. */
 export interface StatedFacts {
@@ -31,9 +32,20 @@ export function firstStated(...facts: readonly (StatedFacts | undefined)[]): Sta
   return { preprocessing, ...(classNames && { classNames }) };
 }
 
+/** What of a model's metadata was assumed and is still what is usual: somebody may have put in what he knows. */
+export function assumedOf({ preprocessing, classNames, assumed = [] }: ModelMetadata): readonly AssumedFact[] {
+  const usual = usualPreprocessing(preprocessing.channels, preprocessing.size);
+  return assumed.filter((field) =>
+    field === "classNames"
+      ? classNames.every((name, i) => name === String(i))
+      : String(preprocessing[field]) === String(usual[field]),
+  );
+}
+
 /** What is known of a model's pictures and classes without what was assumed. */
 export function modelFactsStated({ metadata }: Pick<Model, "metadata">): StatedFacts {
-  const { preprocessing, classNames, assumed = [] } = metadata;
+  const { preprocessing, classNames } = metadata;
+  const assumed = assumedOf(metadata);
   const fields = pictureFields.filter((field) => !assumed.includes(field));
   return {
     preprocessing: Object.fromEntries(fields.map((field) => [field, preprocessing[field]])),

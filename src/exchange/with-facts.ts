@@ -1,9 +1,8 @@
 import type { Model } from "../nn/model.js";
-import type { Net } from "./net.js";
+import { type Net, netOf } from "./net.js";
 import { onnxMetadata } from "./onnx-facts.js";
 import { statedFacts } from "./picture-input.js";
 import {
-  assumptionNotes,
   checkFacts,
   completed,
   factsMetadata,
@@ -20,8 +19,8 @@ export function withFacts(net: Net, facts: StatedFacts): Net {
   if (isNothing(facts)) return net;
   if (net.model) {
     const model = modelWithFacts(net.model, facts);
-    const before = assumptionNotes(net.model.metadata);
-    const notes = [...net.source.notes.filter((note) => !before.includes(note)), ...assumptionNotes(model.metadata)];
+    const before = netOf(net.model).source.notes;
+    const notes = [...net.source.notes.filter((note) => !before.includes(note)), ...netOf(model).source.notes];
     return { ...net, model, source: { ...net.source, notes } };
   }
   const stated = firstStated(facts, statedFacts(net));
