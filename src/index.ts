@@ -29,6 +29,7 @@ export { extractFeatures, type FeatureOptions } from "./api/extract-features.nod
 export { fold } from "./api/fold.js";
 export { freshModel } from "./api/fresh-model.node.js";
 export { type LoadOptions, loadModel, type SaveOptions, saveModel } from "./api/model-files.node.js";
+export type { ClassifierOptions } from "./api/net-classifier.js";
 export { type Prediction, type PredictOptions, predict, predictAll } from "./api/predict.node.js";
 export { type RecalibrateOptions, recalibrate } from "./api/recalibrate.node.js";
 export {
@@ -53,7 +54,7 @@ export {
 export type { ComputeOptions } from "./backend/using-backend.node.js";
 export { type ErrorParts, FormatError, ShapeError, UserError, VerificationError } from "./core/errors.js";
 export type { NamedArray, NamedArrays } from "./core/named-arrays.js";
-export type { Preprocessing } from "./core/preprocessing.js";
+export type { PartialPreprocessing, Preprocessing } from "./core/preprocessing.js";
 export { withFeatures } from "./exchange/backbone.js";
 export { type FoldNetOptions, foldNet } from "./exchange/fold-net.js";
 export { loadNet } from "./exchange/load-net.node.js";

@@ -57,3 +57,8 @@ export function evaluationOf(
     })),
   };
 }
+
+/** Whether the share of pictures whose class is among the five likeliest says anything: of five classes every one is. */
+export function saysTop5(classes: number): boolean {
+  return classes > 5;
+}

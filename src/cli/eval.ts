@@ -2,6 +2,7 @@ import { basename } from "node:path";
 import { Command } from "commander";
 import { testSet } from "../api/datasets.node.js";
 import { evaluate } from "../api/evaluate.node.js";
+import { saysTop5 } from "../api/evaluation.js";
 import type { Net } from "../exchange/net.js";
 import { evaluationReport } from "../studies/training/evaluation-page.js";
 import { mistakePictures } from "../studies/training/mistake-pictures.node.js";
@@ -64,8 +65,7 @@ async function run(path: string, data: string, options: Options): Promise<void> 
     const pictures = await mistakePictures(dataset, result.mistakes);
     await writeReport(options.html, evaluationReport(about, result, pictures, [`repvgg eval ${path} ${data}`]));
   }
-  // Of five classes any answer is among the five likeliest.
-  const top5 = result.perClass.length > 5 ? `top-5 ${percent(result.top5)}, ` : "";
+  const top5 = saysTop5(result.perClass.length) ? `top-5 ${percent(result.top5)}, ` : "";
   terminal.result(
     { ...result, notes: net.source.notes, ...(options.html !== undefined && { html: options.html }) },
     () =>
