@@ -4,7 +4,7 @@ import { foldNet } from "../exchange/fold-net.js";
 import { loadNet, withNet } from "../exchange/load-net.node.js";
 import { type Net, netOf } from "../exchange/net.js";
 import { type LoadOptions, withUnusedOptions } from "../exchange/read-net.js";
-import { timmName } from "../exchange/timm-config.js";
+import { timmName } from "../exchange/timm-name.js";
 import type { Form } from "../nn/architecture.js";
 import { variantNames } from "../nn/zoo.js";
 import { netNamed } from "../studies/bench/net-named.node.js";

@@ -9,7 +9,7 @@ import { authorsScheme, type Net, ownScheme, type Rest } from "./net.js";
 import { type OnnxOptions, onnxModel } from "./onnx-export.js";
 import { statedFacts } from "./picture-input.js";
 import { some } from "./sentences.js";
-import { sidecarText } from "./sidecar.js";
+import { sidecarText } from "./sidecar-text.js";
 import type { Container } from "./sniff.js";
 import { graphEpsilon, weightsMetadata } from "./weights-metadata.js";
 

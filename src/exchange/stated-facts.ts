@@ -108,7 +108,7 @@ export function checkFacts({ preprocessing, classNames }: StatedFacts, channels:
   if (wrong) {
     throw new UserError({
       expected: `preprocessing for ${channels} channels: sizes from 1 to 16384, mean and std one a channel, a crop ratio in (0, 1]`,
-      received: `${words[wrong]} ${JSON.stringify(preprocessing[wrong])}`,
+      received: JSON.stringify({ [wrong]: preprocessing[wrong] }),
     });
   }
   if (!classNames || classes === undefined || classNames.length === classes) return;

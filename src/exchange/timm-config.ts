@@ -3,6 +3,7 @@ import type { PictureField, Preprocessing } from "../core/preprocessing.js";
 import type { AssumedFact } from "../nn/model.js";
 import { type VariantName, variantNames } from "../nn/zoo.js";
 import { imagenet1kClasses } from "./imagenet-1k.js";
+import { timmName } from "./timm-name.js";
 
 /** What a repository's `config.json` (timm's) says about a net, as far as we use it. Nothing in it is trusted. */
 export interface TimmConfig {
@@ -129,11 +130,6 @@ export function classNamesFor(
 /** The net of the zoo that the config names as timm does: "repvgg_b1g4". */
 export function claimedVariant({ architecture }: Pick<TimmConfig, "architecture">): VariantName | undefined {
   return variantNames.find((name) => timmName(name) === architecture?.toLowerCase());
-}
-
-/** A net of the zoo as timm calls it. */
-export function timmName(name: string): string {
-  return `repvgg_${name.toLowerCase()}`;
 }
 
 /** A list or an object by number; where these are ids (WordNet's), `descriptions` says what they mean. */

@@ -113,7 +113,7 @@ describe("a small CNN in plain ONNX", () => {
     await expect(with_("--classes", file("three.txt"))).rejects.toThrow(
       /expected names for the net's 4 classes, received 3/,
     );
-    await expect(with_("--mean", "0.5")).rejects.toThrow(/preprocessing for 3 channels.*mean \[0\.5\]/);
+    await expect(with_("--mean", "0.5")).rejects.toThrow(/preprocessing for 3 channels.*"mean":\[0\.5\]/);
     await expect(with_("--classes", file("none.txt"))).rejects.toThrow(/expected to read .*none\.txt/);
     const fixed = await writeCnn(file("fixed.onnx"), { input: [1, 3, 32, 32], output: [1, 4] });
     await expect(run("eval", fixed, file("data"), "--size", "20")).rejects.toThrow(
