@@ -62,11 +62,12 @@ export {
   type ClassifierOptions,
 } from "./classifier/contract.js";
 export { createClassifier } from "./classifier/create-classifier.node.js";
+export type { AskedFacts } from "./classifier/net-classifier.js";
 export type { ImageDataLike, Picture, RawPixels } from "./classifier/picture.js";
 export type { Classification, ClassifyOptions, Prediction } from "./classifier/prediction.js";
 export { type ErrorParts, FormatError, ShapeError, UserError, VerificationError } from "./core/errors.js";
 export type { NamedArray, NamedArrays } from "./core/named-arrays.js";
-export type { Preprocessing } from "./core/preprocessing.js";
+export type { PartialPreprocessing, Preprocessing } from "./core/preprocessing.js";
 export { withFeatures } from "./exchange/backbone.js";
 export { type FoldNetOptions, foldNet } from "./exchange/fold-net.js";
 export { loadNet } from "./exchange/load-net.node.js";

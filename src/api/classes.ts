@@ -1,12 +1,17 @@
 import { UserError } from "../core/errors.js";
 import type { Dataset } from "../data/dataset.js";
-import type { Model } from "../nn/model.js";
+import type { ModelMetadata } from "../nn/model.js";
+
+/** What has names for its classes. */
+interface Named {
+  readonly metadata: Pick<ModelMetadata, "classNames">;
+}
 
 /**
  * @throws UserError when the data set's classes are not the model's. A net whose classes have only numbers for names
  * accepts any names.
  */
-export function checkClasses(model: Model, dataset: Dataset): void {
+export function checkClasses(model: Named, dataset: Dataset): void {
   if (hasClassesOf(model, dataset)) return;
   const { classNames } = model.metadata;
   throw new UserError({
@@ -17,7 +22,7 @@ export function checkClasses(model: Model, dataset: Dataset): void {
 }
 
 /** Whether the data set's classes are the model's, or the model's have only numbers for names. */
-export function hasClassesOf({ metadata: { classNames } }: Model, dataset: Dataset): boolean {
+export function hasClassesOf({ metadata: { classNames } }: Named, dataset: Dataset): boolean {
   const numbered = classNames.every((name, i) => name === String(i));
   return (
     classNames.length === dataset.classNames.length &&

@@ -5,7 +5,7 @@ import { checkSameClasses, heldOutPart } from "../data/hold-out.js";
 import type { Loader } from "../data/loader.js";
 import { createLoader, type ThreadedLoaderOptions } from "../data/loader.node.js";
 import { findSplit, type OpenOptions, openDataset, openTrainAndTest } from "../data/open-dataset.node.js";
-import type { Model } from "../nn/model.js";
+import type { ModelMetadata } from "../nn/model.js";
 
 export type { Dataset, DatasetSource, IgnoredFiles, Image, SkippedFile } from "../data/dataset.js";
 export type { DatasetDescription, DataWarning, Lookalike, SplitsDescription } from "../data/description.js";
@@ -76,7 +76,7 @@ export async function surveyData(
 /** A loader of pictures in order, framed as the model wants them. */
 export function evaluationLoader(
   dataset: Dataset,
-  model: Model,
+  model: { readonly metadata: Pick<ModelMetadata, "preprocessing"> },
   options: Pick<ThreadedLoaderOptions, "batchSize"> & Partial<ThreadedLoaderOptions>,
 ): Loader {
   const { size, channels, cropRatio } = model.metadata.preprocessing;

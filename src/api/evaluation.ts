@@ -17,6 +17,8 @@ export interface Evaluation {
   readonly skipped: readonly SkippedFile[];
   /** Sentences: pictures prepared otherwise than the net was trained with, BatchNorm statistics that are stale. */
   readonly warnings: readonly string[];
+  /** Sentences: what of classes and preprocessing was assumed because the net's file does not say it. */
+  readonly assumed: readonly string[];
 }
 
 /** A wrong answer, by names. */
@@ -36,7 +38,7 @@ export interface NamedMistake {
 export function evaluationOf(
   metrics: ClassificationMetrics,
   dataset: Dataset,
-): Omit<Evaluation, "skipped" | "warnings"> {
+): Omit<Evaluation, "skipped" | "warnings" | "assumed"> {
   const { classes, count, top1, top5, loss, perClass, confusion } = metrics;
   const { classNames } = dataset;
   return {
@@ -54,4 +56,9 @@ export function evaluationOf(
       ...probabilities,
     })),
   };
+}
+
+/** Whether the share of pictures whose class is among the five likeliest says anything: of five classes every one is. */
+export function saysTop5(classes: number): boolean {
+  return classes > 5;
 }

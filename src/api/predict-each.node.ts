@@ -1,12 +1,19 @@
 import { type ComputeOptions, usingBackend } from "../backend/using-backend.node.js";
-import { likeliest, type Prediction, pictureInput } from "../classifier/prediction.js";
+import {
+  type AskedFacts,
+  classifierInput,
+  classifierLogits,
+  classifierOf,
+  classifierShape,
+} from "../classifier/net-classifier.js";
+import { framed, likeliest, type Prediction } from "../classifier/prediction.js";
 import { UserError } from "../core/errors.js";
 import type { Image } from "../data/dataset.js";
 import { readPicture } from "../data/read-picture.node.js";
 import { createSession, type Session } from "../engine/session.js";
+import type { Net } from "../exchange/net.js";
 import type { Graph } from "../graph/graph.js";
 import type { Model } from "../nn/model.js";
-import { toGraph } from "../nn/to-graph.js";
 
 /** What answers one picture after another. */
 export interface PictureNet {
@@ -18,14 +25,18 @@ export interface PictureNet {
   logits(session: Session, picture: Image): Float32Array;
 }
 
-/** A model as what answers. */
-export function pictureNet(model: Model): PictureNet {
-  const { preprocessing, classNames } = model.metadata;
+/** A model, or any net that classifies, as what answers. @throws UserError for a net that does not (see {@link classifierOf}). */
+export function pictureNet(net: Model | Net, asked: AskedFacts = {}): PictureNet {
+  const classifier = classifierOf(net, asked);
+  const { graph, classNames, preprocessing, outputName } = classifier;
   return {
-    graph: toGraph(model),
-    shape: [1, preprocessing.channels, ...preprocessing.size],
+    graph,
+    shape: classifierShape(classifier, 1),
     classNames,
-    logits: (session, picture) => session.run(pictureInput(picture, preprocessing))["logits"]!.data,
+    logits: (session, picture) => {
+      const outputs = session.run(classifierInput(classifier, framed(picture, preprocessing)));
+      return classifierLogits(classifier, outputs[outputName]!, 1);
+    },
   };
 }
 

@@ -1,19 +1,29 @@
 import { type ComputeOptions, usingBackend } from "../backend/using-backend.node.js";
+import {
+  type AskedFacts,
+  classifierInput,
+  classifierLogits,
+  classifierOf,
+  classifierShape,
+} from "../classifier/net-classifier.js";
 import type { Picture } from "../classifier/picture.js";
 import { decodePicture } from "../classifier/picture.node.js";
-import { likeliest, type Prediction, pictureInput } from "../classifier/prediction.js";
+import { framed, likeliest, type Prediction } from "../classifier/prediction.js";
 import { checkOptions, checkSignal, checkWhole } from "../core/check-options.js";
 import { UserError } from "../core/errors.js";
 import { createSession } from "../engine/session.js";
+import type { Net } from "../exchange/net.js";
 import { checkModel } from "../nn/is-model.js";
 import type { Model } from "../nn/model.js";
-import { toGraph } from "../nn/to-graph.js";
 import { withClassifier } from "./shared-classifier.node.js";
 
 export type { Prediction };
 
-/** Without `backend` the work is done off the caller's thread: see {@link createClassifier}, which services should use themselves. */
-export interface PredictOptions extends ComputeOptions {
+/**
+ * A model without `backend`, `classNames` and `preprocessing` works off the caller's thread: see {@link createClassifier}, which services
+ * should use themselves.
+ */
+export interface PredictOptions extends ComputeOptions, AskedFacts {
   /** Classes to return, the likeliest first. Default 5. */
   readonly top?: number;
   /** The same, by the name that classifiers and browsers have for it. */
@@ -21,39 +31,59 @@ export interface PredictOptions extends ComputeOptions {
   readonly signal?: AbortSignal;
 }
 
-const optionNames = ["top", "topK", "signal", "threads", "kernels", "relaxed", "backend"];
+const optionNames = [
+  "top",
+  "topK",
+  "signal",
+  "threads",
+  "kernels",
+  "relaxed",
+  "backend",
+  "classNames",
+  "preprocessing",
+];
 /** Pictures of one call that are under way at once. */
 const lanes = 16;
 
 /**
- * What a picture shows, by a model in either form (in training form it is folded first, where no `backend` is given).
+ * What a picture shows, by a model in either form (in training form it is folded first, where no `backend` is given), or any net that
+ * classifies (see {@link classifierOf}).
  * @param picture path or address, encoded bytes (JPEG, PNG, WebP), or pixels: see {@link Picture}
- * @throws UserError for what is no picture or cannot be read, and for unknown options.
+ * @throws UserError for what is no picture or cannot be read, a net that does not classify pictures, and for unknown options.
  */
-export async function predict(model: Model, picture: Picture, options: PredictOptions = {}): Promise<Prediction[]> {
+export async function predict(
+  model: Model | Net,
+  picture: Picture,
+  options: PredictOptions = {},
+): Promise<Prediction[]> {
   const [result] = await predictAll(model, [picture], options);
   return result!;
 }
 
 /** {@link predict} of several pictures. */
 export async function predictAll(
-  model: Model,
+  model: Model | Net,
   pictures: readonly Picture[],
   options: PredictOptions = {},
 ): Promise<Prediction[][]> {
-  checkModel(model);
+  if (!isNet(model)) checkModel(model);
+  const repvgg = isNet(model) ? model.model : model;
   if (!Array.isArray(pictures)) {
     throw new UserError({ expected: "an array of pictures", received: typeof pictures, remedy: "use predict for one" });
   }
   const top = wantedClasses(options);
-  const { backend, signal } = options;
-  if (backend) return onThisThread(model, pictures, top, options);
-  return withClassifier(model, options, (classifier) =>
+  const { backend, signal, classNames, preprocessing } = options;
+  if (!repvgg || backend || classNames || preprocessing) return onThisThread(model, pictures, top, options);
+  return withClassifier(repvgg, options, (classifier) =>
     eachInOrder(pictures, async (picture) => {
       const { predictions } = await classifier.classify(picture, { topK: top, ...(signal && { signal }) });
       return [...predictions];
     }),
   );
+}
+
+function isNet(value: Model | Net): value is Net {
+  return typeof value === "object" && value !== null && "graph" in value;
 }
 
 /** @throws UserError for options that there are not, or of the wrong kind. */
@@ -67,22 +97,22 @@ function wantedClasses(options: PredictOptions): number {
   throw new UserError({ expected: "top or topK", received: "both", remedy: "they mean the same: leave one out" });
 }
 
-function onThisThread(
-  model: Model,
+async function onThisThread(
+  model: Model | Net,
   pictures: readonly Picture[],
   top: number,
   options: PredictOptions,
 ): Promise<Prediction[][]> {
+  const classifier = classifierOf(model, options);
   return usingBackend(options, async (backend) => {
-    const { preprocessing, classNames } = model.metadata;
-    const { channels, size } = preprocessing;
-    const session = createSession(toGraph(model), { backend, shape: [1, channels, ...size] });
+    const session = createSession(classifier.graph, { backend, shape: classifierShape(classifier, 1) });
     try {
       const results: Prediction[][] = [];
       for (const picture of pictures) {
-        const input = pictureInput(await decodePicture(picture), preprocessing);
+        const input = classifierInput(classifier, framed(await decodePicture(picture), classifier.preprocessing));
         options.signal?.throwIfAborted();
-        results.push(likeliest(session.run(input)["logits"]!.data, classNames, top));
+        const logits = classifierLogits(classifier, session.run(input)[classifier.outputName]!, 1);
+        results.push(likeliest(logits, classifier.classNames, top));
       }
       return results;
     } finally {

@@ -61,12 +61,14 @@ export function isUntrained(model: Model): boolean {
 export async function fitToData(model: Model, set: Dataset, makeLoader: MakeLoader): Promise<Model> {
   checkClasses(model, set);
   const classNames = set.classNames;
-  if (!isUntrained(model)) return { ...model, metadata: { ...model.metadata, classNames } };
+  // What was assumed is true of the net that is trained so.
+  const { assumed: _, ...known } = model.metadata;
+  if (!isUntrained(model)) return { ...model, metadata: { ...known, classNames } };
   const preprocessing = {
     ...model.metadata.preprocessing,
     ...(await datasetStatistics(set, model.metadata.preprocessing, makeLoader)),
   };
-  return { ...model, metadata: { ...model.metadata, classNames, preprocessing } };
+  return { ...model, metadata: { ...known, classNames, preprocessing } };
 }
 
 /** The batch that was not asked for: the default, or a smaller one where there are too few pictures for it. */

@@ -1,10 +1,11 @@
 import { type ComputeOptions, usingBackend } from "../backend/using-backend.node.js";
 import { graphInput } from "../classifier/input.js";
+import { picturesOf } from "../classifier/net-classifier.js";
+import type { PartialPreprocessing } from "../core/preprocessing.js";
 import type { Dataset } from "../data/dataset.js";
 import { createLoader } from "../data/loader.node.js";
 import type { OpenOptions } from "../data/open-dataset.node.js";
 import type { Net } from "../exchange/net.js";
-import { preprocessingOf } from "../exchange/net-inputs.js";
 import type { Model } from "../nn/model.js";
 import { type CompareOptions, compareNets } from "../verify/compare.js";
 import type { Verification, VerifyInput } from "../verify/verify-models.js";
@@ -20,6 +21,8 @@ export interface VerifyModelsOptions extends CompareOptions, ComputeOptions, Ope
    * Default: random inputs (standard normal).
    */
   readonly data?: string | Dataset;
+  /** Prepare real pictures otherwise than the reference's file says, or than is usual where it says nothing. */
+  readonly preprocessing?: PartialPreprocessing;
   /** Told of the pictures under way. */
   readonly onImages?: (done: number, total: number) => void;
 }
@@ -44,9 +47,9 @@ async function* pictures(
   net: Net,
   batchSize: number,
   data: string | Dataset,
-  { images, onImages, ...options }: VerifyModelsOptions,
+  { images, onImages, preprocessing: asked = {}, ...options }: VerifyModelsOptions,
 ): AsyncGenerator<VerifyInput> {
-  const preprocessing = preprocessingOf(net);
+  const { preprocessing, input } = picturesOf(net, { preprocessing: asked });
   const { size, channels, cropRatio } = preprocessing;
   const opened = await testSet(data, options);
   const dataset = images === undefined ? opened : spreadOver(opened, images);
@@ -54,7 +57,7 @@ async function* pictures(
   let done = 0;
   try {
     for await (const batch of loader.epoch(0)) {
-      yield graphInput(batch, preprocessing);
+      yield graphInput(batch, preprocessing, input.layout);
       done += batch.size;
       onImages?.(done, dataset.length);
     }

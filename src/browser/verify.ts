@@ -1,6 +1,6 @@
+import { picturesOf } from "../classifier/net-classifier.js";
 import { pictureInput } from "../classifier/prediction.js";
 import type { Net } from "../exchange/net.js";
-import { preprocessingOf } from "../exchange/net-inputs.js";
 import type { Model } from "../nn/model.js";
 import { type CompareOptions, compareNets } from "../verify/compare.js";
 import type { Verification, VerifyInput } from "../verify/verify-models.js";
@@ -34,9 +34,9 @@ async function* inputsOf(
   pictures: readonly Picture[],
   signal: AbortSignal | undefined,
 ): AsyncGenerator<VerifyInput> {
-  const preprocessing = preprocessingOf(net);
+  const { preprocessing, input } = picturesOf(net);
   for (const picture of pictures) {
     signal?.throwIfAborted();
-    yield pictureInput(await decodePicture(picture), preprocessing);
+    yield pictureInput(await decodePicture(picture), preprocessing, input.layout);
   }
 }

@@ -1,19 +1,24 @@
 import type { Backend } from "../backend/backend.js";
 import { UserError } from "../core/errors.js";
-import type { Preprocessing } from "../core/preprocessing.js";
 import { rngFor } from "../core/rng.js";
 import type { Image } from "../data/dataset.js";
-import { createSession, type Session, type SessionOutputs, type SessionTensor } from "../engine/session.js";
+import { createSession, type Session, type SessionOutputs } from "../engine/session.js";
 import { withFeatures } from "../exchange/backbone.js";
 import { foldNet } from "../exchange/fold-net.js";
 import { openNet } from "../exchange/load-net.node.js";
-import { modelFacts } from "../exchange/model-facts.js";
 import { type Net, netOf } from "../exchange/net.js";
 import { netOfBytes } from "../exchange/net-bytes.js";
-import { inputShapes, preprocessingOf } from "../exchange/net-inputs.js";
+import { pictureShape } from "../exchange/picture-input.js";
 import type { ClassifierInfo } from "./contract.js";
 import type { PortableNet } from "./messages.js";
-import { pictureInput } from "./prediction.js";
+import {
+  classifierInput,
+  classifierLogits,
+  classifierOf,
+  classifierShape,
+  type NetClassifier,
+} from "./net-classifier.js";
+import { framed } from "./prediction.js";
 
 /** Sessions for features that are kept ready. */
 const keptFeatures = 2;
@@ -25,6 +30,7 @@ export class ClassifierNet {
   readonly batch: number;
   readonly #backend: Backend;
   readonly #given: Net;
+  readonly #classifier: NetClassifier;
   readonly #session: Session;
   readonly #close: () => void;
   /** By their names, the last used last. */
@@ -42,29 +48,26 @@ export class ClassifierNet {
   }
 
   private constructor(backend: Backend, net: Net, batch: number, close: () => void) {
-    const preprocessing = preprocessingOf(net);
     const plain = plainForm(net);
-    const single = inputShapes(net, 1, preprocessing.size);
+    const classifier = classifierOf(plain.net);
     this.#backend = backend;
     this.#given = net;
+    this.#classifier = classifier;
     this.#close = close;
+    const shape = classifierShape(classifier, 1);
     const maxPlans = Math.log2(batch) + 1;
-    this.#session = createSession(plain.net.graph, { backend, shape: single, batchInvariant: true, maxPlans });
+    this.#session = createSession(classifier.graph, { backend, shape, batchInvariant: true, maxPlans });
     try {
-      const classes = this.#classes(preprocessing);
-      const { classNames } = modelFacts(net) ?? { classNames: [] };
-      const named = classNames.length === classes;
-      const together = batch === 1 || this.#batches(plain.net, preprocessing);
+      this.#logits(1, this.#blank(1)); // the first call does not wait for memory then
+      const together = batch === 1 || this.#batches(plain.net);
       this.batch = together ? batch : 1;
       this.info = {
         name: net.model?.architecture.name ?? "graph",
         form: net.source.form,
-        classNames: named ? classNames : Array.from({ length: classes }, (_, i) => String(i)),
-        preprocessing,
+        classNames: classifier.classNames,
+        preprocessing: classifier.preprocessing,
         notes: [
-          ...net.source.notes,
-          ...plain.notes,
-          ...(named ? [] : ["the net does not name its classes: they go by their numbers"]),
+          ...new Set([...net.source.notes, ...plain.notes, ...classifier.notes]),
           ...(together ? [] : ["the net takes one picture at a time"]),
         ],
       };
@@ -74,9 +77,10 @@ export class ClassifierNet {
     }
   }
 
-  /** A decoded picture as the net's input [C, H, W]. */
+  /** A decoded picture as the net's input [C, H, W], or [H, W, C] where it reads that. */
   prepare(picture: Image): Float32Array {
-    return pictureInput(picture, this.info.preprocessing).data;
+    const { preprocessing } = this.#classifier;
+    return classifierInput({ ...this.#classifier, batch: undefined }, framed(picture, preprocessing)).data;
   }
 
   /** @param inputs as many as a power of 2 up to `batch`. @returns the logits of each. */
@@ -88,19 +92,20 @@ export class ClassifierNet {
         all.set(input, i * length);
       });
     }
-    const { data } = this.#output(inputs.length, all);
+    const data = this.#logits(inputs.length, all);
     const classes = data.length / inputs.length;
     return inputs.map((_, i) => data.slice(i * classes, (i + 1) * classes));
   }
 
   /** @throws UserError for a value that the net has not. */
   features(input: Float32Array, names: readonly string[]): SessionOutputs {
-    const { channels, size } = this.info.preprocessing;
+    const { input: reads, preprocessing } = this.#classifier;
+    const shape = pictureShape(reads, 1, preprocessing.size);
     const key = JSON.stringify(names);
     let session = this.#features.get(key);
     if (!session) {
       const graph = withFeatures(this.#given.graph, names, { head: false });
-      session = createSession(graph, { backend: this.#backend, shape: [1, channels, ...size] });
+      session = createSession(graph, { backend: this.#backend, shape });
     }
     this.#features.delete(key);
     this.#features.set(key, session);
@@ -109,7 +114,7 @@ export class ClassifierNet {
       this.#features.delete(oldest![0]);
       oldest![1].dispose();
     }
-    return session.run({ shape: [1, channels, ...size], data: input });
+    return session.run({ shape, data: input });
   }
 
   dispose(): void {
@@ -118,43 +123,42 @@ export class ClassifierNet {
     this.#close();
   }
 
-  #output(batch: number, data: Float32Array, { channels, size } = this.info.preprocessing): SessionTensor {
-    return this.#session.run({ shape: [batch, channels, ...size], data })[this.#session.outputNames[0]!]!;
+  /** @param pictures inputs one after another. @returns [pictures][classes]; what a fixed batch has beyond them is zeros and left out */
+  #logits(pictures: number, data: Float32Array): Float32Array {
+    const { input, batch = 1, preprocessing } = this.#classifier;
+    // A stated batch of 1 may be that of the picture it was exported with.
+    const shape = pictureShape(input, batch > 1 ? batch : pictures, preprocessing.size);
+    const length = shape.reduce((a, b) => a * b);
+    const whole = length === data.length ? data : new Float32Array(length);
+    if (whole !== data) whole.set(data);
+    const output = this.#session.run({ shape, data: whole })[this.#classifier.outputName]!;
+    return classifierLogits(this.#classifier, output, pictures);
   }
 
-  /** Number of classes, found by running a picture: the first call does not wait for memory then. */
-  #classes(preprocessing: Preprocessing): number {
-    const { shape } = this.#output(1, blank(1, preprocessing), preprocessing);
-    const [batch, classes, ...rest] = shape;
-    if (batch === 1 && classes !== undefined && rest.every((size) => size === 1)) return classes;
-    throw new UserError({
-      expected: "a net whose first output is a number for each class [batch, classes]",
-      received: `[${shape.join(", ")}]`,
-      remedy: "run it with createSession",
-    });
+  #blank(pictures: number): Float32Array {
+    const { channels, size } = this.#classifier.preprocessing;
+    return new Float32Array(pictures * channels * size[0] * size[1]);
   }
 
   /** Whether pictures do not touch each other in a batch. Of our own nets it is known; graphs of others may mix them or be made for one. */
-  #batches({ model }: Net, preprocessing: Preprocessing): boolean {
+  #batches({ model }: Net): boolean {
     if (model) return true;
-    const inputs = blank(2, preprocessing);
+    if ((this.#classifier.batch ?? 1) > 1) return false;
+    const inputs = this.#blank(2);
     const rng = rngFor(0, "classifier", "batches");
-    for (let i = 0; i < inputs.length; i++) inputs[i] = 2 * rng.next() - 1;
+    for (let i = 0; i < inputs.length; i++)
+      inputs[i] = this.#classifier.input.bytes ? Math.floor(256 * rng.next()) : 2 * rng.next() - 1;
     const half = inputs.length / 2;
     try {
-      const both = this.#output(2, inputs, preprocessing);
-      const alone = [0, 1].map((i) => this.#output(1, inputs.slice(i * half, (i + 1) * half), preprocessing).data);
+      const both = this.#logits(2, inputs);
+      const alone = [0, 1].map((i) => this.#logits(1, inputs.slice(i * half, (i + 1) * half)).slice());
       const expected = [...alone[0]!, ...alone[1]!];
-      return both.data.length === expected.length && expected.every((value, i) => Object.is(value, both.data[i]));
+      return both.length === expected.length && expected.every((value, i) => Object.is(value, both[i]));
     } catch (error) {
       if (error instanceof UserError) return false;
       throw error;
     }
   }
-}
-
-function blank(batch: number, { channels, size: [height, width] }: Preprocessing): Float32Array {
-  return new Float32Array(batch * channels * height * width);
 }
 
 async function opened(source: PortableNet): Promise<{ readonly net: Net; close(): void }> {

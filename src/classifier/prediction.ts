@@ -2,7 +2,7 @@ import type { Preprocessing } from "../core/preprocessing.js";
 import type { Image } from "../data/dataset.js";
 import { evalTransform } from "../data/evaluation-transform.js";
 import type { SessionTensor } from "../engine/session.js";
-import { graphInput } from "./input.js";
+import { type FramedPictures, graphInput } from "./input.js";
 
 /** One class that a picture may show. */
 export interface Prediction {
@@ -10,6 +10,7 @@ export interface Prediction {
   readonly name: string;
   /** Softmax of the logits, in [0, 1]. */
   readonly probability: number;
+  /** Of a net that returns probabilities: the logarithm of this one. */
   readonly logit: number;
 }
 
@@ -29,11 +30,20 @@ export interface ClassifyOptions {
   readonly signal?: AbortSignal;
 }
 
-/** A decoded picture as the input of a net [1, C, H, W]: framed, resized and normalized as the net wants it. */
-export function pictureInput(picture: Image, preprocessing: Preprocessing): SessionTensor {
+/** A decoded picture as the input of a net [1, C, H, W] (or [1, H, W, C]): framed, resized and normalized as the net wants it. */
+export function pictureInput(
+  picture: Image,
+  preprocessing: Preprocessing,
+  layout: "nchw" | "nhwc" = "nchw",
+): SessionTensor {
+  return graphInput(framed(picture, preprocessing), preprocessing, layout);
+}
+
+/** A decoded picture framed and resized as the net wants it, as a batch of one. */
+export function framed(picture: Image, preprocessing: Preprocessing): FramedPictures {
   const [height, width] = preprocessing.size;
   const images = evalTransform(picture, preprocessing);
-  return graphInput({ size: 1, height, width, channels: preprocessing.channels, images }, preprocessing);
+  return { size: 1, height, width, channels: preprocessing.channels, images };
 }
 
 /** The `top` highest logits [classes] with their softmax; equal ones in the order of the classes. */

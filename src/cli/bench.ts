@@ -8,12 +8,12 @@ import { benchSvg } from "../report/bench-bars.js";
 import { svgToPng } from "../report/png.node.js";
 import { type BenchReport, bench } from "../studies/bench/bench.node.js";
 import { ownEngine, ownEngines, ownKernels, peerNames } from "../studies/bench/engines/registry.node.js";
-import { netNamed } from "../studies/bench/net-named.node.js";
 import { benchReport } from "../studies/bench/page.js";
 import { benchHead, benchRows, describeNoise } from "../studies/bench/text.js";
 import { type SourceOptions, withSourceOptions } from "./exchange-options.js";
 import { plural } from "./format.js";
 import { htmlOption, writeReport } from "./html.js";
+import { netToTime } from "./named-net.js";
 import { number, wholeNumber, wholeNumbers, withOutputOptions, words } from "./options.js";
 import { type OutputOptions, Terminal } from "./terminal.js";
 
@@ -67,7 +67,7 @@ async function run(names: readonly string[], options: Options): Promise<void> {
     throw new UserError({ expected: "--picture to end in .svg or .png", received: picture });
   }
   const engines = [...kernelsOf(options), ...peersOf(options)];
-  const nets = await Promise.all(names.map(async (name) => ({ name, net: await netNamed(name, options) })));
+  const nets = await Promise.all(names.map(async (name) => ({ name, net: await netToTime(name, options) })));
   const report = await bench({
     ...{ nets, engines, threads: options.threads ?? [...new Set([1, availableParallelism()])] },
     batches: options.batch ?? [1],

@@ -1,18 +1,25 @@
 import { basename } from "node:path";
 import { Command, Option } from "commander";
 import { evaluate } from "../api/evaluate.node.js";
+import { saysTop5 } from "../api/evaluation.js";
 import { type EvaluationSplit, evaluationSet, evaluationSplits } from "../api/evaluation-set.node.js";
+import type { Net } from "../exchange/net.js";
 import { evaluationReport } from "../studies/training/evaluation-page.js";
 import { mistakePictures } from "../studies/training/mistake-pictures.node.js";
 import { epsilonOf, epsilonOption } from "./exchange-options.js";
 import { percent, plural } from "./format.js";
 import { htmlOption, writeReport } from "./html.js";
-import { readModel } from "./net-facts.js";
+import { readClassifier } from "./net-facts.js";
 import { type ComputeOptions, strictOption, withComputeOptions } from "./options.js";
-import { askedPreprocessing, type PreprocessingOptions, withPreprocessingOptions } from "./preprocessing-options.js";
+import {
+  askedPictures,
+  type ClassOptions,
+  type PreprocessingOptions,
+  withPictureOptions,
+} from "./preprocessing-options.js";
 import { Terminal } from "./terminal.js";
 
-interface Options extends ComputeOptions, PreprocessingOptions {
+interface Options extends ComputeOptions, PreprocessingOptions, ClassOptions {
   readonly strict?: boolean;
   readonly split?: EvaluationSplit;
   readonly html?: string;
@@ -21,10 +28,10 @@ interface Options extends ComputeOptions, PreprocessingOptions {
 
 export function evalCommand(): Command {
   return withComputeOptions(
-    withPreprocessingOptions(
+    withPictureOptions(
       new Command("eval")
-        .description("Accuracy of a model on labelled pictures: in all, by class, and what is taken for what.")
-        .argument("<model>", "model file, either form")
+        .description("Accuracy of a net on labelled pictures: in all, by class, and what is taken for what.")
+        .argument("<net>", "model file in either form, PyTorch checkpoint, safetensors, or any classifier in ONNX")
         .argument("<data>", 'folder (its test split where it has one), "fashion-mnist" or "fashion-mnist-subset"')
         .optionsGroup("Data:")
         .addOption(
@@ -44,32 +51,35 @@ export function evalCommand(): Command {
 
 async function run(path: string, data: string, options: Options): Promise<void> {
   const terminal = new Terminal(options);
-  const { model, source } = await readModel(path, epsilonOf(options), terminal);
-  const preprocessing = askedPreprocessing(options);
-  const { dataset, notes } = await evaluationSet(model.metadata.provenance, data, options);
+  const asked = askedPictures(options);
+  const net = await readClassifier(path, asked, epsilonOf(options), terminal);
+  const { dataset, notes } = await evaluationSet(net.model?.metadata.provenance ?? {}, data, options);
   for (const note of notes) terminal.say(`! ${note}`);
-  const result = await evaluate(model, dataset, {
+  const result = await evaluate(net, dataset, {
     ...options,
-    preprocessing,
+    ...asked,
     onImages: terminal.counting("eval", "img"),
   });
   for (const file of result.skipped) terminal.saySkipped(file);
+  for (const line of result.assumed) if (!net.source.notes.includes(line)) terminal.say(line);
   for (const line of result.warnings) terminal.say(`! ${line}`);
+  const form = formOf(net);
   if (options.html !== undefined) {
     const about = {
-      net: `${basename(path)} (${model.form === "train" ? "training" : "plain"} form)`,
+      net: form ? `${basename(path)} (${form})` : basename(path),
       dataset: dataset.name,
     };
     const pictures = await mistakePictures(dataset, result.mistakes);
     await writeReport(options.html, evaluationReport(about, result, pictures, [`repvgg eval ${path} ${data}`]));
   }
+  const top5 = saysTop5(result.perClass.length) ? `top-5 ${percent(result.top5)}, ` : "";
   const warnings = [...notes, ...result.warnings];
   terminal.result(
     {
       data: dataset.name,
       ...result,
       warnings,
-      notes: source.notes,
+      notes: net.source.notes,
       ...(options.html !== undefined && { html: options.html }),
     },
     () =>
@@ -79,12 +89,16 @@ async function run(path: string, data: string, options: Options): Promise<void> 
           result.perClass.map(({ name, recall }, c) => [
             name,
             Number.isNaN(recall) ? "–" : percent(recall),
-            mistake(result.confusion[c]!, c, model.metadata.classNames),
+            mistake(result.confusion[c]!, c, dataset.classNames),
           ]),
         ),
-        `${path} (${model.form} form) on ${plural(result.images, "picture")}: top-1 ${percent(result.top1)}, top-5 ${percent(result.top5)}, loss ${result.loss.toFixed(4)}`,
+        `${path}${form ? ` (${form})` : ""} on ${plural(result.images, "picture")}: top-1 ${percent(result.top1)}, ${top5}loss ${result.loss.toFixed(4)}`,
       ].join("\n"),
   );
+}
+
+function formOf({ source: { form } }: Net): string | undefined {
+  return form && `${form} form`;
 }
 
 function mistake(row: readonly number[], own: number, names: readonly string[]): string {

@@ -31,7 +31,7 @@ export function withSourceOptions(command: Command): Command {
 }
 
 /** An option whose value has another name in the program than on the command line. */
-class NamedOption extends Option {
+export class NamedOption extends Option {
   constructor(
     flags: string,
     description: string,

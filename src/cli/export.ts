@@ -5,19 +5,34 @@ import { netWarnings } from "../api/net-warnings.js";
 import { UserError } from "../core/errors.js";
 import { withFeatures } from "../exchange/backbone.js";
 import { lostInContainer } from "../exchange/encode-net.js";
-import { loadNet } from "../exchange/load-net.node.js";
 import { parseScheme, type Scheme, schemes } from "../exchange/names/schemes.js";
 import type { Net } from "../exchange/net.js";
+import { statedFacts } from "../exchange/picture-input.js";
 import { outputFormat, type SaveOptions, saveNet } from "../exchange/save-net.node.js";
+import { withFacts } from "../exchange/with-facts.js";
 import type { Form } from "../nn/architecture.js";
 import { foldVerified } from "../verify/fold-verified.node.js";
 import { precisionOption, type SourceOptions, withSourceOptions } from "./exchange-options.js";
 import { plural, wholeCount } from "./format.js";
+import { loadNamed } from "./named-net.js";
 import { describeSource } from "./net-facts.js";
 import { type ComputeOptions, wholeNumber, withComputeOptions, words } from "./options.js";
+import { checkNotSource, checkReplaceable, forceOption, type OverwritingOptions } from "./overwriting.js";
+import {
+  askedPictures,
+  type ClassOptions,
+  type PreprocessingOptions,
+  withPictureOptions,
+} from "./preprocessing-options.js";
 import { Terminal } from "./terminal.js";
 
-interface Options extends ComputeOptions, SourceOptions, Pick<SaveOptions, "precision" | "opset"> {
+interface Options
+  extends ComputeOptions,
+    SourceOptions,
+    OverwritingOptions,
+    PreprocessingOptions,
+    ClassOptions,
+    Pick<SaveOptions, "precision" | "opset"> {
   readonly output: string;
   readonly scheme?: string;
   readonly form?: Form;
@@ -28,17 +43,22 @@ interface Options extends ComputeOptions, SourceOptions, Pick<SaveOptions, "prec
 export function exportCommand(): Command {
   return withComputeOptions(
     withSourceOptions(
-      new Command("export")
-        .description("Write any net in another format, under other names, in another form, or without its head.")
-        .argument("<net>", "model file, PyTorch checkpoint, safetensors or ONNX")
-        .optionsGroup("Export:")
-        .requiredOption("-o, --output <file>", "where it goes (.onnx, .pth or .safetensors)")
-        .addOption(new Option("--form <form>", "plain folds it first (default: as it is)").choices(["train", "plain"]))
-        .option("--scheme <names>", `whose names the weights get: ${schemes.join(", ")} (default: the authors')`)
-        .addOption(precisionOption())
-        .option("--opset <n>", "ONNX operator set (default: 17)", wholeNumber(7, 22))
-        .option("--features <list>", "ONNX: also return these inner values, as stage2,stage4", words)
-        .option("--no-head", "ONNX: return the features only (default: the last stage)"),
+      withPictureOptions(
+        new Command("export")
+          .description("Write any net in another format, under other names, in another form, or without its head.")
+          .argument("<net>", "model file, PyTorch checkpoint, safetensors or ONNX")
+          .optionsGroup("Export:")
+          .requiredOption("-o, --output <file>", "where it goes (.onnx, .pth or .safetensors)")
+          .addOption(
+            new Option("--form <form>", "plain folds it first (default: as it is)").choices(["train", "plain"]),
+          )
+          .option("--scheme <names>", `whose names the weights get: ${schemes.join(", ")} (default: the authors')`)
+          .addOption(forceOption())
+          .addOption(precisionOption())
+          .option("--opset <n>", "ONNX operator set (default: 17)", wholeNumber(7, 22))
+          .option("--features <list>", "ONNX: also return these inner values, as stage2,stage4", words)
+          .option("--no-head", "ONNX: return the features only (default: the last stage)"),
+      ),
     ),
   ).action(run);
 }
@@ -51,10 +71,13 @@ async function run(path: string, options: Options): Promise<void> {
   if (backbone && format !== "onnx") {
     throw new UserError({ expected: "--features and --no-head only for .onnx", received: options.output });
   }
-  const loaded = await loadNet(path, options);
+  await checkNotSource(options.output, [path], options);
+  const asked = askedPictures(options);
+  const loaded = withFacts(await loadNamed(path, options), asked);
   if (loaded.source.notes.length > 0) terminal.say(describeSource(path, loaded));
   const whole = await inForm(loaded, path, options);
   const net = backbone ? withoutModel(whole, options) : whole;
+  await checkReplaceable(options.output, net, options);
   await saveNet(net, options.output, saveOptions(options, scheme));
   const warnings = [...describeStatistics(netWarnings(net)), ...lostInContainer(net, format)];
   for (const line of warnings) terminal.say(`! ${line}`);
@@ -85,9 +108,16 @@ async function inForm(net: Net, path: string, { form, ...options }: Options): Pr
 }
 
 /** The net as a graph that returns inner values. */
-function withoutModel({ graph, model, envelope, source, rest }: Net, { features, head }: Options): Net {
+function withoutModel(net: Net, { features, head }: Options): Net {
+  const { graph, model, envelope, source, rest } = net;
   const names = features ?? [lastStage(graph, model !== undefined)];
-  return { graph: withFeatures(graph, names, { head }), source, ...(envelope && { envelope }), ...(rest && { rest }) };
+  const { preprocessing, classNames } = statedFacts(net);
+  return {
+    ...{ graph: withFeatures(graph, names, { head }), source },
+    stated: { preprocessing, ...(head && classNames && { classNames }) },
+    ...(envelope && { envelope }),
+    ...(rest && { rest }),
+  };
 }
 
 function lastStage(graph: Net["graph"], known: boolean): string {

@@ -7,7 +7,6 @@ import { UserError } from "../core/errors.js";
 import { lostInContainer } from "../exchange/encode-net.js";
 import { foldNet } from "../exchange/fold-net.js";
 import { isConstant } from "../exchange/graph-ends.js";
-import { withNet } from "../exchange/load-net.node.js";
 import { type Net, netOf } from "../exchange/net.js";
 import { outputFormat, saveNet } from "../exchange/save-net.node.js";
 import { describeFold, type FoldReport } from "../fold/report.js";
@@ -15,11 +14,13 @@ import { type FoldVerification, foldVerified } from "../verify/fold-verified.nod
 import { precisionOption, type SourceOptions, withSourceOptions } from "./exchange-options.js";
 import { explainFold } from "./fold-explanation.js";
 import { percent, plural, shortNumber, wholeCount } from "./format.js";
+import { withNamed } from "./named-net.js";
 import { describeSource } from "./net-facts.js";
 import { type ComputeOptions, number, strictOption, withComputeOptions } from "./options.js";
+import { checkNotSource, checkReplaceable, forceOption, type OverwritingOptions } from "./overwriting.js";
 import { Terminal } from "./terminal.js";
 
-interface Options extends ComputeOptions, SourceOptions {
+interface Options extends ComputeOptions, SourceOptions, OverwritingOptions {
   readonly output?: string;
   readonly maxCost?: number;
   readonly precision?: "f32" | "f16";
@@ -43,6 +44,7 @@ export function foldCommand(): Command {
           "-o, --output <file>",
           "where the folded net goes (.safetensors, .pth or .onnx); may be left out with --explain",
         )
+        .addOption(forceOption())
         .addOption(precisionOption())
         .addOption(
           new Option(
@@ -64,11 +66,13 @@ export function foldCommand(): Command {
 
 async function run(path: string, options: Options): Promise<void> {
   const terminal = new Terminal(options);
-  if (options.output !== undefined) outputFormat(options.output);
-  else if (!options.explain) {
+  if (options.output !== undefined) {
+    outputFormat(options.output);
+    await checkNotSource(options.output, [path], options);
+  } else if (!options.explain) {
     throw new UserError({ expected: "--output <file>", received: "nothing", remedy: "see repvgg fold --help" });
   }
-  await withNet(path, options, (net) => foldTo(path, net, options, terminal));
+  await withNamed(path, options, (net) => foldTo(path, net, options, terminal));
 }
 
 async function foldTo(path: string, loaded: Net, options: Options, terminal: Terminal): Promise<void> {
@@ -90,6 +94,7 @@ async function foldTo(path: string, loaded: Net, options: Options, terminal: Ter
     terminal.say(`${path} has nothing to fold${output === undefined ? "" : "; it is copied"}.`);
   }
   if (output !== undefined) {
+    await checkReplaceable(output, folded, options);
     await saveNet(folded, output, precision === undefined ? {} : { precision });
     for (const line of lostInContainer(folded, outputFormat(output))) {
       warnings.push(line);

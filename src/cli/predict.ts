@@ -7,16 +7,23 @@ import { hasPictureName } from "../data/file-kind.js";
 import { type FoundPictures, findPictures, isAddress } from "../data/find-pictures.node.js";
 import { hasGlobMarks } from "../data/glob.js";
 import { describeIgnored } from "../data/ignored-files.js";
+import { modelOf } from "../exchange/read-net.js";
 import { errorParts } from "./error-json.js";
 import { epsilonOf, epsilonOption } from "./exchange-options.js";
 import { type Explained, PictureExplainer } from "./explained-pictures.js";
 import { duration, plural, shortNumber } from "./format.js";
-import { readModel } from "./net-facts.js";
+import { readClassifier } from "./net-facts.js";
 import { type ComputeOptions, number, wholeNumber, withComputeOptions } from "./options.js";
 import { type PredictionRow, type RowFormatName, rowFormat, rowFormats } from "./prediction-rows.js";
+import {
+  askedPictures,
+  type ClassOptions,
+  type PreprocessingOptions,
+  withPictureOptions,
+} from "./preprocessing-options.js";
 import { Terminal } from "./terminal.js";
 
-interface Options extends ComputeOptions {
+interface Options extends ComputeOptions, PreprocessingOptions, ClassOptions {
   readonly top: number;
   readonly threshold?: number;
   readonly format: RowFormatName;
@@ -41,34 +48,36 @@ A picture that cannot be read is a row of its own; the others are answered, and 
 
 export function predictCommand(): Command {
   return withComputeOptions(
-    new Command("predict")
-      .description("Say what pictures show, by a model in either form, and on request where.")
-      .argument("<model>", "model file, either form")
-      .argument(
-        "[pictures...]",
-        'JPEG, PNG, WebP, GIF, AVIF or TIFF files (of several frames the first), folders, patterns, addresses, "-"',
-      )
-      .addHelpText("after", examples)
-      .optionsGroup("Answer:")
-      .option("--top <n>", "classes to show of each picture", wholeNumber(1), 5)
-      .option("--threshold <p>", 'probability below which the answer is "none of these"', number(0, 1))
-      .addOption(
-        new Option("--format <name>", "how answers are written, as they come")
-          .choices(rowFormats)
-          .default("table" satisfies RowFormatName),
-      )
-      .option(
-        "--explain [folder]",
-        "draw where the class is seen (Grad-CAM): a PNG beside each picture, or in a folder",
-      )
-      .option("--class <name>", "with --explain: the class, by name or number (default: the likeliest)")
-      .option(
-        "--stage <n>",
-        "with --explain: the stage that is looked at (default: the last; earlier: finer)",
-        wholeNumber(0),
-      )
-      .optionsGroup("Source:")
-      .addOption(epsilonOption()),
+    withPictureOptions(
+      new Command("predict")
+        .description("Say what pictures show, by any net that classifies, and on request where.")
+        .argument("<net>", "model file in either form, PyTorch checkpoint, safetensors, or any classifier in ONNX")
+        .argument(
+          "[pictures...]",
+          'JPEG, PNG, WebP, GIF, AVIF or TIFF files (of several frames the first), folders, patterns, addresses, "-"',
+        )
+        .addHelpText("after", examples)
+        .optionsGroup("Answer:")
+        .option("--top <n>", "classes to show of each picture", wholeNumber(1), 5)
+        .option("--threshold <p>", 'probability below which the answer is "none of these"', number(0, 1))
+        .addOption(
+          new Option("--format <name>", "how answers are written, as they come")
+            .choices(rowFormats)
+            .default("table" satisfies RowFormatName),
+        )
+        .option(
+          "--explain [folder]",
+          "draw where the class is seen (Grad-CAM): a PNG beside each picture, or in a folder",
+        )
+        .option("--class <name>", "with --explain: the class, by name or number (default: the likeliest)")
+        .option(
+          "--stage <n>",
+          "with --explain: the stage that is looked at (default: the last; earlier: finer)",
+          wholeNumber(0),
+        )
+        .optionsGroup("Source:")
+        .addOption(epsilonOption()),
+    ),
   ).action(run);
 }
 
@@ -86,13 +95,16 @@ async function run(path: string, given: readonly string[], options: Options, com
   }
   const { words, explain } = sorted(given, options.explain, command);
   const pictures = findPictures(words);
-  const { model, source } = await readModel(path, epsilonOf(options), terminal);
+  const asked = askedPictures(options);
+  const net = await readClassifier(path, asked, epsilonOf(options), terminal);
   if (pictures.ignored.length > 0) terminal.say(`not looked at: ${describeIgnored(pictures.ignored)}`);
-  const explainer = explain === undefined ? undefined : new PictureExplainer(model, explain, options);
+  const explainer = explain === undefined ? undefined : new PictureExplainer(modelOf(net, path), explain, options);
   const rows: PredictionRow[] = [];
-  const failed = await answerAll(pictureNet(model), pictures, options, terminal, explainer, (row) => rows.push(row));
+  const failed = await answerAll(pictureNet(net, asked), pictures, options, terminal, explainer, (row) =>
+    rows.push(row),
+  );
   if (options.json)
-    terminal.result({ model: path, notes: source.notes, failed, pictures: rows, ...ignoredOf(pictures) }, String);
+    terminal.result({ model: path, notes: net.source.notes, failed, pictures: rows, ...ignoredOf(pictures) }, String);
   if (failed > 0) {
     terminal.say(`repvgg: ${failed} of ${plural(pictures.names.length, "picture")} could not be read`);
     process.exitCode = 1;

@@ -2,7 +2,6 @@ import { Command } from "commander";
 import { type BackendKind, backendKinds } from "../backend/options.js";
 import { UserError } from "../core/errors.js";
 import { variantNames } from "../nn/zoo.js";
-import { netNamed } from "../studies/bench/net-named.node.js";
 import { profileReport } from "../studies/profile/page.js";
 import type { Profile } from "../studies/profile/profile.js";
 import { profile } from "../studies/profile/profile.node.js";
@@ -12,6 +11,7 @@ import { zooReport } from "../studies/profile/zoo-page.js";
 import { type SourceOptions, withSourceOptions } from "./exchange-options.js";
 import { plural, shortNumber } from "./format.js";
 import { htmlOption, writeReport } from "./html.js";
+import { netToTime } from "./named-net.js";
 import { wholeNumber, withOutputOptions, words } from "./options.js";
 import { type OutputOptions, Terminal } from "./terminal.js";
 
@@ -65,7 +65,7 @@ async function run(name: string | undefined, options: Options): Promise<void> {
       remedy: "name a file or a net, or give --zoo",
     });
   }
-  const net = await netNamed(name, { ...options, form: "train" });
+  const net = await netToTime(name, { ...options, form: "train" });
   const kernels = options.kernels && kindsOf(options.kernels);
   const { batch, threads, repeats, fuseBatchNorm, checkMemory } = options;
   const result = await profile(net, {

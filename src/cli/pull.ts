@@ -1,6 +1,7 @@
 import { basename } from "node:path";
 import { Command } from "commander";
 import { saveModel } from "../api/model-files.node.js";
+import { netOf } from "../exchange/net.js";
 import { outputFormat } from "../exchange/save-net.node.js";
 import { pull } from "../hub/pull.node.js";
 import type { Model } from "../nn/model.js";
@@ -8,10 +9,11 @@ import { epsilonOption } from "./exchange-options.js";
 import { wholeCount } from "./format.js";
 import { interruptible } from "./interrupt.js";
 import { withOutputOptions } from "./options.js";
+import { checkReplaceable, forceOption, type OverwritingOptions } from "./overwriting.js";
 import { interruptedCode } from "./signals.js";
 import { type OutputOptions, Terminal } from "./terminal.js";
 
-interface Options extends OutputOptions {
+interface Options extends OutputOptions, OverwritingOptions {
   readonly output?: string;
   readonly revision?: string;
   readonly offline?: boolean;
@@ -30,6 +32,7 @@ export function pullCommand(): Command {
         "-o, --output <file>",
         "where the model goes: .safetensors, .pth or .onnx (default: its name with .safetensors)",
       )
+      .addOption(forceOption())
       .option("--revision <name>", "branch, tag or commit (default: main)")
       .addOption(epsilonOption())
       .option("--offline", "use what is in the cache, ask nobody"),
@@ -56,6 +59,7 @@ async function run(address: string, options: Options): Promise<void> {
   const { model, remarks, path } = pulled;
   for (const remark of remarks) terminal.say(remark);
   const output = options.output ?? defaultOutput(model);
+  await checkReplaceable(output, netOf(model), options);
   await saveModel(model, output);
   const { architecture, form, metadata } = model;
   const { preprocessing, provenance } = metadata;

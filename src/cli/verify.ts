@@ -6,7 +6,6 @@ import { type Verification, verify } from "../api/verify.node.js";
 import { UserError, VerificationError } from "../core/errors.js";
 import { foldNet } from "../exchange/fold-net.js";
 import { isConstant } from "../exchange/graph-ends.js";
-import { loadNet } from "../exchange/load-net.node.js";
 import type { Net } from "../exchange/net.js";
 import { verifyReport } from "../report/pages/verify-page.js";
 import { describeOutput } from "../verify/comparison/describe-output.js";
@@ -15,11 +14,13 @@ import { IncomparableError } from "../verify/incomparable.js";
 import { type SourceOptions, withSourceOptions } from "./exchange-options.js";
 import { plural, shortNumber } from "./format.js";
 import { htmlOption, writeReport } from "./html.js";
+import { loadNamed } from "./named-net.js";
 import { describeSource } from "./net-facts.js";
 import { type ComputeOptions, number, strictOption, wholeNumber, withComputeOptions } from "./options.js";
+import { askedPreprocessing, type PreprocessingOptions, withPreprocessingOptions } from "./preprocessing-options.js";
 import { Terminal } from "./terminal.js";
 
-interface Options extends ComputeOptions, SourceOptions {
+interface Options extends ComputeOptions, SourceOptions, PreprocessingOptions {
   readonly data?: string;
   readonly images?: number;
   readonly seed?: number;
@@ -31,32 +32,42 @@ interface Options extends ComputeOptions, SourceOptions {
 export function verifyCommand(): Command {
   return withComputeOptions(
     withSourceOptions(
-      new Command("verify")
-        .description("Compare two nets of any format, or a net and its fold, value by value, and say where they part.")
-        .argument("<reference>", "model file, PyTorch checkpoint, safetensors or ONNX")
-        .argument("[candidate]", "another such file; left out: the reference's own folded form")
-        .optionsGroup("Comparison:")
-        .option("--data <data>", "compare on real pictures (default: random inputs)")
-        .addOption(strictOption())
-        .option("--images <n>", "how many to compare on (default: all pictures, or 64 random inputs)", wholeNumber(1))
-        .option("--seed <n>", "of the random inputs (default: 0)", wholeNumber(0))
-        .option(
-          "--threshold <x>",
-          "relative error, of each output and channel, from which outputs count as different (default: 1e-4, and no more than the reference's own rounding)",
-          number(0),
-        )
-        .optionsGroup("Output:")
-        .addOption(htmlOption()),
+      withPreprocessingOptions(
+        new Command("verify")
+          .description(
+            "Compare two nets of any format, or a net and its fold, value by value, and say where they part.",
+          )
+          .argument("<reference>", "model file, PyTorch checkpoint, safetensors or ONNX")
+          .argument("[candidate]", "another such file; left out: the reference's own folded form")
+          .optionsGroup("Comparison:")
+          .option("--data <data>", "compare on real pictures (default: random inputs)")
+          .addOption(strictOption())
+          .option("--images <n>", "how many to compare on (default: all pictures, or 64 random inputs)", wholeNumber(1))
+          .option("--seed <n>", "of the random inputs (default: 0)", wholeNumber(0))
+          .option(
+            "--threshold <x>",
+            "relative error, of each output and channel, from which outputs count as different (default: 1e-4, and no more than the reference's own rounding)",
+            number(0),
+          )
+          .optionsGroup("Output:")
+          .addOption(htmlOption()),
+      ),
     ),
   ).action(run);
 }
 
 async function run(referencePath: string, candidatePath: string | undefined, options: Options): Promise<void> {
   const terminal = new Terminal(options);
-  const reference = await loadNet(referencePath, options);
+  const asked = { preprocessing: askedPreprocessing(options) };
+  if (options.data === undefined && Object.keys(asked.preprocessing).length > 0) {
+    throw new UserError({ expected: "--data with --size, --crop, --mean and --std", received: "no --data" });
+  }
+  const reference = await loadNamed(referencePath, { ...options, ...asked });
   const { key: _, ...keyless } = options; // one checkpoint may keep its weights elsewhere than the other
   const candidate =
-    candidatePath === undefined ? ownFold(reference, referencePath) : await loadNet(candidatePath, keyless);
+    candidatePath === undefined
+      ? ownFold(reference, referencePath)
+      : await loadNamed(candidatePath, { ...keyless, ...asked });
   sayAssumptions(terminal, [referencePath, reference], [candidatePath ?? referencePath, candidate]);
   const result = await compared(reference, candidate, options, terminal);
   const { samples, outputs, byOutput, top1Disagreements, verdict, agree, values, firstParted } = result;
@@ -139,7 +150,11 @@ function sayAssumptions(terminal: Terminal, ...nets: readonly (readonly [path: s
 /** Nets that cannot be compared have findings too, and no numbers. */
 async function compared(reference: Net, candidate: Net, options: Options, terminal: Terminal): Promise<Verification> {
   try {
-    return await verify(reference, candidate, { ...options, onImages: terminal.counting("verify", "img") });
+    return await verify(reference, candidate, {
+      ...options,
+      preprocessing: askedPreprocessing(options),
+      onImages: terminal.counting("verify", "img"),
+    });
   } catch (error) {
     if (terminal.json && error instanceof IncomparableError) {
       const nothing = {

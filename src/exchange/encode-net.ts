@@ -7,7 +7,9 @@ import { halfWeights } from "./half-weights.js";
 import { fromOfficial, type Scheme } from "./names/schemes.js";
 import { authorsScheme, type Net, ownScheme, type Rest } from "./net.js";
 import { type OnnxOptions, onnxModel } from "./onnx-export.js";
+import { statedFacts } from "./picture-input.js";
 import { some } from "./sentences.js";
+import { sidecarText } from "./sidecar-text.js";
 import type { Container } from "./sniff.js";
 import { graphEpsilon, weightsMetadata } from "./weights-metadata.js";
 
@@ -19,11 +21,13 @@ export interface SaveOptions extends OnnxOptions {
 /** What a file of a container holds. */
 export type NetContents =
   | { readonly container: "onnx"; readonly model: ModelProto }
-  | { readonly container: "torch"; readonly arrays: NamedArrays }
+  | { readonly container: "torch"; readonly arrays: NamedArrays; readonly beside: string | undefined }
   | {
       readonly container: "safetensors";
       readonly arrays: NamedArrays;
       readonly metadata: Readonly<Record<string, string>>;
+      /** What belongs in a file beside it, which other programs read: see {@link sidecarText}. */
+      readonly beside: string | undefined;
     };
 
 /**
@@ -47,22 +51,41 @@ export function netContents(net: Net, container: Container, name: string, option
   const { model } = net;
   const own = model && !net.rest && (options.scheme ?? ownScheme(model)) === ownScheme(model);
   if (container === "safetensors" && own) {
-    return { container, arrays: atPrecision(model.state, options), metadata: encodeModel(model).metadata };
+    return {
+      container,
+      arrays: atPrecision(model.state, options),
+      metadata: encodeModel(model).metadata,
+      beside: undefined,
+    };
   }
   const arrays = weightsByName(net, options);
+  if (container === "torch") return { container, arrays, beside: sidecarText(net, arrays) };
   // Without our metadata readers go by the names.
-  return container === "torch"
-    ? { container, arrays }
-    : { container, arrays, metadata: weightsMetadata(graphEpsilon(net.graph)) };
+  const beside = options.scheme?.endsWith("timm") ? sidecarText(net, arrays) : undefined;
+  return { container, arrays, metadata: weightsMetadata(net), beside };
 }
 
 /** What a file of a container cannot hold of a net, in sentences for who writes it. */
 export function lostInContainer(net: Net, container: Container): string[] {
+  if (container === "onnx") return [];
+  const ending = container === "torch" ? ".pth" : ".safetensors";
+  const lost: string[] = [];
+  if (!net.model && net.source.scheme === undefined) {
+    lost.push(`a ${ending} holds the weights alone, not the graph that they belong to: write .onnx to keep it`);
+  }
+  if (container === "safetensors") return lost;
+  const stated = statedFacts(net);
+  if (stated.classNames || Object.keys(stated.preprocessing).length > 0) {
+    lost.push(
+      "a .pth cannot hold class names, preprocessing and strides: they are in the .json beside it, which belongs to it",
+    );
+  }
   const epsilon = graphEpsilon(net.graph);
-  if (container !== "torch" || epsilon === undefined || net.envelope) return [];
+  if (epsilon === undefined || net.envelope) return lost;
   const values = [...new Set(Object.values(epsilon))];
   const remedy = values.length === 1 ? `read it with --bn-eps ${values[0]}` : "write .safetensors or .onnx to keep it";
-  return [`a .pth of weights cannot hold BatchNorm's ε (${some(values.map(String))} here): ${remedy}`];
+  const what = `a .pth of weights cannot hold BatchNorm's ε (${some(values.map(String))} here)`;
+  return [...lost, `${what}: it is in the .json beside it; without that, ${remedy}`];
 }
 
 /** A net's weights under the names of a scheme; those of an unknown graph under their own. */

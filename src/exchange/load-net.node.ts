@@ -11,6 +11,7 @@ import type { Net } from "./net.js";
 import { netOfBytes } from "./net-bytes.js";
 import { onnxNet } from "./onnx-net.js";
 import { checkKey, type LoadOptions as ReadOptions, safetensorsNet, torchNet, withUnusedOptions } from "./read-net.js";
+import { readBeside } from "./sidecar.node.js";
 import type { Container } from "./sniff.js";
 import { sniffFile } from "./sniff.node.js";
 
@@ -25,7 +26,8 @@ export interface LoadOptions extends ReadOptions {
 /**
  * Reads any file that holds a net: our model files, PyTorch checkpoints (`.pth`, `.pt`), safetensors and ONNX, recognised by
  * content. Weights by name become a {@link Model} (RepVGG, RepVGGplus in the names of their authors, timm or mmpretrain) or a
- * graph (MobileOne in Apple's or timm's); structure and form are read off names and shapes.
+ * graph (MobileOne in Apple's or timm's); structure and form are read off names and shapes. Class names and preprocessing that a file at a
+ * path does not hold are read from a `.json` of the same name beside it (timm's `config.json`), where there is one.
  * @param source a path, or a file's contents (kept, not copied)
  * @throws UserError for a file of another kind or weights of another net, FormatError for a damaged file.
  */
@@ -99,7 +101,9 @@ export async function withNet<R>(path: string, options: ReadOptions, work: (net:
   }
 }
 
-async function readNet(path: string, container: Container, options: ReadOptions, source?: ByteSource): Promise<Net> {
+async function readNet(path: string, container: Container, asked: ReadOptions, source?: ByteSource): Promise<Net> {
+  const beside = container === "onnx" || asked.describe ? undefined : await readBeside(path);
+  const options = { ...asked, beside };
   switch (container) {
     case "onnx":
       return withUnusedOptions(onnxNet(path, await readOnnxFile(path, source)), options);

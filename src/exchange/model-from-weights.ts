@@ -1,12 +1,12 @@
 import { nearest, UserError } from "../core/errors.js";
 import type { NamedArray, NamedArrays } from "../core/named-arrays.js";
-import type { Preprocessing } from "../core/preprocessing.js";
+import type { PartialPreprocessing, Preprocessing } from "../core/preprocessing.js";
 import { quoted } from "../formats/array-bytes.js";
 import type { Graph } from "../graph/graph.js";
 import type { Architecture, Form } from "../nn/architecture.js";
 import { conformState } from "../nn/check-state.js";
 import { initialState } from "../nn/initialize.js";
-import type { Model } from "../nn/model.js";
+import type { AssumedFact, Model } from "../nn/model.js";
 import { defaultPreprocessing } from "../nn/repvgg.js";
 import type { StateSchema } from "../nn/schema-builder.js";
 import { stateSchema } from "../nn/state-schema.js";
@@ -18,6 +18,8 @@ import { namedArchitecture } from "./named-architecture.js";
 import { type Inference, inferArchitecture } from "./names/infer-architecture.js";
 import { describePlaceholders } from "./placeholders.js";
 import { some } from "./sentences.js";
+import type { Beside } from "./sidecar.js";
+import { assumptionNotes, checkFacts, completed, type StatedFacts } from "./stated-facts.js";
 
 /** What weights alone do not say. */
 export interface ModelHints {
@@ -25,7 +27,11 @@ export interface ModelHints {
   readonly strides?: readonly number[];
   /** Height and width of the input. Default: the zoo's, else 224×224. */
   readonly inputSize?: readonly [height: number, width: number];
-  /** What is known beside the file. Default: ImageNet's preprocessing, numbered classes. @param assumed preprocessing where nothing is known */
+  /** How pictures are prepared where the file does not say. Default: as ImageNet's are. */
+  readonly preprocessing?: PartialPreprocessing;
+  /** Class names in the order of the outputs, where the file does not say them. Default: numbers. */
+  readonly classNames?: readonly string[];
+  /** What is known beside the file, instead of that. Default: ImageNet's preprocessing, numbered classes. @param assumed preprocessing where nothing is known */
   readonly describe?: (net: Architecture, assumed: Preprocessing) => Description;
 }
 
@@ -33,11 +39,18 @@ export interface ModelHints {
 export interface Description {
   readonly preprocessing: Preprocessing;
   readonly classNames: readonly string[];
+  /** What of both nobody said. */
+  readonly assumed?: readonly AssumedFact[];
   readonly notes: readonly string[];
 }
 
 /** What a file tells beside its weights. */
 export interface WeightsContext {
+  /** Of the net's pictures and classes. */
+  readonly said: Beside;
+  readonly provenance: Readonly<Record<string, string>>;
+  /** As the file or one beside it says. */
+  readonly strides: readonly number[] | undefined;
   readonly modules: NetModules;
   /** Names, without the net's prefix, that no net of the scheme has: one of them may be a missing one, misspelt. */
   readonly unmatched: readonly string[];
@@ -71,7 +84,13 @@ export function modelFromWeights(weights: NamedArrays, hints: ModelHints, contex
   const { form, placeholders, leftOver } = inference;
   const head = inference.architecture.classes > 0;
   const notes: string[] = [];
-  const named = namedArchitecture(inference, weights, hints, context.modules, notes);
+  const named = namedArchitecture(
+    inference,
+    weights,
+    { ...hints, ...stridesOf(hints, context, inference) },
+    context.modules,
+    notes,
+  );
   const norms = form === "train" ? normPaths(named, weights) : [];
   const chosen = context.epsilon(norms);
   if (chosen) notes.push(chosen.note);
@@ -98,10 +117,23 @@ export function modelFromWeights(weights: NamedArrays, hints: ModelHints, contex
     return { ...read, model: undefined, notes };
   }
   const variant = variants[net.name as keyof typeof variants];
-  const described = (hints.describe ?? undescribed)(net, defaultPreprocessing(net, variant, hints.inputSize));
-  const { preprocessing, classNames } = described;
-  const model: Model = { architecture: net, form, state, metadata: { classNames, preprocessing, provenance: {} } };
-  return { ...read, model, notes: [...notes, ...described.notes] };
+  const usual = defaultPreprocessing(net, variant, hints.inputSize);
+  if (!hints.describe) checkFacts(hintedFacts(hints), usual.channels, net.classes);
+  const described = hints.describe ? hints.describe(net, usual) : descriptionOf(net, usual, context.said);
+  const { notes: remarks, assumed = [], ...facts } = described;
+  const metadata = { ...facts, provenance: context.provenance, ...(assumed.length > 0 && { assumed }) };
+  return { ...read, model: { architecture: net, form, state, metadata }, notes: [...notes, ...remarks] };
+}
+
+/** What is asked for, else what the file says, unless the weights show that it is another net's. */
+function stridesOf(
+  { strides: asked }: ModelHints,
+  { strides: stated }: WeightsContext,
+  { architecture: { strides: shown } }: Inference,
+): Pick<ModelHints, "strides"> {
+  if (asked) return { strides: asked };
+  const fit = stated?.length === shown.length && shown.every((stride, i) => stride !== 1 || stated[i] === 1);
+  return fit ? { strides: stated } : {};
 }
 
 /** @throws UserError for weights of shapes that no such net has. */
@@ -128,14 +160,18 @@ function withoutHeads(weights: NamedArrays, schema: StateSchema): [NamedArrays, 
   return [new Map([...weights].filter(([name]) => own.has(name))), own];
 }
 
-function undescribed(net: Architecture, assumed: Preprocessing): Description {
-  const { size, mean, std } = assumed;
+function descriptionOf(net: Architecture, usual: Preprocessing, said: Beside): Description {
+  const { name, classes } = net;
+  const { facts: stated, notes } = said({ name, classes });
+  const { notes: unfit, ...facts } = completed(stated, usual, classes);
+  return { ...facts, notes: [...notes, ...unfit, ...assumptionNotes(facts)] };
+}
+
+/** What who reads a file says of its pictures and classes. */
+export function hintedFacts({ preprocessing = {}, classNames, inputSize }: ModelHints): StatedFacts {
   return {
-    preprocessing: assumed,
-    classNames: Array.from({ length: net.classes }, (_, i) => String(i)),
-    notes: [
-      `the file does not say how pictures are prepared: assumed ${size.join("×")}, mean ${mean.join(", ")}, std ${std.join(", ")}; classes are numbered`,
-    ],
+    preprocessing: { ...(inputSize && { size: inputSize }), ...preprocessing },
+    ...(classNames && { classNames }),
   };
 }
 

@@ -1,11 +1,8 @@
 import { UserError } from "../core/errors.js";
-import type { Preprocessing } from "../core/preprocessing.js";
-import { imagenetMean, imagenetStd } from "../core/preprocessing.js";
 import { axisKey, consistentSizes, isPosition, type OpenSizes } from "../graph/analyze/consistent-size.js";
 import { intAttribute } from "../graph/attributes.js";
 import type { Graph, ValueInfo } from "../graph/graph.js";
 import { graphInputs } from "../graph/graph-inputs.js";
-import { modelFacts } from "./model-facts.js";
 import type { Net } from "./net.js";
 
 /** Input shapes by name. */
@@ -68,7 +65,7 @@ export function inputShapes(
 }
 
 /** Channels that the graph leaves open are those that the convolution has which reads the input. */
-function withChannels(input: ValueInfo, { nodes, initializers }: Graph): ValueInfo {
+export function withChannels(input: ValueInfo, { nodes, initializers }: Graph): ValueInfo {
   if (input.shape?.length !== 4 || typeof input.shape[1] === "number") return input;
   const reader = nodes.find(({ op, inputs }) => op === "Conv" && inputs[0] === input.name);
   const weight = reader && initializers.get(reader.inputs[1]!);
@@ -91,7 +88,7 @@ function filled(input: ValueInfo, batch: number, open: readonly number[] | OpenS
     // A graph that runs on one image may run on more; one that does not runs on those alone that it demands.
     if (axis === 0) return demanded === undefined || demanded === 1 ? batch : demanded;
     if (!isPosition(shape, axis)) return undefined;
-    return "get" in open ? (demanded ?? openSide) : open[Math.max(0, axis - 2)];
+    return "get" in open ? (demanded ?? openSide) : open[axis - (isPosition(shape, 1) ? 1 : 2)];
   });
   if (/^b?f/.test(dtype) && known?.every((dimension): dimension is number => dimension !== undefined && dimension >= 1))
     return known;
@@ -100,28 +97,6 @@ function filled(input: ValueInfo, batch: number, open: readonly number[] | OpenS
     received: `input "${name}" of ${dtype} [${shape?.join(", ") ?? "unknown shape"}]`,
     remedy: "such a net cannot be run on inputs made up for it",
   });
-}
-
-/**
- * How pictures are prepared for a net: as its model says, else as ImageNet's are, at the size that the graph states.
- * @throws UserError where the graph does not read pictures.
- */
-export function preprocessingOf(net: Net): Preprocessing {
-  const known = modelFacts(net);
-  if (known) return known.preprocessing;
-  const shapes = Object.values(inputShapes(net, 1, [224, 224]));
-  const [, channels, height, width] = shapes[0] ?? [];
-  if (shapes.length !== 1 || shapes[0]!.length !== 4 || (channels !== 1 && channels !== 3)) {
-    throw new UserError({
-      expected: "a net with pictures of 1 or 3 channels as its one input",
-      received: Object.entries(shapes)
-        .map(([name, shape]) => `${name} [${shape.join(", ")}]`)
-        .join(", "),
-      remedy: "compare on random inputs",
-    });
-  }
-  const [mean, std] = channels === 3 ? [imagenetMean, imagenetStd] : [[0.5], [0.5]];
-  return { size: [height!, width!], channels, mean, std, interpolation: "bilinear", cropRatio: 0.875 };
 }
 
 /** A graph's inputs and outputs: "input [batch, 3, height, width] → logits [batch, 10]". */

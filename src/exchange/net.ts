@@ -6,6 +6,7 @@ import type { Model } from "../nn/model.js";
 import { toGraph } from "../nn/to-graph.js";
 import type { Prefix } from "./names/prefixes.js";
 import type { Scheme } from "./names/schemes.js";
+import { assumedOf, assumptionNotes, type StatedFacts } from "./stated-facts.js";
 
 /** Kinds of files that hold nets; `repvgg`: safetensors with our own metadata. */
 export type FileFormat = "repvgg" | "safetensors" | "torch" | "onnx";
@@ -18,6 +19,8 @@ export interface Net {
   readonly envelope?: OnnxEnvelope;
   /** Of a graph out of weights by name: the batches that each BatchNorm has seen (`<path>.num_batches_tracked`), which no node reads. */
   readonly counters?: NamedArrays;
+  /** Of a graph that is no {@link Model}: what its file, or who opened it, says of its pictures and classes, beyond ONNX metadata. */
+  readonly stated?: StatedFacts;
   /** Weights of the file that the net has no place for, kept to be written back as they are. */
   readonly rest?: Rest;
   readonly source: NetSource;
@@ -48,7 +51,12 @@ export function netOf(model: Model): Net {
   return {
     graph: toGraph(model),
     model,
-    source: { format: "repvgg", scheme: ownScheme(model), form: model.form, notes: [] },
+    source: {
+      format: "repvgg",
+      scheme: ownScheme(model),
+      form: model.form,
+      notes: assumptionNotes({ ...model.metadata, assumed: assumedOf(model.metadata) }),
+    },
   };
 }
 

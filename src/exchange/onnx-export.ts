@@ -5,12 +5,16 @@ import type { ModelProto } from "../formats/onnx/proto.js";
 import { int } from "../graph/attributes.js";
 import { node, uniqueName } from "../graph/build.js";
 import { checkFile } from "../graph/check-file.js";
+import type { OnnxEnvelope } from "../graph/from-onnx.js";
 import type { Graph, GraphNode } from "../graph/graph.js";
 import { roundTo } from "../graph/precision.js";
 import { defaultEnvelope, toOnnx } from "../graph/to-onnx.js";
-import { encodeModel } from "../nn/model-file.js";
+import { encodeModel, isModelFile } from "../nn/model-file.js";
 import { isHalved } from "./half-weights.js";
 import type { Net } from "./net.js";
+import { onnxMetadata } from "./onnx-facts.js";
+import { statedFacts } from "./picture-input.js";
+import { factsMetadata } from "./stated-facts.js";
 
 export interface OnnxOptions {
   /** `f16`: kernels and matrices are stored as float16; vectors (biases, BatchNorm) stay float32. Default `f32`. */
@@ -27,10 +31,11 @@ export interface OnnxOptions {
  * half as large, and runtimes unpack the weights when they load it.
  * @throws UserError for an operator set that we do not write, or weights beyond float16.
  */
-export function onnxModel({ graph, envelope, model }: Net, { precision, opset }: OnnxOptions = {}): ModelProto {
+export function onnxModel(net: Net, { precision, opset }: OnnxOptions = {}): ModelProto {
+  const { graph, envelope, model } = net;
   const stored = precision === "f16" ? withHalfWeights(graph) : graph;
   if (envelope) {
-    const proto = toOnnx(stored, envelope);
+    const proto = toOnnx(stored, { ...envelope, metadataProps: propertiesOf(graph, envelope) });
     if (opset === undefined || opset === opsetVersion(proto)) {
       checkFile(stored, opsetVersion(proto));
       return proto;
@@ -47,13 +52,19 @@ export function onnxModel({ graph, envelope, model }: Net, { precision, opset }:
     throw new UserError({ expected: `an operator set from ${min} to ${max}`, received: `${version}` });
   }
   checkFile(stored, version);
-  const metadata = model ? encodeModel(model).metadata : {};
+  const metadata = model ? encodeModel(model).metadata : factsMetadata(statedFacts(net));
   return toOnnx(stored, {
     ...defaultEnvelope,
     irVersion: irVersionFor(version),
     opsetImport: [{ domain: "", version }],
     metadataProps: Object.entries(metadata).map(([key, value]) => ({ key, value })),
   });
+}
+
+/** A file's metadata. A net of ours whose last BatchNorm was folded is in plain form. */
+function propertiesOf({ nodes }: Graph, { metadataProps = [] }: OnnxEnvelope): OnnxEnvelope["metadataProps"] {
+  const isFolded = isModelFile(onnxMetadata({ metadataProps })) && !nodes.some(({ op }) => op === "BatchNormalization");
+  return metadataProps.map((entry) => (isFolded && entry.key === "form" ? { ...entry, value: "plain" } : entry));
 }
 
 /** The oldest IR version that goes with an operator set (ONNX's table of versions), so that old runtimes read the file. */

@@ -5,21 +5,23 @@ import { quoted } from "../formats/array-bytes.js";
 import type { Safetensors } from "../formats/safetensors/read.js";
 import { type StateDict, withoutWrapperPrefixes } from "../formats/torch/state-dict.js";
 import type { TorchModule } from "../formats/torch/torch-module.js";
-import type { Architecture } from "../nn/architecture.js";
 import type { Model } from "../nn/model.js";
 import { decodeModel, isModelFile } from "../nn/model-file.js";
 import { chooseEpsilon } from "./epsilon.js";
 import { judgeLeftOver, type RestPolicy } from "./left-over.js";
 import { mobileOneGraph } from "./mobileone-graph.js";
-import { type ModelHints, modelFromWeights, type WeightsContext } from "./model-from-weights.js";
+import { hintedFacts, type ModelHints, modelFromWeights, type WeightsContext } from "./model-from-weights.js";
 import { type BlockPlace, checkNetModules, moduleStride, netModules } from "./module-settings.js";
 import { familyOf } from "./names/families.js";
 import { type OfficialNames, toOfficial } from "./names/schemes.js";
 import { type FileFormat, type Net, type NetSource, netOf } from "./net.js";
 import { describePlaceholders } from "./placeholders.js";
 import { some } from "./sentences.js";
+import type { Beside, NetBeside } from "./sidecar.js";
 import type { Container } from "./sniff.js";
-import { epsilonMetadata } from "./weights-metadata.js";
+import { factsInMetadata, firstStated } from "./stated-facts.js";
+import { hiddenInMetadata, provenanceIn } from "./weights-metadata.js";
+import { withHints } from "./with-facts.js";
 
 export interface LoadOptions extends ModelHints {
   /** Of a checkpoint with several sets of weights: which one, as `source.alternatives` names it (`ema`). */
@@ -35,14 +37,21 @@ export interface LoadOptions extends ModelHints {
   readonly rest?: RestPolicy;
 }
 
+/** {@link LoadOptions}, and what lies beside the file. */
+export interface ReadOptions extends LoadOptions {
+  readonly beside?: Beside | undefined;
+}
+
 /** @throws UserError where a key is asked for of a file that has none. */
 export function checkKey(container: Container, name: string, { key }: LoadOptions): void {
   if (container !== "onnx" || key === undefined) return;
   throw new UserError({ expected: "a key only of a PyTorch checkpoint or safetensors", received: `one of ${name}` });
 }
 
-/** The net, with a remark where an option was given that its file leaves no room for. */
-export function withUnusedOptions(net: Net, { batchNormEpsilon }: LoadOptions): Net {
+/** The net with what is asked for where its file does not say it, and a remark where an option was given that the file leaves no room for. */
+export function withUnusedOptions(from: Net, options: LoadOptions): Net {
+  const { batchNormEpsilon } = options;
+  const net = withHints(from, hintedFacts(options));
   const { format, notes } = net.source;
   if (batchNormEpsilon === undefined || (format !== "onnx" && format !== "repvgg")) return net;
   const note = "the file itself says BatchNorm's ε: the one that is asked for is not used";
@@ -53,14 +62,13 @@ export function withUnusedOptions(net: Net, { batchNormEpsilon }: LoadOptions): 
  * The net in a safetensors file: a model file of ours, or weights by name.
  * @throws UserError for weights of another net, FormatError for a damaged file.
  */
-export function safetensorsNet(name: string, { arrays, metadata }: Safetensors, options: LoadOptions): Net {
+export function safetensorsNet(name: string, { arrays, metadata }: Safetensors, options: ReadOptions): Net {
   if (isModelFile(metadata)) return withUnusedOptions(netOf(decodeModel(arrays, metadata, name)), options);
   const { arrays: bare, prefixes } = withoutWrapperPrefixes(
     options.key === undefined ? arrays : below(arrays, options.key),
   );
   const notes = prefixNotes(prefixes);
-  const stated = epsilonMetadata(metadata);
-  return fromWeights(name, bare, options, { format: "safetensors", notes }, new Map(), stated);
+  return fromWeights(name, bare, options, { format: "safetensors", notes }, new Map(), metadata);
 }
 
 function below(arrays: NamedArrays, key: string): NamedArrays {
@@ -72,7 +80,7 @@ function below(arrays: NamedArrays, key: string): NamedArrays {
 }
 
 /** The net in a PyTorch checkpoint. @throws UserError for weights of another net. */
-export function torchNet(name: string, dict: StateDict, hints: LoadOptions): Net {
+export function torchNet(name: string, dict: StateDict, hints: ReadOptions): Net {
   const notes = prefixNotes(dict.prefixes);
   if (dict.chosen !== "") notes.push(`weights taken from ${quoted(dict.chosen)}`);
   if (dict.alternatives.length > 0) notes.push(`other weights are in ${some(dict.alternatives.map(quoted))}`);
@@ -87,10 +95,10 @@ function prefixNotes(prefixes: readonly string[]): string[] {
 function fromWeights(
   name: string,
   weights: NamedArrays,
-  hints: LoadOptions,
+  hints: ReadOptions,
   found: NetSource & { readonly format: FileFormat },
   modules: ReadonlyMap<string, TorchModule>,
-  stated?: Architecture["batchNormEpsilon"],
+  metadata: Readonly<Record<string, string>> = {},
 ): Net {
   return inFile(name, () => {
     const official = recognized(weights);
@@ -98,12 +106,27 @@ function fromWeights(
     const notes = [...found.notes, ...namingNotes(official, found)];
     const arrays = withAffine(official.arrays, notes);
     const own = netModules(modules, origins);
+    const hidden = {
+      ...hints.beside?.({ name: undefined, classes: arrays.get("linear.weight")?.shape[0] }).hidden,
+      ...hiddenInMetadata(metadata),
+    };
+    const said = (net: NetBeside): ReturnType<Beside> => {
+      const beside = hints.beside?.(net);
+      const facts = firstStated(factsInMetadata(metadata), beside?.facts, hintedFacts(hints));
+      return { facts, hidden, notes: beside?.notes ?? [] };
+    };
     const context: WeightsContext = {
+      ...{ said, strides: hidden.strides, provenance: provenanceIn(metadata) },
       modules: own,
       unmatched: official.unmatched.map((left) => (left.startsWith(prefix.off) ? left.slice(prefix.off.length) : left)),
       epsilon: (paths) =>
         chooseEpsilon(paths, {
-          ...{ asked: hints.batchNormEpsilon, by: hints.epsilonBy, stated, names: weights.keys() },
+          ...{
+            asked: hints.batchNormEpsilon,
+            by: hints.epsilonBy,
+            stated: hidden.batchNormEpsilon,
+            names: weights.keys(),
+          },
           moduleAt: (path) => own.of(`${path}.running_var`),
         }),
     };
@@ -123,7 +146,11 @@ function fromWeights(
       ...(alternatives.length > 0 && { alternatives }),
     };
     return {
-      ...{ graph, source, ...(model ? { model } : { counters }) },
+      ...{
+        graph,
+        source,
+        ...(model ? { model } : { counters, stated: said({ name: undefined, classes: undefined }).facts }),
+      },
       ...(judged.rest && { rest: { arrays: judged.rest, prefix } }),
     };
   });
@@ -166,8 +193,8 @@ function withAffine(weights: NamedArrays, notes: string[]): NamedArrays {
 
 function mobileOne(
   weights: NamedArrays,
-  { strides }: LoadOptions,
-  { modules, epsilon, unmatched }: WeightsContext,
+  { strides: asked }: LoadOptions,
+  { modules, epsilon, unmatched, strides: fromFile }: WeightsContext,
 ): ReturnType<typeof modelFromWeights> {
   const norms = [...weights.keys()].filter((name) => name.endsWith(".running_var"));
   const chosen = epsilon(norms.map((name) => name.slice(0, -".running_var".length)));
@@ -181,7 +208,7 @@ function mobileOne(
   const { placeholders, ...read } = mobileOneGraph(widened, {
     ...(stated !== undefined && { batchNormEpsilon: stated }),
     stride: (name, kernel) => moduleStride(modules, name, kernel),
-    ...{ unmatched, strides },
+    ...{ unmatched, strides: asked ?? fromFile },
   });
   const notes = [...(chosen ? [chosen.note] : []), ...read.notes];
   if (placeholders.length > 0) notes.push(describePlaceholders(read.graph, weights, placeholders));

@@ -4,6 +4,7 @@ import { writeSafetensorsFile } from "../formats/safetensors/file.node.js";
 import { writeTorchFile } from "../formats/torch/file.node.js";
 import { netContents, type SaveOptions } from "./encode-net.js";
 import type { Net } from "./net.js";
+import { checkBeside, removeBeside, writeBeside } from "./sidecar.node.js";
 import type { Container } from "./sniff.js";
 
 export type { SaveOptions };
@@ -24,16 +25,18 @@ export function outputFormat(path: string): Container {
 
 /**
  * Writes a net in the format of the path's ending (`.safetensors`, `.pth`, `.pt` or `.onnx`), whole or not at all; see {@link netContents}.
+ * Beside a `.pth`, and beside weights in timm's names, class names and preprocessing go into a `.json` of the same name (timm's `config.json`),
+ * which {@link loadNet} reads.
  * @throws UserError for an ending, a scheme or an operator set that does not fit, or weights beyond float16.
  */
 export async function saveNet(net: Net, path: string, options: SaveOptions = {}): Promise<void> {
   const contents = netContents(net, outputFormat(path), path, options);
-  switch (contents.container) {
-    case "onnx":
-      return writeOnnxFile(path, contents.model);
-    case "torch":
-      return writeTorchFile(path, contents.arrays);
-    case "safetensors":
-      return writeSafetensorsFile(path, contents.arrays, contents.metadata);
-  }
+  if (contents.container === "onnx") return writeOnnxFile(path, contents.model);
+  const { beside } = contents;
+  if (beside !== undefined) await checkBeside(path);
+  // New weights beside an old description would be read by it: whatever happens in between, none is better.
+  await removeBeside(path);
+  if (contents.container === "torch") await writeTorchFile(path, contents.arrays);
+  else await writeSafetensorsFile(path, contents.arrays, contents.metadata);
+  if (beside !== undefined) await writeBeside(path, beside);
 }

@@ -1,9 +1,9 @@
 import { UserError } from "../core/errors.js";
 import { type LoadOptions, loadNet } from "../exchange/load-net.node.js";
+import { claimedVariant, classNamesFor, preprocessingFor, type TimmConfig } from "../exchange/timm-config.js";
 import { type Architecture, batchNormEpsilon } from "../nn/architecture.js";
 import type { Model } from "../nn/model.js";
-import { type VariantName, variantNames, variants } from "../nn/zoo.js";
-import { classNamesFor, preprocessingFor, type TimmConfig } from "./timm-config.js";
+import { variants } from "../nn/zoo.js";
 
 /**
  * A weights file, with what its repository's config says about it, as a model in the form that it has. A model file of ours
@@ -42,16 +42,16 @@ function hintsOf(config: TimmConfig, origin: string): LoadOptions {
     }),
     describe(net, assumed) {
       checkAgainstConfig(net, config, origin);
-      const { preprocessing, remarks } = preprocessingFor(config, assumed);
+      const { preprocessing, remarks, assumed: unsaid } = preprocessingFor(config, assumed);
       const classes = classNamesFor(config, net.classes);
-      return { preprocessing, classNames: classes.names, notes: [...remarks, ...classes.remarks] };
+      return {
+        preprocessing,
+        classNames: classes.names,
+        assumed: classes.known ? unsaid : [...unsaid, "classNames"],
+        notes: [...remarks, ...classes.remarks],
+      };
     },
   };
-}
-
-/** The net of the zoo that the config names as timm does: "repvgg_b1g4". */
-function claimedVariant({ architecture }: TimmConfig): VariantName | undefined {
-  return variantNames.find((name) => `repvgg_${name.toLowerCase()}` === architecture?.toLowerCase());
 }
 
 function checkAgainstConfig(net: Architecture, config: TimmConfig, origin: string): void {

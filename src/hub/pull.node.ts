@@ -3,6 +3,7 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { UserError } from "../core/errors.js";
 import { cacheFolder } from "../data/fashion-mnist.node.js";
+import { parseTimmConfig, type TimmConfig } from "../exchange/timm-config.js";
 import type { Model } from "../nn/model.js";
 import { type Address, checkRevision, parseAddress } from "./address.js";
 import { type CachedFile, RepositoryCache } from "./cache.node.js";
@@ -10,7 +11,6 @@ import { checkConfigIsRepvgg, modelFromFile } from "./convert.node.js";
 import { HubClient, publicHub } from "./hub-client.node.js";
 import { hubLibrary } from "./library.node.js";
 import type { RemoteFile } from "./remote-file.js";
-import { parseTimmConfig, type TimmConfig } from "./timm-config.js";
 import { urlFile } from "./url-file.node.js";
 
 export interface PullOptions {
@@ -187,8 +187,11 @@ function downloadOptions({ name }: RemoteFile, { onBytes, signal }: PullOptions)
   return { signal, onBytes: onBytes && ((done: number, total: number) => onBytes(name, done, total)) };
 }
 
-function notCached(what: string, folder: string): UserError {
-  return new UserError({
+/** What was asked for without a network is not in the cache. */
+export class NotCachedError extends UserError {}
+
+function notCached(what: string, folder: string): NotCachedError {
+  return new NotCachedError({
     expected: `${what} in the cache`,
     received: `nothing in ${folder}`,
     remedy: "pull it once without --offline",

@@ -1,10 +1,10 @@
 import { FormatError } from "../core/errors.js";
 import type { NamedArrays } from "../core/named-arrays.js";
-import type { Preprocessing } from "../core/preprocessing.js";
+import { isPictureField, type PictureField, type Preprocessing } from "../core/preprocessing.js";
 import type { Architecture, Form } from "./architecture.js";
 import { checkArchitecture } from "./build-architecture.js";
 import { conformState } from "./check-state.js";
-import type { Model } from "./model.js";
+import type { AssumedFact, Model } from "./model.js";
 import { stateSchema } from "./state-schema.js";
 
 const formatName = "repvgg";
@@ -13,7 +13,7 @@ const formatVersion = "1";
 /**
  * A model as the arrays and metadata of a safetensors file that is enough to classify a picture: weights by their
  * official names; metadata `format`, `version`, `form`, and as JSON `architecture`, `classNames`, `preprocessing`,
- * `provenance`.
+ * `provenance`, and `assumed` where something was.
  */
 export function encodeModel(model: Model): { arrays: NamedArrays; metadata: Record<string, string> } {
   const { architecture, form, state, metadata } = model;
@@ -27,6 +27,7 @@ export function encodeModel(model: Model): { arrays: NamedArrays; metadata: Reco
       classNames: JSON.stringify(metadata.classNames),
       preprocessing: JSON.stringify(metadata.preprocessing),
       provenance: JSON.stringify(metadata.provenance),
+      ...(metadata.assumed && { assumed: JSON.stringify(metadata.assumed) }),
     },
   };
 }
@@ -61,10 +62,10 @@ export function decodeModel(arrays: NamedArrays, metadata: Readonly<Record<strin
   if (form !== "train" && form !== "plain") {
     throw new FormatError({ expected: 'form "train" or "plain"', received: `${form} in ${file}` });
   }
-  const { architecture, classNames, preprocessing } = decodeFacts(metadata, file);
+  const { architecture, ...pictures } = decodeFacts(metadata, file);
   const provenance = field<Record<string, string>>(metadata, "provenance", file, isRecord);
   const state = conformState(arrays, stateSchema(architecture, form as Form));
-  return { architecture, form, state, metadata: { classNames, preprocessing, provenance } };
+  return { architecture, form, state, metadata: { ...pictures, provenance } };
 }
 
 /** What a model's metadata says of its structure, classes and pictures: ONNX files of ours have it too. */
@@ -72,17 +73,24 @@ export interface ModelFacts {
   readonly architecture: Architecture;
   readonly classNames: readonly string[];
   readonly preprocessing: Preprocessing;
+  readonly assumed?: readonly AssumedFact[];
 }
 
 /** @throws FormatError for metadata that is not whole. */
 export function decodeFacts(metadata: Readonly<Record<string, string>>, file: string): ModelFacts {
   const architecture = field<Architecture>(metadata, "architecture", file, isRecord);
   checkArchitecture(architecture);
+  const assumed = "assumed" in metadata && field<AssumedFact[]>(metadata, "assumed", file, isAssumed);
   return {
     architecture,
     classNames: field<string[]>(metadata, "classNames", file, isStrings(architecture.classes)),
     preprocessing: field<Preprocessing>(metadata, "preprocessing", file, isPreprocessing(architecture)),
+    ...(assumed && assumed.length > 0 && { assumed }),
   };
+}
+
+function isAssumed(value: unknown): boolean {
+  return Array.isArray(value) && value.every((item) => item === "classNames" || Object.hasOwn(isPictureField, item));
 }
 
 function field<T>(
@@ -119,19 +127,13 @@ function isStrings(length: number): (value: unknown) => boolean {
 export function isPreprocessing(architecture: Architecture): (value: unknown) => boolean {
   return (value) => {
     if (!isRecord(value)) return false;
-    const p = value as Preprocessing;
-    const numbers = (list: unknown, length: number, low: number): boolean =>
-      Array.isArray(list) && list.length === length && list.every((x) => Number.isFinite(x) && x >= low);
+    const given = value as Preprocessing;
+    const { channels, interpolation } = given;
+    const fields = Object.keys(isPictureField) as PictureField[];
     return (
-      p.channels === architecture.inputChannels &&
-      numbers(p.size, 2, 1) &&
-      p.size.every((side) => Number.isInteger(side) && side <= 16_384) &&
-      numbers(p.mean, p.channels, Number.NEGATIVE_INFINITY) &&
-      numbers(p.std, p.channels, 1e-12) &&
-      p.interpolation === "bilinear" &&
-      Number.isFinite(p.cropRatio) &&
-      p.cropRatio > 0 &&
-      p.cropRatio <= 1
+      channels === architecture.inputChannels &&
+      interpolation === "bilinear" &&
+      fields.every((field) => isPictureField[field](given[field], channels))
     );
   };
 }

@@ -1,5 +1,5 @@
 import type { NamedArrays } from "../core/named-arrays.js";
-import type { Preprocessing } from "../core/preprocessing.js";
+import type { PictureField, Preprocessing } from "../core/preprocessing.js";
 import type { Architecture, Form } from "./architecture.js";
 
 /**
@@ -19,4 +19,9 @@ export interface ModelMetadata {
   readonly preprocessing: Preprocessing;
   /** Where the weights come from: seed, data set, command, versions, licence; free text by key. */
   readonly provenance: Readonly<Record<string, string>>;
+  /** What of the above nobody said: a file of weights by name did not, and what is usual stands in its place. Absent where all is known. */
+  readonly assumed?: readonly AssumedFact[];
 }
+
+/** What a file of weights by name may leave unsaid of a net's pictures and classes. */
+export type AssumedFact = PictureField | "classNames";

@@ -1,5 +1,5 @@
 import { UserError } from "../core/errors.js";
-import { imagenetMean, imagenetStd, type Preprocessing } from "../core/preprocessing.js";
+import { type Preprocessing, usualPreprocessing } from "../core/preprocessing.js";
 import type { Architecture, Form } from "./architecture.js";
 import { type ArchitectureSpec, architecture, variantName } from "./build-architecture.js";
 import { initialState, type Statistics } from "./initialize.js";
@@ -87,13 +87,5 @@ export function defaultPreprocessing(
   if (size.length !== 2 || size.some((pixels) => !Number.isInteger(pixels) || pixels < 1 || pixels > 16_384)) {
     throw new UserError({ expected: "inputSize: whole numbers from 1 to 16384", received: `${size.join("×")}` });
   }
-  return {
-    size,
-    channels,
-    mean: channels === 3 ? imagenetMean : [0.5],
-    std: channels === 3 ? imagenetStd : [0.5],
-    interpolation: "bilinear",
-    cropRatio: Math.min(...size) < 128 ? 1 : 0.875,
-    ...given,
-  };
+  return { ...usualPreprocessing(channels, size), ...given };
 }

@@ -5,6 +5,7 @@ import type { Engine } from "repvgg/browser";
 import sharp from "sharp";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { createBackend } from "#repvgg/backend/select.node.js";
+import { picturesOf } from "#repvgg/classifier/net-classifier.js";
 import { likeliest, pictureInput } from "#repvgg/classifier/prediction.js";
 import type { Image } from "#repvgg/data/dataset.js";
 import { decodeImage } from "#repvgg/data/decode.node.js";
@@ -12,7 +13,6 @@ import { createSession } from "#repvgg/engine/session.js";
 import { foldNet } from "#repvgg/exchange/fold-net.js";
 import { loadNet } from "#repvgg/exchange/load-net.node.js";
 import { netOf } from "#repvgg/exchange/net.js";
-import { preprocessingOf } from "#repvgg/exchange/net-inputs.js";
 import { saveNet } from "#repvgg/exchange/save-net.node.js";
 import { repvgg } from "#repvgg/nn/repvgg.js";
 import type { RunningSite } from "#repvgg/serve/static-files.node.js";
@@ -60,7 +60,7 @@ beforeAll(async () => {
 async function inNode(path: string, picture: Image): Promise<number[]> {
   const net = await loadNet(path);
   const backend = await createBackend({ threads: 1, kernels: "wasm" });
-  const input = pictureInput(picture, preprocessingOf(net));
+  const input = pictureInput(picture, picturesOf(net).preprocessing);
   const session = createSession(net.graph, { backend, shape: input.shape });
   const logits = [...session.run(input)[session.outputNames[0]!]!.data];
   backend.dispose();

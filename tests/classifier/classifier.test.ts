@@ -171,7 +171,7 @@ describe("a net", () => {
     ["undefined", () => undefined, "expected a model file"],
     ["an object", () => ({ a: 1 }), "expected a model file"],
     ["a picture's bytes", () => new Uint8Array([0x89, 0x50, 0x4e, 0x47]), "expected a model file"],
-    ["a net without classes", () => headless(), "a net whose first output is a number for each class"],
+    ["a net without classes", () => headless(), "a net that classifies: an output [N, classes]"],
   ])("that is none is refused: %s", async (_, source, message) => {
     const error = await createClassifier(source() as Model).catch((reason: unknown) => reason);
     expect(error).toBeInstanceOf(UserError);
@@ -212,7 +212,7 @@ describe("options", () => {
     ["predict's, null", () => predict(plain, pictures[0]!, null as never), "expected options of predict"],
     ["predictAll of one", () => predictAll(plain, "a.png" as never), "an array of pictures"],
     ["predict of a path", () => predict("a.onnx" as never, pictures[0]!), "await loadModel(path) first"],
-    ["predict of a net", () => predict(netOf(plain) as never, pictures[0]!), "pass net.model"],
+    ["predict of a net without classes", () => predict(headless() as never, pictures[0]!), "a net that classifies"],
     ["extractFeatures'", () => extractFeatures(plain, pictures[0]!, ["stage1"], { size: [1, 1] } as never), '"size"'],
   ])("are checked: %s", async (_, act, message) => {
     const error = await act().catch((reason: unknown) => reason);

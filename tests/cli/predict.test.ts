@@ -7,7 +7,7 @@ import { rowFormat } from "../../dist/cli/prediction-rows.js";
 import { columnWidths, wrapped } from "../../dist/cli/table-widths.js";
 import { fileOf, freshModelFile, main, oneLine, repvgg, testFolder } from "./support.js";
 
-const boot = fileURLToPath(new URL("../../examples/ankle-boot.png", import.meta.url));
+const boot = fileURLToPath(new URL("../../assets/fashion-mnist/ankle-boot.png", import.meta.url));
 
 describe("predict", () => {
   it("answers folders, patterns and broken files row by row, in every format, with exit code 1", async () => {

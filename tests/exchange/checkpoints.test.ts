@@ -179,7 +179,7 @@ describe("BatchNorm's ε", () => {
     }
     const facts = JSON.parse(written.join(""));
     expect(facts.warnings.join()).toContain(
-      "a .pth of weights cannot hold BatchNorm's ε (0.001 here): read it with --bn-eps 0.001",
+      "a .pth of weights cannot hold BatchNorm's ε (0.001 here): it is in the .json beside it; without that, read it with --bn-eps 0.001",
     );
     expect(facts.source.notes.join()).toContain("ε of every BatchNorm: 0.001");
   });

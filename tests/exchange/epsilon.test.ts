@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { chooseEpsilon, type EpsilonSources } from "#repvgg/exchange/epsilon.js";
-import { epsilonMetadata, weightsMetadata } from "#repvgg/exchange/weights-metadata.js";
+import { hiddenInMetadata } from "#repvgg/exchange/weights-metadata.js";
 import type { TorchModule } from "#repvgg/formats/torch/torch-module.js";
 
 const module = (eps: number | string | undefined): TorchModule => ({
@@ -77,12 +77,17 @@ describe("ε of BatchNorms", () => {
   );
 
   it("goes through metadata, and other programs' texts are none", () => {
-    for (const epsilon of [undefined, 0, 1e-3, { a: 0.1, b: 0.2 }]) {
-      expect(epsilonMetadata(weightsMetadata(epsilon))).toEqual(epsilon);
+    const epsilonMetadata = (metadata: Readonly<Record<string, string>>) => hiddenInMetadata(metadata).batchNormEpsilon;
+    for (const epsilon of [0, 1e-3, { a: 0.1, b: 0.2 }]) {
+      expect(epsilonMetadata({ batchNormEpsilon: JSON.stringify(epsilon) })).toEqual(epsilon);
     }
     for (const text of ["", "x", "-1", "[1]", '"1"', '{"a":"b"}', '{"a":-1}', "null", "true"]) {
       expect(epsilonMetadata({ batchNormEpsilon: text }), text).toBeUndefined();
     }
     expect(epsilonMetadata({})).toBeUndefined();
+    for (const strides of ["", "2", '[1,"2"]', "[0]", "[1.5]", "[65]", '{"0":1}', "null"]) {
+      expect(hiddenInMetadata({ strides }), strides).toEqual({});
+    }
+    expect(hiddenInMetadata({ strides: "[1,2]" })).toEqual({ strides: [1, 2] });
   });
 });

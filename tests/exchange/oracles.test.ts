@@ -77,7 +77,7 @@ describe("other people's files", () => {
       'weights taken from "model"',
       "weights do not show strides: assumed 2, 2, 2, 2, 2 (first block of each stage)",
       "the weights do not say BatchNorm's ε: assumed 1e-5, PyTorch's default; --bn-eps says another (nets from TensorFlow and YOLO have 0.001)",
-      "the file does not say how pictures are prepared: assumed 224×224, mean 0.485, 0.456, 0.406, std 0.229, 0.224, 0.225; classes are numbered",
+      "the file does not say how pictures are prepared: assumed 224×224, mean 0.485, 0.456, 0.406, std 0.229, 0.224, 0.225, crop 0.875, classes 0…9",
     ]);
     const half = await loadNet(oraclePath("tiny-half.pth"));
     expect(half.source.notes).toContain("16-bit weights were widened to float32");

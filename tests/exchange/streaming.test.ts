@@ -149,7 +149,7 @@ describe("a file that changes during the fold", () => {
     const input = file("net.pth");
     await withNet(input, {}, (net) => saveNet(foldNet(net, { deferred: true }).net, input));
     expect((await loadNet(input)).model?.form).toBe("plain");
-    expect(await readdir(folder)).toEqual(["net.pth"]);
+    expect(await readdir(folder)).toEqual(["net.json", "net.pth"]);
   });
 });
 

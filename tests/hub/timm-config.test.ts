@@ -3,9 +3,9 @@ import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { FormatError } from "#repvgg/core/errors.js";
 import { f32, type NamedArray } from "#repvgg/core/named-arrays.js";
+import { imagenet1kClasses } from "#repvgg/exchange/imagenet-1k.js";
+import { classNamesFor, parseTimmConfig, preprocessingFor, type TimmConfig } from "#repvgg/exchange/timm-config.js";
 import { modelFromFile } from "#repvgg/hub/convert.node.js";
-import { imagenet1kClasses } from "#repvgg/hub/imagenet-1k.js";
-import { classNamesFor, parseTimmConfig, preprocessingFor, type TimmConfig } from "#repvgg/hub/timm-config.js";
 import { architecture } from "#repvgg/index.js";
 import { defaultPreprocessing } from "#repvgg/nn/repvgg.js";
 import { stateSchema } from "#repvgg/nn/state-schema.js";
@@ -41,7 +41,11 @@ describe("preprocessing", () => {
 
   test("values of a wrong type are as if they were not there", () => {
     const wrong = { mean: "x", std: [null], crop_pct: "0.9", input_size: { 0: 3 }, interpolation: 3 };
-    expect(preprocessingFor(config({}, wrong), assumed)).toEqual({ preprocessing: assumed, remarks: [] });
+    expect(preprocessingFor(config({}, wrong), assumed)).toEqual({
+      preprocessing: assumed,
+      assumed: ["size", "mean", "std", "cropRatio"],
+      remarks: [],
+    });
   });
 
   test("of a grey net; of a net with other channels than the config's", () => {
@@ -63,6 +67,7 @@ describe("class names", () => {
     const gap = classNamesFor(config({}, { label_names: { 0: "a", 2: "c", x: "d", 99: "e" } }), 3);
     expect(gap).toEqual({
       names: ["a", "1", "c"],
+      known: false,
       remarks: ["config.json names 2 of 3 classes; the others are numbers"],
     });
     expect(classNamesFor(config({ label_names: ["a"], label_descriptions: { constructor: "b" } }), 1).names).toEqual([

@@ -146,7 +146,7 @@ export const reports: Readonly<Record<string, () => Promise<Report>>> = {
     const skipped = [{ file: hostile, reason: hostile }];
     return evaluationReport(
       { net: hostile, dataset: hostile },
-      { ...figures, perClass, confusion, skipped, warnings: [hostile] },
+      { ...figures, perClass, confusion, skipped, warnings: [hostile], assumed: [hostile] },
       [],
       [hostile],
     );

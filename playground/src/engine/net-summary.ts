@@ -11,8 +11,12 @@ export interface NetSummary {
   readonly notes: readonly string[];
   /** The form that the weights came in; undefined for a graph that is no RepVGG. */
   readonly form: Form | undefined;
-  /** Undefined for a graph that is no RepVGG: it folds, but does not classify. */
+  /** Undefined for a net that does not classify pictures: it folds all the same. */
   readonly classNames: readonly string[] | undefined;
+  /** Why it does not. */
+  readonly notClassifying: string | undefined;
+  /** What of its classes and pictures was assumed, one sentence each. */
+  readonly assumed: readonly string[];
   /** False for a net with seeded weights: its answers mean nothing. */
   readonly trained: boolean;
   /** Undefined for a net that does not read pictures. */

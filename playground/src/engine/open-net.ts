@@ -59,7 +59,9 @@ function summarize(
     title: ref.kind === "shipped" ? "the CIFAR-10 net" : ref.kind === "zoo" ? `RepVGG-${ref.name}` : ref.file.name,
     notes: info.source.notes,
     form: info.form,
-    classNames: info.architecture ? info.classNames : undefined,
+    classNames: info.notClassifying === undefined ? info.classNames : undefined,
+    notClassifying: info.notClassifying,
+    assumed: info.assumed,
     trained: ref.kind !== "zoo",
     inputSize: info.preprocessing?.size,
     blocks: info.blocks.map((layout) => {

@@ -113,6 +113,10 @@ export interface NetInfo {
   readonly classNames: readonly string[];
   /** How pictures are prepared; undefined where the net does not read pictures. */
   readonly preprocessing: Preprocessing | undefined;
+  /** What of both was assumed because the file does not say it, in sentences. */
+  readonly assumed: readonly string[];
+  /** Why the net cannot be asked for classes; undefined where it can. */
+  readonly notClassifying: string | undefined;
   readonly provenance: Readonly<Record<string, string>>;
   /** Numbers in all weights, and their bytes. */
   readonly parameters: number;

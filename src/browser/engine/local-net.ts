@@ -2,9 +2,16 @@ import type { BlockAlgebra, BlockAlgebraOptions } from "../../analysis/block-alg
 import { counts } from "../../analysis/counts.js";
 import { memoryTimeline } from "../../analysis/memory.js";
 import type { Backend } from "../../backend/backend.js";
-import { likeliest, pictureInput } from "../../classifier/prediction.js";
+import {
+  classifierInput,
+  classifierLogits,
+  classifierOf,
+  classifierShape,
+  type NetClassifier,
+  picturesOf,
+} from "../../classifier/net-classifier.js";
+import { framed, likeliest, pictureInput } from "../../classifier/prediction.js";
 import { UserError } from "../../core/errors.js";
-import type { Preprocessing } from "../../core/preprocessing.js";
 import { createSession, type Session, type SessionOutputs } from "../../engine/session.js";
 import type { SaveOptions } from "../../exchange/encode-net.js";
 import { foldNet } from "../../exchange/fold-net.js";
@@ -46,6 +53,7 @@ export class LocalNet implements EngineNet {
   readonly #owner: NetOwner;
   readonly #sessions = new Map<Backend, Session>();
   #net: Net | undefined;
+  #asClassifier: NetClassifier | undefined;
 
   constructor(owner: NetOwner, net: Net) {
     this.#owner = owner;
@@ -62,17 +70,15 @@ export class LocalNet implements EngineNet {
     signal?.throwIfAborted();
     const pixels = await decodePicture(picture);
     signal?.throwIfAborted();
-    const preprocessing = this.#preprocessing();
-    const session = this.#session(preprocessing);
+    const classifier = this.#classifier();
+    const session = this.#session(classifier);
     const start = performance.now();
-    const input = pictureInput(pixels, preprocessing);
+    const input = classifierInput(classifier, framed(pixels, classifier.preprocessing));
     const ready = performance.now();
-    const logits = session.run(input)[session.outputNames[0]!]!.data;
+    const logits = classifierLogits(classifier, session.run(input)[classifier.outputName]!, 1);
     const end = performance.now();
-    const { classNames } = this.info;
-    const names = classNames.length === logits.length ? classNames : Array.from(logits, (_, i) => String(i));
     return {
-      predictions: likeliest(logits, names, topK),
+      predictions: likeliest(logits, classifier.classNames, topK),
       logits,
       preprocessMilliseconds: ready - start,
       netMilliseconds: end - ready,
@@ -80,7 +86,8 @@ export class LocalNet implements EngineNet {
   }
 
   async features(picture: Picture, names: readonly string[]): Promise<SessionOutputs> {
-    const input = pictureInput(await decodePicture(picture), this.#preprocessing());
+    const { preprocessing, input: reads } = picturesOf(this.value);
+    const input = pictureInput(await decodePicture(picture), preprocessing, reads.layout);
     const { withFeatures } = await import("../../exchange/backbone.js");
     const graph = withFeatures(this.value.graph, names, { head: false });
     const { backend } = this.#owner;
@@ -141,20 +148,21 @@ export class LocalNet implements EngineNet {
     for (const session of this.#sessions.values()) session.dispose();
     this.#sessions.clear();
     this.#net = undefined;
+    this.#asClassifier = undefined;
     this.#owner.forget(this);
   }
 
-  #preprocessing(): Preprocessing {
-    const { preprocessing } = this.info;
-    if (preprocessing) return preprocessing;
-    throw new UserError({ expected: "a net that reads pictures", received: "one of other inputs" });
+  /** @throws UserError for a net that is none. */
+  #classifier(): NetClassifier {
+    this.#asClassifier ??= classifierOf(this.value);
+    return this.#asClassifier;
   }
 
-  #session({ size }: Preprocessing): Session {
+  #session(classifier: NetClassifier): Session {
     const { backend } = this.#owner;
     const ready = this.#sessions.get(backend);
     if (ready) return ready;
-    const session = createSession(this.value.graph, { backend, shape: inputShapes(this.value, 1, size) });
+    const session = createSession(this.value.graph, { backend, shape: classifierShape(classifier, 1) });
     this.#sessions.set(backend, session);
     return session;
   }

@@ -1,18 +1,16 @@
 import { counts } from "../../analysis/counts.js";
 import { netParameters } from "../../api/net-parameters.js";
+import { classifierOf, picturesOf } from "../../classifier/net-classifier.js";
 import { UserError } from "../../core/errors.js";
 import { bytesPerElement, elementCount } from "../../core/named-arrays.js";
 import type { Preprocessing } from "../../core/preprocessing.js";
-import { modelFacts } from "../../exchange/model-facts.js";
 import type { Net } from "../../exchange/net.js";
-import { preprocessingOf } from "../../exchange/net-inputs.js";
 import { blockLayouts } from "../../nn/layout.js";
 import type { NetInfo } from "./contract.js";
 
 /** What is known of a net, as plain data. */
 export function netInfo(net: Net): NetInfo {
   const { model, graph, source } = net;
-  const { classNames, preprocessing } = pictureFacts(net);
   return {
     name: model?.architecture.name ?? "graph",
     source,
@@ -20,8 +18,7 @@ export function netInfo(net: Net): NetInfo {
     architecture: model?.architecture,
     blocks: model ? blockLayouts(model.architecture) : [],
     counts: model && counts(model.architecture, model.metadata.preprocessing.size),
-    classNames,
-    preprocessing,
+    ...pictureFacts(net),
     provenance: model?.metadata.provenance ?? {},
     parameters: netParameters(net),
     bytes: [...(model?.state ?? graph.initializers).values()].reduce(
@@ -33,20 +30,21 @@ export function netInfo(net: Net): NetInfo {
 }
 
 /** Classes and preprocessing: what is known, else what is usual; none of a net that does not read pictures. */
-function pictureFacts(net: Net): {
-  readonly classNames: readonly string[];
-  readonly preprocessing: Preprocessing | undefined;
-} {
-  const known = modelFacts(net);
-  if (known) return known;
+function pictureFacts(net: Net): Pick<NetInfo, "classNames" | "preprocessing" | "assumed" | "notClassifying"> {
   try {
-    const classes = net.graph.outputs[0]?.shape?.at(-1);
-    return {
-      classNames: Array.from({ length: typeof classes === "number" ? classes : 0 }, (_, i) => String(i)),
-      preprocessing: preprocessingOf(net),
-    };
+    const { classNames, preprocessing, notes } = classifierOf(net);
+    return { classNames, preprocessing, assumed: notes, notClassifying: undefined };
   } catch (error) {
-    if (error instanceof UserError) return { classNames: [], preprocessing: undefined };
+    if (!(error instanceof UserError)) throw error;
+    return { classNames: [], preprocessing: preprocessingOf(net), assumed: [], notClassifying: error.message };
+  }
+}
+
+function preprocessingOf(net: Net): Preprocessing | undefined {
+  try {
+    return picturesOf(net).preprocessing;
+  } catch (error) {
+    if (error instanceof UserError) return undefined;
     throw error;
   }
 }

@@ -21,9 +21,10 @@ export function axisKey({ name, shape }: ValueInfo, axis: number): string {
   return typeof stated === "string" && stated !== "" && stated !== "?" ? `=${stated}` : `${axis} of ${name}`;
 }
 
-/** Whether an axis is one of positions: behind the channels, or the second of a sequence of features. */
+/** Whether an axis is one of positions: behind the channels, or before them where those come last, as in a sequence of features. */
 export function isPosition(shape: readonly Dimension[], axis: number): boolean {
-  return axis >= 2 || (shape.length === 3 && axis === 1 && typeof shape[2] === "number");
+  const channelsLast = shape.length >= 3 && typeof shape[1] !== "number" && typeof shape.at(-1) === "number";
+  return channelsLast ? axis >= 1 && axis < shape.length - 1 : axis >= 2;
 }
 
 /**

@@ -1,4 +1,5 @@
 import type { Evaluation } from "../../api/evaluation.js";
+import { saysTop5 } from "../../api/evaluation.js";
 import { percent, wholeCount } from "../../core/format.js";
 import { extremes } from "../../core/statistics.js";
 import type { Report, Section } from "../../report/report-page.js";
@@ -23,7 +24,7 @@ export function evaluationReport(
   mistakes: readonly Section[],
   footer: readonly string[] = [],
 ): Report {
-  const { images, top1, top5, loss, skipped, warnings } = evaluation;
+  const { images, top1, top5, loss, skipped, warnings, assumed, perClass } = evaluation;
   return {
     kind: "repvgg eval",
     title: `${net} on ${dataset}`,
@@ -33,11 +34,15 @@ export function evaluationReport(
         kind: "figures",
         figures: [
           { label: "top-1", value: percent(top1) },
-          { label: "top-5", value: percent(top5) },
+          ...(saysTop5(perClass.length) ? [{ label: "top-5", value: percent(top5) }] : []),
           { label: "loss", value: loss.toFixed(4), note: "mean cross-entropy" },
         ],
       },
-      ...warningSection([...warnings, ...(skipped.length > 0 ? [`${skipped.length} files were left out`] : [])]),
+      ...warningSection([
+        ...assumed,
+        ...warnings,
+        ...(skipped.length > 0 ? [`${skipped.length} files were left out`] : []),
+      ]),
       ...evaluationSections(evaluation, mistakes),
     ],
     footer,
@@ -51,7 +56,7 @@ export function warningSection(warnings: readonly string[]): Section[] {
 
 /** What was taken for what, how each class fared, and the worst mistakes. */
 export function evaluationSections(
-  evaluation: Evaluation | Omit<Evaluation, "skipped" | "warnings">,
+  evaluation: Evaluation | Omit<Evaluation, "skipped" | "warnings" | "assumed">,
   mistakes: readonly Section[],
 ): Section[] {
   const { perClass, confusion } = evaluation;

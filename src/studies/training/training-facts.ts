@@ -16,7 +16,7 @@ export interface FinishedRun {
   readonly epochs: readonly EpochRecord[];
   readonly train: Dataset;
   readonly test: Dataset;
-  readonly evaluation: Omit<Evaluation, "skipped" | "warnings">;
+  readonly evaluation: Omit<Evaluation, "skipped" | "warnings" | "assumed">;
   readonly warnings: readonly string[];
   /** What was done to the net at the end, in sentences. */
   readonly remarks?: readonly string[];

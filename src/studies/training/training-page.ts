@@ -1,6 +1,7 @@
 import type { BlockAlgebra, BranchName, KernelView } from "../../analysis/block-algebra.js";
 import { counts } from "../../analysis/counts.js";
 import { blockName } from "../../analysis/diagnosis/finding.js";
+import { saysTop5 } from "../../api/evaluation.js";
 import { percent, plural, shortNumber, wholeCount } from "../../core/format.js";
 import { type Report, type Section, units } from "../../report/report-page.js";
 import type { EpochRecord } from "../../train/history.js";
@@ -41,7 +42,7 @@ export function trainingReport(facts: TrainingFacts, footer: readonly string[] =
         : []),
       { kind: "heading", text: "How it was made" },
       settingsTable(facts),
-      historyTable(epochs),
+      historyTable(epochs, saysTop5(evaluation.perClass.length)),
     ],
     footer: [
       ...footer,
@@ -72,7 +73,11 @@ function keyFigures({ model, evaluation, epochs, verification, profile }: Traini
         value: percent(evaluation.top1),
         note: `best ${percent(best.testTop1)} after epoch ${best.epoch}`,
       },
-      { label: "test loss", value: evaluation.loss.toFixed(4), note: `top-5 ${percent(evaluation.top5)}` },
+      {
+        label: "test loss",
+        value: evaluation.loss.toFixed(4),
+        ...(saysTop5(evaluation.perClass.length) && { note: `top-5 ${percent(evaluation.top5)}` }),
+      },
       ...(verification
         ? [
             {
@@ -233,18 +238,20 @@ function words(name: string): string {
   return name.replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
 }
 
-function historyTable(epochs: readonly EpochRecord[]): Section {
+function historyTable(epochs: readonly EpochRecord[], withTop5: boolean): Section {
   return {
     kind: "table",
     caption: "Every epoch",
     folded: true,
-    columns: ["epoch", "training loss", "test loss", "top-1", "top-5", "learning rate"].map((label) => ({ label })),
+    columns: ["epoch", "training loss", "test loss", "top-1", ...(withTop5 ? ["top-5"] : []), "learning rate"].map(
+      (label) => ({ label }),
+    ),
     rows: epochs.map(({ epoch, trainLoss, testLoss, testTop1, testTop5, learningRate }) => [
       epoch,
       trainLoss.toFixed(4),
       testLoss.toFixed(4),
       percent(testTop1),
-      percent(testTop5),
+      ...(withTop5 ? [percent(testTop5)] : []),
       shortNumber(learningRate),
     ]),
   };

@@ -1,6 +1,9 @@
 import { FormatError } from "../core/errors.js";
-import type { Preprocessing } from "../core/preprocessing.js";
+import type { PictureField, Preprocessing } from "../core/preprocessing.js";
+import type { AssumedFact } from "../nn/model.js";
+import { type VariantName, variantNames } from "../nn/zoo.js";
 import { imagenet1kClasses } from "./imagenet-1k.js";
+import { timmName } from "./timm-name.js";
 
 /** What a repository's `config.json` (timm's) says about a net, as far as we use it. Nothing in it is trusted. */
 export interface TimmConfig {
@@ -50,11 +53,18 @@ export function parseTimmConfig(text: string): TimmConfig {
 export function preprocessingFor(
   config: TimmConfig,
   assumed: Preprocessing,
-): { preprocessing: Preprocessing; remarks: string[] } {
+): { preprocessing: Preprocessing; assumed: AssumedFact[]; remarks: string[] } {
   const remarks: string[] = [];
-  const usable = <T>(name: string, value: T | undefined, fits: (value: T) => boolean, fallback: T): T => {
+  const unsaid: AssumedFact[] = [];
+  const usable = <T>(
+    [name, field]: readonly [name: string, field: PictureField],
+    value: T | undefined,
+    fits: (value: T) => boolean,
+    fallback: T,
+  ): T => {
+    if (value !== undefined && fits(value)) return value;
+    unsaid.push(field);
     if (value === undefined) return fallback;
-    if (fits(value)) return value;
     remarks.push(`config.json's ${name} ${JSON.stringify(value)} cannot be used: ${JSON.stringify(fallback)} is`);
     return fallback;
   };
@@ -71,15 +81,20 @@ export function preprocessingFor(
   const isSide = (side: number): boolean => Number.isInteger(side) && side >= 1 && side <= 16_384;
   const preprocessing: Preprocessing = {
     ...assumed,
-    size: usable("input_size", pair(size), (sides) => sides.every(isSide), assumed.size),
-    mean: usable("mean", perChannel(config.mean), (mean) => mean.length === channels, assumed.mean),
+    size: usable(["input_size", "size"], pair(size), (sides) => sides.every(isSide), assumed.size),
+    mean: usable(["mean", "mean"], perChannel(config.mean), (mean) => mean.length === channels, assumed.mean),
     std: usable(
-      "std",
+      ["std", "std"],
       perChannel(config.std),
       (std) => std.length === channels && std.every((x) => x > 1e-12),
       assumed.std,
     ),
-    cropRatio: usable("crop_pct", config.cropRatio, (ratio) => ratio > 0 && ratio <= 1, assumed.cropRatio),
+    cropRatio: usable(
+      ["crop_pct", "cropRatio"],
+      config.cropRatio,
+      (ratio) => ratio > 0 && ratio <= 1,
+      assumed.cropRatio,
+    ),
   };
   const { cropMode = "center", interpolation = "bilinear" } = config;
   if (cropMode !== "center") remarks.push(`pictures are cropped at their centre here; config.json says "${cropMode}"`);
@@ -88,7 +103,7 @@ export function preprocessingFor(
       `pictures are resized bilinearly here; config.json says "${interpolation}": the accuracy may differ a little`,
     );
   }
-  return { preprocessing, remarks };
+  return { preprocessing, assumed: unsaid, remarks };
 }
 
 function pair(size: readonly number[]): readonly [number, number] | undefined {
@@ -96,16 +111,25 @@ function pair(size: readonly number[]): readonly [number, number] | undefined {
 }
 
 /** Names from the config; ImageNet-1k's where the config says that it is that; else numbers. */
-export function classNamesFor(config: TimmConfig, classes: number): { names: string[]; remarks: string[] } {
+export function classNamesFor(
+  config: TimmConfig,
+  classes: number,
+): { names: string[]; known: boolean; remarks: string[] } {
   const numbered = Array.from({ length: classes }, (_, i) => String(i));
   if (config.labelNames.size > 0) {
     const names = numbered.map((fallback, i) => config.labelNames.get(i) ?? fallback);
     const named = names.filter((_, i) => config.labelNames.has(i)).length;
     const remarks = named < classes ? [`config.json names ${named} of ${classes} classes; the others are numbers`] : [];
-    return { names, remarks };
+    return { names, known: named === classes, remarks };
   }
-  if (config.imagenet1k && classes === imagenet1kClasses.length) return { names: [...imagenet1kClasses], remarks: [] };
-  return { names: numbered, remarks: ["no class names are known: classes are numbers"] };
+  if (config.imagenet1k && classes === imagenet1kClasses.length)
+    return { names: [...imagenet1kClasses], known: true, remarks: [] };
+  return { names: numbered, known: false, remarks: ["no class names are known: classes are numbers"] };
+}
+
+/** The net of the zoo that the config names as timm does: "repvgg_b1g4". */
+export function claimedVariant({ architecture }: Pick<TimmConfig, "architecture">): VariantName | undefined {
+  return variantNames.find((name) => timmName(name) === architecture?.toLowerCase());
 }
 
 /** A list or an object by number; where these are ids (WordNet's), `descriptions` says what they mean. */
