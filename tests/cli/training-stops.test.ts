@@ -77,7 +77,7 @@ describe("a full disk", () => {
     const full = join(root, "full.safetensors");
     symlinkSync("/dev/full", full);
     expect(await repvgg(["fold", model, "-o", full, "--no-verify", "--quiet"])).toEqual(
-      oneLine(`expected to write ${full}, received ENOSPC: free some disk space, or write to another disk`),
+      oneLine(`expected to write ${full}, received a full disk: free some disk space, or write to another disk`),
     );
     for (const name of ["initial.safetensors", "best.safetensors", "model.safetensors"]) {
       const out = join(root, name.replace(/\..*/, ""));
@@ -85,7 +85,7 @@ describe("a full disk", () => {
       symlinkSync("/dev/full", join(out, name));
       expect(await repvgg([...training(out), "--epochs", "1", "--quiet"]), name).toEqual(
         oneLine(
-          `expected to write ${join(out, name)}, received ENOSPC: free some disk space, or write to another disk`,
+          `expected to write ${join(out, name)}, received a full disk: free some disk space, or write to another disk`,
         ),
       );
     }
@@ -101,7 +101,7 @@ describe("a full disk", () => {
       const ended = await repvgg([...training(out), "--epochs", "1", "--quiet"]);
       expect(ended).toMatchObject({ code: 1, stdout: "" });
       expect(ended.stderr).toMatch(
-        /^repvgg: expected to write \S+, received ENOSPC: free some disk space, or write to another disk\n$/,
+        /^repvgg: expected to write \S+, received a full disk: free some disk space, or write to another disk\n$/,
       );
       expect(readdirSync(out).filter((name) => name.endsWith(".tmp"))).toEqual([]);
       execFileSync("mount", ["-o", "remount,size=20m", disk]);

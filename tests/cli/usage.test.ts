@@ -21,7 +21,7 @@ describe("wrong command lines get one line", () => {
     ],
     [
       "train pictures --momentum 1.5",
-      'expected --momentum to be a number from 0 to 1, received "1.5": see repvgg train --help',
+      'expected --momentum to be a number from 0 to below 1, received "1.5": see repvgg train --help',
     ],
     [
       "train pictures --widths 16,x",
