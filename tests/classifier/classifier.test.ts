@@ -30,6 +30,7 @@ import {
   saveModel,
   UserError,
 } from "#repvgg/index.js";
+import { type CnnOptions, writeCnn } from "../exchange/plain-cnn.js";
 
 const train = repvgg("nano", { inputSize: 32, inputChannels: 3, classes: 7, seed: 3, statistics: "seeded" });
 const plain = fold(train);
@@ -164,6 +165,24 @@ describe("a net", () => {
       expect(asList(answers[0]!.logits)).toEqual(asList(first.logits));
       expect(classifier.info.notes.filter((note) => note === alone)).toEqual(notes);
     }
+  });
+
+  it.each<[string, CnnOptions]>([
+    ["channels first, logits", {}],
+    ["channels last, probabilities", { layout: "nhwc", head: ["Softmax"] }],
+    ["three pictures a run", { input: [3, 3, 32, 32] }],
+  ])("of anybody's ONNX answers as predict does: %s", async (name, options) => {
+    const net = await loadNet(await writeCnn(join(folder, `${name}.onnx`), options));
+    const classifier = await make(net);
+    const expected = await predictAll(net, pictures.slice(0, 5));
+    const answers = await Promise.all(pictures.slice(0, 5).map((picture) => classifier.classify(picture)));
+    for (const [i, { predictions }] of answers.entries()) {
+      expect(predictions.map((found) => found.name)).toEqual(expected[i]!.map((found) => found.name));
+      for (const [k, { probability }] of predictions.entries()) {
+        expect(probability).toBeCloseTo(expected[i]![k]!.probability, 5);
+      }
+    }
+    expect(new Set(answers.map(({ predictions }) => predictions[0]!.probability)).size).toBe(5);
   });
 
   it.each<[string, () => unknown, string]>([
