@@ -1,5 +1,6 @@
 import { Worker } from "node:worker_threads";
 import type { BackendOptions } from "../backend/options.js";
+import { keepExternal } from "../backend/wasm/node-files.node.js";
 import { UserError } from "../core/errors.js";
 import { unpackError } from "../core/packed-error.js";
 import type { CallName, Calls, FromWorker, NetId, ToWorker } from "./messages.js";
@@ -147,8 +148,7 @@ function unreachable(error: unknown): Error {
     {
       expected: "the classifiers' worker beside the package's other files",
       received: message,
-      remedy:
-        "leave the package out of the server's bundle (esbuild: --packages=external, Next.js: serverExternalPackages)",
+      remedy: keepExternal,
     },
     { cause: error },
   );

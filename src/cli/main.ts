@@ -15,16 +15,24 @@ const json = process.argv.includes("--json");
 
 function report(error: unknown): number {
   endProgress();
-  if (error instanceof UserError) {
-    process.stderr.write(json ? jsonError(error.name, error.message, errorParts(error)) : `repvgg: ${error.message}\n`);
-    return error instanceof VerificationError ? exitCode.verificationFailed : exitCode.userError;
+  process.stderr.write((json && asJson(error)) || asLines(error));
+  if (!(error instanceof UserError)) return exitCode.bug;
+  return error instanceof VerificationError ? exitCode.verificationFailed : exitCode.userError;
+}
+
+function asLines(error: unknown): string {
+  if (error instanceof UserError) return `repvgg: ${error.message}\n`;
+  return `repvgg: this is a bug, please report it with the lines below\n${describeBug(error)}\n`;
+}
+
+/** Undefined where not even that can be written: an error is told in any case. */
+function asJson(error: unknown): string | undefined {
+  try {
+    if (error instanceof UserError) return jsonError(error.name, error.message, errorParts(error));
+    return jsonError("bug", describeBug(error));
+  } catch {
+    return undefined;
   }
-  if (json) {
-    process.stderr.write(jsonError("bug", describeBug(error)));
-    return exitCode.bug;
-  }
-  process.stderr.write(`repvgg: this is a bug, please report it with the lines below\n${describeBug(error)}\n`);
-  return exitCode.bug;
 }
 
 /** @throws UserError in a Node that lacks what the other modules are written with: so none of them is loaded before. */

@@ -36,13 +36,26 @@ describe("esbuild", () => {
     expect(stdout).toMatch(/^horse (native|wasm)\n$/);
   });
 
+  it("bundled all the same, a classifier says in one line what to do", async () => {
+    const outfile = join(installed.folder, "bundled-classifier", "server.mjs");
+    const bundling = [
+      "server.mjs",
+      "--bundle",
+      "--platform=node",
+      "--format=esm",
+      "--external:sharp",
+      `--outfile=${outfile}`,
+    ];
+    await run(join(root, "node_modules/.bin/esbuild"), bundling, { cwd: installed.folder });
+    const { status, stderr } = spawnSync(process.execPath, [outfile], { cwd: installed.folder, encoding: "utf8" });
+    expect(status).toBe(1);
+    expect(stderr).toMatch(/UserError: expected the classifiers' worker .*keep repvgg external/);
+  });
+
   it.each(["1", "3"])("bundled all the same, the program says in one line what to do (%s threads)", async (threads) => {
     const folder = join(installed.folder, `bundled-${threads}`, "deep");
-    const script = readFileSync(join(installed.folder, "server.mjs"), "utf8").replace(
-      '.jpg")',
-      `.jpg", { threads: ${threads} })`,
-    );
-    expect(script).toContain("threads:");
+    const script = `import { createSession, repvgg } from "repvgg";
+      await createSession(repvgg("nano"), { kernels: "wasm", threads: ${threads} });`;
     writeFileSync(join(installed.folder, "whole.mjs"), script);
     const outfile = `--outfile=${join(folder, "server.mjs")}`;
     const bundling = ["whole.mjs", "--bundle", "--platform=node", "--format=esm", "--external:sharp", outfile];
