@@ -61,7 +61,7 @@ test("Ctrl-C stops it with 130, and the next one goes on", async () => {
   child.kill("SIGINT");
   expect([await ended, stderr]).toEqual([
     130,
-    "\nstopping after this step (again to stop at once) …\nstopped; the same command goes on where it stopped\n",
+    "stopping …\nstopped; the same command goes on where it stopped\n",
   ]);
   expect(readdirSync(folder)).toEqual([]);
   hub.faults.cut.times = 0;
