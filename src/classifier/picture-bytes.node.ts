@@ -1,4 +1,5 @@
 import { UserError } from "../core/errors.js";
+import { describeSystemError } from "../core/system-errors.js";
 
 export interface ReadLimits {
   readonly signal?: AbortSignal | undefined;
@@ -26,7 +27,7 @@ export async function fetchFile(
   const response = await fetch(url, signal ? { signal } : {}).catch((error: unknown) => {
     signal?.throwIfAborted();
     const { message, cause } = error as Error;
-    const received = (cause as NodeJS.ErrnoException | undefined)?.code ?? message;
+    const received = cause === undefined ? message : describeSystemError(cause);
     throw new UserError(
       { expected: `${what} at ${name}`, received, remedy: "check the address and the network" },
       { cause: error },

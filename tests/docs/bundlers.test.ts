@@ -63,7 +63,7 @@ describe("esbuild", () => {
     const { status, stderr } = spawnSync(process.execPath, [join(folder, "server.mjs")], { encoding: "utf8" });
     expect(status).toBe(1);
     expect(stderr).toMatch(
-      /UserError: expected the kernels at file:\/\/\S+\/kernels\/simd\S*\.wasm, received no such file: .*keep repvgg external/,
+      /UserError: expected the kernels at file:\/\/\S+\/kernels\/simd\S*\.wasm, received no such file or folder: .*keep repvgg external/,
     );
     expect(stderr).toContain('Next.js: serverExternalPackages: ["repvgg"]');
 

@@ -59,10 +59,7 @@ test("Ctrl-C stops it with 130, and the next one goes on", async () => {
   const ended = new Promise((resolve) => child.once("close", resolve));
   while (hub.bodies().length < 2 && child.exitCode === null) await new Promise((resolve) => setTimeout(resolve, 20));
   child.kill("SIGINT");
-  expect([await ended, stderr]).toEqual([
-    130,
-    "stopping …\nstopped; the same command goes on where it stopped\n",
-  ]);
+  expect([await ended, stderr]).toEqual([130, "stopping …\nstopped; the same command goes on where it stopped\n"]);
   expect(readdirSync(folder)).toEqual([]);
   hub.faults.cut.times = 0;
   expect((await repvgg(["pull", repo], { cwd: folder })).code).toBe(0);

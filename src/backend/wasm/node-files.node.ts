@@ -1,5 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { UserError } from "../../core/errors.js";
+import { describeSystemError } from "../../core/system-errors.js";
 import { compileKernels, kernelUrl } from "../kernel-files.js";
 import type { WasmBuild } from "./wasm-backend.js";
 
@@ -11,7 +12,7 @@ export const keepExternal =
 export async function loadKernels(build: WasmBuild): Promise<WebAssembly.Module> {
   const url = kernelUrl(build);
   const bytes = await readFile(url).catch((cause: unknown) => {
-    const received = (cause as NodeJS.ErrnoException).code === "ENOENT" ? "no such file" : String(cause);
+    const received = describeSystemError(cause);
     throw new UserError({ expected: `the kernels at ${url.href}`, received, remedy: keepExternal }, { cause });
   });
   return compileKernels(new Uint8Array(bytes), url.href, keepExternal);
