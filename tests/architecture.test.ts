@@ -74,7 +74,6 @@ const mayImport: Record<string, Permission[]> = {
   ],
   serve: [],
   cli: [
-    "classifier",
     ...["graph", "fold", "backend", "engine", "nn", "data", "formats", "analysis", "exchange", "verify"],
     ...["classifier", "hub", "report", "api", "studies", "serve"],
   ],

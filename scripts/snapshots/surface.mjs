@@ -136,29 +136,11 @@ class Surface {
       }
       if (ts.isIdentifier(node)) return this.#reach(node, factory);
       const visited = ts.visitEachChild(node, visit, context);
-      if (ts.isInterfaceDeclaration(visited)) {
-        const { modifiers, name, typeParameters, heritageClauses, members } = visited;
-        return factory.updateInterfaceDeclaration(
-          visited,
-          modifiers,
-          name,
-          typeParameters,
-          heritageClauses,
-          sortedMembers(members),
-        );
-      }
-      if (ts.isClassDeclaration(visited)) {
-        const { modifiers, name, typeParameters, heritageClauses, members } = visited;
-        return factory.updateClassDeclaration(
-          visited,
-          modifiers,
-          name,
-          typeParameters,
-          heritageClauses,
-          sortedMembers(members),
-        );
-      }
-      return visited;
+      const isInterface = ts.isInterfaceDeclaration(visited);
+      if (!isInterface && !ts.isClassDeclaration(visited)) return visited;
+      const { modifiers, name, typeParameters, heritageClauses, members } = visited;
+      const parts = [visited, modifiers, name, typeParameters, heritageClauses, sortedMembers(members)];
+      return isInterface ? factory.updateInterfaceDeclaration(...parts) : factory.updateClassDeclaration(...parts);
     };
     return ts.visitNode(top, visit);
   }

@@ -1,6 +1,7 @@
 import { UserError } from "../core/errors.js";
 import type { Image } from "../data/dataset.js";
 import { describeKind, fileKind, kindRemedy, type PictureFormat, sniffBytes } from "../data/file-kind.js";
+import { flattenOnWhite, rgbOnWhite } from "../data/on-white.js";
 
 /** What shows a picture in a browser; or a file of one, or decoded pixels. */
 export type Picture =
@@ -23,7 +24,7 @@ export type PortablePicture = ImageBitmap | ImageData | Blob | Image;
  */
 export async function decodePicture(picture: Picture): Promise<Image> {
   if (isPixels(picture)) return picture;
-  if (isImageData(picture)) return onWhite(picture);
+  if (isImageData(picture)) return flattenOnWhite(picture.width, picture.height, picture.data);
   const bitmap = await toBitmap(picture);
   try {
     return bitmapPixels(bitmap);
@@ -50,7 +51,7 @@ function bitmapPixels(bitmap: ImageBitmap): Image {
     const strip = readable(() => context.getImageData(0, 0, width, count));
     // What was painted white is opaque: a canvas beyond the browser's limits stays empty, and says nothing.
     if (strip.data[3] !== 255 || strip.data.at(-1) !== 255) throw tooLarge(width, height);
-    rgbOnWhite(strip, data, top * width * 3);
+    rgbOnWhite(strip.data, data, top * width * 3);
   }
   return { width, height, channels: 3, data };
 }
@@ -175,24 +176,5 @@ function readable(read: () => ImageData): ImageData {
     return read();
   } catch (error) {
     throw withheld(error);
-  }
-}
-
-/** A picture's RGBA composited on white. */
-function onWhite(picture: ImageData): Image {
-  const { width, height } = picture;
-  const data = new Uint8Array(width * height * 3);
-  rgbOnWhite(picture, data, 0);
-  return { width, height, channels: 3, data };
-}
-
-/** RGB out of RGBA (not premultiplied), composited on white: c·α + 255·(1 − α), rounded. @param to where in `pixels` it begins */
-function rgbOnWhite({ data }: ImageData, pixels: Uint8Array, to: number): void {
-  for (let from = 0; from < data.length; from += 4, to += 3) {
-    const alpha = data[from + 3]!;
-    const white = 255 * (255 - alpha);
-    for (let c = 0; c < 3; c++) {
-      pixels[to + c] = alpha === 255 ? data[from + c]! : Math.round((data[from + c]! * alpha + white) / 255);
-    }
   }
 }

@@ -3,6 +3,7 @@ import { checkOptions, checkSignal, checkWhole } from "../core/check-options.js"
 import { inMemory } from "../core/deferred-array.js";
 import { UserError } from "../core/errors.js";
 import type { NamedArrays } from "../core/named-arrays.js";
+import { fetchFile } from "../data/remote-bytes.node.js";
 import type { SessionTensor } from "../engine/session.js";
 import { fileOf, type NetFile } from "../exchange/load-net.node.js";
 import type { Net } from "../exchange/net.js";
@@ -18,7 +19,6 @@ import {
 import type { Calls, NetId, PortableNet } from "./messages.js";
 import type { Picture, PortablePicture } from "./picture.js";
 import { readPicture } from "./picture.node.js";
-import { fetchFile } from "./picture-bytes.node.js";
 import type { Classification, ClassifyOptions } from "./prediction.js";
 import { type ClassifierThread, takeThread } from "./thread.node.js";
 

@@ -5,8 +5,8 @@ import { viewOf } from "../core/view-of.js";
 import type { Image } from "../data/dataset.js";
 import { decodeImage } from "../data/decode.node.js";
 import { flattenOnWhite } from "../data/on-white.js";
+import { collect, fetchFile, type ReadLimits } from "../data/remote-bytes.node.js";
 import type { Picture, PortablePicture, RawPixels } from "./picture.js";
-import { collect, fetchFile, type ReadLimits } from "./picture-bytes.node.js";
 
 /** As decoders have it. */
 const mostPixels = 0x3fff * 0x3fff;

@@ -5,14 +5,17 @@ export interface ReadLimits {
   readonly signal?: AbortSignal | undefined;
   /** Largest number of bytes that is taken from the network, a stream or a Blob. Default 64 MiB. */
   readonly maxBytes?: number | undefined;
+  /** Milliseconds without a byte after which a server is given up. Default 30,000. */
+  readonly patience?: number | undefined;
 }
 
-export const defaultMaxBytes = 64 * 2 ** 20;
+const defaultMaxBytes = 64 * 2 ** 20;
+const defaultPatience = 30_000;
 
 /**
  * A file from the network or a data: URL.
  * @param what it shall be, for errors
- * @throws UserError when the server does not answer, has none or sends too much; the signal's reason.
+ * @throws UserError when the server does not answer, has none, sends too much or nothing for too long; the signal's reason.
  */
 export async function fetchFile(
   url: URL,
@@ -23,27 +26,35 @@ export async function fetchFile(
   if (!/^(https?|data):$/.test(url.protocol)) {
     throw new UserError({ expected: "an address that begins with http, https, file or data", received: url.protocol });
   }
-  const { signal } = limits;
-  const response = await fetch(url, signal ? { signal } : {}).catch((error: unknown) => {
-    signal?.throwIfAborted();
-    const { message, cause } = error as Error;
-    const received = cause === undefined ? message : describeSystemError(cause);
-    throw new UserError(
-      { expected: `${what} at ${name}`, received, remedy: "check the address and the network" },
-      { cause: error },
-    );
-  });
-  if (!response.ok) {
-    await response.body?.cancel();
-    throw new UserError({
-      expected: `${what} at ${name}`,
-      received: `HTTP status ${response.status}`,
-      remedy: "check the address",
-    });
+  const expected = `${what} at ${name}`;
+  const silence = new AbortController();
+  const signal = AbortSignal.any([silence.signal, ...(limits.signal ? [limits.signal] : [])]);
+  const remedy = "check the address and the network, or try later";
+  const tooSlow = new UserError({ expected, received: "no answer in time", remedy });
+  const listen = () => setTimeout(() => silence.abort(tooSlow), limits.patience ?? defaultPatience);
+  let timer = listen();
+  const heard = (): void => {
+    clearTimeout(timer);
+    timer = listen();
+  };
+  try {
+    const response = await fetch(url, { signal });
+    if (!response.ok) {
+      await response.body?.cancel();
+      throw new UserError({ expected, received: `HTTP status ${response.status}`, remedy: "check the address" });
+    }
+    const announced = Number(response.headers.get("content-length") ?? Number.NaN);
+    const bytes = response.body
+      ? await collect(response.body, name, { ...limits, signal }, announced, heard)
+      : new Uint8Array();
+    return { bytes, name };
+  } catch (error) {
+    signal.throwIfAborted();
+    if (error instanceof UserError) throw error;
+    throw new UserError({ expected, received: describeSystemError(error), remedy }, { cause: error });
+  } finally {
+    clearTimeout(timer);
   }
-  const announced = Number(response.headers.get("content-length") ?? Number.NaN);
-  const bytes = response.body ? await collect(response.body, name, limits, announced) : new Uint8Array();
-  return { bytes, name };
 }
 
 type ByteStream = ReadableStream<unknown> | AsyncIterable<unknown>;
@@ -51,6 +62,7 @@ type ByteStream = ReadableStream<unknown> | AsyncIterable<unknown>;
 /**
  * All bytes of a stream. Where they are too many, or the signal aborts, the stream is let go at once.
  * @param announced how many there will be, where that is known
+ * @param onPart called whenever some have come
  * @throws UserError for more than the limit and for what is no bytes; the signal's reason.
  */
 export async function collect(
@@ -58,6 +70,7 @@ export async function collect(
   name: string,
   { signal, maxBytes = defaultMaxBytes }: ReadLimits,
   announced = Number.NaN,
+  onPart?: () => void,
 ): Promise<Uint8Array<ArrayBuffer>> {
   const taken: Uint8Array[] = [];
   let length = 0;
@@ -76,6 +89,7 @@ export async function collect(
       const { done, value } = await Promise.race([source.next(), aborted]);
       if (done) break;
       if (!(value instanceof Uint8Array)) throw noBytes(name, value);
+      onPart?.();
       length += value.length;
       if (length > maxBytes) throw tooLarge(name, length, maxBytes);
       taken.push(value);
@@ -84,7 +98,7 @@ export async function collect(
     source?.cancel();
     signal?.throwIfAborted();
     if (error instanceof UserError) throw error;
-    const received = error instanceof Error ? error.message : String(error);
+    const received = describeSystemError(error);
     throw new UserError({ expected: `the bytes of ${name}`, received, remedy: "send them again" }, { cause: error });
   } finally {
     signal?.removeEventListener("abort", stop);
@@ -121,7 +135,7 @@ function tooLarge(name: string, bytes: number, most: number): UserError {
   return new UserError({
     expected: `at most ${most} bytes from ${name}`,
     received: `${bytes} or more`,
-    remedy: "raise maxBytes, or send a smaller picture",
+    remedy: "send a smaller picture, or raise maxBytes",
   });
 }
 
