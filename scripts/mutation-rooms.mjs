@@ -192,7 +192,12 @@ export const rooms = {
   "analysis/proof": {
     source: ["src/verify/proof", "src/verify/comparison", "src/verify/difference.ts"],
     tests: [
-      ["tests/analysis/proof.test.ts", "tests/analysis/comparison.test.ts", "tests/analysis/moved-scales.test.ts"],
+      [
+        "tests/analysis/proof.test.ts",
+        "tests/analysis/convolve.test.ts",
+        "tests/analysis/comparison.test.ts",
+        "tests/analysis/moved-scales.test.ts",
+      ],
     ],
   },
   "analysis/diagnosis": {
