@@ -16,6 +16,8 @@ import {
 
 const outFolder = join(root, "dist", "kernels");
 
+const resizeTarget = join(root, "src", "data", "resize-wasm.generated.ts");
+
 /** C stack of the thread that owns the backend; those of the others are laid out by pool.c. */
 const stackBytes = 256 * 1024;
 /** 4 GiB less one page: the end of memory must itself be a 32-bit address. */
@@ -68,10 +70,10 @@ async function main() {
   writeIfChanged(join(sourceFolder, "kernels.generated.h"), cHeader(kernels));
   writeIfChanged(join(root, "src", "backend", "kernels.generated.ts"), typescriptTable(kernels));
 
-  const sources = readSources();
+  const sources = { ...readSources(), ...readSources("pictures") };
   const fingerprint = fingerprintOf(sources);
   const stamp = join(outFolder, "build.sha256");
-  const targets = variants.map(({ name }) => join(outFolder, `${name}.wasm`));
+  const targets = [...variants.map(({ name }) => join(outFolder, `${name}.wasm`)), resizeTarget];
   if (targets.every(existsSync) && existsSync(stamp) && readFileSync(stamp, "utf8") === fingerprint) {
     console.log(`kernels: ${kernels.length} kernels, unchanged`);
     return;
@@ -85,7 +87,7 @@ async function main() {
   const sizes = [];
   for (const variant of variants) {
     const objects = {};
-    for (const unit of Object.keys(sources).filter((name) => name.endsWith(".c"))) {
+    for (const unit of Object.keys(sources).filter((name) => /^[^/]+\.c$/.test(name))) {
       const flags = [
         ...compileFlags,
         ...variant.flags,
@@ -99,9 +101,23 @@ async function main() {
     writeFileSync(join(outFolder, `${variant.name}.wasm`), bytes);
     sizes.push(`${variant.name} ${(bytes.length / 1024).toFixed(1)} KiB`);
   }
+  writeIfChanged(resizeTarget, await resizeModule(run));
   writeFileSync(stamp, fingerprint);
   const seconds = ((performance.now() - started) / 1000).toFixed(1);
   console.log(`kernels: ${kernels.length} kernels compiled in ${seconds} s (${sizes.join(", ")})`);
+}
+
+/** kernels/pictures/resize.c as a module of its own, small enough to be part of the script that needs it. */
+async function resizeModule(run) {
+  const unit = "resize.c";
+  const sources = { [unit]: readSources("pictures")[`pictures/${unit}`] };
+  const object = await compile(run, unit, compileFlags, sources);
+  const link = ["--no-entry", "--gc-sections", "--strip-all", "--export=__heap_base", "-z", "stack-size=1024"];
+  const bytes = (await run("wasm-ld", [...link, "resize.o", "-o", "out.wasm"], { "resize.o": object }))["out.wasm"];
+  return (
+    "// Made from kernels/pictures/resize.c by scripts/build-kernels.mjs.\n\n" +
+    `/** The module in base64. */\nexport const resizeModule =\n  "${Buffer.from(bytes).toString("base64")}";\n`
+  );
 }
 
 function cHeader(kernels) {

@@ -9,7 +9,8 @@ export type Job = Extract<ToWorker, { readonly call: "classify" | "features" }>;
 
 interface ReadyJob {
   readonly job: Job;
-  readonly input: Float32Array;
+  /** [height][width][channels], 8 bits */
+  readonly framed: Uint8Array;
   readonly preprocessMilliseconds: number;
 }
 
@@ -74,7 +75,7 @@ export class JobQueue {
 
   #classify(jobs: readonly ReadyJob[]): void {
     const start = performance.now();
-    const outputs = this.#net.run(jobs.map(({ input }) => input));
+    const outputs = this.#net.run(jobs.map(({ framed }) => framed));
     const netMilliseconds = performance.now() - start;
     jobs.forEach(({ job, preprocessMilliseconds }, i) => {
       if (job.call !== "classify") return;
@@ -85,9 +86,9 @@ export class JobQueue {
     });
   }
 
-  #runFeatures({ job, input }: ReadyJob): void {
+  #runFeatures({ job, framed }: ReadyJob): void {
     if (job.call !== "features") return;
-    const result = this.#net.features(input, job.args.names);
+    const result = this.#net.features(framed, job.args.names);
     this.#owner.answer({ id: job.id, result });
   }
 
@@ -107,8 +108,8 @@ export class JobQueue {
       const picture = await decodePortable(job.args.picture);
       if (!this.#decoding.has(job.id)) return; // given up meanwhile
       const start = performance.now();
-      const input = this.#net.prepare(picture);
-      this.#ready.push({ job, input, preprocessMilliseconds: performance.now() - start });
+      const framed = this.#net.frame(picture);
+      this.#ready.push({ job, framed, preprocessMilliseconds: performance.now() - start });
       this.#owner.wake();
     } catch (error) {
       this.#owner.answer({ id: job.id, error: packError(error) });

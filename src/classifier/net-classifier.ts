@@ -107,13 +107,15 @@ export function classifierShape({ input, preprocessing, batch }: NetClassifier, 
 /**
  * Framed pictures as the classifier's input, in its layout, normalized.
  * @param pictures [pictures][height][width][channels], 8 bits
+ * @param into memory for it, at least as large; a new array by default
  */
 export function classifierInput(
   { input, preprocessing, batch }: NetClassifier,
   pictures: FramedPictures,
+  into?: Float32Array,
 ): SessionTensor {
   const { layout, bytes } = input;
-  const tensor = graphInput(pictures, preprocessing, layout);
+  const tensor = graphInput(pictures, preprocessing, layout, into);
   const { data: values } = tensor;
   if (bytes) for (let i = 0; i < values.length; i++) values[i] = Math.min(255, Math.max(0, Math.round(values[i]!)));
   if (batch === undefined || batch === pictures.size) return tensor;

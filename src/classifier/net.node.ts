@@ -2,7 +2,8 @@ import type { Backend } from "../backend/backend.js";
 import { UserError } from "../core/errors.js";
 import { rngFor } from "../core/rng.js";
 import type { Image } from "../data/dataset.js";
-import { createSession, type Session, type SessionOutputs } from "../engine/session.js";
+import { evalTransform } from "../data/evaluation-transform.js";
+import { createSession, type Session, type SessionOutputs, type SessionTensor } from "../engine/session.js";
 import { withFeatures } from "../exchange/backbone.js";
 import { foldNet } from "../exchange/fold-net.js";
 import { openNet } from "../exchange/load-net.node.js";
@@ -18,7 +19,6 @@ import {
   classifierShape,
   type NetClassifier,
 } from "./net-classifier.js";
-import { framed } from "./prediction.js";
 
 /** Sessions for features that are kept ready. */
 const keptFeatures = 2;
@@ -33,6 +33,8 @@ export class ClassifierNet {
   readonly #classifier: NetClassifier;
   readonly #session: Session;
   readonly #close: () => void;
+  /** Of the largest batch so far. */
+  #inputs = new Float32Array();
   /** By their names, the last used last. */
   readonly #features = new Map<string, Session>();
 
@@ -77,35 +79,26 @@ export class ClassifierNet {
     }
   }
 
-  /** A decoded picture as the net's input [C, H, W], or [H, W, C] where it reads that. */
-  prepare(picture: Image): Float32Array {
-    const { preprocessing } = this.#classifier;
-    return classifierInput({ ...this.#classifier, batch: undefined }, framed(picture, preprocessing)).data;
+  /** A decoded picture as the net sees it: [height][width][channels], 8 bits. */
+  frame(picture: Image): Uint8Array {
+    return evalTransform(picture, this.#classifier.preprocessing);
   }
 
-  /** @param inputs as many as a power of 2 up to `batch`. @returns the logits of each. */
-  run(inputs: readonly Float32Array[]): Float32Array[] {
-    const length = inputs[0]!.length;
-    const all = inputs.length === 1 ? inputs[0]! : new Float32Array(inputs.length * length);
-    if (inputs.length > 1) {
-      inputs.forEach((input, i) => {
-        all.set(input, i * length);
-      });
-    }
-    const data = this.#logits(inputs.length, all);
-    const classes = data.length / inputs.length;
-    return inputs.map((_, i) => data.slice(i * classes, (i + 1) * classes));
+  /** @param pictures framed; as many as a power of 2 up to `batch`. @returns the logits of each. */
+  run(pictures: readonly Uint8Array[]): Float32Array[] {
+    const data = this.#logits(pictures.length, this.#input(pictures).data);
+    const classes = data.length / pictures.length;
+    return pictures.map((_, i) => data.slice(i * classes, (i + 1) * classes));
   }
 
   /** @throws UserError for a value that the net has not. */
-  features(input: Float32Array, names: readonly string[]): SessionOutputs {
-    const { input: reads, preprocessing } = this.#classifier;
-    const shape = pictureShape(reads, 1, preprocessing.size);
+  features(picture: Uint8Array, names: readonly string[]): SessionOutputs {
+    const input = this.#input([picture]);
     const key = JSON.stringify(names);
     let session = this.#features.get(key);
     if (!session) {
       const graph = withFeatures(this.#given.graph, names, { head: false });
-      session = createSession(graph, { backend: this.#backend, shape });
+      session = createSession(graph, { backend: this.#backend, shape: input.shape });
     }
     this.#features.delete(key);
     this.#features.set(key, session);
@@ -114,13 +107,24 @@ export class ClassifierNet {
       this.#features.delete(oldest![0]);
       oldest![1].dispose();
     }
-    return session.run({ shape, data: input });
+    return session.run(input);
   }
 
   dispose(): void {
     for (const session of [this.#session, ...this.#features.values()]) session.dispose();
     this.#features.clear();
     this.#close();
+  }
+
+  /** Framed pictures, normalized one after another, in memory that is used anew by the next. */
+  #input(pictures: readonly Uint8Array[]): SessionTensor {
+    const [height, width] = this.#classifier.preprocessing.size;
+    const { channels } = this.#classifier.preprocessing;
+    const images = pictures.length === 1 ? pictures[0]! : new Uint8Array(pictures.length * pictures[0]!.length);
+    if (pictures.length > 1) pictures.forEach((picture, i) => void images.set(picture, i * picture.length));
+    if (this.#inputs.length < images.length) this.#inputs = new Float32Array(images.length);
+    const batch = { size: pictures.length, height, width, channels, images };
+    return classifierInput({ ...this.#classifier, batch: undefined }, batch, this.#inputs);
   }
 
   /** @param pictures inputs one after another. @returns [pictures][classes]; what a fixed batch has beyond them is zeros and left out */

@@ -11,16 +11,16 @@ function recorder(batch: number) {
   const net = {
     batch,
     info: { classNames: ["only"] },
-    prepare({ data }: Image) {
+    frame({ data }: Image) {
       prepared.push(data[0]!);
-      return Float32Array.of(data[0]!);
+      return Uint8Array.of(data[0]!);
     },
-    run(inputs: readonly Float32Array[]) {
+    run(inputs: readonly Uint8Array[]) {
       runs.push(inputs.map((input) => input[0]!));
       if (inputs.some((input) => input[0] === 99)) throw new Error("no memory");
-      return inputs.map((input) => input.slice());
+      return inputs.map((input) => Float32Array.from(input));
     },
-    features: (input: Float32Array) => ({ value: { shape: [1], data: input } }),
+    features: (input: Uint8Array) => ({ value: { shape: [1], data: Float32Array.from(input) } }),
     dispose: () => {},
   };
   return { net: net as unknown as ClassifierNet, prepared, runs };

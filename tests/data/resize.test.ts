@@ -4,6 +4,8 @@ import type { Image } from "#repvgg/data/dataset.js";
 import { evalTransform, frameForEvaluation } from "#repvgg/data/evaluation-transform.js";
 import { centreCrop, crop, enlarge, flipHorizontal, toChannels } from "#repvgg/data/image.js";
 import { resize } from "#repvgg/data/resize.js";
+import { type ResizeJob, scalarPasses } from "#repvgg/data/resize-passes.js";
+import { wasmPasses } from "#repvgg/data/resize-wasm.js";
 import { uniform, wavesAndNoise } from "./pictures.js";
 
 const side = fc.integer({ min: 1, max: 60 });
@@ -44,6 +46,85 @@ describe("resize", () => {
   test("to the same size is the picture", () => {
     const image = wavesAndNoise(13, 9, 3, 2);
     expect(resize(image, 9, 13)).toEqual(image);
+  });
+});
+
+/** Weights of whole rows and columns, of any values that sum to about 2^22, as those of a filter do. */
+function taps(inSize: number, outSize: number, rng: () => number): ResizeJob["across"] {
+  const stride = 1 + Math.floor(4 * rng());
+  const counts = Int32Array.from({ length: outSize }, () => 1 + Math.floor(Math.min(stride, inSize) * rng()));
+  const starts = counts.map((count) => Math.floor((inSize - count + 1) * rng())).sort();
+  starts.forEach((start, i) => {
+    starts[i] = Math.min(start, inSize - counts[i]!);
+  });
+  const weights = new Int32Array(outSize * stride);
+  counts.forEach((count, out) => {
+    for (let i = 0; i < count; i++) weights[out * stride + i] = Math.ceil((1 << 22) / count) + (i === 0 ? 40 : 0);
+  });
+  return { starts, counts, weights, stride };
+}
+
+describe("the passes in WebAssembly", () => {
+  test("give the bytes of those in TypeScript, whatever is read and weighed", () => {
+    let compared = 0;
+    fc.assert(
+      fc.property(side, side, side, side, channels, fc.integer(), (inWidth, rows, width, height, c, seed) => {
+        let state = seed >>> 0;
+        const rng = (): number => {
+          state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+          return state / 2 ** 32;
+        };
+        const across = rng() < 0.8 ? taps(inWidth, width, rng) : undefined;
+        const down = rng() < 0.8 ? taps(rows, height, rng) : undefined;
+        const stride = Math.max(inWidth, width) * c + Math.floor(5 * rng());
+        const from = Math.floor(7 * rng());
+        // Extreme values: rounding at both ends, and sums a little over 255.
+        const source = Uint8Array.from({ length: from + rows * stride }, () => (rng() < 0.5 ? 255 : 256 * rng()));
+        const job = {
+          source,
+          from,
+          stride,
+          rows,
+          channels: c,
+          width,
+          height: down ? height : rows,
+          firstRow: 0,
+          across,
+          down,
+        };
+        const expected = scalarPasses(job);
+        const ours = wasmPasses(job);
+        if (across || down) {
+          expect(ours).toEqual(expected);
+          compared++;
+        } else expect(ours).toBeUndefined();
+      }),
+      { numRuns: 500 },
+    );
+    expect(compared).toBeGreaterThan(300);
+  });
+
+  test("also of pictures that are brought in in parts, the last of which ends with the picture", () => {
+    const image = wavesAndNoise(1500, 700, 3, 5);
+    const job = (data: Uint8Array): ResizeJob => ({
+      source: data,
+      from: 3 * 3,
+      stride: 1500 * 3,
+      rows: 700,
+      channels: 3,
+      width: 101,
+      height: 97,
+      firstRow: 0,
+      across: taps(1497, 101, () => 0.7),
+      down: taps(700, 97, () => 0.3),
+    });
+    expect(wasmPasses(job(image.data))).toEqual(scalarPasses(job(image.data)));
+  });
+
+  test("leave what would take a lot of memory to those in TypeScript", () => {
+    const image = uniform(2, 2, 3, 9);
+    const large = resize(image, 4000, 4000);
+    expect(large.data.every((value) => value === 9)).toBe(true);
   });
 });
 
