@@ -30,7 +30,14 @@ export { type ExplainOptions, type Explanation, explain, explainAll } from "./ap
 export { extractFeatures, type FeatureOptions } from "./api/extract-features.node.js";
 export { fold } from "./api/fold.js";
 export { freshModel } from "./api/fresh-model.node.js";
-export { type LoadOptions, loadModel, type NetFile, type SaveOptions, saveModel } from "./api/model-files.node.js";
+export {
+  type LoadOptions,
+  loadModel,
+  loadNet,
+  type NetFile,
+  type SaveOptions,
+  saveModel,
+} from "./api/model-files.node.js";
 export { type PredictOptions, predict, predictAll } from "./api/predict.node.js";
 export { type RecalibrateOptions, recalibrate } from "./api/recalibrate.node.js";
 export {
@@ -70,7 +77,6 @@ export type { NamedArray, NamedArrays } from "./core/named-arrays.js";
 export type { PartialPreprocessing, Preprocessing } from "./core/preprocessing.js";
 export { withFeatures } from "./exchange/backbone.js";
 export { type FoldNetOptions, foldNet } from "./exchange/fold-net.js";
-export { loadNet } from "./exchange/load-net.node.js";
 export { type FileFormat, type Net, type NetSource, netOf } from "./exchange/net.js";
 export { saveNet } from "./exchange/save-net.node.js";
 export { type Pulled, type PullOptions, pull } from "./hub/pull.node.js";

@@ -28,9 +28,10 @@ const mayImport: Record<string, Permission[]> = {
   verify: ["graph", "fold", "backend", "engine", "nn", "analysis", "exchange"],
   hub: ["formats", "data", "nn", "exchange"],
   report: ["analysis", "verify"],
-  classifier: ["backend", "engine", "nn", "data", "exchange"],
+  classifier: ["backend", "engine", "nn", "data", "exchange", "hub"],
   api: [
     "classifier",
+    "hub",
     "graph",
     "backend",
     "engine",

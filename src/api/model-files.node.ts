@@ -1,17 +1,33 @@
-import { type LoadOptions, loadNet, type NetFile, nameOfSource } from "../exchange/load-net.node.js";
-import { netOf } from "../exchange/net.js";
+import { type LoadOptions as FileOptions, type NetFile, nameOfSource } from "../exchange/load-net.node.js";
+import { type Net, netOf } from "../exchange/net.js";
 import { modelOf } from "../exchange/read-net.js";
 import { type SaveOptions, saveNet } from "../exchange/save-net.node.js";
+import { loadNamed, type NetworkOptions } from "../hub/named-net.node.js";
 import type { Model } from "../nn/model.js";
 
-export type { LoadOptions, NetFile, SaveOptions };
+export type { NetFile, SaveOptions };
+
+/** How a file is read, and a published net got where the cache has none. */
+export interface LoadOptions extends FileOptions, NetworkOptions {}
 
 /**
- * Reads a RepVGG from a model file of ours, a PyTorch checkpoint or safetensors, in the names of its authors, timm or
- * mmpretrain; see {@link loadNet}.
- * @param source a path, or a file's contents (kept, not copied)
- * @throws UserError for a missing or unreadable file or another net, FormatError for one that is damaged.
+ * Reads any net: a file (our model files, PyTorch checkpoints (`.pth`, `.pt`), safetensors and ONNX, recognised by content), or a published
+ * net by its name on the hub (`timm/repvgg_a0.rvgg_in1k`), which is downloaded once and then taken from the cache ({@link pull} gets a newer
+ * one). Weights by name become a {@link Model} (RepVGG, RepVGGplus in the names of their authors, timm or mmpretrain) or a graph (MobileOne in
+ * Apple's or timm's); structure and form are read off names and shapes. Class names and preprocessing that a file at a path does not hold are
+ * read from a `.json` of the same name beside it (timm's `config.json`), where there is one.
+ * @param source a path, a name, or a file's contents (kept, not copied)
+ * @throws UserError for a missing or unreadable file, a name that cannot be got, a file of another kind or weights of another net; FormatError
+ * for a damaged file.
  */
+export async function loadNet(source: NetFile, options: LoadOptions = {}): Promise<Net> {
+  const { offline, endpoint, token, revision, onBytes, signal, ...reading } = options;
+  const given = { offline, endpoint, token, revision, onBytes, signal };
+  const network = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
+  return loadNamed(source, reading, network);
+}
+
+/** {@link loadNet} of a RepVGG. @throws UserError also for another net. */
 export async function loadModel(source: NetFile, options: LoadOptions = {}): Promise<Model> {
   return modelOf(await loadNet(source, options), nameOfSource(source, options.name));
 }

@@ -7,6 +7,7 @@ import { fetchFile } from "../data/remote-bytes.node.js";
 import type { SessionTensor } from "../engine/session.js";
 import { fileOf, type NetFile } from "../exchange/load-net.node.js";
 import type { Net } from "../exchange/net.js";
+import { isPublishedName, loadNamed, pathOfNet } from "../hub/named-net.node.js";
 import { isModel } from "../nn/is-model.js";
 import type { Model } from "../nn/model.js";
 import {
@@ -29,8 +30,8 @@ const mostNetBytes = 2 ** 32 - 1;
 /**
  * A net made ready to say what pictures show, again and again, for a service: nothing but reading happens on the caller's thread. Nets
  * in training form are folded first. Bits of the answers are those of a session of the (plain) net on these kernels, whatever waits beside.
- * @param source a model, a net of {@link loadNet}, or a model file of any kind: its path, address (http, https or file; as a string or a
- *   URL) or contents. A file on disk stays open, and its weights go straight to the kernels.
+ * @param source a model, a net of {@link loadNet}, the name of a published net (`timm/repvgg_a0.rvgg_in1k`, got once and kept in the hub's
+ *   cache), or a model file of any kind: its path, address (http, https or file; as a string or a URL) or contents. A file on disk stays open, and its weights go straight to the kernels.
  * @throws UserError for an unknown option, a file that holds no net, or a net that does not give classes of pictures.
  */
 export async function createClassifier(
@@ -64,9 +65,10 @@ async function portableNet(source: Model | Net | NetFile): Promise<PortableNet> 
   }
   const url = source instanceof URL || /^(https?|file):/i.test(String(source)) ? new URL(String(source)) : undefined;
   if (url?.protocol === "file:") return { kind: "file", path: fileURLToPath(url) };
+  if (!url && typeof source === "string" && isPublishedName(source)) return portableNet(await loadNamed(source));
   if (url) return { kind: "bytes", ...(await fetchFile(url, "a model file", { maxBytes: mostNetBytes })) };
   const file = await fileOf(source as NetFile);
-  return "path" in file ? { kind: "file", ...file } : { kind: "bytes", ...file };
+  return "path" in file ? { kind: "file", path: pathOfNet(file.path) } : { kind: "bytes", ...file };
 }
 
 function isNet(source: unknown): source is Net {

@@ -64,7 +64,7 @@ export async function pull(address: string, options: PullOptions = {}): Promise<
     options.token ?? env("HF_TOKEN"),
     options.signal,
   );
-  const offline = options.offline ?? /^(1|on|yes|true)$/i.test(env("HF_HUB_OFFLINE") ?? "");
+  const offline = isOffline(options);
   const place = parseAddress(address, [publicHub, new URL(client.endpoint).origin]);
   const found =
     place.kind === "url"
@@ -72,6 +72,11 @@ export async function pull(address: string, options: PullOptions = {}): Promise<
       : await fromHub(place, client, offline, { ...options, revision: options.revision ?? place.revision ?? "main" });
   const config = await readConfig(found.config);
   return { ...(await convert(found, config, address, options)), path: found.weights.path };
+}
+
+/** Whether nobody may be asked. */
+export function isOffline({ offline }: Pick<PullOptions, "offline">): boolean {
+  return offline ?? /^(1|on|yes|true)$/i.test(process.env["HF_HUB_OFFLINE"]?.trim() ?? "");
 }
 
 async function fromHub(
