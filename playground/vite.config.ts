@@ -5,6 +5,7 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { svelte } from "@sveltejs/vite-plugin-svelte";
 import { defineConfig, type Plugin } from "vite";
+import { withoutInPages } from "../scripts/without-in-pages.mjs";
 
 const here = dirname(fileURLToPath(import.meta.url));
 const root = join(here, "..");
@@ -22,6 +23,7 @@ export default defineConfig({
   resolve: { alias: { "repvgg/browser": browserEntry() } },
   worker: {
     format: "es",
+    plugins: () => [withoutInPages()],
     rolldownOptions: {
       checks: { pluginTimings: false },
       // What the engine needs at once is one file, what it may need later are others.

@@ -37,6 +37,7 @@ function inputs() {
   const files = [
     ...["index.html", "vite.config.ts", "svelte.config.js", "package.json"].map((name) => join("playground", name)),
     "package-lock.json",
+    "scripts/without-in-pages.mjs",
     ...folders.flatMap((folder) =>
       readdirSync(join(root, folder), { recursive: true, withFileTypes: true })
         .filter((entry) => entry.isFile() && !/\.(map|d\.ts|tsbuildinfo)$/.test(entry.name))

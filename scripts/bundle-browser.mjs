@@ -5,17 +5,7 @@ import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { rolldown } from "rolldown";
-
-/**
- * Modules that pages do without, and what stands in their place: operators that are never run there (bodies of control flow among them), and the check
- * of kernel calls, which only an environment variable of Node's asks for.
- */
-const withoutInPages = {
-  "operators/further.js": "export const furtherOperators = [];",
-  "graph/check-subgraphs.js": "export const checkSubgraphs = () => {};",
-  "lowering/einsum-product.js": "export const einsumProduct = () => false;",
-  "backend/check-calls.js": "export const checksKernels = false; export const checkCalls = () => {};",
-};
+import { withoutInPages } from "./without-in-pages.mjs";
 
 const dist = join(fileURLToPath(import.meta.url), "..", "..", "dist");
 const folder = join(dist, "bundle");
@@ -44,7 +34,6 @@ async function bundled(name, entry) {
   const atOnce = new Set();
   const modules = {
     name: "modules",
-    load: (id) => Object.entries(withoutInPages).find(([file]) => id.endsWith(join("dist", file)))?.[1],
     buildEnd() {
       const visit = (id) => {
         if (atOnce.has(id)) return;
@@ -54,7 +43,11 @@ async function bundled(name, entry) {
       visit(entry);
     },
   };
-  const bundle = await rolldown({ input: { [name]: entry }, platform: "browser", plugins: [modules] });
+  const bundle = await rolldown({
+    input: { [name]: entry },
+    platform: "browser",
+    plugins: [withoutInPages(), modules],
+  });
   const { output } = await bundle.generate({
     format: "es",
     minify: true,

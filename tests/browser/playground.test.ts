@@ -172,6 +172,31 @@ describe("the classify panel", () => {
       await bars.first().waitFor();
     }));
 
+  it("takes what a file does not say from the visitor, and says what is wrong with it", () =>
+    onPanel("classify", async (page) => {
+      await page.getByLabel("Model file").setInputFiles(oracle("tiny-train.pth"));
+      const bars = page.getByRole("list", { name: "The five likeliest classes" });
+      await page.getByText("Say what the file does not").click();
+      await page.getByLabel("Mean").fill("0.5, half, 0.5");
+      await page.getByRole("button", { name: "Open it so" }).click();
+      await page.getByRole("alert").filter({ hasText: 'expected numbers as the mean, received "half"' }).waitFor();
+      await page.getByLabel("Mean").fill("0.5, 0.5, 0.5");
+      await page.getByLabel("Standard deviation").fill("0.25 0.25 0.25");
+      await page.getByLabel("Size").fill("48 × 32");
+      await page.getByRole("textbox", { name: "Class names" }).fill("one\ntwo");
+      await page.getByRole("button", { name: "Open it so" }).click();
+      await page
+        .getByRole("alert")
+        .filter({ hasText: /names for the net's 10 classes, received 2/ })
+        .waitFor();
+      const names = Array.from({ length: 10 }, (_, i) => `thing ${i}`);
+      const list = { name: "labels.txt", mimeType: "text/plain", buffer: Buffer.from(`${names.join("\r\n")}\n`) };
+      await page.getByLabel("File of class names").setInputFiles(list);
+      await page.getByRole("button", { name: "Open it so" }).click();
+      await bars.getByText("thing").first().waitFor();
+      await page.getByText("to scale the picture to 48 × 32 pixels").waitFor();
+    }));
+
   it("never shows an answer beside a picture that it does not belong to", () =>
     onPanel("classify", async (page) => {
       const bars = page.getByRole("list", { name: "The five likeliest classes" });

@@ -1,5 +1,6 @@
 import { UserError } from "repvgg/browser";
 import { closeNet, type NetRef, type OpenNet, openNet } from "../engine/open-net.js";
+import type { ToldFacts } from "../engine/told-facts.js";
 import { route } from "./route.svelte.js";
 
 /** Nets of the paper, small enough for a page, by name; and the two for small pictures. */
@@ -30,6 +31,8 @@ class Nets {
   error = $state<string>();
   /** The file that was opened last, to come back to. */
   file = $state.raw<File>();
+  /** What was said of it. */
+  #told: ToldFacts | undefined;
   #wanted = "";
   #opened = 0;
   #underWay = 0;
@@ -46,7 +49,7 @@ class Nets {
     }
     this.#wanted = name;
     const known = zooNames.find((zoo) => zoo === name);
-    if (name === "file") void this.#open({ kind: "file", file: this.file! });
+    if (name === "file") void this.#open({ kind: "file", file: this.file!, told: this.#told });
     else if (known) void this.#open({ kind: "zoo", name: known });
     else void this.#open({ kind: "shipped" });
   }
@@ -56,9 +59,10 @@ class Nets {
     route.set({ model: name === shippedName ? undefined : name, block: undefined, o: undefined, i: undefined });
   }
 
-  openFile(file: File): void {
+  /** @param told what the visitor says where the file says nothing */
+  openFile(file: File, told?: ToldFacts): void {
     this.error = undefined;
-    void this.#open({ kind: "file", file });
+    void this.#open({ kind: "file", file, told });
   }
 
   async #open(ref: NetRef): Promise<void> {
@@ -73,7 +77,7 @@ class Nets {
       if (last) closeNet(last);
       this.error = undefined;
       if (ref.kind === "file") {
-        this.file = ref.file;
+        [this.file, this.#told] = [ref.file, ref.told];
         this.#wanted = "file";
         if (route.get("model") !== "file") {
           route.set({ model: "file", block: undefined, o: undefined, i: undefined });

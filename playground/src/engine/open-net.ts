@@ -2,12 +2,13 @@ import type { EngineNet, FoldReport } from "repvgg/browser";
 import shippedUrl from "../../../assets/models/cifar10/train.safetensors?url";
 import { engine } from "./engines.js";
 import type { ByForm, Form, NetSummary } from "./net-summary.js";
+import { loadHints, type ToldFacts } from "./told-facts.js";
 
 /** Where a net comes from. */
 export type NetRef =
   | { readonly kind: "shipped" }
   | { readonly kind: "zoo"; readonly name: string }
-  | { readonly kind: "file"; readonly file: File };
+  | { readonly kind: "file"; readonly file: File; readonly told: ToldFacts | undefined };
 
 /** A net in both of its forms, held by the engine. */
 export interface OpenNet {
@@ -40,7 +41,7 @@ async function netFrom(ref: NetRef): Promise<EngineNet> {
     case "zoo":
       return (await engine()).create(ref.name, { statistics: "seeded" });
     case "file":
-      return (await engine()).load(ref.file);
+      return (await engine()).load(ref.file, ref.told && loadHints(ref.told));
   }
 }
 

@@ -1,0 +1,1 @@
+export function withoutInPages(): { readonly name: string; load(id: string): string | undefined };
