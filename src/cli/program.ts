@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
+import { explainNamedFileError } from "../formats/file-errors.node.js";
 import { type CommandEntry, commandEntries } from "./commands.js";
 import { sayKernels } from "./say-kernels.js";
 import { usageError } from "./usage.js";
@@ -51,7 +52,8 @@ export async function runCommand(args: readonly string[]): Promise<void> {
   try {
     await program.parseAsync(args, { from: "user" });
   } catch (error) {
-    if (!(error instanceof CommanderError)) throw error;
+    // What nobody on the way has put into words: a path that cannot be looked at is no bug.
+    if (!(error instanceof CommanderError)) throw explainNamedFileError(error);
     if (error.exitCode !== 0 && error.code !== "commander.help") throw usageError(error, program, args);
   }
 }

@@ -90,7 +90,7 @@ export function trainConfig(overrides: Partial<TrainConfig> & Pick<TrainConfig, 
     throw new UserError({
       expected: "a known training option",
       received: `"${field}"`,
-      ...(near ? { remedy: `did you mean "${near}"?` } : {}),
+      remedy: near ? `did you mean "${near}"?` : "give one of these",
     });
   }
   for (const [field, rule] of Object.entries(rules)) {

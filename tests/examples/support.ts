@@ -1,5 +1,5 @@
 import { spawn } from "node:child_process";
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { chmodSync, cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { delimiter, dirname, join } from "node:path";
 import { onTestFinished } from "vitest";
@@ -50,6 +50,9 @@ export function linkDependencies(folder: string, installed: Installed): void {
     symlinkSync(join(from, "node_modules", name), join(modules, name));
   }
   symlinkSync(join(root, "node_modules/.bin/vite"), join(modules, ".bin/vite"));
+  const main = "repvgg/dist/cli/main.js";
+  chmodSync(join(installed.folder, "node_modules", main), 0o755); // as npm does
+  symlinkSync(`../${main}`, join(modules, ".bin/repvgg"));
 }
 
 /** Programs that are found before those of the machine, and what a server reads. */
