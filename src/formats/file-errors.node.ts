@@ -40,7 +40,8 @@ const writing: ReadonlySet<string> = new Set([
 /** A failed file operation as one line for the user; errors that are not the file system's pass through. */
 export function explainFileError(action: "read" | "write", path: string, error: unknown): unknown {
   const code = (error as NodeJS.ErrnoException | null)?.code;
-  if (error instanceof UserError || !isFileError(error) || typeof code !== "string") return error;
+  if (error instanceof UserError || typeof code !== "string") return error;
+  if (!(code in remedies) && !isFileError(error)) return error;
   const remedy = remedies[code] ?? "check the path";
   return new UserError(
     { expected: `to ${action} ${path}`, received: describeSystemError(error), remedy },
