@@ -8,6 +8,8 @@ const commandNames = (await createProgram()).commands.map((command) => command.n
 describe("wrong command lines get one line", () => {
   const cases: [string, string][] = [
     ["trian pictures", `expected a command (${commandNames}), received "trian": did you mean train?`],
+    ["help trian", `expected a command (${commandNames}), received "trian": did you mean train?`],
+    ["help foo", `expected a command (${commandNames}), received "foo": see repvgg --help`],
     ["train pictures --epoks 3", "expected a known option, received --epoks: did you mean --epochs?"],
     ["--bogus", "expected a known option, received --bogus: see repvgg --help"],
     ["info --threads 2", "expected a known option, received --threads: see repvgg info --help"],

@@ -10,4 +10,4 @@ it("a stranger's path, from an empty project to ONNX Runtime", async () => {
   } finally {
     installed.remove();
   }
-}, 300_000);
+}, 600_000);
