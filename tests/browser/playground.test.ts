@@ -273,7 +273,7 @@ describe("the training panel", () => {
         await epochs.fill(typed);
         await epochs.blur();
         expect(await epochs.inputValue(), typed).toBe(shown);
-        await expect.poll(() => new URL(page.url()).hash.includes(`epochs=${shown}`), typed).toBe(shown !== "6");
+        await expect.poll(() => new URL(page.url()).hash.includes(`epochs=${shown}`)).toBe(shown !== "6");
       }
       await seed.fill("-1");
       await seed.blur();
