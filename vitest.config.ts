@@ -2,7 +2,7 @@ import { defineConfig } from "vitest/config";
 
 const jsonReport = process.env["VITEST_JSON"];
 
-const shared = {
+export const shared = {
   pool: "forks" as const,
   testTimeout: 60_000,
   // A test that does not name its own hub asks a closed port of this machine, never a host of somebody else's.
@@ -12,7 +12,7 @@ const shared = {
 };
 
 /** Tests that need a real browser: they share one process of it. */
-const inBrowser = ["tests/browser/**/*.test.ts", "tests/playground/**/*.test.ts"];
+const inBrowser = ["tests/browser/**/*.test.ts", "tests/examples/**/*.test.ts", "tests/playground/**/*.test.ts"];
 
 // Tests import the built package (`repvgg`, `#repvgg/…` → dist/): what is tested is what is shipped, workers included.
 export default defineConfig({
@@ -20,7 +20,9 @@ export default defineConfig({
     maxWorkers: 2,
     reporters: jsonReport ? ["default", ["json", { outputFile: jsonReport }]] : ["default"],
     projects: [
-      { test: { name: "node", include: ["tests/**/*.test.ts"], exclude: inBrowser, ...shared } },
+      {
+        test: { name: "node", include: ["tests/**/*.test.ts"], exclude: [...inBrowser, "tests/matrix/**"], ...shared },
+      },
       {
         test: {
           name: "browser",

@@ -58,6 +58,7 @@ export {
   train,
 } from "./browser/train.js";
 export { type VerifyOptions, verify } from "./browser/verify.js";
+export type { RawPixels } from "./classifier/picture.js";
 export { likeliest, type Prediction, pictureInput } from "./classifier/prediction.js";
 export { type ErrorParts, FormatError, ShapeError, UserError, VerificationError } from "./core/errors.js";
 export type { NamedArray, NamedArrays } from "./core/named-arrays.js";

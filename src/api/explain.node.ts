@@ -114,8 +114,16 @@ function enlarged(image: Image, framed: Image, preprocessing: Preprocessing, sca
   return detailed ? frameForEvaluation(image, { ...preprocessing, size: [height, width] }) : enlarge(framed, scale);
 }
 
+/** Capital letters do not count where one name only is meant. */
+function placeOfName(names: readonly string[], wanted: string): number {
+  const exact = names.indexOf(wanted);
+  if (exact >= 0) return exact;
+  const same = names.flatMap((name, i) => (name.toLowerCase() === wanted.toLowerCase() ? [i] : []));
+  return same.length === 1 ? same[0]! : -1;
+}
+
 function classIndex({ metadata: { classNames } }: Model, wanted: string | number): number {
-  const byName = typeof wanted === "string" ? classNames.indexOf(wanted) : -1;
+  const byName = typeof wanted === "string" ? placeOfName(classNames, wanted) : -1;
   const index = byName >= 0 ? byName : /^\d+$/.test(String(wanted)) ? Number(wanted) : -1;
   if (index >= 0 && index < classNames.length) return index;
   const near = nearest(String(wanted), classNames);

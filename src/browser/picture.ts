@@ -1,9 +1,11 @@
+import type { RawPixels } from "../classifier/picture.js";
+import { checkedPixels, describePicture, isPixels } from "../classifier/pixels.js";
 import { UserError } from "../core/errors.js";
 import type { Image } from "../data/dataset.js";
 import { describeKind, fileKind, kindRemedy, type PictureFormat, sniffBytes } from "../data/file-kind.js";
 import { flattenOnWhite, rgbOnWhite } from "../data/on-white.js";
 
-/** What shows a picture in a browser; or a file of one, or decoded pixels. */
+/** What shows a picture in a browser; or a file of one (chosen, or its bytes), or decoded pixels. */
 export type Picture =
   | ImageBitmap
   | HTMLImageElement
@@ -12,10 +14,12 @@ export type Picture =
   | OffscreenCanvas
   | ImageData
   | Blob
-  | Image;
+  | Uint8Array<ArrayBuffer>
+  | ArrayBuffer
+  | RawPixels;
 
 /** Those that another thread can be given. */
-export type PortablePicture = ImageBitmap | ImageData | Blob | Image;
+export type PortablePicture = ImageBitmap | Blob | RawPixels;
 
 /**
  * A picture's pixels as the browser shows them: turned as EXIF says, in sRGB, transparent parts on white; of a video the frame
@@ -23,14 +27,17 @@ export type PortablePicture = ImageBitmap | ImageData | Blob | Image;
  * @throws UserError for a picture that is broken, not there yet, or of a site that keeps its pixels to itself.
  */
 export async function decodePicture(picture: Picture): Promise<Image> {
-  if (isPixels(picture)) return picture;
-  if (isImageData(picture)) return flattenOnWhite(picture.width, picture.height, picture.data);
+  if (isPixels(picture)) return opaque(checkedPixels(picture));
   const bitmap = await toBitmap(picture);
   try {
     return bitmapPixels(bitmap);
   } finally {
     if (bitmap !== picture) bitmap.close();
   }
+}
+
+function opaque({ width, height, channels, data }: RawPixels): Image {
+  return channels === 4 ? flattenOnWhite(width, height, data) : { width, height, channels, data: new Uint8Array(data) };
 }
 
 /** Pixels that are drawn and read at once: of large pictures one strip after another, so that only their RGB is held whole. */
@@ -79,7 +86,8 @@ function tooLarge(width: number, height: number): UserError {
 export async function portablePicture(
   picture: Picture,
 ): Promise<{ readonly picture: PortablePicture; readonly move: readonly Transferable[] }> {
-  if (isPixels(picture) || isImageData(picture) || picture instanceof Blob) return { picture, move: [] };
+  if (isPixels(picture)) return { picture: checkedPixels(picture), move: [] };
+  if (picture instanceof Blob) return { picture, move: [] };
   const bitmap = await toBitmap(picture);
   checkReadable(bitmap);
   return { picture: bitmap, move: bitmap === picture ? [] : [bitmap] };
@@ -92,23 +100,16 @@ function checkReadable(bitmap: ImageBitmap): void {
   readable(() => context.getImageData(0, 0, 1, 1));
 }
 
-function isPixels(picture: Picture): picture is Image {
-  return "data" in picture && picture.data instanceof Uint8Array;
-}
-
-function isImageData(picture: Picture): picture is ImageData {
-  return typeof ImageData !== "undefined" && picture instanceof ImageData;
-}
-
 function isBitmap(picture: Picture): picture is ImageBitmap {
   return typeof ImageBitmap !== "undefined" && picture instanceof ImageBitmap;
 }
 
-async function toBitmap(picture: Exclude<Picture, Image | ImageData>): Promise<ImageBitmap> {
+async function toBitmap(picture: Exclude<Picture, RawPixels | ImageData>): Promise<ImageBitmap> {
   if (isBitmap(picture)) {
     if (picture.width > 0) return picture;
-    throw missing("an ImageBitmap that was closed or moved away");
+    throw missing("an ImageBitmap that was closed or moved away", undefined, "give each picture once, or a copy");
   }
+  if (picture instanceof Uint8Array || picture instanceof ArrayBuffer) return toBitmap(new Blob([picture]));
   if (picture instanceof Blob) {
     try {
       return await createImageBitmap(picture);
@@ -123,13 +124,21 @@ async function toBitmap(picture: Exclude<Picture, Image | ImageData>): Promise<I
     });
   }
   if (typeof HTMLVideoElement !== "undefined" && picture instanceof HTMLVideoElement && picture.readyState < 2) {
-    throw missing("a video without a frame yet");
+    throw missing("a video without a frame yet", undefined, "wait for its event loadeddata");
   }
   try {
     return await createImageBitmap(picture as ImageBitmapSource);
   } catch (error) {
-    throw error instanceof DOMException && error.name === "SecurityError" ? withheld(error) : missing("none", error);
+    if (error instanceof DOMException && error.name === "SecurityError") throw withheld(error);
+    throw missing(describePicture(picture), error, remedyFor(picture));
   }
+}
+
+function remedyFor(value: unknown): string {
+  if (typeof value === "string" || value instanceof URL) return "fetch it and pass (await fetch(address)).blob()";
+  if (value instanceof Promise) return "await it";
+  if (value instanceof Response) return "pass await response.blob()";
+  return "pass an image, a canvas, a video, a File or Blob, a file's bytes, or pixels { width, height, channels, data }";
 }
 
 /** Formats that every browser decodes. */
@@ -154,9 +163,8 @@ async function undecodable(file: Blob, cause: unknown): Promise<UserError> {
   );
 }
 
-function missing(received: string, cause?: unknown, remedy?: string): UserError {
-  const parts = { expected: "a picture that this browser can show", received, ...(remedy !== undefined && { remedy }) };
-  return new UserError(parts, { cause });
+function missing(received: string, cause?: unknown, remedy = "give another one"): UserError {
+  return new UserError({ expected: "a picture that this browser can show", received, remedy }, { cause });
 }
 
 function withheld(cause: unknown): UserError {

@@ -6,10 +6,9 @@ import type { Image } from "../data/dataset.js";
 import { decodeImage } from "../data/decode.node.js";
 import { flattenOnWhite } from "../data/on-white.js";
 import { collect, fetchFile, type ReadLimits } from "../data/remote-bytes.node.js";
-import type { Picture, PortablePicture, RawPixels } from "./picture.js";
+import type { Picture, PortablePicture } from "./picture.js";
+import { checkedPixels, copyOf, describePicture, isObject, isPixels } from "./pixels.js";
 
-/** As decoders have it. */
-const mostPixels = 0x3fff * 0x3fff;
 /** A longer text is no path: pictures in base64 come as one. */
 const longestPath = 4096;
 
@@ -30,7 +29,10 @@ export async function readPicture(picture: Picture, limits: ReadLimits = {}): Pr
     return encoded(await collect(picture.stream(), name, limits, picture.size), name);
   }
   if (isStream(picture)) return encoded(await collect(picture, "the stream", limits));
-  if (isObject(picture) && "width" in picture && "height" in picture && "data" in picture) return pixelsOf(picture);
+  if (isPixels(picture)) {
+    const { data, ...pixels } = checkedPixels(picture);
+    return { kind: "pixels", ...pixels, data: copyOf(data) };
+  }
   throw noPicture(picture);
 }
 
@@ -84,51 +86,6 @@ function encoded(bytes: Uint8Array<ArrayBuffer>, name = "the picture"): Portable
   });
 }
 
-/** Memory that was moved away is empty, and refuses to be looked at. */
-function copyOf(view: Uint8Array | Uint8ClampedArray): Uint8Array<ArrayBuffer> {
-  return view.length > 0 ? new Uint8Array(view) : new Uint8Array();
-}
-
-function pixelsOf({ width, height, data, ...rest }: Omit<RawPixels, "channels">): PortablePicture {
-  const clamped = types.isUint8ClampedArray(data);
-  if (!clamped && !types.isUint8Array(data)) {
-    throw new UserError({
-      expected: "pixels of 8 bits in a Uint8Array or Uint8ClampedArray",
-      received: describe(data),
-      remedy: "convert them to 0 … 255",
-    });
-  }
-  for (const [name, side] of Object.entries({ width, height })) {
-    if (Number.isInteger(side) && side >= 1) continue;
-    throw new UserError({ expected: `${name} of a picture from 1`, received: describe(side) });
-  }
-  const channels = channelsOf(rest, clamped, data.length / (width * height));
-  if (width * height > mostPixels || data.length !== width * height * channels) {
-    throw new UserError({
-      expected: `${height} × ${width} × ${channels} = ${height * width * channels} values of a picture, at most ${mostPixels} pixels`,
-      received: `${data.length} values`,
-      remedy: "give width, height and channels as the pixels have them, and encoded files as bytes alone",
-    });
-  }
-  return { kind: "pixels", width, height, channels, data: copyOf(data) };
-}
-
-function channelsOf(rest: object, clamped: boolean, perPixel: number): RawPixels["channels"] {
-  const channels = "channels" in rest ? rest.channels : undefined;
-  if (channels === 1 || channels === 3 || channels === 4) return channels;
-  if (channels === undefined && clamped) return 4;
-  const guess = perPixel === 1 || perPixel === 3 || perPixel === 4 ? perPixel : undefined;
-  throw new UserError({
-    expected: "channels of the pixels: 1 (grey), 3 (RGB) or 4 (RGBA)",
-    received: channels === undefined ? "none" : describe(channels),
-    remedy: guess ? `add channels: ${guess}` : "say which there are",
-  });
-}
-
-function isObject(value: unknown): value is object {
-  return typeof value === "object" && value !== null;
-}
-
 /** Also those of other realms and of packages. */
 function isBlob(value: unknown): value is Blob {
   return isObject(value) && "arrayBuffer" in value && "stream" in value && "size" in value && "slice" in value;
@@ -148,19 +105,7 @@ function noPicture(value: unknown): UserError {
   return new UserError({
     expected:
       "a picture: a path, an address, a file's bytes (Uint8Array, ArrayBuffer, Blob, stream) or pixels { width, height, channels, data }",
-    received: describe(value),
+    received: describePicture(value),
     remedy: remedies.find(([fits]) => fits)?.[1] ?? "give one of these",
   });
-}
-
-function describe(value: unknown): string {
-  if (ArrayBuffer.isView(value)) return `a ${Object.prototype.toString.call(value).slice(8, -1)}`;
-  if (Array.isArray(value)) return `an array of ${value.length}`;
-  if (typeof value === "string") return JSON.stringify(value.slice(0, 40));
-  if (typeof value === "function" || typeof value === "symbol") return `a ${typeof value}`;
-  if (!isObject(value)) return String(value);
-  const tag = Object.prototype.toString.call(value).slice(8, -1);
-  return tag !== "Object"
-    ? `a ${tag}`
-    : `an object ${Object.keys(value).length > 0 ? `with the keys ${Object.keys(value).slice(0, 6).join(", ")}` : "without keys"}`;
 }

@@ -14,7 +14,7 @@ import { type SourceOptions, withSourceOptions } from "./exchange-options.js";
 import { plural } from "./format.js";
 import { htmlOption, writeReport } from "./html.js";
 import { netToTime } from "./named-net.js";
-import { number, wholeNumber, wholeNumbers, withOutputOptions, words } from "./options.js";
+import { chosenFrom, number, wholeNumber, wholeNumbers, withOutputOptions, words } from "./options.js";
 import { type OutputOptions, Terminal } from "./terminal.js";
 
 interface Options extends OutputOptions, SourceOptions {
@@ -64,7 +64,11 @@ async function run(names: readonly string[], options: Options): Promise<void> {
   const terminal = new Terminal(options);
   const { rounds, seconds, picture, html, inputSize } = options;
   if (picture !== undefined && !/\.(svg|png)$/.test(picture)) {
-    throw new UserError({ expected: "--picture to end in .svg or .png", received: picture });
+    throw new UserError({
+      expected: "--picture to end in .svg or .png",
+      received: `"${picture}"`,
+      remedy: "end the name in one of these",
+    });
   }
   const engines = [...kernelsOf(options), ...peersOf(options)];
   const nets = await Promise.all(names.map(async (name) => ({ name, net: await netToTime(name, options) })));
@@ -99,9 +103,8 @@ function peersOf({ peers }: Options): readonly string[] {
 }
 
 function known(what: string, names: readonly string[], all: readonly string[]): readonly string[] {
-  const unknown = names.find((name) => !all.includes(name));
-  if (unknown === undefined) return names;
-  throw new UserError({ expected: `${what} of ${all.join(", ")}`, received: unknown });
+  for (const name of names) chosenFrom(what, name, all);
+  return names;
 }
 
 async function draw({ results, machine }: BenchReport, file: string): Promise<void> {

@@ -69,7 +69,11 @@ async function run(path: string, options: Options): Promise<void> {
   const scheme = options.scheme === undefined ? undefined : parseScheme(options.scheme);
   const backbone = options.features !== undefined || !options.head;
   if (backbone && format !== "onnx") {
-    throw new UserError({ expected: "--features and --no-head only for .onnx", received: options.output });
+    throw new UserError({
+      expected: "--features and --no-head only for .onnx",
+      received: options.output,
+      remedy: "name an output that ends in .onnx",
+    });
   }
   await checkNotSource(options.output, [path], options);
   const asked = askedPictures(options);

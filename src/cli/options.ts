@@ -1,5 +1,6 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { type BackendKind, backendKinds } from "../backend/options.js";
+import { nearest, UserError } from "../core/errors.js";
 import type { OutputOptions } from "./terminal.js";
 
 /** Options that every command has. */
@@ -32,6 +33,18 @@ export function withComputeOptions(command: Command): Command {
 /** The option of every command that reads data sets. */
 export function strictOption(): Option {
   return new Option("--strict", "a broken picture is an error (default: it is named and skipped)");
+}
+
+/** One of `all`. @throws UserError for another name. */
+export function chosenFrom<T extends string>(what: string, name: string, all: readonly T[]): T {
+  const found = all.find((known) => known === name);
+  if (found !== undefined) return found;
+  const near = nearest(name, all);
+  throw new UserError({
+    expected: `${what} of ${all.join(", ")}`,
+    received: `"${name}"`,
+    remedy: near ? `did you mean "${near}"?` : "name some of these, with commas between",
+  });
 }
 
 /** What a parser throws: what it wants, without what it got (usage.ts knows that). */

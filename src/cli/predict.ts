@@ -84,7 +84,11 @@ export function predictCommand(): Command {
 async function run(path: string, given: readonly string[], options: Options, command: Command): Promise<void> {
   const terminal = new Terminal(options);
   if (options.explain === undefined && (options.class !== undefined || options.stage !== undefined)) {
-    throw new UserError({ expected: "--explain with --class and --stage", received: "no --explain" });
+    throw new UserError({
+      expected: "--explain with --class and --stage",
+      received: "no --explain",
+      remedy: "add --explain, or leave them out",
+    });
   }
   if (options.json && options.format !== "table") {
     throw new UserError({

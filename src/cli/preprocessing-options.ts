@@ -76,6 +76,7 @@ function classNamesIn(file: string): readonly string[] {
       throw new UserError({
         expected: "a file of class names",
         received: `${file}, of more than ${mostBytes / 1e6} MB`,
+        remedy: "name a text file with a class a line",
       });
     }
     return parseClassNames(readFileSync(file, "utf8"), file);

@@ -12,7 +12,7 @@ import { type SourceOptions, withSourceOptions } from "./exchange-options.js";
 import { plural, shortNumber } from "./format.js";
 import { htmlOption, writeReport } from "./html.js";
 import { netToTime } from "./named-net.js";
-import { wholeNumber, withOutputOptions, words } from "./options.js";
+import { chosenFrom, wholeNumber, withOutputOptions, words } from "./options.js";
 import { type OutputOptions, Terminal } from "./terminal.js";
 
 interface Options extends OutputOptions, SourceOptions {
@@ -107,16 +107,16 @@ function text(result: Profile, terminal: Terminal): string[] {
 }
 
 function kindsOf(names: readonly string[]): readonly BackendKind[] {
-  return names.map((name) => {
-    const kind = backendKinds.find((known) => known === name);
-    if (kind) return kind;
-    throw new UserError({ expected: `kernels of ${backendKinds.join(", ")}`, received: name });
-  });
+  return names.map((name) => chosenFrom("kernels", name, backendKinds));
 }
 
 async function zoo(name: string | undefined, { html }: Options, terminal: Terminal): Promise<void> {
   if (name !== undefined) {
-    throw new UserError({ expected: "either a net or --zoo", received: `${name} and --zoo` });
+    throw new UserError({
+      expected: "either a net or --zoo",
+      received: `${name} and --zoo`,
+      remedy: "leave one of them out",
+    });
   }
   const models = profileZoo();
   if (html !== undefined) await writeReport(html, zooReport(models));

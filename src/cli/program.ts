@@ -1,8 +1,9 @@
 import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
+import { explainNamedFileError } from "../formats/file-errors.node.js";
 import { type CommandEntry, commandEntries } from "./commands.js";
 import { sayKernels } from "./say-kernels.js";
-import { usageError } from "./usage.js";
+import { unknownCommand, usageError } from "./usage.js";
 
 const epilogue = `
 Errors are one line: what was expected, received and what to do; under --json the same as {"error": …} on standard error. Exit codes: 0 done, 1 wrong input, 2 verification failed, 70 a bug of ours, 130 interrupted.
@@ -48,12 +49,21 @@ function unloaded({ name }: CommandEntry): Command {
  */
 export async function runCommand(args: readonly string[]): Promise<void> {
   const program = await createProgram(args);
+  checkHelp(args, program);
   try {
     await program.parseAsync(args, { from: "user" });
   } catch (error) {
-    if (!(error instanceof CommanderError)) throw error;
+    // What nobody on the way has put into words: a path that cannot be looked at is no bug.
+    if (!(error instanceof CommanderError)) throw explainNamedFileError(error);
     if (error.exitCode !== 0 && error.code !== "commander.help") throw usageError(error, program, args);
   }
+}
+
+/** @throws UserError for help of a command that there is not: commander shows the list, as if nothing were wrong. */
+function checkHelp(args: readonly string[], program: Command): void {
+  const [first, name] = args.filter((arg) => !arg.startsWith("-"));
+  if (first !== "help" || name === undefined || name === "help") return;
+  if (!program.commands.some((known) => known.name() === name)) throw unknownCommand(name, program);
 }
 
 function quiet(command: Command): Command {

@@ -17,6 +17,39 @@ export function columnWidths(longest: readonly number[], columns: number, around
   return narrowed(cap);
 }
 
+/** Letters of a table's line. */
+export function lineLength(widths: readonly number[], around: number): number {
+  return widths.reduce((sum, width) => sum + width + around, 1);
+}
+
+/**
+ * A table too wide for its terminal, each row as a list: its first cell, and below it a line for each other cell that is not empty.
+ * @param bold of a row's first cell
+ */
+export function records(
+  head: readonly string[],
+  rows: readonly (readonly string[])[],
+  columns: number,
+  bold: (text: string) => string,
+): string {
+  const label = Math.min(Math.max(0, ...head.slice(1).map((cell) => cell.length)), Math.floor(columns / 2));
+  const room = Math.max(least, columns - label - 4);
+  const lines = rows.map(([first = "", ...cells]) => {
+    const values = cells.flatMap((cell, i) => {
+      if (cell === "") return [];
+      const names = wrapped(head[i + 1] ?? "", label);
+      const parts = wrapped(cell, room);
+      const count = Math.max(names.length, parts.length);
+      return Array.from({ length: count }, (_, at) =>
+        `  ${(names[at] ?? "").padEnd(label)}  ${parts[at] ?? ""}`.trimEnd(),
+      );
+    });
+    const title = first === "" ? [] : wrapped(first, Math.max(least, columns)).map(bold);
+    return [...title, ...values].join("\n");
+  });
+  return lines.join("\n\n");
+}
+
 /** A cell in lines of so many letters, broken behind spaces, slashes and hyphens where there are any. */
 export function wrapped(text: string, width: number): string[] {
   const lines: string[] = [];

@@ -2,7 +2,7 @@ import { Ansis } from "ansis";
 import Table from "cli-table3";
 import { endProgress, type Progress, progressBar, progressLines, rateMeter, silentProgress } from "./progress.js";
 import { takeSignals } from "./signals.js";
-import { columnWidths, wrapped } from "./table-widths.js";
+import { columnWidths, lineLength, records, wrapped } from "./table-widths.js";
 
 /** Options that every command has. */
 export interface OutputOptions {
@@ -68,11 +68,13 @@ export class Terminal {
     await new Promise<void>((resolve) => process.stdout.once("drain", resolve));
   }
 
-  /** Rows under a header, numbers to the right. Cells wrap where the terminal is too narrow. */
+  /** Rows under a header, numbers to the right. Cells wrap where the terminal is too narrow, rows become lists where that is not enough. */
   table(head: readonly string[], rows: readonly (readonly (string | number)[])[]): string {
     const texts = rows.map((row) => row.map(String));
     const longest = head.map((cell, i) => Math.max(cell.length, ...texts.map((row) => (row[i] ?? "").length)));
     const widths = columnWidths(longest, this.columns, 3);
+    if (lineLength(widths, 3) > this.columns)
+      return records(head, texts, this.columns, (title) => this.#color.bold(title));
     const fitted = (cell: string, i: number): string[] => wrapped(cell, widths[i] ?? cell.length);
     const table = new Table({
       head: head.map((cell, i) =>

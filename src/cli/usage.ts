@@ -18,15 +18,8 @@ export function usageError(error: CommanderError, program: Command, args: readon
         remedy: near ? `did you mean ${near}?` : help,
       });
     }
-    case "commander.unknownCommand": {
-      const names = program.commands.map((known) => known.name());
-      const near = nearest(first, names);
-      return new UserError({
-        expected: `a command (${names.join(", ")})`,
-        received: `"${first}"`,
-        remedy: near ? `did you mean ${near}?` : help,
-      });
-    }
+    case "commander.unknownCommand":
+      return unknownCommand(first, program);
     case "commander.missingArgument":
       return new UserError({ expected: `<${first}>`, received: "nothing", remedy: help });
     case "commander.missingMandatoryOptionValue":
@@ -52,6 +45,17 @@ export function usageError(error: CommanderError, program: Command, args: readon
     default:
       return new UserError({ expected: "a command line that can be read", received: error.message, remedy: help });
   }
+}
+
+/** @param name what was given where a command is expected */
+export function unknownCommand(name: string, program: Command): UserError {
+  const names = program.commands.map((known) => known.name());
+  const near = nearest(name, names);
+  return new UserError({
+    expected: `a command (${names.join(", ")})`,
+    received: `"${name}"`,
+    remedy: near ? `did you mean ${near}?` : "see repvgg --help",
+  });
 }
 
 function invalidValue(message: string, help: string): UserError {

@@ -60,7 +60,11 @@ async function run(referencePath: string, candidatePath: string | undefined, opt
   const terminal = new Terminal(options);
   const asked = { preprocessing: askedPreprocessing(options) };
   if (options.data === undefined && Object.keys(asked.preprocessing).length > 0) {
-    throw new UserError({ expected: "--data with --size, --crop, --mean and --std", received: "no --data" });
+    throw new UserError({
+      expected: "--data with --size, --crop, --crop-ratio, --mean and --std",
+      received: "no --data",
+      remedy: "name a data set by --data, or leave them out",
+    });
   }
   const reference = await loadNamed(referencePath, { ...options, ...asked });
   const { key: _, ...keyless } = options; // one checkpoint may keep its weights elsewhere than the other

@@ -47,6 +47,6 @@ function unknownValue(name: string, values: readonly string[]): UserError {
         ? `a feature (${stages.join(", ")}, or the name of any value)`
         : "the name of a value in the graph",
     received: `"${name}"`,
-    ...(near ? { remedy: `did you mean "${near}"?` } : {}),
+    remedy: near ? `did you mean "${near}"?` : "give one of these",
   });
 }

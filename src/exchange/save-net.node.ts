@@ -20,7 +20,11 @@ const endings: Readonly<Record<string, Container>> = {
 export function outputFormat(path: string): Container {
   const ending = Object.keys(endings).find((candidate) => path.toLowerCase().endsWith(candidate));
   if (ending) return endings[ending]!;
-  throw new UserError({ expected: `a file name that ends in ${Object.keys(endings).join(", ")}`, received: path });
+  throw new UserError({
+    expected: `a file name that ends in ${Object.keys(endings).join(", ")}`,
+    received: path === "" ? "an empty name" : path,
+    remedy: "the ending chooses the format",
+  });
 }
 
 /**

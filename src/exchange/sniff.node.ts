@@ -1,6 +1,5 @@
 import { open } from "node:fs/promises";
-import { UserError } from "../core/errors.js";
-import { explainFileError } from "../formats/file-errors.node.js";
+import { explainFileError, noFile } from "../formats/file-errors.node.js";
 import { type Container, containerOf, headBytes } from "./sniff.js";
 
 /** The kind of a model file: see {@link containerOf}. @throws UserError also when it cannot be read. */
@@ -14,7 +13,7 @@ async function readHead(path: string): Promise<{ head: Uint8Array; size: number 
     const file = await open(path, "r");
     try {
       const stat = await file.stat();
-      if (!stat.isFile()) throw new UserError({ expected: "a file", received: `${path}, which is not one` });
+      if (!stat.isFile()) throw noFile(path);
       const { buffer, bytesRead } = await file.read(new Uint8Array(headBytes), 0, headBytes, 0);
       return { head: buffer.subarray(0, bytesRead), size: stat.size };
     } finally {

@@ -3,7 +3,7 @@ import { deferredArray } from "../core/deferred-array.js";
 import { UserError } from "../core/errors.js";
 import { bytesPerElement, type DType, type NamedArray } from "../core/named-arrays.js";
 import type { ByteSource } from "./byte-source.js";
-import { explainFileError } from "./file-errors.node.js";
+import { explainFileError, noFile } from "./file-errors.node.js";
 
 /** Above 2 GiB a system call reads less than asked. */
 const partBytes = 2 ** 30;
@@ -29,7 +29,7 @@ export class FileSource implements ByteSource {
       descriptor = openSync(path, "r");
       const source = new FileSource(path, descriptor);
       if (source.#opened.isFile()) return source;
-      throw new UserError({ expected: "a file", received: `${path}, which is not one` });
+      throw noFile(path);
     } catch (error) {
       if (descriptor !== undefined) closeSync(descriptor);
       throw explainFileError("read", path, error);

@@ -1,6 +1,5 @@
 import { open } from "node:fs/promises";
-import { UserError } from "../core/errors.js";
-import { explainFileError } from "./file-errors.node.js";
+import { explainFileError, noFile } from "./file-errors.node.js";
 
 /** Largest part that one read call may fetch: above 2 GiB the system calls give less than asked. */
 const partBytes = 2 ** 30;
@@ -14,7 +13,7 @@ export async function readFileBytes(path: string): Promise<Uint8Array> {
     const file = await open(path, "r");
     try {
       const stat = await file.stat();
-      if (!stat.isFile()) throw new UserError({ expected: "a file", received: `${path}, which is not one` });
+      if (!stat.isFile()) throw noFile(path);
       const bytes = new Uint8Array(stat.size);
       let at = 0;
       while (at < bytes.length) {

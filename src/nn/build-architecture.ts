@@ -72,7 +72,7 @@ export function variantName(name: string): VariantName {
   throw new UserError({
     expected: `a model name (${variantNames.join(", ")})`,
     received: `"${name}"`,
-    ...(near ? { remedy: `did you mean "${near}"?` } : {}),
+    remedy: near ? `did you mean "${near}"?` : "give one of these",
   });
 }
 
@@ -87,7 +87,7 @@ function build(
     throw new UserError({
       expected: `an architecture option (${specKeys.join(", ")})`,
       received: `"${key}"`,
-      ...(near ? { remedy: `did you mean "${near}"?` } : {}),
+      remedy: near ? `did you mean "${near}"?` : "give one of these",
     });
   }
   const depths = spec.depths ?? variant?.depths;
@@ -171,7 +171,7 @@ function checkKind(field: string, kind: unknown): void {
   throw new UserError({
     expected: `${field}: a kind of block (${blockKinds.join(", ")})`,
     received: JSON.stringify(kind) ?? String(kind),
-    ...(near && { remedy: `did you mean "${near}"?` }),
+    remedy: near ? `did you mean "${near}"?` : "give one of these",
   });
 }
 

@@ -90,7 +90,7 @@ export function trainConfig(overrides: Partial<TrainConfig> & Pick<TrainConfig, 
     throw new UserError({
       expected: "a known training option",
       received: `"${field}"`,
-      ...(near ? { remedy: `did you mean "${near}"?` } : {}),
+      remedy: near ? `did you mean "${near}"?` : `there are ${Object.keys(defaults).join(", ")} and augmentation`,
     });
   }
   for (const [field, rule] of Object.entries(rules)) {

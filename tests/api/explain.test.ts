@@ -180,6 +180,14 @@ describe("explain", () => {
     expect(png.subarray(1, 4).toString()).toBe("PNG");
   });
 
+  it("takes a class's name in capital letters or small ones", async () => {
+    const model = repvgg("nano", { classNames: ["dog", "Cat", "cat"], inputSize: 16 });
+    const picture: Image = { width: 16, height: 16, channels: 3, data: new Uint8Array(768) };
+    const indexOf = async (name: string) => (await explain(model, picture, { class: name })).classIndex;
+    expect(await Promise.all(["DOG", "Cat", "cat"].map(indexOf))).toEqual([0, 1, 2]);
+    await expect(indexOf("CAT")).rejects.toThrow(/expected a class of the model, .* received "CAT": did you mean/);
+  });
+
   it("refuses a class or a stage that there is not", async () => {
     const picture: Image = await test.read(0);
     const refused = (options: object): Promise<Explanation> => explain(model, picture, { ...options, backend });

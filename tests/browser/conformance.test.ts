@@ -253,7 +253,7 @@ describe("pictures", () => {
       "page.pdf (PDF document, which is not read): convert it to JPEG or PNG",
       "clip.mov (QuickTime video, which is not read): convert it to JPEG or PNG",
       "cut.png (damaged PNG): replace the file",
-      "empty.jpg (empty file)",
+      "empty.jpg (empty file): give another one",
     ]);
     expect(opened.errors).toEqual([]);
   });
@@ -276,7 +276,9 @@ describe("pictures", () => {
       engine.dispose();
       return { early, predictions: predictions.length };
     });
-    expect(seen.early).toBe("expected a picture that this browser can show, received a video without a frame yet");
+    expect(seen.early).toBe(
+      "expected a picture that this browser can show, received a video without a frame yet: wait for its event loadeddata",
+    );
     expect(seen.predictions).toBe(2);
   });
 
@@ -317,9 +319,11 @@ describe("pictures", () => {
       /^expected a picture whose pixels this page may read, received one of another site: load it with cross/;
     expect(messages.foreign).toMatch(withheld);
     expect(messages.canvas).toMatch(withheld);
-    expect(messages.broken).toMatch(/received the image http.*missing\.png, which did not load$/);
-    expect(messages.text).toMatch(/received notes\.txt \(text, not a picture\)$/);
-    expect(messages.closed).toMatch(/received an ImageBitmap that was closed or moved away$/);
+    expect(messages.broken).toMatch(/received the image http.*missing\.png, which did not load: give another one$/);
+    expect(messages.text).toMatch(/received notes\.txt \(text, not a picture\): give another one$/);
+    expect(messages.closed).toMatch(
+      /received an ImageBitmap that was closed or moved away: give each picture once, or a copy$/,
+    );
     await from.close();
     await open.close();
     await other.close();

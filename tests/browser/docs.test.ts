@@ -48,7 +48,7 @@ it.each(blocks)("$place runs", async ({ file }) => {
 });
 
 it("the example's page says what a picture shows", async () => {
-  const { page, errors, close } = await openPage(new URL("examples/browser/index.html", site.url).href);
+  const { page, errors, close } = await openPage(new URL("examples/page/index.html", site.url).href);
   const answer = page.locator("#answer");
   await expect.poll(() => answer.textContent(), { timeout: 50_000 }).toBe("Choose a picture.");
   await page.setInputFiles("#picture", join(root, "assets/fashion-mnist/ankle-boot.png"));

@@ -284,6 +284,27 @@ describe("the training panel", () => {
     }),
   );
 
+  it("keeps numbers that are typed within their limits, on the page and in its address", () =>
+    onPanel("train?epochs=-5&seed=1e9", async (page) => {
+      const [seed, epochs] = [page.getByLabel("seed"), page.getByLabel("epochs")];
+      expect([await seed.inputValue(), await epochs.inputValue()]).toEqual(["0", "6"]);
+      for (const [typed, shown] of [
+        ["-5", "1"],
+        ["1000", "99"],
+        ["2.4", "2"],
+        ["", "6"],
+        ["0", "1"],
+      ] as const) {
+        await epochs.fill(typed);
+        await epochs.blur();
+        expect(await epochs.inputValue(), typed).toBe(shown);
+        await expect.poll(() => new URL(page.url()).hash.includes(`epochs=${shown}`)).toBe(shown !== "6");
+      }
+      await seed.fill("-1");
+      await seed.blur();
+      expect(await seed.inputValue()).toBe("0");
+    }));
+
   it("trains without the branches that were switched off", { timeout: 120_000 }, () =>
     onPanel("train?epochs=1", async (page) => {
       await page.getByLabel("1×1").uncheck();

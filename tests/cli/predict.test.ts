@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 import { rowFormat } from "../../dist/cli/prediction-rows.js";
-import { columnWidths, wrapped } from "../../dist/cli/table-widths.js";
+import { columnWidths, lineLength, records, wrapped } from "../../dist/cli/table-widths.js";
 import { fileOf, freshModelFile, main, oneLine, repvgg, testFolder } from "./support.js";
 
 const boot = fileURLToPath(new URL("../../assets/fashion-mnist/ankle-boot.png", import.meta.url));
@@ -161,6 +161,27 @@ describe("rows", () => {
         expect(lines.join("").replaceAll(" ", "")).toBe(text.replaceAll(" ", ""));
       }
     }
+  });
+
+  it("of tables that fit in no way are lists, which lose nothing", () => {
+    const head = ["net", "threads", "a long name of a column", "peak MiB"];
+    const rows = [
+      ["nano", "1", "repvgg:native (native x86-64-v4)", "71"],
+      ["", "2", "", "x".repeat(50)],
+    ];
+    const text = records(head, rows, 30, (title) => `*${title}*`);
+    expect(text.split("\n").slice(0, 6)).toEqual([
+      "*nano*",
+      "  threads          1",
+      "  a long name of   repvgg:nati",
+      "  a column         ve (native",
+      "                   x86-64-v4)",
+      "  peak MiB         71",
+    ]);
+    for (const line of text.split("\n")) expect(line.length).toBeLessThanOrEqual(30);
+    expect(text.replace(/[^x]/g, "")).toHaveLength(51);
+    expect(text.split("\n\n")).toHaveLength(2);
+    expect(lineLength([5, 10], 3)).toBe(22);
   });
 
   it("of other tables are narrowed where they must be, the widest first", () => {

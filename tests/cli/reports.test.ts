@@ -74,10 +74,10 @@ describe("commands that write reports", () => {
       oneLine("expected a net to profile, received none: name a file or a net, or give --zoo"),
     );
     expect(await repvgg(["profile", "A0", "--zoo"])).toEqual(
-      oneLine("expected either a net or --zoo, received A0 and --zoo"),
+      oneLine("expected either a net or --zoo, received A0 and --zoo: leave one of them out"),
     );
     expect(await repvgg(["profile", "A0", "--kernels", "gpu"])).toEqual(
-      oneLine("expected kernels of native, wasm, received gpu"),
+      oneLine('expected kernels of native, wasm, received "gpu": name some of these, with commas between'),
     );
     expect(existsSync("a.txt")).toBe(false);
   });

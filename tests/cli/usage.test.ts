@@ -8,6 +8,8 @@ const commandNames = (await createProgram()).commands.map((command) => command.n
 describe("wrong command lines get one line", () => {
   const cases: [string, string][] = [
     ["trian pictures", `expected a command (${commandNames}), received "trian": did you mean train?`],
+    ["help trian", `expected a command (${commandNames}), received "trian": did you mean train?`],
+    ["help foo", `expected a command (${commandNames}), received "foo": see repvgg --help`],
     ["train pictures --epoks 3", "expected a known option, received --epoks: did you mean --epochs?"],
     ["--bogus", "expected a known option, received --bogus: see repvgg --help"],
     ["info --threads 2", "expected a known option, received --threads: see repvgg info --help"],
@@ -43,10 +45,16 @@ describe("wrong command lines get one line", () => {
     ["train pictures --epochs", "expected a value after --epochs, received nothing: see repvgg train --help"],
     [
       "bench nano --peers caffe",
-      "expected peers of onnxruntime-node, onnxruntime-web, ncnn, pytorch, tfjs, received caffe",
+      'expected peers of onnxruntime-node, onnxruntime-web, ncnn, pytorch, tfjs, received "caffe": name some of these, with commas between',
     ],
-    ["bench nano --kernels cuda", "expected kernels of native, native-f16, wasm, wasm-relaxed, received cuda"],
-    ["bench nano --picture times.gif", "expected --picture to end in .svg or .png, received times.gif"],
+    [
+      "bench nano --kernels cuda",
+      'expected kernels of native, native-f16, wasm, wasm-relaxed, received "cuda": name some of these, with commas between',
+    ],
+    [
+      "bench nano --picture times.gif",
+      'expected --picture to end in .svg or .png, received "times.gif": end the name in one of these',
+    ],
     ["train a b", "expected at most 1 argument, received 2: see repvgg train --help"],
     ["eval model.safetensors", "expected <data>, received nothing: see repvgg eval --help"],
     ["fold model.safetensors", "expected --output <file>, received nothing: see repvgg fold --help"],
@@ -64,7 +72,7 @@ describe("wrong command lines get one line", () => {
     ],
     [
       "fold model.safetensors -o plain.txt",
-      "expected a file name that ends in .safetensors, .pth, .pt, .onnx, received plain.txt",
+      "expected a file name that ends in .safetensors, .pth, .pt, .onnx, received plain.txt: the ending chooses the format",
     ],
     [
       "info nanno",

@@ -1,42 +1,17 @@
-import { existsSync, mkdirSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import sharp from "sharp";
 import { expect, it } from "vitest";
-import { rngFor } from "#repvgg/core/rng.js";
 import { loadModel } from "#repvgg/index.js";
 import { repvgg, testFolder } from "../cli/support.js";
+import { drawPhotographs } from "../photographs.js";
 import { codeBlocks, commandsIn } from "./markdown.js";
 
 const page = readFileSync(fileURLToPath(new URL("../../docs/train.md", import.meta.url)), "utf8");
 
-/** What stands for a reader's photographs: 19 of each class, 640×480, of any place, size and ground. */
-async function drawPhotographs(folder: string): Promise<void> {
-  const shapes: Record<string, (x: number, y: number, r: number) => string> = {
-    disc: (x, y, r) => `<circle cx="${x}" cy="${y}" r="${r}" fill="#d02020"/>`,
-    square: (x, y, r) => `<rect x="${x - r}" y="${y - r}" width="${2 * r}" height="${2 * r}" fill="#20a040"/>`,
-    stripes: (x, y, r) =>
-      [-1, -0.4, 0.2, 0.8]
-        .map((at) => `<rect x="${x - r}" y="${y + at * r}" width="${2 * r}" height="${r / 3}" fill="#2040d0"/>`)
-        .join(""),
-  };
-  for (const [name, shape] of Object.entries(shapes)) {
-    mkdirSync(join(folder, name), { recursive: true });
-    for (let i = 0; i < 19; i++) {
-      const rng = rngFor(0, "photographs", name, i);
-      const ground = Math.floor(rng.uniform(90, 255));
-      const drawn = shape(rng.uniform(170, 470), rng.uniform(150, 330), rng.uniform(60, 140));
-      const svg = `<svg xmlns="http://www.w3.org/2000/svg" width="640" height="480"><rect width="640" height="480" fill="rgb(${ground},${ground},${ground})"/>${drawn}</svg>`;
-      await sharp(Buffer.from(svg))
-        .jpeg()
-        .toFile(join(folder, name, `${i}.jpg`));
-    }
-  }
-}
-
 it("docs/train.md, followed as it stands, trains a net that knows its pictures", async () => {
   const cwd = testFolder();
-  await drawPhotographs(join(cwd, "photos"));
+  await drawPhotographs(join(cwd, "photos"), 19);
   const commands = codeBlocks(page)
     .filter(({ language }) => language === "sh")
     .flatMap(({ text }) => commandsIn(text));

@@ -141,7 +141,7 @@ export function parseScheme(text: string): Scheme {
   throw new UserError({
     expected: `a naming scheme (${schemes.join(", ")})`,
     received: quoted(text),
-    ...(near ? { remedy: `did you mean "${near}"?` } : {}),
+    remedy: near ? `did you mean "${near}"?` : "give one of these",
   });
 }
 

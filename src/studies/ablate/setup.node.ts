@@ -76,7 +76,7 @@ function variantsNamed(name: string): readonly AblationVariant[] {
   throw new UserError({
     expected: `variants of ${known.join(", ")}`,
     received: `"${name}"`,
-    ...(near && { remedy: `did you mean "${near}"?` }),
+    remedy: near ? `did you mean "${near}"?` : "name some of these, or a table",
   });
 }
 

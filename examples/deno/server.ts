@@ -1,0 +1,16 @@
+import { BusyError, createClassifier, UserError } from "repvgg";
+
+const model = Deno.env.get("MODEL") ?? "node_modules/repvgg/assets/models/cifar10/plain.safetensors";
+const classifier = await createClassifier(model); // once, when the server starts
+
+const onListen = ({ port }: { port: number }) => console.log(`listening on port ${port}`);
+Deno.serve({ port: Number(Deno.env.get("PORT") ?? 3000), onListen }, async (request) => {
+  if (request.method !== "POST") return new Response("POST a picture\n");
+  try {
+    const { predictions } = await classifier.classify(await request.arrayBuffer(), { topK: 3 });
+    return Response.json(predictions);
+  } catch (error) {
+    const status = error instanceof BusyError ? 503 : error instanceof UserError ? 400 : 500;
+    return Response.json({ error: status === 500 ? "internal error" : (error as Error).message }, { status });
+  }
+});

@@ -1,0 +1,142 @@
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
+import { expect } from "vitest";
+import { loadModel, predict } from "#repvgg/index.js";
+import { openPage } from "../browser/support.js";
+import { root } from "../pack.js";
+import { copyExample, exampleReadme, runLine, type Surroundings, shellLines, startServer } from "./support.js";
+
+/** How an example's dependencies come into its folder: by the first line of its README, or without a registry. */
+export type Install = (folder: string, line: string) => Promise<void> | void;
+
+export const sample = join(root, "assets/samples/horses.jpg");
+const model = join(root, "assets/models/cifar10/plain.safetensors");
+
+/** What this checkout's own library says of the sample. */
+async function expected() {
+  return predict(await loadModel(model), sample, { top: 3 });
+}
+
+/** A server's README followed: installed, started, asked by the curl line as it stands, and asked wrongly. */
+export async function serverAnswers(name: string, install: Install, surroundings: Surroundings = {}): Promise<void> {
+  const folder = copyExample(name);
+  const [installing, starting, asking] = shellLines(exampleReadme(name)) as [string, string, string];
+  await install(folder, installing);
+  const { url } = await startServer(starting, folder, surroundings);
+  await answersAsCurlAsks(asking, url);
+}
+
+/** Asks a running server as a curl line does: with its header, for its path. */
+export async function answersAsCurlAsks(line: string, url: string): Promise<void> {
+  const [, name, value] = /-H "([\w-]+): ([^"]+)"/.exec(line)!;
+  const address = new URL(new URL(/http:\/\/localhost:3000(\S*)/.exec(line)![0]).pathname, url);
+  expect(line).toContain("--data-binary @picture.jpg");
+  const post = (body: Uint8Array<ArrayBuffer>) =>
+    fetch(address, { method: "POST", headers: { [name!]: value! }, body });
+
+  const answer = await post(new Uint8Array(readFileSync(sample)));
+  expect(answer.status).toBe(200);
+  expect(await answer.json()).toEqual(await expected());
+
+  const refused = await post(new TextEncoder().encode("no picture"));
+  expect(refused.status).toBe(400);
+  expect((await refused.json()).error).toMatch(/^expected a JPEG, .* received the picture \(text, not a picture\): /);
+  const empty = await fetch(address, { method: "POST", headers: { [name!]: value! } });
+  expect(empty.status).toBe(400);
+  expect((await empty.json()).error).toMatch(/^expected .*, received .*: /);
+}
+
+/** A page's README followed: installed, built where it is built, served, and used in the browser. */
+export async function pageAnswers(name: string, install: Install, best: RegExp): Promise<void> {
+  const folder = copyExample(name);
+  const [installing, ...lines] = shellLines(exampleReadme(name));
+  await install(folder, installing!);
+  const serving = lines.pop()!;
+  for (const line of lines) await runLine(line, folder);
+  // Vite's own servers take no PORT.
+  const { url } = await startServer(
+    /preview/.test(serving) ? `${serving} -- --port 0 --host 127.0.0.1` : serving,
+    folder,
+  );
+  const { page, errors, close } = await openPage(url);
+  const shown = async () => [await page.locator("#answer").textContent(), ...errors].join("\n");
+  await expect.poll(shown, { timeout: 50_000 }).toBe("Choose a picture.");
+  expect(await page.evaluate(() => crossOriginIsolated)).toBe(true);
+  await page.setInputFiles("#picture", sample);
+  await expect.poll(shown, { timeout: 50_000 }).toMatch(best);
+  const text = join(folder, "no-picture.txt");
+  writeFileSync(text, "no picture");
+  await page.setInputFiles("#picture", text);
+  await expect.poll(shown).toMatch(/^expected .*, received /);
+  await close();
+}
+
+/** The function is called as its host calls it. */
+export async function functionAnswers(install: Install): Promise<void> {
+  const folder = copyExample("lambda");
+  await install(folder, shellLines(exampleReadme("lambda"))[0]!);
+  const script = `
+    import { readFileSync } from "node:fs";
+    const { handler } = await import(${JSON.stringify(pathToFileURL(join(folder, "handler.mjs")).href)});
+    const event = (body, isBase64Encoded) => ({ version: "2.0", routeKey: "$default", rawPath: "/", headers: { "content-type": "image/jpeg" }, requestContext: { http: { method: "POST", path: "/" } }, body, isBase64Encoded });
+    const picture = readFileSync(${JSON.stringify(sample)});
+    console.log(JSON.stringify([await handler(event(picture.toString("base64"), true)), await handler(event("no picture", false)), await handler({ version: "2.0" })]));`;
+  writeFileSync(join(folder, "call.mjs"), script);
+  const [right, wrong, empty] = JSON.parse(await runLine("node call.mjs", folder));
+  expect(right).toMatchObject({ statusCode: 200, headers: { "content-type": "application/json" } });
+  expect(JSON.parse(right.body)).toEqual(await expected());
+  expect(wrong.statusCode).toBe(400);
+  expect(JSON.parse(wrong.body).error).toMatch(/^expected a JPEG, /);
+  expect(empty.statusCode).toBe(400);
+}
+
+/** What the Dockerfile does, done in a folder: its files copied, its commands run, its server started with its variables and asked. */
+export async function containerAnswers(install: Install): Promise<void> {
+  const source = copyExample("docker");
+  const work = join(source, "image");
+  const lines = readFileSync(join(source, "Dockerfile"), "utf8").split("\n");
+  let command: string[] = [];
+  for (const line of lines.filter((text) => text.trim() !== "" && !text.startsWith("#"))) {
+    const [, instruction, rest] = /^(\w+) (.*)$/.exec(line)! as unknown as [string, string, string];
+    switch (instruction) {
+      case "FROM":
+        expect(rest).toMatch(/^node:(2[2-9]|[3-9]\d)-slim$/); // glibc, which sharp and the kernels are built for
+        break;
+      case "WORKDIR":
+        expect(rest).toMatch(/^\//);
+        await runLine(`mkdir -p ${work}`, source);
+        break;
+      case "COPY": {
+        const [from, to] = rest.split(" ") as [string, string];
+        expect(to).toBe("./");
+        expect(existsSync(join(source, from)), from).toBe(true);
+        await runLine(`cp ${join(source, from)} ${work}/`, source);
+        break;
+      }
+      case "RUN":
+        expect(rest).toMatch(/^npm install --omit=dev /);
+        await install(work, rest);
+        break;
+      case "ENV":
+        expect(rest).toBe("PORT=3000");
+        break;
+      case "EXPOSE":
+        expect(rest).toBe("3000");
+        break;
+      case "USER":
+        expect(rest).toBe("node"); // which the image has
+        break;
+      case "CMD":
+        command = JSON.parse(rest);
+        break;
+      default:
+        throw new Error(`an instruction that this test does not do: ${line}`);
+    }
+  }
+  const { url } = await startServer(command.join(" "), work);
+  const [building, running, asking] = shellLines(exampleReadme("docker")) as [string, string, string];
+  expect(building).toBe("docker build -t classify .");
+  expect(running).toBe("docker run --rm -p 3000:3000 classify");
+  await answersAsCurlAsks(asking, url);
+}
