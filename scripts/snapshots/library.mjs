@@ -3,6 +3,8 @@
 export { blockAlgebra } from "#repvgg/analysis/block-algebra.js";
 export { counts } from "#repvgg/analysis/counts.js";
 export { loadModel } from "#repvgg/api/model-files.node.js";
+export { endings, exitCodes } from "#repvgg/cli/exit-codes.js";
+export { createProgram } from "#repvgg/cli/program.js";
 export { deferredArray } from "#repvgg/core/deferred-array.js";
 export { UserError } from "#repvgg/core/errors.js";
 export { elementCount, f32 } from "#repvgg/core/named-arrays.js";

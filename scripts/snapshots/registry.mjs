@@ -1,5 +1,6 @@
 import { existsSync, readFileSync } from "node:fs";
 import { picture } from "../rooms.mjs";
+import { cliPage } from "./cli-page.mjs";
 import { foldPages } from "./fold-pages.mjs";
 import { foldPicture } from "./fold-picture.mjs";
 import { nets } from "./nets.mjs";
@@ -57,6 +58,7 @@ export const snapshots = new Map([
     () => withSections(`docs/fold/${page}.md`, sections()),
   ]),
   ...[...surfaces].map(([name, describe]) => [`${folder}/public/${name}.txt`, describe]),
+  ["docs/cli.md", cliPage],
   ["docs/operators.md", operatorsPage],
   ["docs/images/fold.svg", foldPicture],
 ]);
