@@ -28,7 +28,7 @@ export function writePages(root, folder) {
   const paths = pagePaths(root);
   const groups = contents(readFileSync(join(root, index), "utf8"), paths);
   const parents = new Map(paths.map((path) => [path, parentOf(path, groups)]));
-  const tops = [index, ...groups.keys()].filter((path) => !parents.get(path));
+  const tops = [...groups.keys()].filter((path) => !parents.get(path));
   for (const path of paths) {
     const children = paths.filter((other) => parents.get(other) === path);
     const page = pageOf(root, path, new Set(paths), { group: groups.get(path), children });
@@ -60,18 +60,18 @@ function pagePaths(root) {
   return ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md", ...files("docs"), ...files("examples")];
 }
 
-/** Page → the section of the index that names it first, in the index's order. */
+/** Page → the section of the index that names it as a whole (and not a place in it) first, in the index's order. */
 function contents(markdown, paths) {
   const groups = new Map();
   let group;
   for (const line of markdown.split("\n")) {
     group = /^## (.*)$/.exec(line)?.[1] ?? group;
-    for (const [, target] of line.matchAll(/\]\(([^)#\s]+)/g)) {
+    for (const [, target] of line.matchAll(/\]\(([^)#\s]+)\)/g)) {
       const path = posix.normalize(posix.join(posix.dirname(index), target));
       if (group && paths.includes(path) && !groups.has(path)) groups.set(path, group);
     }
   }
-  return groups;
+  return new Map([[index, [...groups.values()][0]], ...groups]);
 }
 
 function parentOf(path, groups) {
@@ -85,7 +85,7 @@ function pageOf(root, path, paths, { group, children }) {
   const [heading, title] = /^# (.*)\n/.exec(text) ?? [];
   if (!heading) throw new Error(`expected ${path} to begin with a heading of level 1`);
   const linked = outsideOfCode(text, (part) => withoutSources(part, root, path, paths));
-  if (path === "README.md") return linked;
+  if (path === "README.md") return linked.slice(heading.length); // the site has its name there
   const body = path.startsWith("examples/") ? `${linked}\n${sourceBlocks(root, dirname(path))}` : linked;
   const matter = [
     `path: ${JSON.stringify(path.replace(/\.md$/, ""))}`,
@@ -93,7 +93,7 @@ function pageOf(root, path, paths, { group, children }) {
     ...(group ? [`group: ${JSON.stringify(group)}`] : []),
     ...(children.length > 0 ? ["children:", ...children.map((child) => `  - ${relativePath(path, child)}`)] : []),
   ];
-  return `---\n${matter.join("\n")}\n---\n${body.slice(heading.length)}`;
+  return `---\n${matter.join("\n")}\n---\n${body}`;
 }
 
 /** Links to folders with a page lead to that page; links to other files that are no pages become their own text. */

@@ -1,5 +1,5 @@
 // The site: TypeDoc over both entry points and all pages, as static files with a search of their own.
-import { copyFileSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { copyFileSync, mkdtempSync, rmSync } from "node:fs";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -64,9 +64,10 @@ export async function buildSite(out) {
 }
 
 async function build(out, { start, pages, groups }) {
-  const { version } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
   const app = await Application.bootstrap({
-    name: `repvgg ${version}`,
+    name: "RepVGG for TypeScript",
+    includeVersion: true,
+    favicon: join(root, "playground/src/app/icon.svg"),
     entryPoints: ["src/index.ts", "src/browser.ts"].map((path) => join(root, path)),
     tsconfig: join(root, "tsconfig.json"),
     basePath: root,
@@ -82,9 +83,9 @@ async function build(out, { start, pages, groups }) {
     hideGenerator: true,
     customCss: join(root, "scripts/docs/site.css"),
     customJs: join(root, "scripts/docs/site.js"),
-    groupOrder: ["Modules", ...groups, "*"],
+    groupOrder: [...groups.slice(0, 2), "Modules", ...groups.slice(2), "*"],
     navigation: { includeGroups: true, includeCategories: false, includeFolders: false },
-    sort: ["kind", "alphabetical"],
+    sort: ["kind", "alphabetical-ignoring-documents"],
     router: "paths",
     highlightLanguages: ["ts", "typescript", "js", "jsx", "json", "sh", "text", "html", "python", "docker", "mermaid"],
     validation: { notExported: true, invalidLink: true, invalidPath: true, notDocumented: true },
