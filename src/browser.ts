@@ -74,7 +74,7 @@ export type {
 } from "./data/augmentation/config.js";
 export type { Dataset, DatasetSource, FolderSource, Image } from "./data/dataset.js";
 export { fashionMnistClasses } from "./data/fashion-mnist.js";
-export { type MemoryDataset, memoryDataset } from "./data/memory-dataset.js";
+export { memoryDataset } from "./data/memory-dataset.js";
 export type { PlanReport, StepReport } from "./engine/plan/report.js";
 export type { StepProfile } from "./engine/session.js";
 export {

@@ -30,7 +30,7 @@ const unnamed = [
   "KernelCall",
   "KeyFigures",
   "LineChart",
-  "MemoryContents",
+  "MemoryDataset",
   "MemoryUse",
   "Notes",
   "Obstacle",

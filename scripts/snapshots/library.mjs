@@ -25,6 +25,6 @@ export { architecture } from "#repvgg/nn/build-architecture.js";
 export { repvgg } from "#repvgg/nn/repvgg.js";
 export { stateSchema } from "#repvgg/nn/state-schema.js";
 export { toGraph } from "#repvgg/nn/to-graph.js";
-export { variantNames } from "#repvgg/nn/zoo.js";
+export { variantNames, variants } from "#repvgg/nn/zoo.js";
 export { operators } from "#repvgg/operators/registry.js";
 export { gradientOf } from "#repvgg/tensor/gradients.js";

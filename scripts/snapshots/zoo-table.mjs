@@ -1,6 +1,6 @@
 // docs/choose.md's table: what the nets cost as we count it, what they reach as their authors say, how long they take as was measured last.
 import { readFileSync } from "node:fs";
-import { counts, repvgg, variantNames } from "./library.mjs";
+import { architecture, counts, variantNames, variants } from "./library.mjs";
 
 /**
  * Top-1 on ImageNet in percent, as printed: of the paper (Ding et al. 2021, arXiv:2101.03697) table 4 (120 epochs) or 5 (200 epochs);
@@ -25,12 +25,12 @@ const measured = JSON.parse(readFileSync(new URL("../../bench/results/inference.
 
 export function zooTable() {
   const rows = variantNames.map((name) => {
-    const { architecture, metadata } = repvgg(name);
-    const { parameters, macs } = counts(architecture, metadata.preprocessing.size);
+    const { inputSize } = variants[name];
+    const { parameters, macs } = counts(architecture(name), inputSize);
     const said = printed[name];
     return [
       name,
-      metadata.preprocessing.size[0],
+      inputSize,
       said ? `${said.top1} (${said.source})` : "–",
       millions(parameters.plain),
       ((4 * parameters.plain) / 1e6).toFixed(parameters.plain < 1e6 ? 1 : 0),

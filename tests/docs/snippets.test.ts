@@ -86,7 +86,7 @@ describe("commands in the documents", () => {
     if (program === "npm" && args[0] === "run") return expect(scripts()).toHaveProperty([args[1]!]);
     if (program === "node") return expect(existsSync(join(root, args.find((arg) => !arg.startsWith("-"))!))).toBe(true);
     if (first === "npx") return expect(existsSync(join(root, "node_modules", ".bin", program!))).toBe(true);
-    expect(["npm", "git", "cd", "docker", "curl", "python3", "apt-get"]).toContain(program);
+    expect(["npm", "git", "cd", "docker", "curl", "python3", "apt-get", "bun", "deno"]).toContain(program);
   });
 
   it("those of info run", async () => {
