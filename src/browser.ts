@@ -2,7 +2,7 @@
  * RepVGG for TypeScript in a browser, on the page's thread or in a worker. {@link createEngine} gives an engine in a worker, with all
  * that a page needs: load, classify, fold, verify, train. Below it are the same functions as in Node, for code that has a
  * thread of its own: models are plain immutable values, mistakes of the caller are {@link UserError}s of one line.
- * @packageDocumentation
+ * @module repvgg/browser
  */
 export {
   type BlockAlgebra,
@@ -19,7 +19,7 @@ export { fold } from "./api/fold.js";
 export type { TrainFields } from "./api/training-setup.js";
 export type { Backend } from "./backend/backend.js";
 export { Tuning, type TuningRecord, type TuningRecords } from "./backend/conv/tuning.js";
-export type { BackendOptions, RelaxedChoice } from "./backend/options.js";
+export type { BackendKind, BackendOptions, RelaxedChoice } from "./backend/options.js";
 export { createBackend } from "./backend/select.browser.js";
 export type { ComputeOptions } from "./browser/compute.js";
 export type {
@@ -60,26 +60,52 @@ export {
 export { type VerifyOptions, verify } from "./browser/verify.js";
 export type { RawPixels } from "./classifier/picture.js";
 export { likeliest, type Prediction, pictureInput } from "./classifier/prediction.js";
+export type { ConvGeometry } from "./core/conv-geometry.js";
 export { type ErrorParts, FormatError, ShapeError, UserError, VerificationError } from "./core/errors.js";
-export type { NamedArray, NamedArrays } from "./core/named-arrays.js";
-export type { Preprocessing } from "./core/preprocessing.js";
-export type { Dataset, Image } from "./data/dataset.js";
+export type { DType, NamedArray, NamedArrays } from "./core/named-arrays.js";
+export type { PartialPreprocessing, PictureField, Preprocessing } from "./core/preprocessing.js";
+export type {
+  AugmentationConfig,
+  AugmentationPreset,
+  ColorJitter,
+  PadAndCrop,
+  RandAugment,
+  RandomErasing,
+  RandomResizedCrop,
+} from "./data/augmentation/config.js";
+export type { Dataset, DatasetSource, FolderSource, Image } from "./data/dataset.js";
 export { fashionMnistClasses } from "./data/fashion-mnist.js";
 export { memoryDataset } from "./data/memory-dataset.js";
 export type { PlanReport, StepReport } from "./engine/plan/report.js";
-export { createSession, type Session, type SessionOptions, type SessionTensor } from "./engine/session.js";
+export type { StepProfile } from "./engine/session.js";
+export {
+  createSession,
+  type Session,
+  type SessionInput,
+  type SessionOptions,
+  type SessionOutputs,
+  type SessionTensor,
+} from "./engine/session.js";
 export type { SaveOptions } from "./exchange/encode-net.js";
-export { type FoldNetOptions, foldNet } from "./exchange/fold-net.js";
+export { type FoldedNet, type FoldNetOptions, foldNet } from "./exchange/fold-net.js";
+export type { RestPolicy } from "./exchange/left-over.js";
+export type { Scheme } from "./exchange/names/namings.js";
 export { type FileFormat, type Net, type NetSource, netOf } from "./exchange/net.js";
+export type { Container } from "./exchange/sniff.js";
+export type { RefusalKind } from "./fold/refusals.js";
 export type { FoldReport, RefusalReport, RegionReport } from "./fold/report.js";
-export type { Graph } from "./graph/graph.js";
+export type { TraceStep } from "./fold/trace.js";
+export type { Graph, GraphNode, ValueInfo } from "./graph/graph.js";
 export type { Architecture, BlockKind, BlockSpec, Form, LayerException } from "./nn/architecture.js";
 export { type ArchitectureSpec, architecture } from "./nn/build-architecture.js";
-export { type BlockLayout, blockLayouts } from "./nn/layout.js";
-export type { Model, ModelMetadata } from "./nn/model.js";
+export type { Statistics } from "./nn/initialize.js";
+export { type BlockLayout, blockLayouts, type SqueezeExciteLayout } from "./nn/layout.js";
+export type { AssumedFact, Model, ModelMetadata } from "./nn/model.js";
 export { type RepvggOptions, repvgg } from "./nn/repvgg.js";
 export { toGraph } from "./nn/to-graph.js";
 export { type VariantName, variantNames } from "./nn/zoo.js";
 export type { TrainConfig } from "./train/config.js";
 export type { EpochRecord } from "./train/history.js";
 export type { CompareOptions } from "./verify/compare.js";
+export type { OutputVerification, Verdict } from "./verify/comparison/output-comparison.js";
+export type { Verification } from "./verify/verify-models.js";

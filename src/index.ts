@@ -2,14 +2,16 @@
  * RepVGG for TypeScript: build a multi-branch net ({@link repvgg}), {@link train} it, {@link fold} it into its plain form,
  * {@link verify} that both give the same outputs, and {@link predict}. A {@link Model} is a plain immutable value; every
  * function returns a new one. Mistakes of the caller are {@link UserError}s of one line.
- * @packageDocumentation
+ * @module repvgg
  */
 
 export {
+  type DataProblem,
   type Dataset,
   type DatasetDescription,
   type DatasetSource,
   type DataWarning,
+  type FolderSource,
   type IgnoredFiles,
   type Image,
   type Lookalike,
@@ -25,6 +27,7 @@ export {
   trainAndTest,
 } from "./api/datasets.node.js";
 export { type EvaluateOptions, type Evaluation, evaluate } from "./api/evaluate.node.js";
+export type { NamedMistake } from "./api/evaluation.js";
 export type { EvaluationSplit } from "./api/evaluation-set.node.js";
 export { type ExplainOptions, type Explanation, explain, explainAll } from "./api/explain.node.js";
 export { extractFeatures, type FeatureOptions } from "./api/extract-features.node.js";
@@ -39,7 +42,7 @@ export {
   saveModel,
 } from "./api/model-files.node.js";
 export { type PredictOptions, predict, predictAll } from "./api/predict.node.js";
-export { type RecalibrateOptions, recalibrate } from "./api/recalibrate.node.js";
+export { type RecalibrateOptions, type RecalibrationEffect, recalibrate } from "./api/recalibrate.node.js";
 export {
   createSession,
   type PlanReport,
@@ -59,6 +62,7 @@ export {
   type VerifyModelsOptions,
   verify,
 } from "./api/verify.node.js";
+export type { BackendKind } from "./backend/options.js";
 export { type KernelChoice, kernels } from "./backend/select.node.js";
 export type { ComputeOptions } from "./backend/using-backend.node.js";
 export {
@@ -72,29 +76,56 @@ export { createClassifier } from "./classifier/create-classifier.node.js";
 export type { AskedFacts } from "./classifier/net-classifier.js";
 export type { ImageDataLike, Picture, RawPixels } from "./classifier/picture.js";
 export type { Classification, ClassifyOptions, Prediction } from "./classifier/prediction.js";
+export type { ConvGeometry } from "./core/conv-geometry.js";
 export { type ErrorParts, FormatError, ShapeError, UserError, VerificationError } from "./core/errors.js";
-export type { NamedArray, NamedArrays } from "./core/named-arrays.js";
-export type { PartialPreprocessing, Preprocessing } from "./core/preprocessing.js";
+export type { DType, NamedArray, NamedArrays } from "./core/named-arrays.js";
+export type { PartialPreprocessing, PictureField, Preprocessing } from "./core/preprocessing.js";
 export { withFeatures } from "./exchange/backbone.js";
-export { type FoldNetOptions, foldNet } from "./exchange/fold-net.js";
-export { type FileFormat, type Net, type NetSource, netOf } from "./exchange/net.js";
+export {
+  type FoldedNet,
+  type FoldNetOptions,
+  type FoldReport,
+  foldNet,
+  type RefusalKind,
+  type RefusalReport,
+  type RegionReport,
+  type TraceStep,
+} from "./exchange/fold-net.js";
+export type { RestPolicy } from "./exchange/left-over.js";
+export type { Scheme } from "./exchange/names/namings.js";
+export {
+  type FileFormat,
+  type Graph,
+  type GraphNode,
+  type Net,
+  type NetSource,
+  netOf,
+  type ValueInfo,
+} from "./exchange/net.js";
 export { saveNet } from "./exchange/save-net.node.js";
 export { type Pulled, type PullOptions, pull } from "./hub/pull.node.js";
 export type { Architecture, BlockKind, BlockSpec, Form, LayerException } from "./nn/architecture.js";
 export { type ArchitectureSpec, architecture } from "./nn/build-architecture.js";
-export type { Model, ModelMetadata } from "./nn/model.js";
+export type { Statistics } from "./nn/initialize.js";
+export type { AssumedFact, Model, ModelMetadata } from "./nn/model.js";
 export { type RepvggOptions, repvgg } from "./nn/repvgg.js";
 export { RunningStats } from "./nn/running-stats.js";
 export { type VariantName, variantNames } from "./nn/zoo.js";
 export { type Chart, type Report, reportPage, type Section, type Unit, units } from "./report/report-page.js";
+export type { Machine } from "./studies/bench/machine.js";
 export { profileReport } from "./studies/profile/page.js";
 export type { Profile } from "./studies/profile/profile.js";
 export { type ProfileOptions, profile } from "./studies/profile/profile.node.js";
-export { profileZoo, type ZooRow } from "./studies/profile/zoo.js";
+export { type PaperRow, profileZoo, type ZooRow } from "./studies/profile/zoo.js";
 export {
   type AugmentationConfig,
   type AugmentationPreset,
+  type ColorJitter,
   type EpochRecord,
+  type PadAndCrop,
+  type RandAugment,
+  type RandomErasing,
+  type RandomResizedCrop,
   type RunPosition,
   resume,
   type TrainConfig,
@@ -103,5 +134,7 @@ export {
   type TrainResult,
   train,
 } from "./studies/training/train.node.js";
+export type { Verdict } from "./verify/comparison/output-comparison.js";
 export { type FoldVerification, foldVerified, type VerifiedFoldOptions } from "./verify/fold-verified.node.js";
-export { type Finding, IncomparableError } from "./verify/incomparable.js";
+export { type Cause, type Finding, IncomparableError } from "./verify/incomparable.js";
+export type { RegionProof } from "./verify/proof/prove-region.js";

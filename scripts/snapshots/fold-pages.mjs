@@ -54,7 +54,14 @@ function pictureOf(page) {
     ...flowOf(part, name[0]).map((line) => `    ${line}`),
     "  end",
   ];
-  return ["```mermaid", "flowchart LR", ...part("before", graph), ...part("after", folded), "```"].join("\n");
+  return [
+    "```mermaid",
+    "flowchart LR",
+    ...part("before", graph),
+    ...part("after", folded),
+    "  before ~~~ after",
+    "```",
+  ].join("\n");
 }
 
 function flowOf(graph, prefix) {

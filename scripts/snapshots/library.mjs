@@ -3,6 +3,8 @@
 export { blockAlgebra } from "#repvgg/analysis/block-algebra.js";
 export { counts } from "#repvgg/analysis/counts.js";
 export { loadModel } from "#repvgg/api/model-files.node.js";
+export { endings, exitCodes } from "#repvgg/cli/exit-codes.js";
+export { createProgram } from "#repvgg/cli/program.js";
 export { deferredArray } from "#repvgg/core/deferred-array.js";
 export { UserError } from "#repvgg/core/errors.js";
 export { elementCount, f32 } from "#repvgg/core/named-arrays.js";
@@ -23,5 +25,6 @@ export { architecture } from "#repvgg/nn/build-architecture.js";
 export { repvgg } from "#repvgg/nn/repvgg.js";
 export { stateSchema } from "#repvgg/nn/state-schema.js";
 export { toGraph } from "#repvgg/nn/to-graph.js";
+export { variantNames, variants } from "#repvgg/nn/zoo.js";
 export { operators } from "#repvgg/operators/registry.js";
 export { gradientOf } from "#repvgg/tensor/gradients.js";

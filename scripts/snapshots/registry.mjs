@@ -1,11 +1,13 @@
 import { existsSync, readFileSync } from "node:fs";
 import { picture } from "../rooms.mjs";
+import { cliPage } from "./cli-page.mjs";
 import { foldPages } from "./fold-pages.mjs";
 import { foldPicture } from "./fold-picture.mjs";
 import { nets } from "./nets.mjs";
 import { operatorsPage } from "./operators.mjs";
 import { describeNet } from "./plans.mjs";
 import { surfaces } from "./surface.mjs";
+import { zooTable } from "./zoo-table.mjs";
 
 /** Where snapshots lie that come and go with what they are of. */
 export const folder = "tests/snapshots";
@@ -57,6 +59,8 @@ export const snapshots = new Map([
     () => withSections(`docs/fold/${page}.md`, sections()),
   ]),
   ...[...surfaces].map(([name, describe]) => [`${folder}/public/${name}.txt`, describe]),
+  ["docs/choose.md", () => withSections("docs/choose.md", { zoo: zooTable() })],
+  ["docs/cli.md", cliPage],
   ["docs/operators.md", operatorsPage],
   ["docs/images/fold.svg", foldPicture],
 ]);

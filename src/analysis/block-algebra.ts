@@ -21,10 +21,13 @@ export interface KernelView {
   readonly weight: Float32Array;
   /** [outChannels] of the channels that were asked for. */
   readonly bias: Float32Array;
+  /** Pixels of the kernel: 1×1 or 3×3. */
   readonly size: readonly [height: number, width: number];
 }
 
+/** A branch of a block: its kernel as stored and after each step of folding. */
 export interface BranchAlgebra {
+  /** Which of the three it is. */
   readonly branch: BranchName;
   /** In the order of the algebra. The identity is stored as nothing: its kernel is the 1×1 identity matrix. */
   readonly stages: readonly ({ readonly stage: KernelStage } & KernelView)[];
@@ -32,9 +35,11 @@ export interface BranchAlgebra {
 
 /** How the branches of a block become one convolution, step by step (paper, figure 4). */
 export interface BlockAlgebra {
+  /** Of the block: "stage1.0". */
   readonly path: string;
   /** Channels that the views show: of the block's outputs, and of the inputs that each output reads. */
   readonly outChannels: readonly [from: number, to: number];
+  /** Of the inputs that each output reads, counted within a group: from the first to before the last. */
   readonly inChannels: readonly [from: number, to: number];
   /** None in plain form. */
   readonly branches: readonly BranchAlgebra[];
@@ -42,6 +47,7 @@ export interface BlockAlgebra {
   readonly sum: KernelView;
 }
 
+/** Which part of the kernels {@link blockAlgebra} shows. */
 export interface BlockAlgebraOptions {
   /** Output channels to show. Default: all. */
   readonly outChannels?: readonly [from: number, to: number];

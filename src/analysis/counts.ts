@@ -8,13 +8,19 @@ import { stateSchema } from "../nn/state-schema.js";
 /** A number for each form. */
 export type ByForm = Readonly<Record<Form, number>>;
 
+/** What one layer of a net costs, for one picture. */
 export interface LayerCounts {
   /** Official module path: `stage1.0`, `stage2_aux`, `linear`. */
   readonly path: string;
+  /** A block (in training form up to three branches), an auxiliary classifier, or the classifier at the end. */
   readonly kind: "block" | "aux-head" | "linear";
+  /** Channels that the layer reads. */
   readonly inChannels: number;
+  /** Channels that it gives; of classifiers the classes. */
   readonly outChannels: number;
+  /** Of its 3×3 convolution, in both directions. */
   readonly stride: number;
+  /** Of its 3×3 and 1×1 convolutions. */
   readonly groups: number;
   /** [height, width] of the layer's output; [1, 1] for heads. */
   readonly outputSize: readonly [height: number, width: number];
@@ -28,11 +34,17 @@ export interface LayerCounts {
   readonly squeezeExciteMacs: number;
 }
 
+/** What a net costs, for one picture: the sums over its layers. */
 export interface Counts {
+  /** In the order in which they run, auxiliary classifiers among them. */
   readonly layers: readonly LayerCounts[];
+  /** Learned numbers: weights, biases, γ and β; BatchNorm's statistics are none. */
   readonly parameters: ByForm;
+  /** Multiply-accumulates of convolutions and linear layers, padding counted; squeeze-and-excitation not included. */
   readonly macs: ByForm;
+  /** Of the plain form, as the paper counts them: 4/9 of the multiplications of stride-1 3×3 convolutions, all of the rest. */
   readonly winogradMultiplications: number;
+  /** Multiply-accumulates of all squeeze-and-excitation, the same in both forms. */
   readonly squeezeExciteMacs: number;
 }
 

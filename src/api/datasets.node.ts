@@ -7,13 +7,21 @@ import { createLoader, type ThreadedLoaderOptions } from "../data/loader.node.js
 import { findSplit, type OpenOptions, openDataset, openTrainAndTest } from "../data/open-dataset.node.js";
 import type { ModelMetadata } from "../nn/model.js";
 
-export type { Dataset, DatasetSource, IgnoredFiles, Image, SkippedFile } from "../data/dataset.js";
-export type { DatasetDescription, DataWarning, Lookalike, SplitsDescription } from "../data/description.js";
+export type { Dataset, DatasetSource, FolderSource, IgnoredFiles, Image, SkippedFile } from "../data/dataset.js";
+export type {
+  DataProblem,
+  DatasetDescription,
+  DataWarning,
+  Lookalike,
+  SplitsDescription,
+} from "../data/description.js";
 export { type OpenOptions, openDataset, type Split } from "../data/open-dataset.node.js";
 
 /** Pictures to train on and pictures to test on. */
 export interface TrainAndTest {
+  /** Pictures to learn from. */
   readonly train: Dataset;
+  /** Pictures on which the accuracy is measured. */
   readonly test: Dataset;
   /** How they can be opened again, where they come from a place. */
   readonly origin?: SplitOrigin;
@@ -26,6 +34,7 @@ export interface TrainAndTest {
 
 /** A place (folder or known name) and how it is split where it has no test pictures of its own. Plain JSON. */
 export interface SplitOrigin {
+  /** The folder or known name. */
   readonly place: string;
   /** Part of each class that is held out. */
   readonly holdOut: number;
@@ -33,6 +42,7 @@ export interface SplitOrigin {
   readonly seed: number;
 }
 
+/** How a place without test pictures of its own is divided. */
 export interface SplitOptions extends OpenOptions {
   /**
    * Part of each class that is held out for testing where the place has no test split, from 0 (none) to below 1.

@@ -44,7 +44,7 @@ export interface EvaluateOptions extends ComputeOptions, OpenOptions, AskedFacts
 const pixelsOfBatch = 8192;
 
 /**
- * Accuracy of a model in either form, or of any net that classifies (see {@link classifierOf}), on labelled pictures.
+ * Accuracy of a model in either form, or of any net that classifies (one input of pictures, one output [N, classes]), on labelled pictures.
  * @param data a folder or known name (see {@link EvaluateOptions.split}), or a data set.
  * @throws UserError when the net does not classify pictures, the classes are not its own, the data cannot be read, or it cannot be told
  *   which pictures were trained on.

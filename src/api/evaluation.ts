@@ -4,16 +4,21 @@ import type { ClassificationMetrics } from "../train/metrics.js";
 
 /** Accuracy on labelled pictures; plain JSON. Shares in [0, 1]. */
 export interface Evaluation {
+  /** Pictures that were scored. */
   readonly images: number;
+  /** Share whose likeliest class is right. */
   readonly top1: number;
+  /** Share whose class is among the five likeliest. */
   readonly top5: number;
   /** Mean cross-entropy. */
   readonly loss: number;
+  /** Of each class, in the order of the logits: the share of its pictures that were answered right. */
   readonly perClass: readonly { readonly name: string; readonly recall: number }[];
   /** [true class][predicted class] */
   readonly confusion: readonly (readonly number[])[];
   /** The wrong answers of which the net was surest (24 at most), the surest first. */
   readonly mistakes: readonly NamedMistake[];
+  /** Files that could not be read, with the reasons; they are in no figure. */
   readonly skipped: readonly SkippedFile[];
   /** Sentences: pictures prepared otherwise than the net was trained with, BatchNorm statistics that are stale. */
   readonly warnings: readonly string[];
@@ -27,10 +32,13 @@ export interface NamedMistake {
   readonly index: number;
   /** The picture's file, or its index with "#". */
   readonly picture: string;
+  /** The picture's class. */
   readonly truth: string;
+  /** What the net took it for. */
   readonly predicted: string;
   /** Softmax of both. */
   readonly probability: number;
+  /** Softmax of the picture's class. */
   readonly truthProbability: number;
 }
 

@@ -25,6 +25,7 @@ export interface ExplainOptions extends ComputeOptions {
 
 /** Where a picture shows a class, for a net. */
 export interface Explanation extends Prediction {
+  /** The stage that was looked at, from 0. */
   readonly stage: number;
   /** The map as the stage has it: [height][width], in units of the logit, never below 0. */
   readonly cells: { readonly height: number; readonly width: number; readonly values: readonly number[] };

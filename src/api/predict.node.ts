@@ -28,6 +28,7 @@ export interface PredictOptions extends ComputeOptions, AskedFacts {
   readonly top?: number;
   /** The same, by the name that classifiers and browsers have for it. */
   readonly topK?: number;
+  /** Gives up; the promise rejects with the signal's reason. */
   readonly signal?: AbortSignal;
 }
 
@@ -47,7 +48,7 @@ const lanes = 16;
 
 /**
  * What a picture shows, by a model in either form (in training form it is folded first, where no `backend` is given), or any net that
- * classifies (see {@link classifierOf}).
+ * classifies (one input of pictures, one output [N, classes]).
  * @param picture path or address, encoded bytes (JPEG, PNG, WebP), or pixels: see {@link Picture}
  * @throws UserError for what is no picture or cannot be read, a net that does not classify pictures, and for unknown options.
  */

@@ -20,9 +20,11 @@ export interface RecalibrateOptions extends ComputeOptions, OpenOptions {
 
 /** What {@link recalibrate} did to the accuracy on pictures that it did not look at. */
 export interface RecalibrationEffect {
+  /** Pictures on which the accuracy was measured. */
   readonly images: number;
   /** Top-1, shares in [0, 1]. */
   readonly before: number;
+  /** Top-1 with the new statistics. */
   readonly after: number;
 }
 

@@ -17,7 +17,7 @@ import { batchSizeFor, randomCropsFrom } from "./training-defaults.js";
 export interface TrainFields extends Partial<Omit<TrainConfig, "augmentation">> {
   /** Default: "small-images" for nets whose input is below 128 pixels, else "imagenet". */
   readonly augmentation?: AugmentationPreset | AugmentationConfig;
-  /** Probability of random erasing (Zhong et al. 2020, as in {@link randomErasing}), in place of the augmentation's own. */
+  /** Probability of random erasing (Zhong et al. 2020), in place of the augmentation's own. */
   readonly erasing?: number;
 }
 

@@ -5,7 +5,7 @@ import type { KernelArguments, KernelName } from "./kernels.generated.js";
  * when its work is done; results do not depend on the number of threads. Does not promise: anything about what a
  * kernel computes (see kernels/kernels.def and the conformance tests), autograd, shapes, or which algorithm fits.
  *
- * All addresses are {@link Pointer}s: indices of 4-byte words from the start of kernel memory. 0 is "none".
+ * All addresses are `Pointer`s: indices of 4-byte words from the start of kernel memory. 0 is "none".
  */
 export interface Backend {
   /** "wasm simd+threads", "native x86-64-v4", … */
@@ -16,6 +16,7 @@ export interface Backend {
   readonly threads: number;
   /** Vector width of the build in floats; packed weights are laid out in panels of `panelColumns` output channels. */
   readonly lanes: number;
+  /** Output channels of a panel of packed weights. */
   readonly panelColumns: number;
   /** Rows of the tile of results that a micro-kernel holds in registers (kernels/conv_micro.h). */
   readonly microRows: number;
@@ -31,6 +32,7 @@ export interface Backend {
 
   /** Views of kernel memory. Take a new one for each use: memory that grows detaches old ones. */
   f32(pointer: Pointer, length: number): Float32Array;
+  /** As {@link Backend.f32}, of whole numbers. */
   i32(pointer: Pointer, length: number): Int32Array;
   /** `length` bytes from the word at `pointer`. */
   u8(pointer: Pointer, length: number): Uint8Array;

@@ -13,6 +13,7 @@ export type RelaxedChoice = "on" | "off" | "auto";
 
 const relaxedChoices: readonly RelaxedChoice[] = ["on", "off", "auto"];
 
+/** Which kernels compute, and on how many threads. */
 export interface BackendOptions {
   /** Threads that share the work, the caller's own included; by default one a processor, at most 16. */
   readonly threads?: number;

@@ -21,11 +21,13 @@ export async function createBackend(options: BackendOptions = {}): Promise<Backe
   return wantedKind(options) === "native" ? createNativeBackend(threads) : wasmBackend(threads, options);
 }
 
-/** What computes, as {@link createBackend} chooses it. */
+/** What computes, as every function of this package chooses it. */
 export interface KernelChoice {
+  /** Machine code or WebAssembly. */
   readonly kind: BackendKind;
   /** "native x86-64-v4", "wasm simd+threads". */
   readonly name: string;
+  /** That share the work, the caller's own included. */
   readonly threads: number;
   /** What keeps it from being faster, each in one sentence: that there are no native kernels here, and why. */
   readonly notes: readonly string[];
@@ -34,7 +36,7 @@ export interface KernelChoice {
 /**
  * Which kernels run on this machine, and why no faster ones.
  * @param options as for whatever computes
- * @throws UserError as {@link createBackend}
+ * @throws UserError for threads that are no whole number from 1 to 64, and kernels that are unknown or not to be had
  */
 export function kernels(options: BackendOptions = {}): KernelChoice {
   const threads = wantedThreads(options, availableParallelism());

@@ -18,9 +18,11 @@ export interface LoadProgress {
  */
 export type CacheMode = "revalidate" | "first" | "off";
 
+/** How a file comes from the network. */
 export interface FetchOptions {
   /** Gives up; the promise rejects with the signal's reason. */
   readonly signal?: AbortSignal;
+  /** Told of the bytes that have come. */
   readonly onProgress?: (progress: LoadProgress) => void;
   /** Default `revalidate`. */
   readonly cache?: CacheMode;

@@ -6,7 +6,9 @@ import { type FileSource, readFile } from "./load.js";
 
 /** Grey pictures and labels in the files of MNIST and its kin, packed (gzip) or not. */
 export interface IdxFiles {
+  /** Pixels: idx3-ubyte, [pictures][height][width]. */
   readonly images: FileSource;
+  /** Class indices: idx1-ubyte, [pictures]. */
   readonly labels: FileSource;
 }
 

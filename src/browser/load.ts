@@ -7,6 +7,7 @@ import { type FetchOptions, fetchBytes, readBody } from "./fetch-bytes.js";
 /** A file: its address (relative to the page), or its contents. */
 export type FileSource = string | URL | Blob | ArrayBuffer | Uint8Array;
 
+/** How a file is read, and what it does not say itself. */
 export interface LoadOptions extends ReadOptions, FetchOptions {
   /** How errors and notes call a file that has no name. Default: "the file". */
   readonly name?: string;

@@ -7,7 +7,7 @@ import { torchChunks } from "../formats/torch/write.js";
 import type { Model } from "../nn/model.js";
 
 /**
- * A net as a file, to be downloaded or stored: see {@link netContents} for what each format holds.
+ * A net as a file, to be downloaded or stored: weights, structure, class names and preprocessing as far as the format holds them.
  * @throws UserError for a scheme or an operator set that does not fit, or weights beyond float16.
  */
 export function netFile(source: Model | Net, format: Container, options: SaveOptions = {}): Blob {

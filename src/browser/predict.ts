@@ -8,6 +8,7 @@ import { decodePicture, type Picture } from "./picture.js";
 export interface PredictOptions extends ComputeOptions {
   /** Classes to return, the likeliest first. Default 5. */
   readonly top?: number;
+  /** Gives up; the promise rejects with the signal's reason. */
   readonly signal?: AbortSignal;
 }
 

@@ -15,7 +15,9 @@ export interface TrainStep {
   readonly step: number;
   /** Epochs done before this one. */
   readonly epoch: number;
+  /** Optimizer steps done of this epoch. */
   readonly stepInEpoch: number;
+  /** Of all epochs the same. */
   readonly stepsPerEpoch: number;
   /** Of this step's batch, as trained. */
   readonly loss: number;
@@ -34,10 +36,13 @@ export interface TrainOptions extends TrainFields, ComputeOptions {
   readonly signal?: AbortSignal;
   /** Training waits while it is closed. */
   readonly gate?: Gate;
+  /** Told of each optimizer step that is done, with the net as it is then. */
   readonly onStep?: (step: TrainStep, net: NetInTraining) => void;
+  /** Told of each epoch's losses and accuracies. */
   readonly onEpoch?: (record: EpochRecord) => void;
 }
 
+/** What a training gave. */
 export interface TrainResult {
   /** The net after the last step (averaged weights where `ema` is on), in training form. */
   readonly model: Model;

@@ -20,7 +20,9 @@ export interface ClassifierOptions extends BackendOptions {
 
 /** A net that answers, off the caller's thread. */
 export interface Classifier {
+  /** What computes. */
   readonly kernels: ClassifierKernels;
+  /** What is known of the net, and what had to be assumed. */
   readonly info: ClassifierInfo;
   /**
    * What a picture shows. Calls may run side by side; what waits goes through the net together.
@@ -38,23 +40,29 @@ export interface Classifier {
   ): Promise<Readonly<Record<string, SessionTensor>>>;
   /** Lets go of the net; calls under way and later ones reject. Idempotent. */
   dispose(): Promise<void>;
+  /** {@link Classifier.dispose}, for `await using`. */
   [Symbol.asyncDispose](): Promise<void>;
 }
 
+/** The kernels that a classifier computes with. */
 export interface ClassifierKernels {
   /** "native x86-64-v4", "wasm simd+threads". */
   readonly name: string;
+  /** That share the work; those of other classifiers with the same options are the same. */
   readonly threads: number;
   /** What keeps them from being faster, each in one sentence: that there are no native ones for this machine. */
   readonly notes: readonly string[];
 }
 
+/** What is known of a classifier's net. */
 export interface ClassifierInfo {
   /** "A0", "custom"; of graphs that are no RepVGG "graph". */
   readonly name: string;
   /** In which the net was given; it runs in its plain form. */
   readonly form: Form | undefined;
+  /** In the order of the logits. */
   readonly classNames: readonly string[];
+  /** How pictures are prepared for it. */
   readonly preprocessing: Preprocessing;
   /** What was assumed and changed: about the file, the form, the batches. */
   readonly notes: readonly string[];
@@ -62,6 +70,7 @@ export interface ClassifierInfo {
 
 /** More calls than a classifier's `queue`: of a server, the answer is 503. */
 export class BusyError extends UserError {
+  /** "BusyError". */
   override readonly name: string = "BusyError";
 
   /** @param queue the limit */

@@ -1,7 +1,10 @@
 /** Rows of pixels, channels last, 8 bits: grey, RGB or RGBA (not premultiplied; laid on white). */
 export interface RawPixels {
+  /** In pixels. */
   readonly width: number;
+  /** In pixels. */
   readonly height: number;
+  /** 1 grey, 3 RGB, 4 RGBA. */
   readonly channels: 1 | 3 | 4;
   /** [height][width][channels] */
   readonly data: Uint8Array | Uint8ClampedArray;
@@ -9,7 +12,9 @@ export interface RawPixels {
 
 /** What canvases give: RGBA. */
 export interface ImageDataLike {
+  /** In pixels. */
   readonly width: number;
+  /** In pixels. */
   readonly height: number;
   /** [height][width][4] */
   readonly data: Uint8ClampedArray;

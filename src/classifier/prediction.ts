@@ -6,7 +6,9 @@ import { type FramedPictures, graphInput } from "./input.js";
 
 /** One class that a picture may show. */
 export interface Prediction {
+  /** Its place among the logits. */
   readonly classIndex: number;
+  /** Of the class, as the net's file calls it. */
   readonly name: string;
   /** Softmax of the logits, in [0, 1]. */
   readonly probability: number;
@@ -16,17 +18,21 @@ export interface Prediction {
 
 /** What a net says of one picture. */
 export interface Classification {
+  /** The likeliest first, as many as were asked for. */
   readonly predictions: readonly Prediction[];
   /** [classes] */
   readonly logits: Float32Array;
   /** Time of the framing and resizing, and of the net, in milliseconds. */
   readonly preprocessMilliseconds: number;
+  /** Time of the net in milliseconds; of pictures that went through it together, that of them all. */
   readonly netMilliseconds: number;
 }
 
+/** What is asked about a picture. */
 export interface ClassifyOptions {
   /** Classes to return, the likeliest first. Default 5. */
   readonly topK?: number;
+  /** Rejects at once with the signal's reason; a call that has not begun is dropped. */
   readonly signal?: AbortSignal;
 }
 

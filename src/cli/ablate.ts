@@ -8,11 +8,11 @@ import { AblationDirectory } from "../studies/ablate/ablation-directory.node.js"
 import { type AblationSeeds, chooseSeeds, planRuns } from "../studies/ablate/setup.node.js";
 import { ablationCells, ablationHead, ablationSentences, describeRuns } from "../studies/ablate/text.js";
 import { writeAblation } from "../studies/ablate/write-results.node.js";
+import { exitCodes } from "./exit-codes.js";
 import { interruptible } from "./interrupt.js";
 import { type ComputeOptions, wanted, wholeNumber, withComputeOptions } from "./options.js";
 import { type Progress, type RateMeter, rateMeter } from "./progress.js";
 import { freeFolder } from "./run-folder.js";
-import { interruptedCode } from "./signals.js";
 import { Terminal } from "./terminal.js";
 import { givenOptions, type NetOptions, netSettings, withNetOptions, withTrainingOptions } from "./training-options.js";
 
@@ -83,7 +83,7 @@ async function run(data: string | undefined, options: Options, command: Command)
   });
   const written = await writeAblation(result);
   report(terminal, result, written);
-  if (result.interrupted) process.exitCode = interruptedCode;
+  if (result.interrupted) process.exitCode = exitCodes.interrupted;
 }
 
 type View = Pick<AblateOptions, "signal" | "onProgress" | "onRun">;

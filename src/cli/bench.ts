@@ -30,6 +30,11 @@ interface Options extends OutputOptions, SourceOptions {
   readonly html?: string;
 }
 
+const examples = `
+Examples:
+  repvgg bench A0 --threads 1,2   beside the other engines that are installed
+  repvgg bench model.onnx A2 --batch 1,8 --no-peers`;
+
 export function benchCommand(): Command {
   return withOutputOptions(
     withSourceOptions(
@@ -37,6 +42,7 @@ export function benchCommand(): Command {
         .description(
           "Time nets in this package and, through ONNX, in other engines that are installed. Each engine has a process of its own, all take turns, and none counts whose outputs differ.",
         )
+        .addHelpText("after", examples)
         .argument("[nets...]", `files, or names: ${variantNames.join(", ")}`, ["A0"])
         .optionsGroup("Task:")
         .addOption(

@@ -11,12 +11,18 @@ interface Options extends OutputOptions {
   readonly strict?: boolean;
 }
 
+const examples = `
+Examples:
+  repvgg data path/to/pictures
+  repvgg data path/to/pictures --strict --json   for a script: an unreadable picture is an error`;
+
 export function dataCommand(): Command {
   return withOutputOptions(
     new Command("data")
       .description(
         "Read all of a data set: classes, sizes, broken files, duplicates and lookalikes, leaks from training to test.",
       )
+      .addHelpText("after", examples)
       .argument("<data>", 'folder, "fashion-mnist" or "fashion-mnist-subset"')
       .optionsGroup("Data:")
       .addOption(strictOption()),

@@ -26,11 +26,18 @@ interface Options extends ComputeOptions, PreprocessingOptions, ClassOptions {
   readonly batchNormEpsilon?: number;
 }
 
+const examples = `
+Examples:
+  repvgg eval plain.safetensors path/to/pictures                                            its test/ where there is one, else the pictures that were held out
+  repvgg eval plain.safetensors path/to/pictures --split all --html eval.html
+  repvgg eval model.onnx path/to/pictures --mean 0.5,0.5,0.5 --std 0.5,0.5,0.5 --size 224   any classifier in ONNX`;
+
 export function evalCommand(): Command {
   return withComputeOptions(
     withPictureOptions(
       new Command("eval")
         .description("Accuracy of a net on labelled pictures: in all, by class, and what is taken for what.")
+        .addHelpText("after", examples)
         .argument("<net>", "model file in either form, PyTorch checkpoint, safetensors, or any classifier in ONNX")
         .argument("<data>", 'folder (its test split where it has one), "fashion-mnist" or "fashion-mnist-subset"')
         .optionsGroup("Data:")

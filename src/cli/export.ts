@@ -40,12 +40,19 @@ interface Options
   readonly head: boolean;
 }
 
+const examples = `
+Examples:
+  repvgg export model.safetensors -o plain.onnx --form plain                                   for any ONNX runtime; batch and size stay open
+  repvgg export model.safetensors -o official.pth                                              for torch.load(…, weights_only=True)
+  repvgg export plain.safetensors -o backbone.onnx --features stage2,stage3,stage4 --no-head   for a detector`;
+
 export function exportCommand(): Command {
   return withComputeOptions(
     withSourceOptions(
       withPictureOptions(
         new Command("export")
           .description("Write any net in another format, under other names, in another form, or without its head.")
+          .addHelpText("after", examples)
           .argument("<net>", "model file, PyTorch checkpoint, safetensors or ONNX")
           .optionsGroup("Export:")
           .requiredOption("-o, --output <file>", "where it goes (.onnx, .pth or .safetensors)")

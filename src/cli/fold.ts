@@ -31,6 +31,15 @@ interface Options extends ComputeOptions, SourceOptions, OverwritingOptions {
   readonly strict?: boolean;
 }
 
+const examples = `
+Examples:
+  repvgg fold runs/pictures-nano/model.safetensors -o plain.safetensors
+  repvgg fold model.onnx -o folded.onnx                        any linear multi-branch graph
+  repvgg fold RepVGG-A0-train.pth -o a0.onnx --precision f16   half the bytes
+  repvgg fold model.onnx --explain                             why each node folds or stays; nothing is written
+
+Exit code 2, and nothing is written: a region or an output differs by more than rounding explains.`;
+
 export function foldCommand(): Command {
   return withComputeOptions(
     withSourceOptions(
@@ -38,6 +47,7 @@ export function foldCommand(): Command {
         .description(
           "Fold every linear multi-branch part of a net into one convolution, with proof that the outputs stay the same.",
         )
+        .addHelpText("after", examples)
         .argument("<net>", "model file, PyTorch checkpoint, safetensors or ONNX")
         .optionsGroup("Fold:")
         .option(

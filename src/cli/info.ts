@@ -29,6 +29,13 @@ interface Options extends OutputOptions, SourceOptions {
   readonly system?: boolean;
 }
 
+const examples = `
+Examples:
+  repvgg info              the whole zoo
+  repvgg info A0
+  repvgg info model.onnx   what is in it, and what the engine lacks of it
+  repvgg info --system     which kernels run here, and why`;
+
 export function infoCommand(): Command {
   return withOutputOptions(
     withSourceOptions(
@@ -36,6 +43,7 @@ export function infoCommand(): Command {
         .description(
           "What a model file, checkpoint, ONNX graph or a net of the zoo is; without an argument, the whole zoo.",
         )
+        .addHelpText("after", examples)
         .argument("[model]", `file, or a name: ${variantNames.join(", ")}`)
         .optionsGroup("What:")
         .option("--system", "the machine and the kernels that run on it"),

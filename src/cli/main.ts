@@ -1,11 +1,9 @@
 #!/usr/bin/env node
 import { UserError, VerificationError } from "../core/errors.js";
 import { errorParts, jsonError } from "./error-json.js";
+import { exitCodes } from "./exit-codes.js";
 import { describeBug } from "./format.js";
 import { endProgress } from "./progress.js";
-
-/** Besides 0, done, and 130, interrupted (interrupt.ts). 70 is sysexits' EX_SOFTWARE. */
-const exitCode = { userError: 1, verificationFailed: 2, bug: 70 } as const;
 
 /** The oldest Node that runs this package: `engines` of package.json. */
 const oldestNode = [20, 19] as const;
@@ -16,8 +14,8 @@ const json = process.argv.includes("--json");
 function report(error: unknown): number {
   endProgress();
   process.stderr.write((json && asJson(error)) || asLines(error));
-  if (!(error instanceof UserError)) return exitCode.bug;
-  return error instanceof VerificationError ? exitCode.verificationFailed : exitCode.userError;
+  if (!(error instanceof UserError)) return exitCodes.bug;
+  return error instanceof VerificationError ? exitCodes.verificationFailed : exitCodes.userError;
 }
 
 function asLines(error: unknown): string {

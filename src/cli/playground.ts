@@ -16,10 +16,16 @@ interface Options extends OutputOptions {
 /** The page as it is built into the package. */
 const builtPage = fileURLToPath(new URL("../../playground/dist", import.meta.url));
 
+const examples = `
+Examples:
+  repvgg playground            http://127.0.0.1:8321, until Ctrl-C
+  repvgg playground --port 0   any port that is free`;
+
 export function playgroundCommand(): Command {
   return withOutputOptions(
     new Command("playground")
       .description("Serve the playground to browsers of this machine, until Ctrl-C. Nothing leaves the machine.")
+      .addHelpText("after", examples)
       .optionsGroup("Server:")
       .option("--port <n>", "port to listen on (0: any that is free)", wholeNumber(0, 65_535), 8321)
       .option("--host <address>", "address to listen on", "127.0.0.1"),

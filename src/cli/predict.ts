@@ -10,6 +10,7 @@ import { describeIgnored } from "../data/ignored-files.js";
 import { modelOf } from "../exchange/read-net.js";
 import { errorParts } from "./error-json.js";
 import { epsilonOf, epsilonOption } from "./exchange-options.js";
+import { exitCodes } from "./exit-codes.js";
 import { type Explained, PictureExplainer } from "./explained-pictures.js";
 import { duration, plural, shortNumber } from "./format.js";
 import { readClassifier } from "./net-facts.js";
@@ -111,7 +112,7 @@ async function run(path: string, given: readonly string[], options: Options, com
     terminal.result({ model: path, notes: net.source.notes, failed, pictures: rows, ...ignoredOf(pictures) }, String);
   if (failed > 0) {
     terminal.say(`repvgg: ${failed} of ${plural(pictures.names.length, "picture")} could not be read`);
-    process.exitCode = 1;
+    process.exitCode = exitCodes.userError;
   }
 }
 

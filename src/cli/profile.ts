@@ -26,6 +26,12 @@ interface Options extends OutputOptions, SourceOptions {
   readonly html?: string;
 }
 
+const examples = `
+Examples:
+  repvgg profile A0      a net of the zoo, with fresh weights
+  repvgg profile model.safetensors --html profile.html
+  repvgg profile --zoo   our counts beside the paper's`;
+
 export function profileCommand(): Command {
   return withOutputOptions(
     withSourceOptions(
@@ -33,6 +39,7 @@ export function profileCommand(): Command {
         .description(
           "Costs, time and memory of a net, layer by layer, in training form and folded side by side, against what this machine can do.",
         )
+        .addHelpText("after", examples)
         .argument("[net]", `file, or a name: ${variantNames.join(", ")}`)
         .optionsGroup("What:")
         .option("--zoo", "instead of a net: the paper's table, our counts beside the paper's")

@@ -2,11 +2,16 @@ import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
 import { explainNamedFileError } from "../formats/file-errors.node.js";
 import { type CommandEntry, commandEntries } from "./commands.js";
+import { type Ending, endings, exitCodes } from "./exit-codes.js";
 import { sayKernels } from "./say-kernels.js";
 import { unknownCommand, usageError } from "./usage.js";
 
+const codes = Object.entries(exitCodes)
+  .map(([ending, code]) => `${code} ${endings[ending as Ending]}`)
+  .join(", ");
+
 const epilogue = `
-Errors are one line: what was expected, received and what to do; under --json the same as {"error": …} on standard error. Exit codes: 0 done, 1 wrong input, 2 verification failed, 70 a bug of ours, 130 interrupted.
+Errors are one line: what was expected, received and what to do; under --json the same as {"error": …} on standard error. Exit codes: ${codes}.
 Begin with: repvgg quickstart`;
 
 /**

@@ -6,11 +6,11 @@ import { outputFormat } from "../exchange/save-net.node.js";
 import { pull } from "../hub/pull.node.js";
 import type { Model } from "../nn/model.js";
 import { epsilonOption } from "./exchange-options.js";
+import { exitCodes } from "./exit-codes.js";
 import { wholeCount } from "./format.js";
 import { interruptible } from "./interrupt.js";
 import { withOutputOptions } from "./options.js";
 import { checkReplaceable, forceOption, type OverwritingOptions } from "./overwriting.js";
-import { interruptedCode } from "./signals.js";
 import { type OutputOptions, Terminal } from "./terminal.js";
 
 interface Options extends OutputOptions, OverwritingOptions {
@@ -20,12 +20,19 @@ interface Options extends OutputOptions, OverwritingOptions {
   readonly batchNormEpsilon?: number;
 }
 
+const examples = `
+Examples:
+  repvgg pull timm/repvgg_a0.rvgg_in1k                  needs @huggingface/hub beside this package
+  repvgg pull owner/name:RepVGG-A0-train.pth -o a0.safetensors
+  repvgg pull https://example.org/RepVGG-A0-train.pth   any address, without the hub`;
+
 export function pullCommand(): Command {
   return withOutputOptions(
     new Command("pull")
       .description(
         "Get RepVGG weights from the Hugging Face hub (or a URL) and write them as a model file: structure from the weights, preprocessing and class names from the repository. Honours HF_ENDPOINT, HF_HOME and HF_TOKEN.",
       )
+      .addHelpText("after", examples)
       .argument("<model>", "owner/name (timm/repvgg_a0.rvgg_in1k), owner/name:file, or the URL of a weights file")
       .optionsGroup("Pull:")
       .option(
@@ -53,7 +60,7 @@ async function run(address: string, options: Options): Promise<void> {
   );
   if (!pulled) {
     terminal.say("stopped; the same command goes on where it stopped");
-    process.exitCode = interruptedCode;
+    process.exitCode = exitCodes.interrupted;
     return;
   }
   const { model, remarks, path } = pulled;

@@ -23,10 +23,10 @@ import { toGraph } from "../nn/to-graph.js";
 import { svgToPng } from "../report/png.node.js";
 import { predictionsSvg } from "../report/predictions.node.js";
 import { train } from "../studies/training/train.node.js";
+import { exitCodes } from "./exit-codes.js";
 import { byteSize, percent, shortNumber, wholeCount } from "./format.js";
 import { interruptible } from "./interrupt.js";
 import { type ComputeOptions, wholeNumber, withComputeOptions } from "./options.js";
-import { interruptedCode } from "./signals.js";
 import { Terminal } from "./terminal.js";
 import { trainingView } from "./training-view.js";
 
@@ -41,12 +41,20 @@ interface Options extends ComputeOptions {
 const logitTolerance = 1e-4;
 const data = "fashion-mnist-subset";
 
+const examples = `
+Examples:
+  repvgg quickstart   about a minute; the files are in runs/quickstart
+  repvgg quickstart --epochs 1 --kernels wasm
+
+Exit code 2: the two forms differ.`;
+
 export function quickstartCommand(): Command {
   return withComputeOptions(
     new Command("quickstart")
       .description(
         "The whole job in small: train a multi-branch net on shipped pictures, fold it, prove both forms equal, predict.",
       )
+      .addHelpText("after", examples)
       .optionsGroup("Run:")
       .option("--out <folder>", "where everything goes (an earlier run there is replaced)", "runs/quickstart")
       .option("--epochs <n>", "passes over the pictures", wholeNumber(1), 8)
@@ -79,7 +87,7 @@ async function wholeJob(terminal: Terminal, { out, epochs, seed, report }: Optio
   );
   if (interrupted) {
     terminal.result({ out, interrupted }, () => `stopped; go on with: repvgg train --resume ${out}`);
-    process.exitCode = interruptedCode;
+    process.exitCode = exitCodes.interrupted;
     return;
   }
 

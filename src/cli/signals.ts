@@ -1,7 +1,5 @@
+import { exitCodes } from "./exit-codes.js";
 import { endProgress } from "./progress.js";
-
-/** Exit code of a command that Ctrl-C stopped, as shells have it: 128 + SIGINT. */
-export const interruptedCode = 130;
 
 const signals = ["SIGINT", "SIGTERM"] as const;
 
@@ -16,7 +14,7 @@ function onSignal(): void {
 
 export function endAtOnce(): never {
   endProgress();
-  process.exit(interruptedCode);
+  process.exit(exitCodes.interrupted);
 }
 
 /**

@@ -11,12 +11,12 @@ import type { RepvggOptions } from "../nn/repvgg.js";
 import { checkNewRun, resume, type TrainOptions, type TrainResult, train } from "../studies/training/train.node.js";
 import { chooseSettings } from "./chosen-settings.js";
 import { epsilonOption } from "./exchange-options.js";
+import { exitCodes } from "./exit-codes.js";
 import { percent, plural, wholeCount } from "./format.js";
 import { interruptible } from "./interrupt.js";
 import { readModel } from "./net-facts.js";
 import { type ComputeOptions, number, wholeNumber, withComputeOptions } from "./options.js";
 import { freeFolder } from "./run-folder.js";
-import { interruptedCode } from "./signals.js";
 import { Terminal } from "./terminal.js";
 import { givenOptions, type NetOptions, netSettings, withNetOptions, withTrainingOptions } from "./training-options.js";
 import { trainingView } from "./training-view.js";
@@ -105,7 +105,7 @@ async function run(data: string | undefined, options: Options, command: Command)
       : goOn(options.resume, data, options, process, command);
   });
   report(terminal, result);
-  if (result.interrupted) process.exitCode = interruptedCode;
+  if (result.interrupted) process.exitCode = exitCodes.interrupted;
 }
 
 type Callbacks = ReturnType<typeof trainingView> & Pick<TrainOptions, "signal" | "onProgress" | "onRemark">;

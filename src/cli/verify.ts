@@ -29,6 +29,14 @@ interface Options extends ComputeOptions, SourceOptions, PreprocessingOptions {
   readonly html?: string;
 }
 
+const examples = `
+Examples:
+  repvgg verify model.safetensors   against its own fold
+  repvgg verify model.onnx folded.onnx
+  repvgg verify model.pth plain.safetensors --data path/to/pictures
+
+Exit code 2: the nets differ, cannot be compared, or nothing was proven.`;
+
 export function verifyCommand(): Command {
   return withComputeOptions(
     withSourceOptions(
@@ -37,6 +45,7 @@ export function verifyCommand(): Command {
           .description(
             "Compare two nets of any format, or a net and its fold, value by value, and say where they part.",
           )
+          .addHelpText("after", examples)
           .argument("<reference>", "model file, PyTorch checkpoint, safetensors or ONNX")
           .argument("[candidate]", "another such file; left out: the reference's own folded form")
           .optionsGroup("Comparison:")

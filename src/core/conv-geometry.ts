@@ -2,21 +2,37 @@ import { ShapeError } from "./errors.js";
 
 /** Everything about a 2-D convolution but its numbers. Sizes in elements; dilation 1 is a dense kernel. */
 export interface ConvGeometry {
+  /** Images. */
   readonly batch: number;
+  /** Of the input. */
   readonly height: number;
+  /** Of the input. */
   readonly width: number;
+  /** Channels of the input, all groups together. */
   readonly inChannels: number;
+  /** Channels of the output, all groups together. */
   readonly outChannels: number;
+  /** Of the kernel, before dilation. */
   readonly kernelHeight: number;
+  /** Of the kernel, before dilation. */
   readonly kernelWidth: number;
+  /** Rows from one output to the next. */
   readonly strideHeight: number;
+  /** Columns from one output to the next. */
   readonly strideWidth: number;
+  /** Rows of zeros above the input. */
   readonly padTop: number;
+  /** Columns of zeros to its left. */
   readonly padLeft: number;
+  /** Rows of zeros below it. */
   readonly padBottom: number;
+  /** Columns of zeros to its right. */
   readonly padRight: number;
+  /** Rows from one tap to the next. */
   readonly dilationHeight: number;
+  /** Columns from one tap to the next. */
   readonly dilationWidth: number;
+  /** Both channel counts are multiples of it. */
   readonly groups: number;
 }
 

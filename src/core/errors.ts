@@ -1,7 +1,10 @@
 /** The parts of every message that a user sees: what was expected, what was received, and what to do about it. */
 export interface ErrorParts {
+  /** What would have been right. */
   readonly expected: string;
+  /** What was there instead. */
   readonly received: string;
+  /** What to do about it. */
   readonly remedy?: string;
 }
 
@@ -10,9 +13,13 @@ export interface ErrorParts {
  * The command line prints it without a stack and exits with code 1; everything else is a bug (code 70).
  */
 export class UserError extends Error {
+  /** "UserError". */
   override readonly name: string = "UserError";
+  /** What would have been right. */
   readonly expected: string;
+  /** What was there instead. */
   readonly received: string;
+  /** What to do about it, where that is known. */
   readonly remedy: string | undefined;
 
   constructor(parts: ErrorParts, options?: ErrorOptions) {
@@ -28,16 +35,19 @@ export class UserError extends Error {
 
 /** A file whose bytes cannot be what they claim to be. `file` names it where it is known. */
 export class FormatError extends UserError {
+  /** "FormatError". */
   override readonly name: string = "FormatError";
 }
 
 /** A value in a graph or a model that has the wrong shape, type or form. */
 export class ShapeError extends UserError {
+  /** "ShapeError". */
   override readonly name: string = "ShapeError";
 }
 
 /** Two forms of a net, or two nets, that do not agree (exit code 2 on the command line). */
 export class VerificationError extends UserError {
+  /** "VerificationError". */
   override readonly name: string = "VerificationError";
 }
 

@@ -37,8 +37,11 @@ export interface StorageOf {
  */
 export type NamedArray = {
   readonly [T in DType]: {
+    /** Type of the elements. */
     readonly dtype: T;
+    /** Row-major; [] of a single number. */
     readonly shape: readonly number[];
+    /** The elements, one after another. */
     readonly data: StorageOf[T];
     /** Of an array that is not in memory: puts its elements from `from` on into a storage, as many as that holds. */
     readonly fill?: (target: StorageOf[T], from: number) => void;

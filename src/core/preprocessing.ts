@@ -6,6 +6,7 @@ export interface Preprocessing {
   readonly channels: 1 | 3;
   /** Per channel, of values in [0, 1]: input = (value / 255 − mean) / std. */
   readonly mean: readonly number[];
+  /** Per channel, of values in [0, 1]: by which the difference to `mean` is divided. */
   readonly std: readonly number[];
   /** Antialiased bilinear, as torchvision and PIL do it: the only one that is offered. */
   readonly interpolation: "bilinear";

@@ -1,7 +1,10 @@
 /** A decoded picture: rows of pixels, channels last, 8 bits (grey or RGB; sRGB values, alpha composited away). Treat as immutable. */
 export interface Image {
+  /** In pixels. */
   readonly width: number;
+  /** In pixels. */
   readonly height: number;
+  /** 1 grey, 3 RGB. */
   readonly channels: 1 | 3;
   /** [height][width][channels] */
   readonly data: Uint8Array;
@@ -13,7 +16,9 @@ export interface Image {
 export interface Dataset {
   /** For messages and provenance: "fashion-mnist/train". */
   readonly name: string;
+  /** In the order of the labels. */
   readonly classNames: readonly string[];
+  /** Number of pictures. */
   readonly length: number;
   /** Channels that pictures of this set have by nature; a loader converts where a net wants others. */
   readonly channels: 1 | 3;
@@ -42,12 +47,17 @@ export type DatasetSource =
 
 /** An image folder as it was listed once: nobody lists it again, so that all workers agree on the indices. */
 export interface FolderSource {
+  /** Tells it from other sources. */
   readonly kind: "folder";
+  /** Of the data set. */
   readonly name: string;
+  /** Of the folder. */
   readonly path: string;
   /** A broken file is an error: else it is named and skipped. */
   readonly strict: boolean;
+  /** That pictures are decoded to. */
   readonly channels: 1 | 3;
+  /** In the order of the labels. */
   readonly classNames: readonly string[];
   /** Relative to `path`. */
   readonly files: readonly string[];
@@ -57,7 +67,9 @@ export interface FolderSource {
 
 /** A file that is left out, and why. */
 export interface SkippedFile {
+  /** Its path, below the data set's folder where there is one. */
   readonly file: string;
+  /** In words. */
   readonly reason: string;
 }
 
@@ -65,6 +77,7 @@ export interface SkippedFile {
 export interface IgnoredFiles {
   /** "text", "HEIC (this build of sharp has no HEVC decoder)", "hidden file". */
   readonly kind: string;
+  /** How many there are. */
   readonly count: number;
   /** The first of them, below the data set's folder. */
   readonly example: string;

@@ -19,6 +19,7 @@ export interface MemoryContents {
 
 /** Decoded pictures in memory: reading one is a view, no copy. */
 export class MemoryDataset implements Dataset {
+  /** Pixels, sizes and labels. */
   readonly contents: MemoryContents;
   readonly source: DatasetSource | undefined;
   readonly skipped: readonly SkippedFile[];
@@ -33,6 +34,7 @@ export class MemoryDataset implements Dataset {
     return this.contents.name;
   }
 
+  /** In the order of the labels. */
   get classNames(): readonly string[] {
     return this.contents.classNames;
   }
@@ -41,6 +43,7 @@ export class MemoryDataset implements Dataset {
     return this.contents.channels;
   }
 
+  /** Number of pictures. */
   get length(): number {
     return this.contents.labels.length;
   }

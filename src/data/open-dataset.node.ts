@@ -9,8 +9,10 @@ import { openFolder, reopenFolder, subfolders } from "./folder.node.js";
 import { checkSameClasses, heldOutPart, holdOut } from "./hold-out.js";
 import { openIdx } from "./idx.node.js";
 
+/** Part of a data set. */
 export type Split = "train" | "val" | "test";
 
+/** How a data set is opened. */
 export interface OpenOptions {
   /** Broken files are errors: else they are named and skipped. Default false. */
   readonly strict?: boolean;
@@ -23,7 +25,7 @@ export const namedDatasets = ["fashion-mnist", "fashion-mnist-subset"] as const;
 
 /**
  * Opens a data set.
- * @param where a name of {@link namedDatasets}; a folder with idx files (`train-images-idx3-ubyte[.gz]`, …), CIFAR-10
+ * @param where "fashion-mnist" or "fashion-mnist-subset"; a folder with idx files (`train-images-idx3-ubyte[.gz]`, …), CIFAR-10
  *   binary files (`data_batch_*.bin`, `test_batch.bin`) or pictures (`class/x.jpg`, or `train/class/x.jpg` beside `test/`
  *   or `val/`); or the {@link DatasetSource} of a data set
  * @param split default "train"; "test" and "val" stand in for each other where there is only one

@@ -18,7 +18,9 @@ import { planOf } from "./plan-of.js";
 
 /** Values as the graph has them: row-major, images NCHW, float32 whatever their type there (whole numbers up to 2^24; true is 1). */
 export interface SessionTensor {
+  /** As in the graph: images [N, C, H, W]. */
   readonly shape: readonly number[];
+  /** Row-major. */
   readonly data: Float32Array;
 }
 
@@ -26,8 +28,10 @@ export interface SessionTensor {
 export type SessionValue = Float32Array | SessionTensor;
 /** One value where the graph has one input; else values by input name. */
 export type SessionInput = SessionValue | Readonly<Record<string, SessionValue>>;
+/** Values by output name. */
 export type SessionOutputs = Readonly<Record<string, SessionTensor>>;
 
+/** How a graph is made ready to run. */
 export interface SessionOptions {
   /** Kernels and threads to run on. Several sessions may share one. */
   readonly backend: Backend;
@@ -75,7 +79,9 @@ export interface StepProfile extends StepReport {
 
 /** A graph made ready to run. Not reentrant; `run` returns when the result is there. */
 export interface Session {
+  /** What the graph reads. */
   readonly inputNames: readonly string[];
+  /** What it gives, asked-for features included. */
   readonly outputNames: readonly string[];
   /** @throws ShapeError for inputs that do not fit the graph. */
   run(input: SessionInput): SessionOutputs;

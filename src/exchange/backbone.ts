@@ -6,7 +6,7 @@ import type { Graph, ValueInfo } from "../graph/graph.js";
 /**
  * A graph that returns inner values: the maps that detectors and segmenters build on. In our nets the output of stage s is
  * `stage<s>`; any other value goes by its name in the graph.
- * @param options.head also return the graph's own outputs, first (default true); without them, the nodes that only they
+ * @param options `head`: also return the graph's own outputs, first (default true); without them, the nodes that only they
  *   need go.
  * @throws UserError for a value that the graph has not, with the nearest name.
  */

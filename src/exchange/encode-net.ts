@@ -13,6 +13,7 @@ import { sidecarText } from "./sidecar-text.js";
 import type { Container } from "./sniff.js";
 import { graphEpsilon, weightsMetadata } from "./weights-metadata.js";
 
+/** How a net is written. */
 export interface SaveOptions extends OnnxOptions {
   /** Whose names the weights get in .pth and .safetensors. Default: the authors' own. */
   readonly scheme?: Scheme;

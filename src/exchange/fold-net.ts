@@ -6,6 +6,11 @@ import { fromFoldedGraph } from "../nn/from-graph.js";
 import { requireOutputs } from "./graph-ends.js";
 import { type Net, type NetSource, netOf } from "./net.js";
 
+export type { RefusalKind } from "../fold/refusals.js";
+export type { FoldReport, RefusalReport, RegionReport } from "../fold/report.js";
+export type { TraceStep } from "../fold/trace.js";
+
+/** What is folded. */
 export interface FoldNetOptions {
   /** A region folds if it costs at most this many times the multiply-accumulates of the cheapest other way. Default 1. */
   readonly maxCost?: number;
@@ -15,7 +20,9 @@ export interface FoldNetOptions {
 
 /** A folded net. */
 export interface FoldedNet {
+  /** The net with its convolutions; a RepVGG in plain form. */
   readonly net: Net;
+  /** What was done, and what was left and why. */
   readonly report: FoldReport;
   /** How it was folded: what a proof has to know. */
   readonly plan: FoldPlan;

@@ -18,6 +18,7 @@ import { sniffFile } from "./sniff.node.js";
 /** A file: its path (or file: URL), or its contents. */
 export type NetFile = string | URL | Uint8Array | ArrayBuffer | SharedArrayBuffer | Blob;
 
+/** How a file is read, and what it does not say itself. */
 export interface LoadOptions extends ReadOptions {
   /** How errors and notes call a file that has no name. Default: "the file". */
   readonly name?: string;

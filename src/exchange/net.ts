@@ -8,12 +8,16 @@ import type { Prefix } from "./names/prefixes.js";
 import type { Scheme } from "./names/schemes.js";
 import { assumedOf, assumptionNotes, type StatedFacts } from "./stated-facts.js";
 
+export type { Graph, GraphNode, ValueInfo } from "../graph/graph.js";
+
 /** Kinds of files that hold nets; `repvgg`: safetensors with our own metadata. */
 export type FileFormat = "repvgg" | "safetensors" | "torch" | "onnx";
 
 /** Any net, wherever it came from: as a graph always, as a {@link Model} where it is a RepVGG that we know as such. */
 export interface Net {
+  /** The net in ONNX's operators; a model's in inference mode. */
   readonly graph: Graph;
+  /** Where it is a RepVGG. */
   readonly model?: Model;
   /** What an ONNX file says beside its graph: written back when the net is. */
   readonly envelope?: OnnxEnvelope;
@@ -23,6 +27,7 @@ export interface Net {
   readonly stated?: StatedFacts;
   /** Weights of the file that the net has no place for, kept to be written back as they are. */
   readonly rest?: Rest;
+  /** What the file was, and what had to be decided while reading it. */
   readonly source: NetSource;
 }
 
@@ -35,12 +40,15 @@ export interface Rest {
 
 /** What a file was, and what had to be decided while reading it. */
 export interface NetSource {
+  /** Kind of the file. */
   readonly format: FileFormat;
   /** Of weights by name: whose names they are. */
   readonly scheme?: Scheme;
+  /** With branches or folded, where that is known. */
   readonly form?: Form;
   /** Of a checkpoint: where in it the weights were ("" at its top), and where others are. */
   readonly chosen?: string;
+  /** Other places of the checkpoint that hold weights: names for `key`. */
   readonly alternatives?: readonly string[];
   /** Assumptions, conversions and left-over weights, each in one sentence. */
   readonly notes: readonly string[];

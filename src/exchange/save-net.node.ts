@@ -28,7 +28,7 @@ export function outputFormat(path: string): Container {
 }
 
 /**
- * Writes a net in the format of the path's ending (`.safetensors`, `.pth`, `.pt` or `.onnx`), whole or not at all; see {@link netContents}.
+ * Writes a net in the format of the path's ending (`.safetensors`, `.pth`, `.pt` or `.onnx`), whole or not at all.
  * Beside a `.pth`, and beside weights in timm's names, class names and preprocessing go into a `.json` of the same name (timm's `config.json`),
  * which {@link loadNet} reads.
  * @throws UserError for an ending, a scheme or an operator set that does not fit, or weights beyond float16.

@@ -3,9 +3,13 @@ import type { TraceStep } from "./trace.js";
 
 /** What a fold did, and what it left and why. Plain data. */
 export interface FoldReport {
+  /** What became one convolution each, in graph order. */
   readonly regions: readonly RegionReport[];
+  /** Linear nodes that stayed, with the reasons. */
   readonly refusals: readonly RefusalReport[];
+  /** Nodes of the graph before. */
   readonly nodesBefore: number;
+  /** Nodes of the graph after. */
   readonly nodesAfter: number;
 }
 
@@ -28,6 +32,7 @@ export interface RegionReport {
    * image where the image size is known, else for one pixel of the nearest value before it of unknown size.
    */
   readonly macsBefore: number;
+  /** Of the convolution that replaces them. */
   readonly macsAfter: number;
   /** Why the nodes are linear in the source, one by one: {@link RegionReport.nodes} with their rules and what they make. */
   readonly steps: readonly TraceStep[];
@@ -35,10 +40,13 @@ export interface RegionReport {
 
 /** A linear node that was not merged with what comes before it. */
 export interface RefusalReport {
+  /** Its name in the graph. */
   readonly node: string;
+  /** Its ONNX operator. */
   readonly op: string;
   /** In plain words, with the names and numbers of this case. */
   readonly reason: string;
+  /** Why, by name: `docs/fold/README.md` lists all. */
   readonly kind: RefusalKind;
   /** What can be done about it. */
   readonly remedy: string;

@@ -4,7 +4,9 @@ import type { Propagation } from "./candidates.js";
 
 /** A node of a region: by which rule it is linear, and what the values are that it gives. Plain data. */
 export interface TraceStep {
+  /** Its name in the graph. */
   readonly node: string;
+  /** Its ONNX operator. */
   readonly op: string;
   /** Its rule's id: its page is `docs/fold/<rule>.md`. Of a node that is linear only together with one behind it, that one's. */
   readonly rule: string;

@@ -5,7 +5,9 @@ import type { NamedArray } from "../core/named-arrays.js";
  * activations NCHW), as plain immutable records. Passes return a new graph and never change the one they were given.
  */
 export interface Graph {
+  /** As its file calls it. */
   readonly name: string;
+  /** The values that the graph reads; initializers are none of them. */
   readonly inputs: readonly ValueInfo[];
   /** The values that the graph returns, in order. */
   readonly outputs: readonly ValueInfo[];
@@ -20,8 +22,11 @@ export interface Graph {
 /** A size, or the name of a dynamic one ("batch"). */
 export type Dimension = number | string;
 
+/** A value of a graph: name, type and, where it is known, shape. */
 export interface ValueInfo {
+  /** Unique in the graph. */
   readonly name: string;
+  /** Type of its elements. */
   readonly dtype: NamedArray["dtype"];
   /** Undefined where the rank itself is unknown. */
   readonly shape: readonly Dimension[] | undefined;
@@ -39,6 +44,7 @@ export type AttributeValue =
   /** Kept as its bytes: a part that we do not interpret but write back unchanged. */
   | { readonly type: "opaque"; readonly onnxType: number; readonly bytes: Uint8Array };
 
+/** One operator of a graph, with what it reads and gives. */
 export interface GraphNode {
   /** Unique in the graph; for our own nets the module's path, as `stage1.0.rbr_dense.conv`. */
   readonly name: string;
@@ -50,6 +56,8 @@ export interface GraphNode {
   readonly opset?: number;
   /** Value names; "" where an optional input is absent. */
   readonly inputs: readonly string[];
+  /** Value names; "" where an optional output is not wanted. */
   readonly outputs: readonly string[];
+  /** By ONNX's names. */
   readonly attributes: Readonly<Record<string, AttributeValue>>;
 }

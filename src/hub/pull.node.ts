@@ -13,6 +13,7 @@ import { hubLibrary } from "./library.node.js";
 import type { RemoteFile } from "./remote-file.js";
 import { urlFile } from "./url-file.node.js";
 
+/** Which revision is pulled, from where, and what the weights do not say. */
 export interface PullOptions {
   /** Branch, tag or commit. Default: what the address says, else "main". */
   readonly revision?: string;
@@ -30,6 +31,7 @@ export interface PullOptions {
   readonly signal?: AbortSignal;
 }
 
+/** Published weights as a model. */
 export interface Pulled {
   /** In the form that was published: of timm's RepVGGs the training form. */
   readonly model: Model;

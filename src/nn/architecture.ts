@@ -2,6 +2,7 @@
 export interface Architecture {
   /** "A0" … "D2se", "L2pse", "nano", "tiny", or "custom". */
   readonly name: string;
+  /** Whose names the weights have: RepVGG's or RepVGGplus'. */
   readonly family: "repvgg" | "repvggplus";
   /** Number of blocks in stage 1, 2, … (four in the zoo; any number from 1 here). */
   readonly depths: readonly number[];
@@ -11,8 +12,11 @@ export interface Architecture {
   readonly strides: readonly number[];
   /** Groups of the 3×3 and 1×1 convolutions by layer, counted from 1 at `stage1.0`; layers that are not named have 1. */
   readonly groups: Readonly<Record<number, number>>;
+  /** 1 grey, 3 RGB, or any other number. */
   readonly inputChannels: number;
+  /** Number of logits. */
   readonly classes: number;
+  /** What blocks are made of in training form. */
   readonly block: BlockSpec;
   /** Squeeze-and-excitation on each block's output (before or after ReLU), squeezed to outputChannels / ratio. */
   readonly squeezeExcite: { readonly position: "before-relu" | "after-relu"; readonly ratio: number } | null;
@@ -51,6 +55,7 @@ export type BlockKind =
 
 /** What a training-form block is made of; `repvgg`: 3×3+BN, 1×1+BN, identity BN (where shapes allow), summed, ReLU. */
 export interface BlockSpec {
+  /** Which definition it is. */
   readonly kind: BlockKind;
   /** The 1×1 branch is present; false for kinds that never have one. */
   readonly pointwise: boolean;

@@ -8,6 +8,7 @@ import { multipliedWidths, type Variant, type VariantName, variantNames, variant
 export interface ArchitectureSpec {
   /** Default: the variant's name where nothing but classes and input channels was changed, else "custom". */
   readonly name?: string;
+  /** Default "repvgg". */
   readonly family?: Architecture["family"];
   /** Blocks in stage 1, 2, …. */
   readonly depths?: readonly number[];
@@ -22,12 +23,15 @@ export interface ArchitectureSpec {
   readonly strides?: readonly number[];
   /** Groups by layer, counted from 1 at `stage1.0`; or one number for every second layer (2, 4, 6, …), as in B1g2. */
   readonly groups?: number | Readonly<Record<number, number>>;
+  /** Number of logits. Default: the variant's, 1000 for ImageNet's nets. */
   readonly classes?: number;
+  /** 1 grey, 3 RGB, or any other number. Default: the variant's, mostly 3. */
   readonly inputChannels?: number;
   /** Kind of the blocks in training form. Default "repvgg". */
   readonly block?: BlockKind;
   /** Branches beside the 3×3 one, where the kind of blocks has them. Default: both. Both false is the paper's plain ablation. */
   readonly branches?: { readonly pointwise?: boolean; readonly identity?: boolean };
+  /** Squeeze-and-excitation on each block's output; null: none. Default: the variant's. */
   readonly squeezeExcite?: Architecture["squeezeExcite"];
   /** Layers that differ from the rest, counted from 0 at stage 0. */
   readonly layers?: Architecture["layers"];

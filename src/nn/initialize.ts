@@ -5,7 +5,7 @@ import type { Architecture, Form } from "./architecture.js";
 import type { StateEntry } from "./schema-builder.js";
 import { stateSchema } from "./state-schema.js";
 
-/** What BatchNorms begin with; see {@link initialState}. */
+/** What BatchNorms begin with: `fresh` as training begins (γ = 1, β = 0, mean 0, variance 1), `seeded` with numbers of the size that training gives. */
 export type Statistics = "fresh" | "seeded";
 
 /**

@@ -6,10 +6,15 @@ export interface BlockLayout {
   readonly path: string;
   /** 0, 1, 2, … */
   readonly stage: number;
+  /** It gives the stage's output. */
   readonly lastOfStage: boolean;
+  /** Channels that it reads. */
   readonly inChannels: number;
+  /** Channels that it gives. */
   readonly outChannels: number;
+  /** Of its 3×3 convolution, in both directions. */
   readonly stride: number;
+  /** Of its 3×3 and 1×1 convolutions. */
   readonly groups: number;
   /** The 1×1 branch exists (in training form, like all that follows but squeezeExcite). */
   readonly pointwise: boolean;
@@ -17,14 +22,19 @@ export interface BlockLayout {
   readonly identity: boolean;
   /** Plain also in training form. */
   readonly folded: boolean;
+  /** On its output; null: none. */
   readonly squeezeExcite: SqueezeExciteLayout | null;
 }
 
+/** The squeeze-and-excitation of a block (Hu et al., 2018). */
 export interface SqueezeExciteLayout {
   /** Official module path: `stage1.0.se` before the ReLU, `stage1.blocks.0.post_se` after it. */
   readonly path: string;
+  /** Before the block's ReLU (D2se) or after it (RepVGGplus). */
   readonly position: "before-relu" | "after-relu";
+  /** Of the block's output. */
   readonly channels: number;
+  /** Channels between its two 1×1 convolutions. */
   readonly squeezed: number;
 }
 

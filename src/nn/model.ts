@@ -7,15 +7,21 @@ import type { Architecture, Form } from "./architecture.js";
  * `state` has the official PyTorch names and layouts (convolutions OIHW, linear [out, in]), float32.
  */
 export interface Model {
+  /** Its structure. */
   readonly architecture: Architecture;
+  /** With branches, as it is trained, or folded. */
   readonly form: Form;
+  /** Weights by their official PyTorch names, float32. */
   readonly state: NamedArrays;
+  /** What it takes to classify a picture, and where it comes from. */
   readonly metadata: ModelMetadata;
 }
 
+/** What a net's weights do not say. Plain JSON. */
 export interface ModelMetadata {
   /** Class names in the order of the logits; length = architecture.classes. */
   readonly classNames: readonly string[];
+  /** How a picture becomes the net's input. */
   readonly preprocessing: Preprocessing;
   /** Where the weights come from: seed, data set, command, versions, licence; free text by key. */
   readonly provenance: Readonly<Record<string, string>>;

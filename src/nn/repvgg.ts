@@ -22,6 +22,7 @@ export interface RepvggOptions extends ArchitectureSpec {
   readonly inputSize?: number | readonly [height: number, width: number];
   /** Statistics of the training data and so on; the defaults are ImageNet's for three channels and 0.5 for one. */
   readonly preprocessing?: Partial<Preprocessing>;
+  /** Where the net comes from: free text by key. Default: its seed. */
   readonly provenance?: Readonly<Record<string, string>>;
 }
 

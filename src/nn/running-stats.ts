@@ -6,6 +6,7 @@ import { ShapeError } from "../core/errors.js";
  * Golub and LeVeque (1979). Float64 throughout; no row is kept.
  */
 export class RunningStats {
+  /** Length of the rows. */
   readonly channels: number;
   #count = 0;
   readonly #mean: Float64Array;

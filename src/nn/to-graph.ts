@@ -19,8 +19,7 @@ export interface GraphSource {
  * Nodes have the module's official path as name, initializers the official weight names; kernels that are computed from
  * weights (dirac, trivial) are `<block>.conv.kernel`. A block's pre-activation value is
  * `<block>.rbr_reparam` in both forms, a stage's output `stage0`, `stage1`, …. Auxiliary heads are left out.
- * @param options.features also return every stage's output, after `logits`.
- * @param options.head with the classifier (default true); without it, the net returns the output of its last stage.
+ * @param options `features`: also return every stage's output, after `logits`; `head`: with the classifier (default true); without it, the net returns the output of its last stage.
  */
 export function toGraph(
   source: GraphSource,

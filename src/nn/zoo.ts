@@ -91,6 +91,8 @@ export const variants = {
   },
 } as const satisfies Record<string, Variant>;
 
+/** Name of a net of the zoo. */
 export type VariantName = keyof typeof variants;
 
+/** The nets of the zoo: the paper's (A0 … D2se), RepVGGplus (L2pse), and two for small pictures (nano, tiny). */
 export const variantNames = Object.keys(variants) as readonly VariantName[];

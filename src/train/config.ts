@@ -3,11 +3,13 @@ import { type AugmentationConfig, checkAugmentation } from "../data/augmentation
 
 /** How a net is trained; plain JSON, stored in the run directory and in every checkpoint. */
 export interface TrainConfig {
+  /** Passes over the training pictures. */
   readonly epochs: number;
   /** Pictures of one optimizer step. */
   readonly batchSize: number;
   /** The batch is computed in this many equal parts whose gradients are averaged (BatchNorm sees the parts). */
   readonly accumulate: number;
+  /** SGD with momentum, or AdamW (Loshchilov and Hutter, 2019). */
   readonly optimizer: "sgd" | "adamw";
   /** Learning rate after warm-up; falls to 0 along half a cosine. */
   readonly learningRate: number;
@@ -21,6 +23,7 @@ export interface TrainConfig {
   readonly weightDecay: number;
   /** Decays the equivalent kernels instead of the branches' 3×3 and 1×1 kernels (the authors' `get_custom_L2`). */
   readonly customL2: boolean;
+  /** Share of the target that is spread evenly over all classes, in [0, 1). */
   readonly labelSmoothing: number;
   /** α of mixup's Beta(α, α); 0: off. */
   readonly mixup: number;
@@ -30,7 +33,9 @@ export interface TrainConfig {
   readonly ema: number;
   /** Weight of each auxiliary head's loss (RepVGGplus). The authors' code: 0.1. */
   readonly auxiliaryWeight: number;
+  /** How training pictures are varied. */
   readonly augmentation: AugmentationConfig;
+  /** Of order, variation, mixup and CutMix: the same seed gives the same bits. */
   readonly seed: number;
 }
 

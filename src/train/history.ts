@@ -11,16 +11,21 @@ export interface StepRecord {
 
 /** What is written at the end of an epoch. */
 export interface EpochRecord {
+  /** Tells it from the records of steps in a run's log. */
   readonly kind: "epoch";
+  /** Optimizer steps done. */
   readonly step: number;
   /** Epochs done. */
   readonly epoch: number;
   /** Mean of the epoch's step losses. */
   readonly trainLoss: number;
+  /** Mean cross-entropy on the test pictures. */
   readonly testLoss: number;
   /** Shares in [0, 1]. */
   readonly testTop1: number;
+  /** Share of test pictures whose class is among the five likeliest. */
   readonly testTop5: number;
+  /** Of the epoch's last step. */
   readonly learningRate: number;
 }
 

@@ -15,6 +15,7 @@ import { IncomparableError } from "./incomparable.js";
 import { furtherInputs, randomInputs } from "./random-inputs.js";
 import { type Verification, type VerifyInput, verifyModels } from "./verify-models.js";
 
+/** On what two nets are compared, and what counts as different. */
 export interface CompareOptions {
   /**
    * Inputs to compare on. Default: all real pictures that are given, or 64 random ones (2 where the engine lacks an operator of
@@ -34,7 +35,7 @@ export interface CompareOptions {
   /** The precision in which the candidate's weights are stored: how far its rounding may move the outputs. Default: f16 where both nets are. */
   readonly weights?: "f32" | "f16";
   /**
-   * Most steps of the naive float64 evaluator ({@link evaluationCost}), which runs where the engine lacks an operator, over all images.
+   * Most steps of the naive float64 evaluator (one is a multiplication or an element), which runs where the engine lacks an operator, over all images.
    * Default: any number.
    */
   readonly evaluatorSteps?: number;

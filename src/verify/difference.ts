@@ -2,7 +2,9 @@
 export interface Difference {
   /** Numbers compared. */
   readonly count: number;
+  /** Largest |candidate − reference|. */
   readonly maxAbsolute: number;
+  /** Mean |candidate − reference|. */
   readonly meanAbsolute: number;
   /** maxAbsolute / max |reference| (maxAbsolute itself where the reference is all zero). */
   readonly relative: number;

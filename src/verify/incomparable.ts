@@ -1,7 +1,7 @@
-import { describeCause, type Finding } from "../analysis/diagnosis/finding.js";
+import { type Cause, describeCause, type Finding } from "../analysis/diagnosis/finding.js";
 import { VerificationError } from "../core/errors.js";
 
-export type { Finding };
+export type { Cause, Finding };
 
 /** Two nets whose outputs cannot be compared: they take other inputs, or give other outputs. */
 export class IncomparableError extends VerificationError {

@@ -60,10 +60,13 @@ export class InputBatch {
 export interface ValueDifference extends Difference {
   /** In the reference. */
   readonly name: string;
+  /** In the candidate. */
   readonly candidateName: string;
+  /** Further apart than the threshold. */
   readonly parted: boolean;
 }
 
+/** How far two nets' outputs are apart, and what that proves. Plain data. */
 export interface Verification {
   /** Images compared. */
   readonly samples: number;

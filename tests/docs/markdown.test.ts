@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { codeBlocks, commandsIn } from "./markdown.js";
+import { anchors, codeBlocks, commandsIn, links } from "./markdown.js";
 
 it("finds fenced blocks, indented ones too, with their words and lines", () => {
   const text = "# A\n\n```ts no-run\nlet a = 1;\n```\n- b\n\n  ```sh\n  ls\n    -l\n  ```\n```\nplain\n```\n";
@@ -25,4 +25,20 @@ cat x#y | head -n 1; ls 'a b'
     ["head", "-n", "1"],
     ["ls", "a b"],
   ]);
+});
+
+it("finds links outside of code, with their lines", () => {
+  const text =
+    '[a](x.md#y)\n`[no](code.md)`\n```sh\n[no](code.md)\n```\n![b](p.png "title") <!-- [no](gone.md) -->\n[c]: z.md\n';
+  expect(links(text)).toEqual([
+    { target: "x.md#y", line: 1 },
+    { target: "p.png", line: 6 },
+    { target: "z.md", line: 7 },
+  ]);
+});
+
+it("names headings as GitHub does", () => {
+  const text =
+    "# My model comes from X: the command\n```sh\n# no heading\n```\n## `eval` and the 3×3\n## See [this](x.md)\n## A\n### A ##\n";
+  expect([...anchors(text)]).toEqual(["my-model-comes-from-x-the-command", "eval-and-the-33", "see-this", "a", "a-1"]);
 });

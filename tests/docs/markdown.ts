@@ -37,3 +37,51 @@ function withoutSurroundings(words: readonly string[]): string[] {
   const redirection = words.findIndex((word) => /^\d?>/.test(word));
   return start < 0 ? [] : words.slice(start, redirection < 0 ? undefined : redirection);
 }
+
+/** A link or a picture of a Markdown document. */
+export interface MarkdownLink {
+  /** As it is written: "fold.md#types", "https://…", "#here". */
+  readonly target: string;
+  /** Its line, from 1. */
+  readonly line: number;
+}
+
+/** Links and pictures outside of code: `[text](target "title")`, `[name]: target`, and HTML's `href` and `src`. */
+export function links(markdown: string): MarkdownLink[] {
+  const text = withoutCode(markdown);
+  const written = /\]\(<?([^)\s>]+)>?(?:\s+"[^"]*")?\)|^ {0,3}\[[^\]]+\]:\s+<?(\S+?)>?\s*$|\b(?:href|src)="([^"]+)"/gm;
+  return [...text.matchAll(written)].map((match) => ({
+    target: (match[1] ?? match[2] ?? match[3])!,
+    line: text.slice(0, match.index).split("\n").length,
+  }));
+}
+
+/** The places of a document that a link can name behind "#": GitHub's, of its headings, and `id`s in HTML. */
+export function anchors(markdown: string): Set<string> {
+  const found = new Set<string>();
+  const count = new Map<string, number>();
+  const fenceless = markdown.replaceAll(fence, (block) => block.replaceAll(/[^\n]/g, ""));
+  for (const [, title] of fenceless.matchAll(/^ {0,3}#{1,6}\s+(.*?)(?:\s+#+)?\s*$/gm)) {
+    const base = title!
+      .replaceAll(/!?\[([^\]]*)\]\([^)]*\)/g, "$1")
+      .toLowerCase()
+      .replaceAll(/[^\p{L}\p{M}\p{N}\p{Pc}\- ]/gu, "")
+      .replaceAll(" ", "-");
+    const before = count.get(base) ?? 0;
+    count.set(base, before + 1);
+    found.add(before === 0 ? base : `${base}-${before}`);
+  }
+  for (const [, id] of fenceless.matchAll(/\bid="([^"]+)"/g)) found.add(id!);
+  return found;
+}
+
+const fence = /^ *(`{3,})[^\n]*\n[\s\S]*?^ *\1`*[ \t]*$/gm;
+
+/** The same text, of as many lines, with nothing where code or a comment is. */
+function withoutCode(markdown: string): string {
+  const blank = (part: string): string => part.replaceAll(/[^\n]/g, " ");
+  return markdown
+    .replaceAll(fence, blank)
+    .replaceAll(/<!--[\s\S]*?-->/g, blank)
+    .replaceAll(/(`+)(?!`)[\s\S]*?[^`]\1(?!`)/g, blank);
+}

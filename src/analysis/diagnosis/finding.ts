@@ -32,6 +32,7 @@ export type Cause =
 
 /** One reason why two models differ, in plain words. Plain data. */
 export interface Finding {
+  /** What kind of difference it is. */
   readonly cause: Cause;
   /** The first block or value concerned, or "the whole net". */
   readonly where: string;

@@ -5,7 +5,9 @@ import type { ConvTarget } from "./target.js";
 
 /** The fastest algorithm for a convolution on kernels of a kind, and the times (milliseconds) that say so. */
 export interface TuningRecord {
+  /** The fastest. */
   readonly algorithm: string;
+  /** The best time of each algorithm, by its name. */
   readonly milliseconds: Readonly<Record<string, number>>;
 }
 
@@ -36,11 +38,12 @@ export class Tuning {
     return this.#records.size;
   }
 
+  /** All that is known, for another {@link Tuning} or a file. */
   get records(): TuningRecords {
     return Object.fromEntries(this.#records);
   }
 
-  /** The fastest of {@link convAlgorithms} for y = x ∗ w, as remembered or as measured now on `backend`. */
+  /** The fastest of the algorithms that fit for y = x ∗ w, as remembered or as measured now on `backend`. */
   algorithmOf(g: ConvGeometry, target: ConvTarget, backend: Backend): string {
     const algorithms = convAlgorithms(g, "forward", target);
     const key = `${backend.arithmetic} ${target.compactWeights ? "compact " : ""}${target.halfWeights ? "halves " : ""}${JSON.stringify(g)}`;

@@ -52,6 +52,7 @@ export interface Engine {
   dispose(): void;
 }
 
+/** Which kernels an engine computes with. */
 export interface KernelOptions {
   /** Default: one a processor, at most 16; one where the page is not cross-origin isolated. */
   readonly threads?: number;
@@ -59,21 +60,26 @@ export interface KernelOptions {
   readonly relaxed?: RelaxedChoice;
 }
 
+/** The kernels that an engine computes with. */
 export interface KernelsInUse {
   /** "wasm simd+threads". */
   readonly name: string;
+  /** That share the work. */
   readonly threads: number;
   /** Whether relaxed SIMD is in use, and whether this browser has it. */
   readonly relaxed: boolean;
+  /** Whether this browser has relaxed SIMD. */
   readonly relaxedAvailable: boolean;
   /** What keeps it from being faster, each in one sentence: that the page is not isolated. */
   readonly notes: readonly string[];
 }
 
+/** How an engine reads a file: see {@link LoadOptions}. */
 export type EngineLoadOptions = Omit<LoadOptions, "describe">;
 
 /** A net that an engine holds. */
 export interface EngineNet {
+  /** What is known of it without running it. */
   readonly info: NetInfo;
   /** What a picture shows. */
   classify(picture: Picture, options?: ClassifyOptions): Promise<Classification>;
@@ -102,7 +108,9 @@ export interface EngineNet {
 export interface NetInfo {
   /** "A0", "custom"; of graphs that are no RepVGG "graph". */
   readonly name: string;
+  /** What its file was, and what had to be decided while reading it. */
   readonly source: NetSource;
+  /** With branches or folded; undefined for graphs that are no RepVGG. */
   readonly form: Form | undefined;
   /** Of a RepVGG. */
   readonly architecture: Architecture | undefined;
@@ -110,6 +118,7 @@ export interface NetInfo {
   readonly blocks: readonly BlockLayout[];
   /** Of a RepVGG: parameters and arithmetic of both forms, for pictures of the net's own size. */
   readonly counts: Counts | undefined;
+  /** In the order of the logits; empty where the net gives none. */
   readonly classNames: readonly string[];
   /** How pictures are prepared; undefined where the net does not read pictures. */
   readonly preprocessing: Preprocessing | undefined;
@@ -117,9 +126,11 @@ export interface NetInfo {
   readonly assumed: readonly string[];
   /** Why the net cannot be asked for classes; undefined where it can. */
   readonly notClassifying: string | undefined;
+  /** Where the weights come from: free text by key. */
   readonly provenance: Readonly<Record<string, string>>;
   /** Numbers in all weights, and their bytes. */
   readonly parameters: number;
+  /** Bytes of all weights. */
   readonly bytes: number;
   /** The graph's nodes in the order in which they run. */
   readonly nodes: readonly {
@@ -130,12 +141,15 @@ export interface NetInfo {
   }[];
 }
 
+/** On what two nets of an engine are compared. */
 export interface EngineVerifyOptions extends CompareOptions {
   /** Real pictures to compare on. Default: random inputs. */
   readonly pictures?: readonly Picture[];
+  /** Gives up; the promise rejects with the signal's reason. */
   readonly signal?: AbortSignal;
 }
 
+/** For what a plan is made. */
 export interface PlanOptions {
   /** Height and width of the picture. Default: the net's. */
   readonly size?: readonly [height: number, width: number];
@@ -143,8 +157,11 @@ export interface PlanOptions {
   readonly fuseBatchNorm?: boolean;
 }
 
+/** What the engine does to run one picture, in numbers. */
 export interface NetPlan {
+  /** Step by step. */
   readonly report: PlanReport;
+  /** Activations over time. */
   readonly memory: MemoryTimeline;
   /** Of a RepVGG: parameters and arithmetic of both forms. */
   readonly counts: Counts | undefined;
@@ -152,14 +169,19 @@ export interface NetPlan {
 
 /** Labelled grey pictures in idx files: of training and of testing. */
 export interface PictureFiles {
+  /** Of the data set, for messages and a model's provenance. */
   readonly name: string;
+  /** In the order of the labels. */
   readonly classNames: readonly string[];
+  /** Pictures to learn from. */
   readonly train: IdxFiles;
+  /** Pictures on which the accuracy is measured. */
   readonly test: IdxFiles;
 }
 
 /** Pictures that an engine holds. */
 export interface EnginePictures {
+  /** What they are, and how many. */
   readonly info: {
     readonly name: string;
     readonly classNames: readonly string[];
@@ -173,16 +195,20 @@ export interface EnginePictures {
     part: "train" | "test",
     indices: readonly number[],
   ): Promise<readonly { readonly picture: Image; readonly label: number }[]>;
+  /** Lets go of them. Idempotent. */
   dispose(): void;
 }
 
 export interface TrainingOptions extends TrainFields {
   /** As {@link Training.stop}. */
   readonly signal?: AbortSignal;
+  /** Told of each optimizer step that is done. */
   readonly onStep?: (step: TrainStep) => void;
+  /** Told of each epoch's losses and accuracies. */
   readonly onEpoch?: (record: EpochRecord) => void;
   /** Test pictures that the net is asked for while it learns: told first, and after every `everySteps` steps. */
   readonly watch?: { readonly indices: readonly number[]; readonly everySteps: number };
+  /** Told what the net says of the watched pictures. */
   readonly onWatched?: (watched: Watched) => void;
 }
 
@@ -198,6 +224,7 @@ export interface Watched {
 export interface Training {
   /** Waits after the step under way. */
   pause(): void;
+  /** Goes on after {@link Training.pause}. */
   resume(): void;
   /** Ends after the step under way: {@link finished} then resolves with what was learned. */
   stop(): void;
@@ -207,9 +234,11 @@ export interface Training {
   readonly finished: Promise<TrainingResult>;
 }
 
+/** What a training gave. */
 export interface TrainingResult {
   /** In training form. */
   readonly net: EngineNet;
+  /** Epochs that were completed, in order. */
   readonly epochs: readonly EpochRecord[];
   /** Stopped before the last epoch's end. */
   readonly interrupted: boolean;

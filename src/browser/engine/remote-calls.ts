@@ -86,12 +86,13 @@ export class RemoteCalls {
   }
 }
 
-/** Browsers do not tell why a worker's script did not come. */
-function unreachable(): UserError {
+/** Browsers do not tell why a worker's script did not come, or refuse one of another site at once. */
+export function unreachable(): UserError {
   return new UserError({
     expected: "the engine's worker, from the page's own site",
     received: "a script that cannot be loaded",
-    remedy: "serve the package's worker files beside its script, and allow them (worker-src 'self')",
+    remedy:
+      "serve the package's worker files beside its script, and allow them (worker-src 'self'); from another site, as a CDN, createLocalEngine runs without a worker",
   });
 }
 

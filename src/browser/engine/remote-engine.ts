@@ -26,7 +26,16 @@ import type {
   TrainingResult,
 } from "./contract.js";
 import type { Handle, NetReply, TrainingEvent } from "./messages.js";
-import { RemoteCalls } from "./remote-calls.js";
+import { RemoteCalls, unreachable } from "./remote-calls.js";
+
+/** @throws UserError where the package comes from another site than the page, which may start no worker of it. */
+function engineWorker(): Worker {
+  try {
+    return new Worker(new URL("./worker-main.js", import.meta.url), { type: "module", name: "repvgg-engine" });
+  } catch {
+    throw unreachable();
+  }
+}
 
 /** An engine in a worker: the page's thread only sends and receives. */
 export class RemoteEngine implements Engine {
@@ -38,11 +47,9 @@ export class RemoteEngine implements Engine {
     this.#kernels = kernels;
   }
 
-  /** @throws UserError for kernels that are not to be had. */
+  /** @throws UserError for kernels that are not to be had, and a worker that cannot be started. */
   static async start(options: KernelOptions): Promise<RemoteEngine> {
-    const calls = new RemoteCalls(
-      new Worker(new URL("./worker-main.js", import.meta.url), { type: "module", name: "repvgg-engine" }),
-    );
+    const calls = new RemoteCalls(engineWorker());
     try {
       return new RemoteEngine(calls, await calls.call("start", [options]).result);
     } catch (error) {

@@ -9,13 +9,17 @@ export interface AugmentationConfig {
   readonly crop?: RandomResizedCrop | PadAndCrop;
   /** Probability of the mirror image. */
   readonly flip?: number;
+  /** Some random operations of colour and geometry. */
   readonly randAugment?: RandAugment;
+  /** Random brightness, contrast, saturation and hue. */
   readonly colorJitter?: ColorJitter;
+  /** A rectangle that is blotted out. */
   readonly erasing?: RandomErasing;
 }
 
 /** torchvision's RandomResizedCrop (Szegedy et al. 2015): a rectangle of random area and aspect, resized to the net's size. */
 export interface RandomResizedCrop {
+  /** Tells it from {@link PadAndCrop}. */
   readonly kind: "random-resized";
   /** Range of the area as a fraction of the picture's; torchvision: [0.08, 1]. */
   readonly scale: readonly [number, number];
@@ -25,13 +29,17 @@ export interface RandomResizedCrop {
 
 /** The picture at the net's size, shifted by up to `padding` pixels each way (He et al. 2016 on CIFAR-10). */
 export interface PadAndCrop {
+  /** Tells it from {@link RandomResizedCrop}. */
   readonly kind: "pad";
+  /** In pixels. */
   readonly padding: number;
+  /** What a shift uncovers: black (0), or the picture's mirror image. */
   readonly fill: "zero" | "reflect";
 }
 
 /** torchvision's RandAugment (Cubuk et al. 2020): `operations` random ones of 14 in turn. */
 export interface RandAugment {
+  /** How many are drawn, with replacement. */
   readonly operations: number;
   /** 0 … 30. */
   readonly magnitude: number;
@@ -39,8 +47,11 @@ export interface RandAugment {
 
 /** torchvision's ColorJitter: factors from [max(0, 1 − x), 1 + x], hue shift from [−hue, hue] turns, in random order. */
 export interface ColorJitter {
+  /** x of the factor by which pixels are multiplied. */
   readonly brightness: number;
+  /** x of the factor by which pixels move from the mean grey. */
   readonly contrast: number;
+  /** x of the factor by which pixels move from their own grey. */
   readonly saturation: number;
   /** At most 0.5. */
   readonly hue: number;
@@ -48,6 +59,7 @@ export interface ColorJitter {
 
 /** Random erasing (Zhong et al. 2020): a rectangle becomes noise or one value. */
 export interface RandomErasing {
+  /** In [0, 1], for each picture. */
   readonly probability: number;
   /** Range of the area as a fraction of the picture's; torchvision: [0.02, 0.33]. */
   readonly scale: readonly [number, number];
@@ -58,6 +70,7 @@ export interface RandomErasing {
 }
 
 export const augmentationPresets = ["none", "flip", "small-images", "small-photographs", "imagenet"] as const;
+/** Name of a usual {@link AugmentationConfig}: `none`, `flip`, `small-images` (CIFAR-10's), `small-photographs`, `imagenet` (the paper's). */
 export type AugmentationPreset = (typeof augmentationPresets)[number];
 
 /**

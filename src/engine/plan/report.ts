@@ -4,18 +4,23 @@ import type { ConvGeometry } from "../../core/conv-geometry.js";
 export interface StepReport {
   /** Node that the step is named after, and the ONNX operators done in it ("Conv+Add+Relu"; "Affine" is a BatchNormalization or constant scale and shift). */
   readonly name: string;
+  /** The ONNX operators done in the step: "Conv+Add+Relu"; "Affine" is a BatchNormalization or a constant scale and shift. */
   readonly op: string;
+  /** How it is computed, by name: of a 3×3 convolution "winograd4" or "direct", say. */
   readonly algorithm: string;
   /** As the graph has it: NCHW. */
   readonly outputShape: readonly number[];
+  /** Multiply-accumulates, as defined: of Winograd's algorithms too. */
   readonly macs: number;
   /** What is convolved, where the step is a convolution or a matrix product. */
   readonly convolution?: ConvGeometry;
   /** Activations and packed weights read, activations written; each byte counted once. */
   readonly bytesRead: number;
+  /** Activations written. */
   readonly bytesWritten: number;
   /** Of bytesRead, the constants. */
   readonly weightBytes: number;
+  /** Scratch memory. */
   readonly workspaceBytes: number;
   /** Bytes of all activations that are alive during the step, its operands and result included; without the workspace. */
   readonly liveBytes: number;
@@ -27,9 +32,13 @@ export interface StepReport {
 
 /** A plan in numbers. */
 export interface PlanReport {
+  /** Names and shapes of what the graph reads, as it has them: images NCHW. */
   readonly inputs: readonly { readonly name: string; readonly shape: readonly number[] }[];
+  /** Names and shapes of what it gives. */
   readonly outputs: readonly { readonly name: string; readonly shape: readonly number[] }[];
+  /** In the order in which they run. */
   readonly steps: readonly StepReport[];
+  /** Multiply-accumulates of all steps. */
   readonly macs: number;
   /** Most bytes of activations alive at once. */
   readonly peakActivationBytes: number;

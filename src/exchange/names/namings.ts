@@ -129,6 +129,7 @@ const repoptRepvgg: Naming = {
   },
 };
 
+/** Whose names weights have: the authors' (`official`, `repvggplus`), timm's, mmpretrain's, MobileOne's (Apple's or timm's), RepOpt-VGG's. */
 export type Scheme =
   | "official"
   | "timm"

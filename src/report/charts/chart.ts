@@ -125,4 +125,5 @@ export interface Timeline extends ChartText {
   readonly series: readonly { readonly name: string; readonly spans: readonly TimeSpan[] }[];
 }
 
+/** A chart of a report, as data: `kind` is "line", "bar", "dot", "heat" or "timeline". */
 export type Chart = LineChart | BarChart | DotChart | HeatMap | Timeline;

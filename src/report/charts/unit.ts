@@ -2,6 +2,7 @@ import { byteSize, percent, shortNumber } from "../../core/format.js";
 
 /** How numbers of a quantity are written, and which are round. */
 export interface Unit {
+  /** A number with its unit, as an axis shows it. */
   format(value: number): string;
   /** Round numbers are 1, 2, 5 × 10ⁿ, or powers of 2. Default decimal. */
   readonly ticks?: "decimal" | "binary";

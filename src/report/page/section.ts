@@ -4,14 +4,17 @@ import type { Chart } from "../charts/chart.js";
 export interface Report {
   /** What made it, small above the title: "repvgg profile". */
   readonly kind: string;
+  /** The page's heading. */
   readonly title: string;
   /** The result in a sentence or two. */
   readonly lead?: string;
+  /** In their order on the page. */
   readonly sections: readonly Section[];
   /** At the page's end: the command, the machine, the day. */
   readonly footer?: readonly string[];
 }
 
+/** A part of a report, as data: heading, text, key figures, notes, table, chart or pictures, told apart by `kind`. */
 export type Section = Heading | Text | KeyFigures | Notes | Table | ChartSection | Pictures;
 
 /** A heading of level 2 begins a part of the page, with a place in its contents; one of level 3 divides a part. */

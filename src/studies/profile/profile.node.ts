@@ -11,6 +11,7 @@ import { formsOf, memoryOf, withFused } from "./forms.js";
 import type { Profile } from "./profile.js";
 import { usedMemory } from "./used-memory.node.js";
 
+/** What of a net is measured, and how. */
 export interface ProfileOptions {
   /** What reports call the net (default: its architecture's name). */
   readonly name?: string;

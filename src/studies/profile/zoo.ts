@@ -10,6 +10,7 @@ export interface PaperRow {
   readonly parameters: number;
   /** "Theo FLOPs (B)": multiply-accumulates of the plain form; "Wino MULs (B)". Rounded to one decimal. */
   readonly flops: number;
+  /** "Wino MULs (B)", in billions. */
   readonly winograd: number;
 }
 
@@ -34,13 +35,19 @@ export const paper: Partial<Readonly<Record<VariantName, PaperRow>>> = {
 /** The resolution of the paper's tables. */
 const paperSize = 224;
 
+/** A net of the zoo in numbers, beside what the paper prints. */
 export interface ZooRow {
+  /** In the zoo. */
   readonly name: VariantName;
   /** Side of the input for which the figures hold. */
   readonly inputSize: number;
+  /** Learned numbers of each form. */
   readonly parameters: { readonly train: number; readonly plain: number };
+  /** Multiply-accumulates of each form, for one picture. */
   readonly macs: { readonly train: number; readonly plain: number };
+  /** Of the plain form, for one picture: see {@link profileZoo}. */
   readonly winogradMultiplications: number;
+  /** The paper's figures; null where it has none. */
   readonly paper: PaperRow | null;
   /** Our figures, written as the paper writes them, are the paper's. */
   readonly agrees: boolean | null;

@@ -36,7 +36,15 @@ import { drawCurves, reportOn } from "./run-pages.node.js";
 import { type RunSetup, readSetup } from "./run-setup.node.js";
 import { describeSettling, settle } from "./settle.node.js";
 
-export type { AugmentationConfig, AugmentationPreset } from "../../data/augmentation/config.js";
+export type {
+  AugmentationConfig,
+  AugmentationPreset,
+  ColorJitter,
+  PadAndCrop,
+  RandAugment,
+  RandomErasing,
+  RandomResizedCrop,
+} from "../../data/augmentation/config.js";
 export type { RunPosition } from "../../train/checkpoint.js";
 export type { TrainConfig } from "../../train/config.js";
 export type { EpochRecord } from "../../train/history.js";
@@ -52,7 +60,9 @@ export interface TrainProcessOptions extends ComputeOptions, OpenOptions {
   readonly signal?: AbortSignal;
   /** Seconds between checkpoints inside an epoch. Default 60. */
   readonly checkpointSeconds?: number;
+  /** Told of each optimizer step that is done, with the loss of its batch. */
   readonly onStep?: (position: RunPosition, loss: number, stepsPerEpoch: number) => void;
+  /** Told of each epoch's losses and accuracies. */
   readonly onEpoch?: (record: EpochRecord) => void;
   /** Told of the pictures decoded, where a folder's are small enough to be decoded once, before the first epoch. */
   readonly onDecode?: (done: number, total: number) => void;
@@ -74,6 +84,7 @@ export interface TrainOptions extends TrainProcessOptions, TrainFields {
   readonly holdOut?: number;
 }
 
+/** What a training gave. */
 export interface TrainResult {
   /** The net after the last step (averaged weights where `ema` is on), in training form. */
   readonly model: Model;
@@ -85,6 +96,7 @@ export interface TrainResult {
   readonly recalibration: RecalibrationEffect | null;
   /** Stopped by the signal: go on with {@link resume}. */
   readonly interrupted: boolean;
+  /** Files that could not be read, with the reasons. */
   readonly skipped: readonly SkippedFile[];
   /** Sentences: what of the data and of the net's state spoils the result. */
   readonly warnings: readonly string[];

@@ -16,7 +16,9 @@ export type Verdict = "same" | "different" | "not-finite" | "constant" | "ill-co
 export interface OutputVerification extends Difference {
   /** In the reference, and in the candidate. */
   readonly name: string;
+  /** In the candidate. */
   readonly candidateName: string;
+  /** What the comparison says of it. */
   readonly verdict: Verdict;
   /** The error of the worst group by that group's own largest number: see `worst`. */
   readonly relative: number;
@@ -26,6 +28,7 @@ export interface OutputVerification extends Difference {
   readonly largest: number;
   /** Channels (of axis 1), and those that were the same on all inputs. */
   readonly channels: number;
+  /** Channels that were the same on all inputs. */
   readonly constantChannels: number;
 }
 

@@ -15,11 +15,13 @@ export type StoredType = "f64" | "f32" | "f16" | "bf16";
 export interface RegionProof {
   /** The value that both give, and the one that they read. */
   readonly output: string;
+  /** The value that they read. */
   readonly source: string;
   /** The new node. */
   readonly conv: string;
   /** Shapes of the sources that both were run on. */
   readonly shapes: readonly (readonly number[])[];
+  /** Type of the new node's weights. */
   readonly storedAs: StoredType;
   /** Largest difference, by the largest number of its own channel. */
   readonly relative: number;
@@ -29,7 +31,9 @@ export interface RegionProof {
   readonly worstChannel: number;
   /** Numbers that are NaN or infinite on either side, and what the first one is. */
   readonly nonFinite: number;
+  /** The first number that is NaN or infinite, in words. */
   readonly firstNonFinite?: string;
+  /** The difference is at most what one rounding of the stored weights explains. */
   readonly proven: boolean;
   /** Why it could not be run. */
   readonly obstacle?: string;
