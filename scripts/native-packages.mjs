@@ -60,9 +60,10 @@ export function nativeReadme(platform) {
 
 /**
  * The main package's `package.json` as it is published: with every platform's package of the same version as an optional
- * dependency. In the repository it names none, so that `npm ci` asks for nothing that is not published yet.
+ * dependency, and without the scripts, whose files it has not. In the repository it names none, so that `npm ci` asks for nothing
+ * that is not published yet.
  */
-export function releaseManifest(main) {
+export function releaseManifest({ scripts: _, ...main }) {
   const optional = nativePackages.map((platform) => [nativePackageName(platform), main.version]);
   return { ...main, optionalDependencies: { ...main.optionalDependencies, ...Object.fromEntries(optional) } };
 }

@@ -2,9 +2,9 @@
 // dependencies. In the repository it does not, so that `npm ci` works before they are published.
 //   npm run pack:release   (after npm run build:native-packages; CONTRIBUTING.md says how to publish)
 import { execFileSync } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, relative } from "node:path";
 import { binaryFacts } from "./binary-facts.mjs";
 import { root, sha256File } from "./kernel-sources.mjs";
 import {
@@ -26,8 +26,9 @@ if (faults.length > 0) {
 }
 rmSync(release, { recursive: true, force: true });
 mkdirSync(release);
-for (const { id } of nativePackages) pack(join(packagesFolder, id), release);
-packMain();
+const tarballs = [...nativePackages.map(({ id }) => pack(join(packagesFolder, id), release)), packMain()];
+for (const tarball of tarballs)
+  console.log(`${relative(root, tarball)} ${(statSync(tarball).size / 1024).toFixed(0)} KiB`);
 console.log("to publish, the platforms first: see CONTRIBUTING.md");
 
 /** Why a platform's package cannot be released: it is of the sources and the version that the main package has, or it is nothing. */
@@ -54,7 +55,7 @@ function packMain() {
     execFileSync("tar", ["-xzf", tarball], { cwd: folder });
     const staged = join(folder, "package");
     writeFileSync(join(staged, "package.json"), `${JSON.stringify(releaseManifest(main), null, 2)}\n`);
-    pack(staged, release);
+    return pack(staged, release);
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
@@ -66,7 +67,6 @@ function pack(folder, destination) {
   const described = JSON.parse(
     execFileSync("npm", args, { encoding: "utf8", maxBuffer: 64e6, stdio: ["ignore", "pipe", "ignore"] }),
   );
-  const { filename, size } = Object.values(described)[0];
-  console.log(`${filename} ${(size / 1024).toFixed(0)} KiB`);
+  const { filename } = Object.values(described)[0];
   return join(destination, filename.replace("@", "").replace("/", "-"));
 }
