@@ -3,7 +3,7 @@
 // The compiler is zig: clang, linkers and the C libraries of every platform in one folder. Not a dependency of everybody's, as it
 // measures 350 MB: scripts/zig.mjs says where it is looked for.
 import { execFileSync } from "node:child_process";
-import { copyFileSync, mkdirSync, statSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { root, sha256File } from "./kernel-sources.mjs";
@@ -26,7 +26,7 @@ const flags = {
 const link = {
   // Node has the Node-API's functions, and the C library those of threads; -s: no names for debuggers.
   linux: ["-shared", "-pthread", "-s", "-Wl,--gc-sections"],
-  darwin: ["-shared", "-undefined", "dynamic_lookup", "-s"],
+  darwin: ["-shared", "-Wl,-install_name,@rpath/repvgg.node", "-undefined", "dynamic_lookup", "-s"],
   win32: ["-shared", "-s"],
 };
 
@@ -43,7 +43,9 @@ async function main() {
   const main = mainManifest();
   for (const platform of nativePackages.filter(({ id }) => wanted.includes(id))) {
     const folder = join(packagesFolder, platform.id);
-    const seconds = await buildPackage(platform, folder, zig, main);
+    const seconds = await buildPackage(platform, folder, zig, main).catch((error) =>
+      fail(`${platform.id}: ${String(error.stderr || error.message).split("\n", 1)[0]}`),
+    );
     const size = (statSync(join(folder, addonFile)).size / 1024).toFixed(0);
     console.log(`${platform.id}: ${size} KiB, ${seconds === undefined ? "unchanged" : `${seconds.toFixed(1)} s`}`);
   }
@@ -59,11 +61,19 @@ async function buildPackage(platform, folder, { program, version }, main) {
     flags: flags[platform.os],
     link: link[platform.os],
   });
+  if (platform.os === "win32" && seconds !== undefined) forgetTime(target);
   const manifest = nativeManifest(platform, main, sha256File(target));
   writeFileSync(join(folder, "package.json"), `${JSON.stringify(manifest, null, 2)}\n`);
   writeFileSync(join(folder, "README.md"), nativeReadme(platform));
   copyFileSync(join(root, "LICENSE"), join(folder, "LICENSE"));
   return seconds;
+}
+
+/** The linker writes the time into a Windows library: without it the same sources give the same bytes (PE format, "COFF file header"). */
+function forgetTime(path) {
+  const bytes = readFileSync(path);
+  bytes.writeUInt32LE(0, bytes.readUInt32LE(0x3c) + 8);
+  writeFileSync(path, bytes);
 }
 
 function fail(why) {
