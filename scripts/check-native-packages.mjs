@@ -71,6 +71,7 @@ function faultsOf(platform) {
   );
   must(facts.os === platform.os && facts.cpu === platform.cpu, `is for ${facts.os} ${facts.cpu}`);
   must(bytes.includes(kernelsFingerprint), "is of other kernels");
+  must(!bytes.includes(root), "names a folder of the machine that built it");
   const registers = ["napi_register_module_v1", "node_api_module_get_api_version_v1"];
   must(
     registers.every((name) => facts.exports.includes(name)),
