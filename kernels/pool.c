@@ -180,6 +180,13 @@ void pool_fail(void) {
 
 #include <stdlib.h>
 #include <string.h>
+#ifdef _WIN32 // has no aligned_alloc of C11
+#include <malloc.h>
+#define aligned_alloc(alignment, size) _aligned_malloc(size, alignment)
+#define aligned_free _aligned_free
+#else
+#define aligned_free free
+#endif
 
 #undef kernels
 
@@ -192,7 +199,7 @@ pool_state *pool_create(const kernel *kernels, char *memory) {
   return state;
 }
 
-void pool_destroy(pool_state *state) { free(state); }
+void pool_destroy(pool_state *state) { aligned_free(state); }
 
 void pool_enter(pool_state *state) {
   entered = state;

@@ -70,7 +70,9 @@ async function main() {
   writeIfChanged(join(sourceFolder, "kernels.generated.h"), cHeader(kernels));
   writeIfChanged(join(root, "src", "backend", "kernels.generated.ts"), typescriptTable(kernels));
 
-  const sources = { ...readSources(), ...readSources("pictures") };
+  const native = readSources();
+  writeFingerprint({ ...native, ...readSources("native") });
+  const sources = { ...native, ...readSources("pictures") };
   const fingerprint = fingerprintOf(sources);
   const stamp = join(outFolder, "build.sha256");
   const targets = [...variants.map(({ name }) => join(outFolder, `${name}.wasm`)), resizeTarget];
@@ -161,6 +163,21 @@ function typescriptTable(kernels) {
     "/** How a call is encoded: its id, then its arguments in this order, a word each. */\n" +
     "export interface KernelEncoding {\n  readonly id: number;\n  readonly args: readonly (readonly [name: string, type: KernelArgumentType])[];\n}\n\n" +
     `export const kernelEncodings: Readonly<Record<KernelName, KernelEncoding>> = {\n${rows.join("")}};\n`
+  );
+}
+
+/** For the addon and for who loads it: an addon of other sources would run other kernels under the same numbers. */
+function writeFingerprint(sources) {
+  const written = Object.entries(sources).filter(([name]) => !name.endsWith(".generated.h"));
+  const value = sha256([JSON.stringify(written), readFileSync(join(sourceFolder, "kernels.def"))]).slice(0, 16);
+  const head = "Made by scripts/build-kernels.mjs of all that is in kernels/.";
+  writeIfChanged(
+    join(sourceFolder, "native", "fingerprint.generated.h"),
+    `// ${head}\n#pragma once\n#define KERNELS_FINGERPRINT "${value}"\n`,
+  );
+  writeIfChanged(
+    join(root, "src", "backend", "native", "fingerprint.generated.ts"),
+    `// ${head}\n\n/** Of the sources of the kernels that these modules call; an addon has that of its own. */\nexport const kernelsFingerprint = "${value}";\n`,
   );
 }
 

@@ -21,6 +21,10 @@ export function sha256(parts) {
   return hash.digest("hex");
 }
 
+export function sha256File(path) {
+  return createHash("sha256").update(readFileSync(path)).digest("hex");
+}
+
 /** A C file and the headers that it includes, directly or not. */
 export function withIncludes(unit, sources) {
   const files = {};

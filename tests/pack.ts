@@ -1,8 +1,20 @@
 import { execFileSync } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { nativePackage, thisPlatform } from "#repvgg/backend/native/platform.js";
+import { sha256File } from "../scripts/kernel-sources.mjs";
+import { addonFile, nativeManifest, nativePackageName, nativePackages } from "../scripts/native-packages.mjs";
 
 export const root = fileURLToPath(new URL("..", import.meta.url));
 
@@ -65,8 +77,20 @@ export function installTarball(): Installed {
     mkdirSync(dirname(join(modules, name)), { recursive: true });
     symlinkSync(join(root, "node_modules", name), join(modules, name));
   }
+  installAddon(modules);
   writeFileSync(join(folder, "package.json"), JSON.stringify({ private: true, type: "module" }));
   return { folder, remove: () => rmSync(folder, { recursive: true, force: true }) };
+}
+
+/** The package of this platform with the addon of this checkout, where there is one. @param modules a `node_modules` */
+export function installAddon(modules: string): void {
+  const addon = join(root, "prebuilds", `${process.platform}-${process.arch}`, addonFile);
+  const platform = nativePackages.find((platform) => nativePackageName(platform) === nativePackage(thisPlatform()));
+  if (!platform || !existsSync(addon)) return;
+  const folder = join(modules, nativePackageName(platform));
+  mkdirSync(folder, { recursive: true });
+  copyFileSync(addon, join(folder, addonFile));
+  writeFileSync(join(folder, "package.json"), JSON.stringify(nativeManifest(platform, manifest, sha256File(addon))));
 }
 
 /** Packages that npm installs with this one, this one among them: its dependencies and theirs, by package-lock.json. */

@@ -1,10 +1,11 @@
 // What JavaScript sees of the native kernels (src/backend/native/addon.ts has the types).
-#define NAPI_VERSION 8
+#include "cpu.h"
 #include "engine.h"
+#include "fingerprint.generated.h"
+#include "host.h"
 #include "variants.generated.h"
-#include <node_api.h>
 
-#define X(symbol, supported) extern const kernel_variant symbol;
+#define X(symbol, needs) extern const kernel_variant symbol;
 VARIANTS(X)
 #undef X
 
@@ -24,10 +25,8 @@ typedef struct {
 
 static int candidates(candidate *list) {
   int count = 0;
-#if defined(__x86_64__) || defined(__i386__)
-  __builtin_cpu_init();
-#endif
-#define X(symbol, supported) list[count++] = (candidate){&symbol, supported};
+  const uint32_t has = cpu_features();
+#define X(symbol, needs) list[count++] = (candidate){&symbol, (has & (needs)) == (needs)};
   VARIANTS(X)
 #undef X
   return count;
@@ -121,6 +120,10 @@ static napi_value window(napi_env env, napi_callback_info info) {
     napi_throw_range_error(env, 0, "native kernels: no such memory");
     return 0;
   }
+  if (!engine_commit(e, (size_t)offset + (size_t)length)) {
+    napi_throw_error(env, 0, "native kernels: the system has no memory left");
+    return 0;
+  }
   engine_retain(e);
   if (napi_create_external_arraybuffer(env, engine_memory(e) + (size_t)offset, (size_t)length, finalize, e, &buffer) != napi_ok) {
     engine_release(e);
@@ -128,6 +131,19 @@ static napi_value window(napi_env env, napi_callback_info info) {
     return 0;
   }
   return buffer;
+}
+
+// commit(handle, endWord): whether all words before that one exist
+static napi_value commit(napi_env env, napi_callback_info info) {
+  napi_value arguments[2], done;
+  size_t count = 2;
+  void *e;
+  double end;
+  TRY(napi_get_cb_info(env, info, &count, arguments, 0, 0));
+  TRY(napi_get_value_external(env, arguments[0], &e));
+  TRY(napi_get_value_double(env, arguments[1], &end));
+  TRY(napi_get_boolean(env, end >= 0 && end <= engine_limit_word(e) && engine_commit(e, (size_t)end * 4), &done));
+  return done;
 }
 
 // detach(buffer): views of it have length 0 from now on
@@ -164,17 +180,22 @@ static napi_value stop(napi_env env, napi_callback_info info) {
   return 0;
 }
 
+// Besides the functions `fingerprint`, of the sources that the addon was made from: who loads it compares it with its own.
 NAPI_MODULE_INIT() {
+  if (!host_found()) return exports;
   const struct {
     const char *name;
     napi_callback function;
   } functions[] = {
-      {"variants", variants}, {"create", create}, {"window", window}, {"detach", detach}, {"run", run}, {"stop", stop},
+      {"variants", variants}, {"create", create}, {"window", window}, {"commit", commit}, {"detach", detach}, {"run", run}, {"stop", stop},
   };
   for (size_t i = 0; i < sizeof functions / sizeof *functions; i++) {
     napi_value function;
     TRY(napi_create_function(env, functions[i].name, NAPI_AUTO_LENGTH, functions[i].function, 0, &function));
     TRY(napi_set_named_property(env, exports, functions[i].name, function));
   }
+  napi_value fingerprint;
+  TRY(napi_create_string_utf8(env, KERNELS_FINGERPRINT, NAPI_AUTO_LENGTH, &fingerprint));
+  TRY(napi_set_named_property(env, exports, "fingerprint", fingerprint));
   return exports;
 }

@@ -11,6 +11,9 @@ uint32_t engine_first_word(const engine *e);
 uint32_t engine_limit_word(const engine *e); // word after the last that exists
 char *engine_memory(const engine *e);
 
+// Makes sure that the bytes before `end` exist; false where the system has no memory for them.
+int engine_commit(engine *e, size_t end);
+
 // Runs `count` calls that are encoded at the word `program`.
 void engine_run(engine *e, uint32_t program, uint32_t count);
 

@@ -14,23 +14,45 @@ void sync_wake(uint32_t *word, uint32_t count) { syscall(SYS_futex, word, FUTEX_
 
 #else
 
+// Elsewhere one place to sleep for all words: who wakes, wakes all, and each looks at its own word again.
+#ifdef _WIN32
+
+#define WIN32_LEAN_AND_MEAN
+#include <windows.h>
+
+static SRWLOCK mutex = SRWLOCK_INIT;
+static CONDITION_VARIABLE changed = CONDITION_VARIABLE_INIT;
+
+static void lock(void) { AcquireSRWLockExclusive(&mutex); }
+static void unlock(void) { ReleaseSRWLockExclusive(&mutex); }
+static void sleep_unlocked(void) { SleepConditionVariableSRW(&changed, &mutex, INFINITE, 0); }
+static void wake_all(void) { WakeAllConditionVariable(&changed); }
+
+#else
+
 #include <pthread.h>
 
-// One place to sleep for all words: who wakes, wakes all, and each looks at its own word again.
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
 
+static void lock(void) { pthread_mutex_lock(&mutex); }
+static void unlock(void) { pthread_mutex_unlock(&mutex); }
+static void sleep_unlocked(void) { pthread_cond_wait(&changed, &mutex); }
+static void wake_all(void) { pthread_cond_broadcast(&changed); }
+
+#endif
+
 void sync_wait(uint32_t *word, uint32_t expected) {
-  pthread_mutex_lock(&mutex);
-  if (sync_load(word) == expected) pthread_cond_wait(&changed, &mutex);
-  pthread_mutex_unlock(&mutex);
+  lock();
+  if (sync_load(word) == expected) sleep_unlocked();
+  unlock();
 }
 
 void sync_wake(uint32_t *word, uint32_t count) {
   (void)word, (void)count;
-  pthread_mutex_lock(&mutex);
-  pthread_cond_broadcast(&changed);
-  pthread_mutex_unlock(&mutex);
+  lock();
+  wake_all();
+  unlock();
 }
 
 #endif

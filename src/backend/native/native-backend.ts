@@ -77,9 +77,8 @@ class NativeEngine implements Engine {
     this.limitWord = limitWord;
   }
 
-  /** All words exist from the beginning; the system finds memory for those that are written. */
-  reserve(): boolean {
-    return true;
+  reserve(endWord: number): boolean {
+    return this.addon.commit(this.#handle, endWord);
   }
 
   place(pointer: Pointer, byteLength: number): { buffer: ArrayBuffer; byteOffset: number } {
