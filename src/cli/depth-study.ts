@@ -58,7 +58,7 @@ interface Options extends ComputeOptions {
 
 /** What a study that was begun may be told: which parts, how fast, where the pictures lie, more seeds. */
 const resumeFlags = [
-  ...["resume", "variants", "learningRates", "choose", "parts", "budget", "list"],
+  ...["resume", "variants", "learningRates", "choose", "chooseRates", "parts", "budget", "list"],
   ...["jobs", "threads", "kernels", "json", "quiet"],
 ];
 
@@ -207,7 +207,7 @@ async function begin(data: string | undefined, options: Options): Promise<string
   return out;
 }
 
-async function change(folder: string, { variants, learningRates }: Options, command: Command): Promise<void> {
+async function change(folder: string, options: Options, command: Command): Promise<void> {
   const given = givenOptions(command, resumeFlags);
   if (given.length > 0) {
     throw new UserError({
@@ -216,8 +216,14 @@ async function change(folder: string, { variants, learningRates }: Options, comm
       remedy: "leave them out, or begin a new one",
     });
   }
-  if (!variants && !learningRates) return;
-  await changeStudy(folder, { ...(variants && { variants }), ...(learningRates && { learningRates }) });
+  const { variants, learningRates, chooseRates } = options;
+  const tried = command.getOptionValueSource("chooseRates") === "cli";
+  if (!variants && !learningRates && !tried) return;
+  await changeStudy(folder, {
+    ...(variants && { variants }),
+    ...(learningRates && { learningRates }),
+    ...(tried && { triedRates: chooseRates }),
+  });
 }
 
 /** A bar over the session's parts, and a line for each that is done. */

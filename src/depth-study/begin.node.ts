@@ -3,7 +3,7 @@ import { freshModel } from "../api/fresh-model.node.js";
 import { configFor, type TrainFields } from "../api/training-setup.js";
 import { UserError } from "../core/errors.js";
 import { studyPictures } from "./pictures.js";
-import { type StudyChoices, type StudyPlan, studyNet } from "./plan.js";
+import { partName, resultParts, type StudyChoices, type StudyPlan, studyNet } from "./plan.js";
 import { StudyDirectory } from "./study-directory.node.js";
 import { allBranches, noBranches, studyVariant, studyVariants } from "./variants.js";
 
@@ -82,25 +82,35 @@ export function chooseStudySeeds(
 export interface StudyChanges {
   /** More variants, or more seeds: none is taken away. */
   readonly variants?: BeginStudyOptions["variants"];
-  /** Only while there is no result: see the choices. */
+  /** Beside those that it has, where nothing has been trained with others: see the choices. */
   readonly learningRates?: StudyPlan["learningRates"];
+  /** Learning rates that choices try. */
+  readonly triedRates?: readonly number[];
 }
 
 /** @throws UserError for learning rates that results have been trained without */
-export async function changeStudy(folder: string, { variants, learningRates }: StudyChanges): Promise<void> {
+export async function changeStudy(folder: string, changes: StudyChanges): Promise<void> {
   const directory = StudyDirectory.open(folder);
   const plan = directory.readPlan();
-  const more = variants ? chooseStudySeeds(variants) : {};
+  const more = changes.variants ? chooseStudySeeds(changes.variants) : {};
   const names = [...new Set([...Object.keys(plan.seeds), ...Object.keys(more)])];
-  const seeds = Object.fromEntries(names.map((name) => [name, Math.max(plan.seeds[name] ?? 0, more[name] ?? 0)]));
-  if (learningRates && directory.readRuns().some(({ part }) => part.kind === "result")) {
+  const changed: StudyPlan = {
+    ...plan,
+    seeds: Object.fromEntries(names.map((name) => [name, Math.max(plan.seeds[name] ?? 0, more[name] ?? 0)])),
+    learningRates: { ...plan.learningRates, ...checkedRates(changes.learningRates ?? {}) },
+    choices: { ...plan.choices, learningRates: changes.triedRates ?? plan.choices.learningRates },
+  };
+  const rates = new Map(resultParts(changed).map((part) => [partName(part), part.learningRate]));
+  for (const { part } of directory.readRuns()) {
+    const rate = part.kind === "result" ? rates.get(partName(part)) : undefined;
+    if (rate === undefined || rate === part.learningRate) continue;
     throw new UserError({
-      expected: "learning rates to be set before the first result",
-      received: `a study with results in ${folder}`,
-      remedy: "begin a new one",
+      expected: "the learning rate of what is trained already to stay",
+      received: `${rate} for ${partName(part)}, which has a result with ${part.learningRate}`,
+      remedy: "begin a new study",
     });
   }
-  await directory.writePlan({ ...plan, seeds, ...(learningRates && { learningRates: checkedRates(learningRates) }) });
+  await directory.writePlan(changed);
 }
 
 function checkedRates(rates: StudyPlan["learningRates"]): StudyPlan["learningRates"] {

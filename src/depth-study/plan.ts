@@ -1,6 +1,6 @@
 import { UserError } from "../core/errors.js";
 import { type TrainConfig, trainConfig } from "../train/config.js";
-import { allBranches, noBranches, studyVariant, studyVariants } from "./variants.js";
+import { studyVariant, studyVariants } from "./variants.js";
 
 /** A depth: RepVGG-B0's layers (stage 0, then 4, 6, 16, 1), or fewer or more of them in the same proportion. */
 export interface StudyNet {
@@ -96,15 +96,16 @@ export function resultParts(plan: StudyPlan): StudyPart[] {
   );
 }
 
-/** Choices: every learning rate and warm-up, at each depth, for the two variants that the claim compares; one seed. */
+/** Choices: every learning rate and warm-up, for each variant at each depth; one seed. */
 export function choiceParts(plan: StudyPlan): StudyPart[] {
   const { learningRates, warmupEpochs, epochs } = plan.choices;
   return plan.nets.flatMap(({ layers }) =>
-    learningRates.flatMap((learningRate) =>
-      warmupEpochs.flatMap((warmup) =>
-        [allBranches, noBranches]
-          .map((variant) => part(plan, { kind: "choice", layers, variant, seed: 0 }))
-          .map((one) => ({ ...one, epochs, learningRate, warmupEpochs: warmup })),
+    variantNames(plan).flatMap((variant) =>
+      learningRates.flatMap((learningRate) =>
+        warmupEpochs.map((warmup) => ({
+          ...part(plan, { kind: "choice", layers, variant, seed: 0 }),
+          ...{ epochs, learningRate, warmupEpochs: warmup },
+        })),
       ),
     ),
   );
