@@ -47,6 +47,7 @@ interface Options extends ComputeOptions {
   readonly weightDecay?: number;
   readonly augmentation?: AugmentationPreset;
   readonly choose?: boolean;
+  readonly useChoices?: boolean;
   readonly chooseRates: readonly number[];
   readonly chooseWarmups: readonly number[];
   readonly chooseEpochs: number;
@@ -58,7 +59,7 @@ interface Options extends ComputeOptions {
 
 /** What a study that was begun may be told: which parts, how fast, where the pictures lie, more seeds. */
 const resumeFlags = [
-  ...["resume", "variants", "learningRates", "choose", "chooseRates", "parts", "budget", "list"],
+  ...["resume", "variants", "learningRates", "choose", "chooseRates", "useChoices", "parts", "budget", "list"],
   ...["jobs", "threads", "kernels", "json", "quiet"],
 ];
 
@@ -67,7 +68,7 @@ Variants: table6 (those of the paper), or of ${studyVariants.map(({ name }) => n
 
 Examples:
   repvgg ablate depth path/to/pictures --out runs/depth --choose             first the learning rate, by training pictures held out
-  repvgg ablate depth --resume runs/depth --budget 60                        an hour of it; any number of times
+  repvgg ablate depth --resume runs/depth --use-choices --budget 60          an hour of the study with the best ones; any number of times
   repvgg ablate depth --resume runs/depth --parts 28/base,28/no-branches     only these
   repvgg ablate depth --resume runs/depth --list                             what is done`;
 
@@ -108,9 +109,10 @@ export function depthStudyCommand(): Command {
     .option("--choose-rates <list>", "learning rates to try", numbers, [0.05, 0.1, 0.2])
     .option("--choose-warmups <list>", "warm-ups to try, in epochs", numbers, [1])
     .option("--choose-epochs <n>", "epochs of a choice", wholeNumber(1), 5)
+    .option("--use-choices", "from now on the learning rates that the choices found best, where there is no result yet")
     .optionsGroup("Session:")
     .option("--parts <list>", "only parts whose names begin so: 28/base,52", words)
-    .option("--budget <minutes>", "stop after so long, with checkpoints", numberAbove(0))
+    .option("--budget <minutes>", "stop after so long, with checkpoints", number(0, 10_000))
     .option("--list", "say which parts are done, and train none")
     .option("--jobs <n>", "nets that are trained at the same time (default: one a core)", wholeNumber(1, 64));
   return withComputeOptions(command).action(run);
@@ -216,13 +218,14 @@ async function change(folder: string, options: Options, command: Command): Promi
       remedy: "leave them out, or begin a new one",
     });
   }
-  const { variants, learningRates, chooseRates } = options;
+  const { variants, learningRates, chooseRates, useChoices } = options;
   const tried = command.getOptionValueSource("chooseRates") === "cli";
-  if (!variants && !learningRates && !tried) return;
+  if (!variants && !learningRates && !tried && !useChoices) return;
   await changeStudy(folder, {
     ...(variants && { variants }),
     ...(learningRates && { learningRates }),
     ...(tried && { triedRates: chooseRates }),
+    ...(useChoices && { useChoices }),
   });
 }
 

@@ -4,6 +4,7 @@ import { configFor, type TrainFields } from "../api/training-setup.js";
 import { UserError } from "../core/errors.js";
 import { studyPictures } from "./pictures.js";
 import { partName, resultParts, type StudyChoices, type StudyPlan, studyNet } from "./plan.js";
+import type { StudyRun } from "./results.js";
 import { StudyDirectory } from "./study-directory.node.js";
 import { allBranches, noBranches, studyVariant, studyVariants } from "./variants.js";
 
@@ -86,6 +87,8 @@ export interface StudyChanges {
   readonly learningRates?: StudyPlan["learningRates"];
   /** Learning rates that choices try. */
   readonly triedRates?: readonly number[];
+  /** Learning rates of variants without a result become those that their choices found best. */
+  readonly useChoices?: boolean;
 }
 
 /** @throws UserError for learning rates that results have been trained without */
@@ -94,14 +97,16 @@ export async function changeStudy(folder: string, changes: StudyChanges): Promis
   const plan = directory.readPlan();
   const more = changes.variants ? chooseStudySeeds(changes.variants) : {};
   const names = [...new Set([...Object.keys(plan.seeds), ...Object.keys(more)])];
+  const runs = directory.readRuns();
+  const chosen = changes.useChoices ? chosenRates(runs) : {};
   const changed: StudyPlan = {
     ...plan,
     seeds: Object.fromEntries(names.map((name) => [name, Math.max(plan.seeds[name] ?? 0, more[name] ?? 0)])),
-    learningRates: { ...plan.learningRates, ...checkedRates(changes.learningRates ?? {}) },
+    learningRates: { ...plan.learningRates, ...chosen, ...checkedRates(changes.learningRates ?? {}) },
     choices: { ...plan.choices, learningRates: changes.triedRates ?? plan.choices.learningRates },
   };
   const rates = new Map(resultParts(changed).map((part) => [partName(part), part.learningRate]));
-  for (const { part } of directory.readRuns()) {
+  for (const { part } of runs) {
     const rate = part.kind === "result" ? rates.get(partName(part)) : undefined;
     if (rate === undefined || rate === part.learningRate) continue;
     throw new UserError({
@@ -111,6 +116,22 @@ export async function changeStudy(folder: string, changes: StudyChanges): Promis
     });
   }
   await directory.writePlan(changed);
+}
+
+/** By layers and variant: the learning rate with the highest accuracy on pictures held out, of equals the lower. */
+export function chosenRates(runs: readonly StudyRun[]): StudyPlan["learningRates"] {
+  const places = new Set(runs.map(({ part }) => `${part.layers}/${part.variant}`));
+  const decided = new Set(
+    runs.filter(({ part }) => part.kind === "result").map(({ part }) => `${part.layers}/${part.variant}`),
+  );
+  return Object.fromEntries(
+    [...places].flatMap((place) => {
+      const tried = runs
+        .filter(({ part, judged }) => part.kind === "choice" && `${part.layers}/${part.variant}` === place && judged)
+        .sort((a, b) => b.judged!.top1 - a.judged!.top1 || a.part.learningRate - b.part.learningRate);
+      return tried[0] && !decided.has(place) ? [[place, tried[0].part.learningRate]] : [];
+    }),
+  );
 }
 
 function checkedRates(rates: StudyPlan["learningRates"]): StudyPlan["learningRates"] {

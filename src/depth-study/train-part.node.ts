@@ -124,6 +124,8 @@ class PartTraining {
   readonly #options: PartOptions;
   readonly #trainer: Trainer;
   readonly #file: string;
+  /** All that the part's bits depend on: a checkpoint of another setup is of no use, as after another learning rate was chosen. */
+  readonly #setup: string;
   #position: Checkpoint["position"] = { step: 0, epoch: 0, stepInEpoch: 0, lossSum: 0, best: null };
   #progress: Progress = { gradientsAtStart: [], epochLosses: [], seconds: 0, peakBytes: 0 };
 
@@ -135,12 +137,15 @@ class PartTraining {
     this.#options = options;
     this.#trainer = new Trainer(backend, model, config);
     this.#file = join(options.folder, "last.safetensors");
+    const { architecture, metadata } = model;
+    this.#setup = JSON.stringify([architecture, metadata.preprocessing, config]);
   }
 
   /** @returns undefined where the signal came first */
   async run(): Promise<Finished | undefined> {
-    if (existsSync(this.#file)) await this.#read();
-    else this.#progress = { ...this.#progress, gradientsAtStart: await this.#gradients(this.#start) };
+    if (!(await this.#read())) {
+      this.#progress = { ...this.#progress, gradientsAtStart: await this.#gradients(this.#start) };
+    }
     let diverged = false;
     try {
       if (!(await this.#steps())) return undefined;
@@ -233,15 +238,23 @@ class PartTraining {
     this.#notePeak();
     mkdirSync(this.#options.folder, { recursive: true });
     const { arrays, metadata } = encodeCheckpoint({ position: this.#position, ...this.#trainer.state() });
-    await writeSafetensorsFile(this.#file, arrays, { ...metadata, progress: JSON.stringify(this.#progress) });
+    await writeSafetensorsFile(this.#file, arrays, {
+      ...metadata,
+      setup: this.#setup,
+      progress: JSON.stringify(this.#progress),
+    });
   }
 
-  async #read(): Promise<void> {
+  /** @returns whether there was a checkpoint of this setup */
+  async #read(): Promise<boolean> {
+    if (!existsSync(this.#file)) return false;
     const { arrays, metadata } = await readSafetensorsFile(this.#file);
+    if (metadata["setup"] !== this.#setup) return false;
     const checkpoint = decodeCheckpoint(arrays, metadata, this.#file);
     this.#trainer.loadState(checkpoint);
     this.#position = checkpoint.position;
     this.#progress = JSON.parse(metadata["progress"]!) as Progress;
+    return true;
   }
 }
 

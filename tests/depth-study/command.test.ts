@@ -86,6 +86,21 @@ describe("repvgg ablate depth", () => {
     expect(checkpoints(out)).toBe(0);
   });
 
+  it("begins a part anew whose learning rate was changed since it was stopped", async () => {
+    const out = join(folder, "changed");
+    const stop = new AbortController();
+    await study(pictures, ...settings, "--out", out, "--budget", "0");
+    const session = { jobs: 1, parts: ["5/base"] };
+    await runStudy(out, { ...session, signal: stop.signal, onProgress: () => stop.abort() });
+    expect(checkpoints(out)).toBe(1);
+    await study("--resume", out, "--learning-rates", "5/base=0.03", "--budget", "0");
+    await runStudy(out, session);
+    const fresh = join(folder, "fresh");
+    await study(pictures, ...settings, "--out", fresh, "--learning-rates", "5/base=0.03", "--parts", "5/base");
+    expect(runsOf(out).map(outcome)).toEqual(runsOf(fresh).map(outcome));
+    expect(runsOf(out)[0]!.part.learningRate).toBe(0.03);
+  });
+
   it("stops when its budget is spent, and says what is left", async () => {
     const out = join(folder, "budget");
     const ended = await study(pictures, ...settings, "--out", out, "--budget", "0.0001");
@@ -162,7 +177,7 @@ describe("repvgg ablate depth", () => {
     expect(await depth("--resume", reference, "--epochs", "3")).toEqual(
       oneLine("expected a resumed study to keep its settings, received --epochs: leave them out, or begin a new one"),
     );
-    expect(await depth("--resume", reference, "--learning-rates", "6=0.2")).toEqual(
+    expect(await depth("--resume", reference, "--learning-rates", "6/base=0.2")).toEqual(
       oneLine(
         "expected the learning rate of what is trained already to stay, received 0.2 for 6/base/seed-0, which has a result with 0.1: begin a new study",
       ),

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { UserError } from "#repvgg/core/errors.js";
 import { augmentationPreset } from "#repvgg/data/augmentation/config.js";
 import { memoryDataset } from "#repvgg/data/memory-dataset.js";
-import { chooseStudySeeds } from "#repvgg/depth-study/begin.node.js";
+import { chooseStudySeeds, chosenRates } from "#repvgg/depth-study/begin.node.js";
 import { studyPictures } from "#repvgg/depth-study/pictures.js";
 import {
   choiceParts,
@@ -17,6 +17,7 @@ import { studyVariants } from "#repvgg/depth-study/variants.js";
 import { architecture } from "#repvgg/nn/build-architecture.js";
 import { blockLayouts } from "#repvgg/nn/layout.js";
 import { trainConfig } from "#repvgg/train/config.js";
+import { madeRun } from "./runs.js";
 
 const plan: StudyPlan = {
   data: { place: "pictures", holdOut: 0.1, seed: 0 },
@@ -96,6 +97,19 @@ describe("a study's parts", () => {
     expect(chosen(["28/base/seed-1"])).toEqual(["28/base/seed-1"]);
     expect(() => chosen(["2"])).toThrow('received "2", which names none: --list prints all names');
     expect(() => chosen(["28/bas"])).toThrow(UserError);
+  });
+});
+
+describe("the choice", () => {
+  it("is the learning rate with the best held-out accuracy, by depth and variant, where nothing is trained with another", () => {
+    const tried = (layers: number, variant: string, learningRate: number, top1: number | null) =>
+      madeRun({ kind: "choice", layers, variant, seed: 0, learningRate }, top1);
+    const runs = [
+      ...[tried(28, "base", 0.1, 0.5), tried(28, "base", 0.2, 0.6), tried(28, "base", 0.4, null)],
+      ...[tried(52, "base", 0.2, 0.4), tried(52, "base", 0.1, 0.4), tried(28, "dirac", 0.1, null)],
+      ...[tried(52, "trivial", 0.05, 0.9), madeRun({ layers: 52, variant: "trivial", seed: 1 }, 0.3)],
+    ];
+    expect(chosenRates(runs)).toEqual({ "28/base": 0.2, "52/base": 0.1 });
   });
 });
 
