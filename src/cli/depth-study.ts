@@ -54,12 +54,24 @@ interface Options extends ComputeOptions {
   readonly parts?: readonly string[];
   readonly budget?: number;
   readonly list?: boolean;
+  readonly report?: boolean;
   readonly jobs?: number;
 }
 
 /** What a study that was begun may be told: which parts, how fast, where the pictures lie, more seeds. */
 const resumeFlags = [
-  ...["resume", "variants", "learningRates", "choose", "chooseRates", "useChoices", "parts", "budget", "list"],
+  ...[
+    "resume",
+    "variants",
+    "learningRates",
+    "choose",
+    "chooseRates",
+    "useChoices",
+    "parts",
+    "budget",
+    "list",
+    "report",
+  ],
   ...["jobs", "threads", "kernels", "json", "quiet"],
 ];
 
@@ -114,6 +126,7 @@ export function depthStudyCommand(): Command {
     .option("--parts <list>", "only parts whose names begin so: 28/base,52", words)
     .option("--budget <minutes>", "stop after so long, with checkpoints", number(0, 10_000))
     .option("--list", "say which parts are done, and train none")
+    .option("--report", "write the report of what is done, and train none")
     .option("--jobs <n>", "nets that are trained at the same time (default: one a core)", wholeNumber(1, 64));
   return withComputeOptions(command).action(run);
 }
@@ -140,7 +153,8 @@ async function run(data: string | undefined, options: Options, command: Command)
   const ended = await interruptible(terminal, async (signal) => {
     const late = budget === undefined ? undefined : AbortSignal.timeout(budget * 60_000);
     const session = { ...sessionOf(options, place), ...view(terminal) };
-    await runStudy(folder, { ...session, signal: late ? AbortSignal.any([signal, late]) : signal });
+    if (!options.report)
+      await runStudy(folder, { ...session, signal: late ? AbortSignal.any([signal, late]) : signal });
     return { interrupted: signal.aborted };
   });
   const state = studyState(folder);

@@ -101,6 +101,17 @@ describe("repvgg ablate depth", () => {
     expect(runsOf(out)[0]!.part.learningRate).toBe(0.03);
   });
 
+  it("writes the report of what is done, without the pictures", async () => {
+    const out = join(folder, "reported");
+    cpSync(join(reference, "study.json"), join(out, "study.json"));
+    const plan = readFileSync(join(out, "study.json"), "utf8").replaceAll(pictures, join(folder, "gone"));
+    writeFileSync(join(out, "study.json"), plan);
+    cpSync(join(reference, "results.jsonl"), join(out, "results.jsonl"));
+    expect(await study("--resume", out, "--report")).toMatchObject({ done: 6, remaining: [] });
+    const page = (of: string) => readFileSync(join(of, "report.md"), "utf8").replaceAll(/`.*`/g, "");
+    expect(page(out)).toBe(page(reference));
+  });
+
   it("stops when its budget is spent, and says what is left", async () => {
     const out = join(folder, "budget");
     const ended = await study(pictures, ...settings, "--out", out, "--budget", "0.0001");
@@ -195,6 +206,9 @@ describe("repvgg ablate depth", () => {
     expect((await depth(pictures, "--learning-rates", "x")).stderr).toContain("LAYERS=RATE or LAYERS/VARIANT=RATE");
     expect((await depth("--resume", reference, "--parts", "7")).stderr).toContain('received "7", which names none');
     expect((await depth("--resume", reference, "--variants", "acbb:1")).stderr).toContain('did you mean "acb"?');
-    expect((await depth(pictures, "--epohs", "3")).stderr).toContain("did you mean --epochs?");
+    expect((await depth(pictures, "--buget", "3")).stderr).toContain("did you mean --budget?");
+    expect((await depth(pictures, "--budget", "1e9")).stderr).toContain(
+      'expected --budget to be a number from 0 to 10000, received "1e9": see repvgg ablate depth --help',
+    );
   });
 });
