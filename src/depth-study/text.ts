@@ -53,7 +53,7 @@ function claimSentence({ layers, claim }: AtDepth): string {
 
 function rankSentence({ layers, rankCorrelation, variants }: AtDepth): string {
   const order = variants
-    .filter(({ variant, top1 }) => variant.claim && top1)
+    .filter(({ variant }) => variant.claim)
     .sort((a, b) => b.top1!.mean - a.top1!.mean)
     .map(({ variant }) => variant.title);
   return `Rank correlation with table 6 at ${layers} layers: ${signed(rankCorrelation!, 2)} (best first: ${order.join(", ")}).`;

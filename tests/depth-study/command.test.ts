@@ -153,10 +153,10 @@ describe("repvgg ablate depth", () => {
     expect(listed.parts.filter(({ done }) => done).map(({ name }) => name)).toEqual(["5/base/seed-0"]);
     await study("--resume", out, "--choose", "--parts", "choice/5");
     const choices = runsOf(out).filter(({ part }) => part.kind === "choice");
-    expect(choices.map(({ part, judged }) => [part.variant, part.epochs, judged!.pictures])).toEqual([
-      ["base", 1, 50],
-      ["no-branches", 1, 50],
-    ]);
+    const judged = Object.fromEntries(
+      choices.map((run) => [run.part.variant, [run.part.epochs, run.judged!.pictures]]),
+    );
+    expect(judged).toEqual({ base: [1, 50], "no-branches": [1, 50] });
     const rates = ["--learning-rates", "5/trivial=0.02", "--choose-rates", "0.2,0.3"];
     const more = await study("--resume", out, "--variants", "trivial:1", "--parts", "5/trivial", ...rates);
     const plan = JSON.parse(readFileSync(join(out, "study.json"), "utf8"));
@@ -202,6 +202,15 @@ describe("repvgg ablate depth", () => {
       oneLine(
         'expected at least 510 training pictures of class "Ankle boot", received 20, and 100 + 5000 asked for of 10 classes: ask for fewer (--pictures, --choice-pictures)',
       ),
+    );
+    const few = [...settings, "--batch-size", "101", "--out", join(folder, "x")];
+    expect(await depth(pictures, ...few)).toEqual(
+      oneLine(
+        "expected at least 101 pictures to train on, a batch, received 100: use a smaller batch (--batch-size) or more pictures (--pictures)",
+      ),
+    );
+    expect((await depth("--resume", reference, "--learning-rates", "6/acbb=0.1")).stderr).toContain(
+      'did you mean "acb"?',
     );
     expect((await depth(pictures, "--learning-rates", "x")).stderr).toContain("LAYERS=RATE or LAYERS/VARIANT=RATE");
     expect((await depth("--resume", reference, "--parts", "7")).stderr).toContain('received "7", which names none');

@@ -125,12 +125,12 @@ describe("seeds", () => {
 
 describe("a study's pictures", () => {
   const labels = Array.from({ length: 60 }, (_, i) => i % 3);
-  const set = (name: string) =>
+  const set = (name: string, first: number) =>
     memoryDataset({
       ...{ name, classNames: ["a", "b", "c"], channels: 1 as const, height: 1, width: 1, labels },
-      pixels: Uint8Array.from(labels, (_, i) => i),
+      pixels: Uint8Array.from(labels, (_, i) => first + i),
     });
-  const sets = { train: set("train"), test: set("test") };
+  const sets = { train: set("train", 0), test: set("test", 100) };
   const pixels = (dataset: typeof sets.train) =>
     Array.from({ length: dataset.length }, (_, i) => (dataset.read(i) as { data: Uint8Array }).data[0]!);
 
@@ -145,12 +145,18 @@ describe("a study's pictures", () => {
     }
     const [learned, chosen] = [pixels(train as typeof sets.train), pixels(choice as typeof sets.train)];
     expect(new Set([...learned, ...chosen]).size).toBe(39);
+    expect(Math.max(...learned, ...chosen)).toBeLessThan(60); // none of the test pictures
     const again = studyPictures(sets, { pictures: 30, choicePictures: 9 });
     expect(pixels(again.train as typeof sets.train)).toEqual(learned);
     // Fewer pictures to choose by leave those that are learned from.
     expect(pixels(studyPictures(sets, { pictures: 30, choicePictures: 3 }).train as typeof sets.train)).toEqual(
       learned,
     );
+  });
+
+  it("may be all, and are fewer where classes cannot have as many", () => {
+    const { train, choice } = studyPictures(sets, { pictures: 59, choicePictures: 5 });
+    expect([train.length, choice.length]).toEqual([57, 3]);
   });
 
   it("have to be there", () => {

@@ -19,6 +19,14 @@ describe("a report as Markdown", () => {
     const cells = rows.map((row) => row.replaceAll(/\\./g, "").split("|").length - 2);
     const expected = tables.flatMap(({ columns, rows: own }) => Array(own.length + 2).fill(columns.length));
     expect(cells).toEqual(expected);
+    // Numbers stand at the right, names at the left, as in the page.
+    const rules = rows.filter((row) => /^[| :-]+$/.test(row));
+    expect(rules).toEqual(
+      tables.map(
+        ({ columns }) =>
+          `| ${columns.map(({ align }, i) => ((align ?? (i > 0 ? "right" : "left")) === "right" ? "---:" : "---")).join(" | ")} |`,
+      ),
+    );
   });
 
   it("has a chart's picture and what to see in it, and leaves out charts without one", () => {
