@@ -231,7 +231,7 @@ export const rooms = {
   "depth-study": {
     source: ["src/depth-study", "src/report/markdown.ts", "src/train/gradient-norms.ts"],
     tests: [
-      ["plan", "results", "summary", "report"].map((name) => `tests/depth-study/${name}`),
+      ["plan", "results", "summary", "report", "train-part"].map((name) => `tests/depth-study/${name}`),
       ["tests/report/markdown", "tests/train/gradient-norms", "tests/depth-study/command"],
     ],
   },
