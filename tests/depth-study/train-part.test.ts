@@ -50,6 +50,7 @@ describe("a part of a study", () => {
     expect(whole.judged).toMatchObject({ pictures: 20 });
     expect(whole.fitted).toMatchObject({ pictures: 40 });
     expect(whole.epochLosses).toHaveLength(3);
+    expect(whole.epochLosses[0]).toBeGreaterThan(0.35); // the mean of its steps': guessing between two costs ln 2
     expect(whole.epochLosses[2]).toBeLessThan(whole.epochLosses[0]!);
     const choice = (await trained(place(), undefined, { ...part, kind: "choice" }))!;
     expect(choice.judged!.pictures).toBe(12);
