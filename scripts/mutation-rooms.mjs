@@ -228,6 +228,13 @@ export const rooms = {
       ["tests/analysis/verify", "tests/analysis/diagnosis/diagnose", "tests/profile/profile"],
     ],
   },
+  "depth-study": {
+    source: ["src/depth-study", "src/report/markdown.ts", "src/train/gradient-norms.ts"],
+    tests: [
+      ["plan", "results", "summary", "report", "train-part"].map((name) => `tests/depth-study/${name}`),
+      ["tests/report/markdown", "tests/train/gradient-norms", "tests/depth-study/command"],
+    ],
+  },
   hub: {
     source: ["src/hub"],
     tests: [

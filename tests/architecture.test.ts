@@ -59,6 +59,7 @@ const mayImport: Record<string, Permission[]> = {
     "report",
     "api",
   ],
+  "depth-study": ["backend", "nn", "train", "data", "formats", "analysis", "report", "api", "studies"],
   browser: [
     "fold",
     "backend",
@@ -76,7 +77,7 @@ const mayImport: Record<string, Permission[]> = {
   serve: [],
   cli: [
     ...["graph", "fold", "backend", "engine", "nn", "data", "formats", "analysis", "exchange", "verify"],
-    ...["classifier", "hub", "report", "api", "studies", "serve"],
+    ...["classifier", "hub", "report", "api", "studies", "depth-study", "serve"],
   ],
 };
 

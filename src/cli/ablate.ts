@@ -9,17 +9,14 @@ import { type AblationSeeds, chooseSeeds, planRuns } from "../studies/ablate/set
 import { ablationCells, ablationHead, ablationSentences, describeRuns } from "../studies/ablate/text.js";
 import { writeAblation } from "../studies/ablate/write-results.node.js";
 import { exitCodes } from "./exit-codes.js";
+import { depthStudyCommand } from "./depth-study.js";
 import { interruptible } from "./interrupt.js";
-import { type ComputeOptions, wanted, wholeNumber, withComputeOptions } from "./options.js";
+import { type ComputeOptions, wholeNumber, withComputeOptions } from "./options.js";
 import { type Progress, type RateMeter, rateMeter } from "./progress.js";
 import { freeFolder } from "./run-folder.js";
 import { Terminal } from "./terminal.js";
 import { givenOptions, type NetOptions, netSettings, withNetOptions, withTrainingOptions } from "./training-options.js";
-
-interface ChosenVariant {
-  readonly name: string;
-  readonly seeds?: number;
-}
+import { type ChosenVariant, variantList } from "./variant-list.js";
 
 interface Options
   extends ComputeOptions,
@@ -55,22 +52,16 @@ export function ablateCommand(): Command {
     .option(
       "--variants <list>",
       "tables or variants, each with :SEEDS where it differs (default: table6,table7)",
-      variants,
+      variantList,
     )
     .option("--seeds <n>", "seeds of each variant (default: 5)", wholeNumber(1, 1000))
     .optionsGroup("Process:")
     .option("--jobs <n>", "nets that are trained at the same time (default: one a core)", wholeNumber(1, 64));
   const defaults = { epochs: "10", batchSize: "128, or fewer where there are fewer pictures", learningRate: "0.1" };
-  return withComputeOptions(withTrainingOptions(withNetOptions(command, "nano"), defaults)).action(run);
-}
-
-/** Parser of "table6:5,acb:3,dirac". */
-function variants(text: string): ChosenVariant[] {
-  return text.split(",").map((part) => {
-    const [, name, seeds] = /^\s*([\w-]+?)(?::(\d+))?\s*$/.exec(part) ?? [];
-    if (name === undefined || seeds === "0") throw wanted("names with commas between, each with :SEEDS or without");
-    return seeds === undefined ? { name } : { name, seeds: Number(seeds) };
-  });
+  return withComputeOptions(withTrainingOptions(withNetOptions(command, "nano"), defaults))
+    .enablePositionalOptions() // what stands behind "depth" is that command's
+    .addCommand(depthStudyCommand())
+    .action(run);
 }
 
 async function run(data: string | undefined, options: Options, command: Command): Promise<void> {

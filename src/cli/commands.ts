@@ -5,6 +5,8 @@ export interface CommandEntry {
   readonly name: string;
   /** One line without a full stop. */
   readonly summary: string;
+  /** It has a command of its own, behind whose name options are that command's. */
+  readonly nested?: boolean;
   /** Loads the module, with all that the command computes with. */
   load(): Promise<() => Command>;
 }
@@ -29,6 +31,7 @@ export const commandEntries: readonly CommandEntry[] = [
   {
     name: "ablate",
     summary: "train the paper's variants of a net and compare them",
+    nested: true,
     load: async () => (await import("./ablate.js")).ablateCommand,
   },
   {

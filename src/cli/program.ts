@@ -30,6 +30,7 @@ export async function createProgram(args?: readonly string[]): Promise<Command> 
     .hook("preAction", (_, command) => sayKernels(command));
   for (const entry of commandEntries) {
     const wanted = !args || askedFor(args) === entry.name;
+    if (wanted && entry.nested) program.enablePositionalOptions();
     const command = wanted ? (await entry.load())() : unloaded(entry);
     program.addCommand(quiet(command.summary(entry.summary)));
   }

@@ -3,9 +3,12 @@ import { nearest, UserError } from "../core/errors.js";
 
 /** Commander's complaint about a command line as one of ours: what was expected, what was received, what to do. */
 export function usageError(error: CommanderError, program: Command, args: readonly string[]): UserError {
-  const name = args.find((arg) => !arg.startsWith("-"));
-  const command = program.commands.find((known) => known.name() === name);
-  const help = `see repvgg ${command ? `${command.name()} ` : ""}--help`;
+  const [name, behind] = args.filter((arg) => !arg.startsWith("-"));
+  const outer = program.commands.find((known) => known.name() === name);
+  const nested = outer?.commands.find((known) => known.name() === behind);
+  const command = nested ?? outer;
+  const path = [outer, nested].flatMap((one) => (one ? [`${one.name()} `] : []));
+  const help = `see repvgg ${path.join("")}--help`;
   const quoted = [...error.message.matchAll(/'([^']*)'/g)].map((match) => match[1]!);
   const first = quoted[0] ?? "";
   switch (error.code) {

@@ -1,5 +1,13 @@
 import { describe, expect, it } from "vitest";
-import { holm, sampleOf, studentQuantile, studentTail, welchTest } from "#repvgg/analysis/ablation/significance.js";
+import {
+  holm,
+  meanHalfWidth,
+  rankCorrelation,
+  sampleOf,
+  studentQuantile,
+  studentTail,
+  welchTest,
+} from "#repvgg/analysis/ablation/significance.js";
 
 /** P(T > t) by Simpson's rule on the density, whose constant comes from the same rule: no gamma function, no beta function. */
 function tailByIntegration(t: number, degreesOfFreedom: number): number {
@@ -116,5 +124,40 @@ describe("Holm's correction", () => {
     expect(holm([0.9, 0.6])).toEqual([1, 1]);
     expect(holm([0.2])).toEqual([0.2]);
     expect(holm([])).toEqual([]);
+  });
+});
+
+describe("a mean's interval", () => {
+  it("has Student's half-width, from tables", () => {
+    // t(2) = 4.302653, s = 1; t(4) = 2.776445, s = √2.5.
+    expect(meanHalfWidth(sampleOf([1, 2, 3]))).toBeCloseTo(4.302653 / Math.sqrt(3), 5);
+    expect(meanHalfWidth(sampleOf([1, 2, 3, 4, 5]))).toBeCloseTo((2.776445 * Math.sqrt(2.5)) / Math.sqrt(5), 5);
+    expect(meanHalfWidth(sampleOf([7]))).toBeUndefined();
+    expect(meanHalfWidth(sampleOf([7, 7]))).toBe(0);
+  });
+});
+
+describe("Spearman's rank correlation", () => {
+  /** Every order of the first n numbers. */
+  const orders = (n: number): number[][] =>
+    n === 0 ? [[]] : orders(n - 1).flatMap((rest) => Array.from({ length: n }, (_, at) => rest.toSpliced(at, 0, n)));
+
+  it("is 1 − 6 Σd² / (n(n² − 1)) of values that all differ, for every order", () => {
+    for (const order of orders(5)) {
+      const squares = order.reduce((sum, rank, i) => sum + (rank - (i + 1)) ** 2, 0);
+      // Values, not ranks: any that rise with them.
+      const values = order.map((rank) => Math.exp(rank) - 70);
+      expect(rankCorrelation(values, [-5, 0, 0.1, 7, 90])).toBeCloseTo(1 - (6 * squares) / (5 * 24), 12);
+    }
+  });
+
+  it("gives equal values the mean of their ranks (values of SciPy's spearmanr)", () => {
+    expect(rankCorrelation([1, 2, 2, 3], [1, 2, 3, 4])).toBeCloseTo(0.9486832980505139, 12);
+    expect(rankCorrelation([1, 1, 2, 2], [1, 2, 1, 2])).toBeCloseTo(0, 12);
+  });
+
+  it("says nothing of two values, or where all are equal", () => {
+    expect(rankCorrelation([1, 2], [1, 2])).toBeUndefined();
+    expect(rankCorrelation([1, 1, 1], [1, 2, 3])).toBeUndefined();
   });
 });

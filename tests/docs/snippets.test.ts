@@ -114,7 +114,7 @@ function isCheap([command, ...args]: readonly string[]): boolean {
 /** @throws UserError where the command line does not know what is asked for */
 async function expectToParse(args: readonly string[]): Promise<void> {
   const program = await createProgram();
-  for (const command of program.commands) command.action(() => {});
+  for (const command of program.commands.flatMap((one) => [one, ...one.commands])) command.action(() => {});
   program.configureOutput({ writeOut: () => {}, outputError: () => {} });
   await program.parseAsync(args, { from: "user" }).catch((error: { code?: string; message: string }) => {
     if (!/^commander\.(help|helpDisplayed|version)$/.test(error.code ?? "")) throw error;

@@ -3,6 +3,8 @@ import { ablationVariants } from "#repvgg/analysis/ablation/variants.js";
 import { blockKernels } from "#repvgg/analysis/block-kernels.js";
 import { createBackend } from "#repvgg/backend/select.node.js";
 import { augmentationPreset } from "#repvgg/data/augmentation/config.js";
+import { studyPage } from "#repvgg/depth-study/page.js";
+import { summarizeStudy } from "#repvgg/depth-study/summary.js";
 import {
   evaluate,
   fold,
@@ -23,6 +25,7 @@ import { evaluationReport } from "#repvgg/studies/training/evaluation-page.js";
 import { trainingFacts } from "#repvgg/studies/training/gather-facts.node.js";
 import { trainingReport } from "#repvgg/studies/training/training-page.js";
 import { trainConfig } from "#repvgg/train/config.js";
+import { madePlan, madeRun } from "../depth-study/runs.js";
 import { oraclePath } from "../formats/fixtures.js";
 import { hostile, sample } from "./sample.js";
 
@@ -115,6 +118,14 @@ export const reports: Readonly<Record<string, () => Promise<Report>>> = {
       },
       { processor: hostile, cores: 2, memoryGiB: 8, avx512: false, node: "v20", v8: "11", date: "2026-01-01" },
     );
+  },
+  async "depth study"() {
+    const seeds = { base: 3, "no-branches": 2, dirac: 1 };
+    const runs = Object.entries({ base: [0.7, 0.72, null], "no-branches": [0.6, 0.61], dirac: [null] }).flatMap(
+      ([variant, values]) => values.map((top1, seed) => madeRun({ layers: 10, variant, seed }, top1)),
+    );
+    const plan = { ...madePlan([10, 28], seeds), command: hostile };
+    return studyPage({ plan, runs, summary: summarizeStudy(plan, runs), remaining: 6 });
   },
   async training() {
     const fashion = await openDataset("fashion-mnist-subset", "test");

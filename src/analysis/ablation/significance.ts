@@ -13,6 +13,33 @@ export function sampleOf(values: readonly number[]): Sample {
   return { count, mean, deviation: count > 1 ? Math.sqrt(squares / (count - 1)) : Number.NaN };
 }
 
+/** Half-width of the mean's 95 % confidence interval (Student): t · s / √n; undefined for fewer than two values. */
+export function meanHalfWidth({ count, deviation }: Sample): number | undefined {
+  return count < 2 ? undefined : (studentQuantile(0.975, count - 1) * deviation) / Math.sqrt(count);
+}
+
+/**
+ * Spearman's rank correlation: Pearson's of the ranks, equal values having the mean of theirs. Undefined for fewer than three pairs and
+ * where all values of a side are equal.
+ */
+export function rankCorrelation(a: readonly number[], b: readonly number[]): number | undefined {
+  if (a.length < 3) return undefined;
+  const [ra, rb] = [ranks(a), ranks(b)];
+  const middle = (a.length + 1) / 2;
+  const products = (x: readonly number[], y: readonly number[]): number =>
+    x.reduce((sum, rank, i) => sum + (rank - middle) * (y[i]! - middle), 0);
+  const spread = Math.sqrt(products(ra, ra) * products(rb, rb));
+  return spread === 0 ? undefined : products(ra, rb) / spread;
+}
+
+/** From 1, the least; equal values have the mean of their ranks. */
+function ranks(values: readonly number[]): number[] {
+  return values.map((value) => {
+    const [below, equal] = [values.filter((v) => v < value).length, values.filter((v) => v === value).length];
+    return below + (equal + 1) / 2;
+  });
+}
+
 /** What two samples say about the difference of their means. */
 export interface WelchTest {
   /** Mean of the first less mean of the second. */

@@ -1,4 +1,4 @@
-import { holm, type Sample, sampleOf, type WelchTest, welchTest } from "./significance.js";
+import { holm, rankCorrelation, type Sample, sampleOf, type WelchTest, welchTest } from "./significance.js";
 import { type AblationVariant, baseVariant } from "./variants.js";
 
 /** What one trained net gave. Plain JSON. */
@@ -92,7 +92,15 @@ export function summarizeAblation(variants: readonly AblationVariant[], runs: re
   const ranked = summaries.filter(({ top1 }) => top1 !== undefined);
   const order = sortedNames(ranked, ({ top1 }) => top1!.mean);
   const paperOrder = sortedNames(ranked, ({ variant }) => variant.paperTop1);
-  return { variants: summaries, order, paperOrder, rankCorrelation: spearman(order, paperOrder) };
+  return {
+    variants: summaries,
+    order,
+    paperOrder,
+    rankCorrelation: rankCorrelation(
+      ranked.map(({ top1 }) => top1!.mean),
+      ranked.map(({ variant }) => variant.paperTop1),
+    ),
+  };
 }
 
 function collected({ name }: AblationVariant, all: readonly AblationRun[]) {
@@ -128,12 +136,4 @@ function ratio(value: number | undefined, base: number | undefined): number | un
 
 function sortedNames(summaries: readonly VariantSummary[], by: (summary: VariantSummary) => number): string[] {
   return [...summaries].sort((a, b) => by(b) - by(a)).map(({ variant }) => variant.name);
-}
-
-/** 1 − 6 Σd² / (n(n² − 1)) of two orders of the same names. */
-function spearman(a: readonly string[], b: readonly string[]): number | undefined {
-  const n = a.length;
-  if (n < 3) return undefined;
-  const squares = a.reduce((sum, name, rank) => sum + (rank - b.indexOf(name)) ** 2, 0);
-  return 1 - (6 * squares) / (n * (n * n - 1));
 }

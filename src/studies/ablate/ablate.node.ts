@@ -5,6 +5,7 @@ import { batchFor, configFor, type TrainFields } from "../../api/training-setup.
 import type { BackendKind } from "../../backend/options.js";
 import { UserError } from "../../core/errors.js";
 import type { TrainConfig } from "../../train/config.js";
+import { workOff } from "../work-queue.node.js";
 import { AblationDirectory } from "./ablation-directory.node.js";
 import { AblationChild } from "./child.node.js";
 import {
@@ -141,7 +142,6 @@ function checkBatch({ train }: TrainAndTest, { batchSize }: TrainConfig): void {
   });
 }
 
-/** Several processes, each of which takes the next run when it is done with one. What one fails at stops them all. */
 async function trainQueue(
   directory: AblationDirectory,
   { data, net, config }: AblationSetup,
@@ -152,40 +152,23 @@ async function trainQueue(
 ): Promise<void> {
   const { threads = 1, kernels, strict = false, signal } = options;
   const { jobs = Math.max(1, Math.floor(availableParallelism() / threads)) } = options;
-  const children = Array.from({ length: Math.min(jobs, queue.length) }, () => new AblationChild());
-  let stopped = signal?.aborted ?? false;
-  const stop = (): void => {
-    stopped = true;
-    for (const child of children) child.stop();
-  };
-  const work = async (child: AblationChild): Promise<void> => {
-    await child.open({ data, strict, threads, kernels });
-    for (let next = queue.shift(); next && !stopped; next = queue.shift()) {
-      const { variant, seed } = next;
-      const name = `${variant.name} ${seed}`;
-      const job = { variant, seed, out: directory.runPath(next), net, config };
-      const run = await child.train(job, ({ step, epoch }) => progress.step(name, step, epoch));
-      if (!run) return;
-      onRun(run);
-      progress.done(name);
-    }
-  };
-  signal?.addEventListener("abort", stop);
-  try {
-    const ends = await Promise.allSettled(
-      children.map((child) =>
-        work(child).catch((error: unknown) => {
-          stop();
-          throw error;
-        }),
-      ),
-    );
-    const failed = ends.find((end) => end.status === "rejected");
-    if (failed) throw failed.reason;
-  } finally {
-    signal?.removeEventListener("abort", stop);
-    for (const child of children) child.end();
-  }
+  const nameOf = ({ variant, seed }: PlannedRun): string => `${variant.name} ${seed}`;
+  const workers = Array.from({ length: Math.min(jobs, queue.length) }, () => {
+    const child = new AblationChild();
+    return {
+      open: () => child.open({ data, strict, threads, kernels }),
+      work: (next: PlannedRun) => {
+        const job = { ...next, out: directory.runPath(next), net, config };
+        return child.train(job, ({ step, epoch }) => progress.step(nameOf(next), step, epoch));
+      },
+      stop: () => child.stop(),
+      end: () => child.end(),
+    };
+  });
+  await workOff(workers, queue, signal, (run, planned) => {
+    onRun(run);
+    progress.done(nameOf(planned));
+  });
 }
 
 /** Adds up the steps of runs that are done and of those under way. */
