@@ -103,6 +103,7 @@ export {
   type ValueInfo,
 } from "./exchange/net.js";
 export { saveNet } from "./exchange/save-net.node.js";
+export type { NetworkOptions } from "./hub/named-net.node.js";
 export { type Pulled, type PullOptions, pull } from "./hub/pull.node.js";
 export type { Architecture, BlockKind, BlockSpec, Form, LayerException } from "./nn/architecture.js";
 export { type ArchitectureSpec, architecture } from "./nn/build-architecture.js";

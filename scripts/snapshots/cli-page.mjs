@@ -2,7 +2,8 @@
 import { createProgram, endings, exitCodes } from "./library.mjs";
 
 const program = await createProgram();
-const commands = program.commands;
+/** Every command, those of commands right behind them. */
+const commands = program.commands.flatMap((command) => [command, ...command.commands]);
 
 const introduction = `# The command line
 
@@ -20,7 +21,7 @@ const exits = {
 
 export function cliPage() {
   const links = commands.map(
-    (command) => `| [\`${command.name()}\`](#${anchor(command)}) | ${cell(command.summary())} |`,
+    (command) => `| [\`${path(command)}\`](#${anchor(command)}) | ${cell(command.summary())} |`,
   );
   const codes = Object.entries(exitCodes).map(
     ([ending, code]) => `| ${code} | ${endings[ending]} | ${exits[ending]} |`,
@@ -42,9 +43,9 @@ function describe(command) {
     return `| \`${written}\` | ${cell(...meaning(argument, command))} |`;
   });
   return [
-    `## repvgg ${command.name()}`,
+    `## repvgg ${path(command)}`,
     command.description(),
-    ["```text", `repvgg ${command.name()} ${command.usage()}`, "```"].join("\n"),
+    ["```text", `repvgg ${path(command)} ${command.usage()}`, "```"].join("\n"),
     ...(args.length > 0 ? [table(["argument", "", "default"], args)] : []),
     ...groups(command).map(([heading, options]) =>
       table(
@@ -90,7 +91,7 @@ function afterHelp(command) {
   command.emit("afterHelp", { error: false, command, write: (part) => (text += part) });
   const parts = text.trim().split(/\n\n+/);
   const listed = parts.find((part) => part.startsWith("Examples:\n"));
-  if (!listed) throw new Error(`expected examples behind the help of ${command.name()}`);
+  if (!listed) throw new Error(`expected examples behind the help of ${path(command)}`);
   const notes = parts.filter((part) => part !== listed).map((note) => note.replaceAll(/\n {2}/g, "\n- "));
   const [, ...lines] = listed.split("\n");
   const examples = lines.map((line) => line.trim().split(/ {3,}/));
@@ -99,7 +100,11 @@ function afterHelp(command) {
 }
 
 function anchor(command) {
-  return `repvgg-${command.name()}`;
+  return `repvgg-${path(command).replaceAll(" ", "-")}`;
+}
+
+function path(command) {
+  return command.parent === program ? command.name() : `${path(command.parent)} ${command.name()}`;
 }
 
 function table(titles, rows) {

@@ -8,8 +8,8 @@ import { AblationDirectory } from "../studies/ablate/ablation-directory.node.js"
 import { type AblationSeeds, chooseSeeds, planRuns } from "../studies/ablate/setup.node.js";
 import { ablationCells, ablationHead, ablationSentences, describeRuns } from "../studies/ablate/text.js";
 import { writeAblation } from "../studies/ablate/write-results.node.js";
-import { exitCodes } from "./exit-codes.js";
 import { depthStudyCommand } from "./depth-study.js";
+import { exitCodes } from "./exit-codes.js";
 import { interruptible } from "./interrupt.js";
 import { type ComputeOptions, wholeNumber, withComputeOptions } from "./options.js";
 import { type Progress, type RateMeter, rateMeter } from "./progress.js";

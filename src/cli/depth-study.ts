@@ -11,6 +11,7 @@ import { StudyDirectory } from "../depth-study/study-directory.node.js";
 import { studyCells, studyHead, studySentences } from "../depth-study/text.js";
 import { studyVariants } from "../depth-study/variants.js";
 import { writeStudy } from "../depth-study/write-report.node.js";
+import { exitCodes } from "./exit-codes.js";
 import { interruptible } from "./interrupt.js";
 import {
   type ComputeOptions,
@@ -25,7 +26,6 @@ import {
 } from "./options.js";
 import { type Progress, type RateMeter, rateMeter } from "./progress.js";
 import { freeFolder } from "./run-folder.js";
-import { interruptedCode } from "./signals.js";
 import { Terminal } from "./terminal.js";
 import { givenOptions } from "./training-options.js";
 import { type ChosenVariant, variantList } from "./variant-list.js";
@@ -175,7 +175,7 @@ async function run(data: string | undefined, options: Options, command: Command)
         `Report  ${written.files.report}`,
       ].join("\n"),
   );
-  if (ended.interrupted) process.exitCode = interruptedCode;
+  if (ended.interrupted) process.exitCode = exitCodes.interrupted;
 }
 
 function sessionOf({ parts, choose, jobs, threads, kernels }: Options, place: string | undefined): StudySession {
