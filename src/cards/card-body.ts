@@ -77,7 +77,7 @@ function preprocessing({ metadata: { preprocessing: prepared, assumed = [] } }: 
 }
 
 function usage(model: Model): string {
-  return `In Node and in a page, by its name ([repvgg](https://www.npmjs.com/package/repvgg), and in Node \`@huggingface/hub\` beside it):
+  return `In Node by its name ([repvgg](https://www.npmjs.com/package/repvgg) with \`@huggingface/hub\` beside it), in a page by its address:
 
 \`\`\`ts
 import { createClassifier } from "repvgg";
@@ -91,7 +91,7 @@ console.log(predictions[0].name, predictions[0].probability);
 import { createEngine } from "repvgg/browser";
 
 const engine = await createEngine();
-const net = await engine.load("${nameOnHub}");
+const net = await engine.load("https://huggingface.co/${nameOnHub}/resolve/main/model.safetensors");
 const { predictions } = await net.classify(document.querySelector("img"));
 \`\`\`
 

@@ -74,7 +74,7 @@ it("is written by every run, and kept as somebody changed it", async () => {
   const pictures = (name: string) =>
     memoryDataset({
       ...{ name, classNames: ["a", "b"], channels: 1 as const, width: 8, height: 8 },
-      images: Uint8Array.from(images.flatMap((image) => [...image])),
+      pixels: Uint8Array.from(images.flatMap((image) => [...image])),
       labels: Uint8Array.from(images, (_, i) => i % 2),
     });
   const net = repvgg("nano", { classNames: ["a", "b"], inputChannels: 1, inputSize: 8 });
