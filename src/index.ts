@@ -105,6 +105,14 @@ export {
 export { saveNet } from "./exchange/save-net.node.js";
 export type { NetworkOptions } from "./hub/named-net.node.js";
 export { type Pulled, type PullOptions, pull } from "./hub/pull.node.js";
+export { type Pushed, type PushedFile, type PushOptions, push } from "./hub/push.node.js";
+export {
+  type CachedNet,
+  type CacheFilter,
+  type CacheListing,
+  clearCache,
+  listCache,
+} from "./hub/stored-nets.node.js";
 export type { Architecture, BlockKind, BlockSpec, Form, LayerException } from "./nn/architecture.js";
 export { type ArchitectureSpec, architecture } from "./nn/build-architecture.js";
 export type { Statistics } from "./nn/initialize.js";

@@ -26,7 +26,8 @@ const mayImport: Record<string, Permission[]> = {
   analysis: ["conv-algebra", "graph", "operators", "fold", "backend", "engine", "nn"],
   exchange: ["formats", "graph", "fold", "nn"],
   verify: ["graph", "fold", "backend", "engine", "nn", "analysis", "exchange"],
-  hub: ["formats", "data", "nn", "exchange"],
+  cards: ["nn"],
+  hub: ["formats", "data", "nn", "exchange", "cards"],
   report: ["analysis", "verify"],
   classifier: ["backend", "engine", "nn", "data", "exchange", "hub"],
   api: [
@@ -57,6 +58,7 @@ const mayImport: Record<string, Permission[]> = {
     "exchange",
     "verify",
     "report",
+    "cards",
     "api",
   ],
   "depth-study": ["backend", "nn", "train", "data", "formats", "analysis", "report", "api", "studies"],

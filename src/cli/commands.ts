@@ -80,6 +80,16 @@ export const commandEntries: readonly CommandEntry[] = [
     load: async () => (await import("./pull.js")).pullCommand,
   },
   {
+    name: "push",
+    summary: "put a net on a hub, with its model card",
+    load: async () => (await import("./push.js")).pushCommand,
+  },
+  {
+    name: "cache",
+    summary: "list or clear what was downloaded",
+    load: async () => (await import("./cache.js")).cacheCommand,
+  },
+  {
     name: "playground",
     summary: "watch a net fold, classify and learn, in the browser",
     load: async () => (await import("./playground.js")).playgroundCommand,

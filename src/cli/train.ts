@@ -16,6 +16,7 @@ import { percent, plural, wholeCount } from "./format.js";
 import { interruptible } from "./interrupt.js";
 import { readModel } from "./net-facts.js";
 import { type ComputeOptions, number, wholeNumber, withComputeOptions } from "./options.js";
+import { ownCommand } from "./own-command.js";
 import { freeFolder } from "./run-folder.js";
 import { Terminal } from "./terminal.js";
 import { givenOptions, type NetOptions, netSettings, withNetOptions, withTrainingOptions } from "./training-options.js";
@@ -28,7 +29,10 @@ interface FreshNetOptions extends NetOptions {
   readonly identity: boolean;
 }
 
-type TrainingOptions = Omit<TrainOptions, "backend" | "signal" | "onStep" | "onEpoch" | "onSkip" | "onProgress">;
+type TrainingOptions = Omit<
+  TrainOptions,
+  "command" | "backend" | "signal" | "onStep" | "onEpoch" | "onSkip" | "onProgress"
+>;
 
 interface Options extends ComputeOptions, FreshNetOptions, TrainingOptions {
   readonly from?: string;
@@ -137,7 +141,7 @@ async function begin(
   );
   if (sentence) terminal.say(sentence);
   if (from) terminal.say(describePreprocessing(from, model));
-  return train(model, sets, { ...training, ...chosen, ...callbacks, out });
+  return train(model, sets, { ...training, ...chosen, ...callbacks, out, command: ownCommand() });
 }
 
 /** What the pictures are prepared with, which is the net's own and not the data's. */

@@ -13,6 +13,9 @@ export interface Commit {
   readonly license: string | undefined;
 }
 
+/** A hub has no repository of this name, or none that this token may see. */
+export class NoRepositoryError extends UserError {}
+
 const unreachable = "check the network, set HF_ENDPOINT to a mirror, or use --offline for what is in the cache";
 
 /** What a pull asks of a hub, through `@huggingface/hub`, with its refusals as one line each. */
@@ -143,7 +146,7 @@ export class HubClient {
       });
     }
     if (status === 404) {
-      return new UserError({
+      return new NoRepositoryError({
         expected: `a repository at ${page}`,
         received: received("not found"),
         remedy: "check owner and name",

@@ -1,4 +1,5 @@
 import { existsSync } from "node:fs";
+import { timmNets } from "../cards/timm-net.js";
 import { UserError } from "../core/errors.js";
 import { loadNet, type NetFile, withNet } from "../exchange/load-net.node.js";
 import { type Net, netOf } from "../exchange/net.js";
@@ -94,7 +95,7 @@ export function pathOfNet(name: string): string {
   throw new UserError({
     expected: "a net with weights",
     received: `${name}, an architecture of the zoo, which has none`,
-    remedy: onTheHub.has(variant)
+    remedy: timmNets.has(variant)
       ? `repvgg pull timm/${timmName(variant)}.rvgg_in1k gets published weights; ${own}`
       : `${own} (--model ${variant})`,
   });
@@ -104,18 +105,3 @@ export function pathOfNet(name: string): string {
 function same(variant: string, name: string): boolean {
   return name.toLowerCase().replace(/^repvgg[-_]?/, "") === variant.toLowerCase();
 }
-
-/** Nets of the zoo whose weights timm has published (docs/pull.md lists them). */
-const onTheHub: ReadonlySet<string> = new Set([
-  "A0",
-  "A1",
-  "A2",
-  "B0",
-  "B1",
-  "B1g4",
-  "B2",
-  "B2g4",
-  "B3",
-  "B3g4",
-  "D2se",
-]);

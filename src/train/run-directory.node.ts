@@ -29,6 +29,7 @@ export type RunModel = "initial" | "best" | "model";
  *   metrics.jsonl          one record a line (history.ts), and the same as TensorBoard events
  *   curves.svg, curves.png pictures of them
  *   report.html            all of it to look at, at the end
+ *   README.md              the model card of model.safetensors, at the end
  * Every file but the two logs is replaced as a whole or not at all; the logs are cut back to the checkpoint on resume.
  */
 export class RunDirectory {

@@ -15,7 +15,12 @@ export interface FakeRepo {
   readonly refs?: readonly string[];
   /** Sizes that the server claims. */
   readonly claimedSizes?: Record<string, number>;
+  /** The commit of main, where something was pushed. */
+  readonly head?: string;
 }
+
+/** Who asks: the owner's token may write, the reader's may not. */
+export const tokens = { owner: "hf_secret", reader: "hf_reader" };
 
 export interface Seen {
   readonly server: "hub" | "cdn";
@@ -23,6 +28,14 @@ export interface Seen {
   readonly path: string;
   readonly range: string | undefined;
   readonly authorization: string | undefined;
+}
+
+/** A commit as it was asked for. */
+export interface SeenCommit {
+  readonly repo: string;
+  readonly header: { readonly summary: string; readonly parentCommit?: string };
+  /** How each file came, by its name. */
+  readonly files: Readonly<Record<string, "file" | "lfsFile">>;
 }
 
 /** What goes wrong with the content that is sent; may change between requests. */
@@ -33,6 +46,8 @@ export interface Faults {
   damage?: boolean;
   /** So many answers are 503. */
   busy?: number;
+  /** Somebody else pushes between the look and the commit. */
+  overtaken?: boolean;
 }
 
 export interface FakeHub {
@@ -40,6 +55,7 @@ export interface FakeHub {
   readonly seen: Seen[];
   readonly faults: Faults;
   readonly repos: Map<string, FakeRepo>;
+  readonly commits: SeenCommit[];
   /** Ranges of the bodies that the CDN sent, probes of one byte left out. */
   bodies(): (string | undefined)[];
 }
@@ -48,21 +64,23 @@ export const sha256 = (bytes: Uint8Array): string => createHash("sha256").update
 export const gitSha1 = (bytes: Uint8Array): string =>
   createHash("sha1").update(`blob ${bytes.length}\0`).update(bytes).digest("hex");
 
-const token = "hf_secret";
-const isLarge = (path: string): boolean => /\.(safetensors|bin|pth)$/.test(path);
+const isLarge = (path: string): boolean => /\.(safetensors|bin|pth|onnx)$/.test(path);
 
 /**
  * A hub on this machine, with the answers that huggingface.co gives to what @huggingface/hub 2.17 asks: model info,
- * paths-info, and resolve, which redirects large files to a CDN of another origin and small ones to its own resolve-cache.
+ * paths-info, and resolve, which redirects large files to a CDN of another origin and small ones to its own resolve-cache; and to a push:
+ * repos/create, preupload, the git-LFS batch with uploads to that CDN, and a commit as lines of JSON, whose card is checked.
  */
 export async function fakeHub(repos: Record<string, FakeRepo>): Promise<FakeHub> {
   const seen: Seen[] = [];
   const faults: Faults = {};
   const all = new Map(Object.entries(repos));
   const contents = new Map<string, Uint8Array>();
+  const commits: SeenCommit[] = [];
 
   const cdn = await serve((request, response) => {
     note("cdn", request);
+    if (request.method === "PUT") return void upload(request, response);
     const bytes = contents.get(new URL(request.url!, "http://cdn").pathname.slice(1));
     if (!bytes) return void response.writeHead(404).end();
     sendBytes(request, response, bytes, `"${sha256(bytes)}"`, faults);
@@ -75,12 +93,15 @@ export async function fakeHub(repos: Record<string, FakeRepo>): Promise<FakeHub>
       return void response.writeHead(503).end("busy");
     }
     const { pathname } = new URL(request.url!, "http://hub");
+    if (request.method === "POST" && /\/(repos\/create|preupload\/\w+|objects\/batch|commit\/\w+)$/.test(pathname)) {
+      return void write(request, response, pathname);
+    }
     const api = /^\/api\/models\/([^/]+\/[^/]+)\/(revision|paths-info)\/([^/]+)$/.exec(pathname);
     const file = /^\/([^/]+\/[^/]+)\/resolve\/([^/]+)\/(.+)$/.exec(pathname);
     const cached = /^\/api\/resolve-cache\/models\/([^/]+\/[^/]+)\/[^/]+\/(.+)$/.exec(pathname);
     const name = (api ?? file ?? cached)?.[1] ?? "";
     const repo = all.get(name);
-    const authorized = request.headers.authorization === `Bearer ${token}`;
+    const authorized = Object.values(tokens).some((token) => request.headers.authorization === `Bearer ${token}`);
     if (request.headers.authorization !== undefined && !authorized) {
       return refuse(response, 401, undefined, "Invalid credentials in Authorization header");
     }
@@ -89,8 +110,9 @@ export async function fakeHub(repos: Record<string, FakeRepo>): Promise<FakeHub>
       return refuse(response, 401, "RepoNotFound", "Invalid username or password.");
     }
     if (!repo) return refuse(response, 404, "RepoNotFound", "Repository not found");
-    const revision = decodeURIComponent((api ? api[3] : (file?.[2] ?? commit))!);
-    if (!["main", commit, ...(repo.refs ?? [])].includes(revision)) {
+    const head = repo.head ?? commit;
+    const revision = decodeURIComponent((api ? api[3] : (file?.[2] ?? head))!);
+    if (!["main", head, ...(repo.refs ?? [])].includes(revision)) {
       return refuse(response, 404, "RevisionNotFound", `Invalid rev id: ${revision}`);
     }
     if (api?.[2] === "revision") return json(response, modelInfo(name, repo));
@@ -100,10 +122,10 @@ export async function fakeHub(repos: Record<string, FakeRepo>): Promise<FakeHub>
     const bytes = repo.files[path];
     if (!bytes) return refuse(response, 404, "EntryNotFound", "Entry not found");
     if (cached) return sendBytes(request, response, bytes, `"${gitSha1(bytes)}"`, {});
-    response.setHeader("X-Repo-Commit", commit);
+    response.setHeader("X-Repo-Commit", head);
     if (!isLarge(path)) {
       response.setHeader("ETag", `"${gitSha1(bytes)}"`);
-      const location = `/api/resolve-cache/models/${name}/${commit}/${path}?etag=x`;
+      const location = `/api/resolve-cache/models/${name}/${head}/${path}?etag=x`;
       return void response.writeHead(307, { Location: location }).end();
     }
     const digest = sha256(bytes);
@@ -114,13 +136,93 @@ export async function fakeHub(repos: Record<string, FakeRepo>): Promise<FakeHub>
       response.setHeader("X-Xet-Hash", digest);
       response.setHeader(
         "Link",
-        `<${url}/api/models/${name}/xet-read-token/${commit}>; rel="xet-auth", <${cdn}/v1/reconstructions/${digest}>; rel="xet-reconstruction-info"`,
+        `<${url}/api/models/${name}/xet-read-token/${head}>; rel="xet-auth", <${cdn}/v1/reconstructions/${digest}>; rel="xet-reconstruction-info"`,
       );
       response.setHeader("Content-Type", "application/vnd.xet-fileinfo+json; charset=utf-8");
       return void response.end(JSON.stringify({ hash: digest }));
     }
     response.writeHead(302, { Location: `${cdn}/${digest}?X-Amz-Signature=x` }).end();
   });
+
+  /** A body that goes to storage; it has to be what its address says. */
+  async function upload(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const bytes = await bodyBytes(request);
+    const oid = new URL(request.url!, "http://cdn").pathname.slice("/upload/".length);
+    if (request.headers.authorization !== undefined || sha256(bytes) !== oid) return void response.writeHead(400).end();
+    contents.set(oid, bytes);
+    response.end();
+  }
+
+  /** What a push asks: repository, preupload, git-LFS batch, commit as lines of JSON. */
+  async function write(request: IncomingMessage, response: ServerResponse, path: string): Promise<void> {
+    const text = (await bodyBytes(request)).toString();
+    const { authorization } = request.headers;
+    if (authorization === `Bearer ${tokens.reader}`) {
+      return refuse(response, 403, undefined, "You don't have the rights to write here");
+    }
+    if (authorization !== `Bearer ${tokens.owner}`) return refuse(response, 401, undefined, "Invalid credentials");
+    if (path === "/api/repos/create") {
+      const { organization, name, type, visibility } = JSON.parse(text);
+      const id = `${organization}/${name}`;
+      if (type !== "model" || all.has(id))
+        return refuse(response, 409, undefined, "You already created this model repo");
+      all.set(id, { files: { ".gitattributes": Buffer.from("") }, private: visibility === "private" });
+      return json(response, { url: `${url}/${id}`, id });
+    }
+    const name = /^(?:\/api\/models)?\/([^/]+\/[^/]+?)(?:\.git)?\/(preupload|info|commit)\//.exec(path)?.[1] ?? "";
+    const repo = all.get(name);
+    if (!repo) return refuse(response, 404, "RepoNotFound", "Repository not found");
+    if (path.includes("/preupload/")) {
+      const files: { path: string; size: number; sample: string }[] = JSON.parse(text).files;
+      const mode = (file: string): string => (isLarge(file) ? "lfs" : "regular");
+      return json(response, {
+        files: files.map((file) => ({ path: file.path, uploadMode: mode(file.path), shouldIgnore: false })),
+      });
+    }
+    if (path.endsWith("/objects/batch")) {
+      const objects: { oid: string; size: number }[] = JSON.parse(text).objects;
+      const action = (oid: string) => ({ upload: { href: `${cdn}/upload/${oid}` } });
+      return json(response, {
+        transfer: "basic",
+        objects: objects.map((object) =>
+          contents.has(object.oid) ? object : { ...object, actions: action(object.oid) },
+        ),
+      });
+    }
+    return commitTo(name, repo, text, response);
+  }
+
+  function commitTo(name: string, repo: FakeRepo, text: string, response: ServerResponse): void {
+    const lines: { key: string; value: Record<string, string> }[] = text.split("\n").map((line) => JSON.parse(line));
+    const [first, ...operations] = lines;
+    const header = first!.value as unknown as SeenCommit["header"];
+    const head = repo.head ?? commit;
+    if (faults.overtaken || (header.parentCommit !== undefined && header.parentCommit !== head)) {
+      return void refuse(response, 412, undefined, "A commit has happened since. Please refresh and try again.");
+    }
+    const files = { ...repo.files };
+    for (const { key, value } of operations) {
+      const bytes =
+        key === "lfsFile" ? contents.get(value.oid!) : Buffer.from(value.content!, value.encoding as "base64");
+      if (!bytes)
+        return void refuse(response, 400, undefined, `LFS pointer pointed to a file that does not exist: ${value.oid}`);
+      files[value.path!] = bytes;
+    }
+    const card = files["README.md"] && Buffer.from(files["README.md"]).toString();
+    if (card !== undefined && !/^---\n(.*\n)*?license: (mit|apache-2\.0|cc-by-4\.0)\n(.*\n)*?---\n/.test(card)) {
+      return void refuse(
+        response,
+        400,
+        undefined,
+        'Invalid metadata in README.md. - "license" must be one of [mit, apache-2.0, ...]',
+      );
+    }
+    const next = createHash("sha1").update(head).update(text).digest("hex");
+    all.set(name, { ...repo, files, head: next, ...(card && { license: /license: (.*)/.exec(card)![1]! }) });
+    const kinds = operations.map(({ key, value }) => [value.path, key]);
+    commits.push({ repo: name, header, files: Object.fromEntries(kinds) });
+    json(response, { success: true, commitOid: next, commitUrl: `${url}/${name}/commit/${next}`, hookOutput: "" });
+  }
 
   function note(server: Seen["server"], { method, url, headers }: IncomingMessage): void {
     seen.push({ server, method: method!, path: url!, range: headers.range, authorization: headers.authorization });
@@ -130,6 +232,7 @@ export async function fakeHub(repos: Record<string, FakeRepo>): Promise<FakeHub>
     seen,
     faults,
     repos: all,
+    commits,
     bodies: () =>
       seen.filter(({ server, range }) => server === "cdn" && range !== "bytes=0-0").map(({ range }) => range),
   };
@@ -175,7 +278,7 @@ function modelInfo(name: string, repo: FakeRepo): object {
   return {
     _id: "65f0",
     id: name,
-    sha: commit,
+    sha: repo.head ?? commit,
     private: repo.private ?? false,
     gated: repo.gated ? "manual" : false,
     downloads: 7,
@@ -201,9 +304,13 @@ function pathsInfo(repo: FakeRepo, paths: readonly string[]): object[] {
 }
 
 async function body(request: IncomingMessage): Promise<string> {
-  let text = "";
-  for await (const chunk of request) text += chunk;
-  return text;
+  return (await bodyBytes(request)).toString();
+}
+
+async function bodyBytes(request: IncomingMessage): Promise<Buffer> {
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of request) chunks.push(chunk as Uint8Array);
+  return Buffer.concat(chunks);
 }
 
 function json(response: ServerResponse, value: object): void {

@@ -12,6 +12,8 @@ export interface RunSetup {
   readonly config: TrainConfig;
   /** Of the backend (see `Backend`); runs of the time before native kernels have none. */
   readonly arithmetic?: string;
+  /** The command line that began the run; undefined where a program did. */
+  readonly command?: string;
 }
 
 /** @throws FormatError where config.json holds something else. */

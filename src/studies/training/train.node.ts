@@ -35,6 +35,7 @@ import { RunDirectory } from "../../train/run-directory.node.js";
 import { drawCurves, reportOn } from "./run-pages.node.js";
 import { type RunSetup, readSetup } from "./run-setup.node.js";
 import { describeSettling, settle } from "./settle.node.js";
+import { writeCard } from "./write-card.node.js";
 
 export type {
   AugmentationConfig,
@@ -70,6 +71,8 @@ export interface TrainProcessOptions extends ComputeOptions, OpenOptions {
   readonly onRemark?: (sentence: string) => void;
   /** Write report.html into the run's folder at the end: some seconds. Default true. */
   readonly report?: boolean;
+  /** The command line that began the run, for its model card. */
+  readonly command?: string;
   /** Told of each file that is left out, as soon as it is found unusable. */
   readonly onSkip?: (file: SkippedFile) => void;
 }
@@ -119,7 +122,7 @@ export async function train(
 ): Promise<TrainResult> {
   const { out, holdOut, ...others } = options;
   const { backend: _, threads, kernels, relaxed, workers, signal, checkpointSeconds, ...rest } = others;
-  const { onStep, onEpoch, onDecode, onSkip, onRemark, report, strict, onProgress, ...fields } = rest;
+  const { onStep, onEpoch, onDecode, onSkip, onRemark, report, command, strict, onProgress, ...fields } = rest;
   checkForm(model);
   const asked = configFor(model, fields);
   if (out !== undefined) checkNewRun(out);
@@ -134,7 +137,10 @@ export async function train(
     if (out === undefined) return runTraining(start, sets, config, { ...options, backend }, undefined, undefined);
     const initial = encodeModel(start);
     const { arithmetic } = backend;
-    const setup: RunSetup = { model: initial.metadata, data: sets.origin ?? null, config, arithmetic };
+    const setup: RunSetup = {
+      ...{ model: initial.metadata, data: sets.origin ?? null, config, arithmetic },
+      ...(command !== undefined && { command }),
+    };
     const run = await RunDirectory.create(out, setup, initial);
     let steps = 0;
     const counted = (...step: Parameters<NonNullable<typeof onStep>>): void => {
@@ -185,7 +191,8 @@ export async function resume(
         `the run was begun with kernels "${arithmetic}" and goes on with "${backend.arithmetic}": its result will differ in the last bits`,
       );
     }
-    return runTraining(model, sets, config, { ...options, backend }, run, checkpoint);
+    const begun = typeof setup.command === "string" ? { command: setup.command } : {};
+    return runTraining(model, sets, config, { ...options, ...begun, backend }, run, checkpoint);
   });
 }
 
@@ -272,6 +279,10 @@ async function runTraining(
       const stale = describeStatistics(checkStatistics(trained));
       for (const line of stale) options.onRemark?.(`! ${line}`);
       warnings.push(...stale);
+      if (run) {
+        const { command, backend } = options;
+        await writeCard(run, { model: trained, config, epochs, sets, evaluation, warnings, command }, backend);
+      }
       if (run && options.report !== false) {
         const finished = { model: trained, config, epochs, ...sets, warnings, remarks };
         await reportOn(run, finished, evaluation, options.backend, options.onRemark);
