@@ -1,5 +1,6 @@
 import { nearest, UserError } from "../core/errors.js";
 import { type AugmentationConfig, checkAugmentation } from "../data/augmentation/config.js";
+import type { Freeze } from "./freezing.js";
 
 /** How a net is trained; plain JSON, stored in the run directory and in every checkpoint. */
 export interface TrainConfig {
@@ -31,6 +32,17 @@ export interface TrainConfig {
   /** Weight of each auxiliary head's loss (RepVGGplus). The authors' code: 0.1. */
   readonly auxiliaryWeight: number;
   readonly augmentation: AugmentationConfig;
+  /**
+   * Stages from stage 0 on that keep weights and BatchNorm statistics (0: none), or "all-but-head". Where pictures are not varied, what
+   * a frozen part makes of them is computed once.
+   */
+  readonly freeze: Freeze;
+  /** "frozen": BatchNorms normalise by the statistics that they have, which stay. */
+  readonly batchNorm: "live" | "frozen";
+  /** The last block's learning rate as a part of the head's. */
+  readonly backboneRate: number;
+  /** Each block learns at this part of the next one's rate. */
+  readonly layerDecay: number;
   readonly seed: number;
 }
 
@@ -50,6 +62,10 @@ const defaults: Omit<TrainConfig, "augmentation"> = {
   cutmix: 0,
   ema: 0,
   auxiliaryWeight: 0.1,
+  freeze: 0,
+  batchNorm: "live",
+  backboneRate: 1,
+  layerDecay: 1,
   seed: 0,
 };
 
@@ -75,6 +91,8 @@ const rules: Partial<Record<keyof TrainConfig, Rule>> = {
   cutmix: notNegative,
   ema: share,
   auxiliaryWeight: notNegative,
+  backboneRate: { expected: "a number > 0", test: (v) => Number.isFinite(v) && v > 0 },
+  layerDecay: { expected: "a number above 0, at most 1", test: (v) => v > 0 && v <= 1 },
   seed: { expected: "a whole number from 0 to 2³² − 1", test: (v) => Number.isInteger(v) && v >= 0 && v < 2 ** 32 },
 };
 
@@ -101,6 +119,16 @@ export function trainConfig(overrides: Partial<TrainConfig> & Pick<TrainConfig, 
   }
   if (config.optimizer !== "sgd" && config.optimizer !== "adamw") {
     throw new UserError({ expected: 'optimizer "sgd" or "adamw"', received: `"${String(config.optimizer)}"` });
+  }
+  const { freeze, batchNorm } = config;
+  if (freeze !== "all-but-head" && !(Number.isInteger(freeze) && freeze >= 0)) {
+    throw new UserError({
+      expected: 'freeze to be "all-but-head" or a number of stages ≥ 0, stage 0 counted as one',
+      received: JSON.stringify(freeze) ?? "nothing",
+    });
+  }
+  if (batchNorm !== "live" && batchNorm !== "frozen") {
+    throw new UserError({ expected: 'batchNorm "live" or "frozen"', received: JSON.stringify(batchNorm) ?? "nothing" });
   }
   checkAugmentation(config.augmentation);
   if (config.batchSize % config.accumulate !== 0) {

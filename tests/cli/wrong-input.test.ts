@@ -83,7 +83,7 @@ describe.concurrent("data", () => {
   it("a model of other classes", async () => {
     expect(await repvgg(["eval", model, pictures])).toEqual(
       oneLine(
-        "expected the model's 2 classes (cat, dog), received 10 classes in pictures/test (Ankle boot, Bag, Coat, Dress, …): use the data that the model was trained on, or train a model for these classes",
+        "expected the model's 2 classes (cat, dog), received 10 classes in pictures/test (Ankle boot, Bag, Coat, Dress, …): use the data that the model was trained on; to make it a net of these classes: repvgg train --from",
       ),
     );
     expect(await repvgg(["train", pictures, "--from", model, "--out", join(folder, "other")])).toMatchObject({

@@ -1,0 +1,52 @@
+import type { AugmentationConfig, AugmentationPreset } from "../data/augmentation/config.js";
+import type { Architecture } from "../nn/architecture.js";
+import { blockLayouts } from "../nn/layout.js";
+import type { TrainConfig } from "../train/config.js";
+import { augmentationFor, batchSizeFor, epochsFor, learningRateFor, type PictureFacts } from "./training-defaults.js";
+import type { TrainFields } from "./training-setup.js";
+
+/** What a fine-tuning is given by default. */
+export interface TuningSettings
+  extends Pick<TrainConfig, "epochs" | "batchSize" | "learningRate" | "backboneRate" | "layerDecay" | "batchNorm"> {
+  readonly augmentation?: AugmentationPreset | AugmentationConfig;
+}
+
+/** Passes over the pictures where only a head is trained on features that are kept: they cost next to nothing. */
+const headSteps = 3_000;
+
+/** Stage 0 learns at this part of the last block's rate, whatever the net's depth. */
+const firstLayerShare = 0.3;
+
+/** The last block's rate as a part of the head's. */
+const backboneRate = 0.1;
+
+/** Fewer pictures than this give BatchNorm statistics that are worse than those of the net's own training. */
+const picturesForLiveNorms = 1_000;
+
+/**
+ * How a net that was trained before is trained on other pictures, by their number, the net's depth and what is frozen; chosen on held-out
+ * training pictures by `bench/transfer.mjs --validate`. What is given stands.
+ */
+export function tuningSettings(
+  facts: PictureFacts,
+  architecture: Architecture,
+  size: readonly [height: number, width: number],
+  given: TrainFields,
+): TuningSettings {
+  const { pictures } = facts;
+  const { optimizer = "sgd" } = given;
+  const headOnly = given.freeze === "all-but-head";
+  const batchSize = given.batchSize ?? batchSizeFor(pictures, given.accumulate);
+  const steps = Math.max(1, Math.floor(pictures / batchSize));
+  const varied = headOnly ? ("none" as const) : augmentationFor(facts, size);
+  const augmentation = given.augmentation ?? varied;
+  return {
+    batchSize,
+    epochs: given.epochs ?? (headOnly ? Math.ceil(headSteps / steps) : epochsFor(pictures, batchSize, true)),
+    learningRate: given.learningRate ?? learningRateFor(batchSize, optimizer, false),
+    backboneRate: given.backboneRate ?? backboneRate,
+    layerDecay: given.layerDecay ?? Number((firstLayerShare ** (1 / blockLayouts(architecture).length)).toFixed(3)),
+    batchNorm: given.batchNorm ?? (pictures < picturesForLiveNorms ? "frozen" : "live"),
+    ...(augmentation !== undefined && { augmentation }),
+  };
+}
