@@ -13,9 +13,9 @@ import { createLoader } from "#repvgg/data/loader.node.js";
 import { loadModel, openDataset } from "#repvgg/index.js";
 import { trainConfig } from "#repvgg/train/config.js";
 import { computeFeatures } from "#repvgg/train/features.js";
-import { fitHead, headAccuracy } from "./logistic-regression.mjs";
 import { writePictures } from "../scripts/fashion-pictures.mjs";
 import { command, machine, writeResults } from "./lib.mjs";
+import { fitHead, headAccuracy } from "./logistic-regression.mjs";
 
 const shipped = fileURLToPath(new URL("../assets/models/cifar10/train.safetensors", import.meta.url));
 const { values } = parseArgs({
@@ -42,7 +42,19 @@ try {
   for (let seed = 0; seed < Number(values.seeds); seed++) {
     const run = join(folder, `run-${seed}`);
     const started = performance.now();
-    const { last } = repvgg("train", data, "--from", values.from, "--freeze", "all-but-head", "--seed", String(seed), "--no-report", "--out", run);
+    const { last } = repvgg(
+      "train",
+      data,
+      "--from",
+      values.from,
+      "--freeze",
+      "all-but-head",
+      "--seed",
+      String(seed),
+      "--no-report",
+      "--out",
+      run,
+    );
     rows.push({ seed, top1: last.testTop1, seconds: Number(((performance.now() - started) / 1000).toFixed(1)) });
     console.log(`seed ${seed}: ${(100 * last.testTop1).toFixed(2)} % in ${rows.at(-1).seconds} s`);
   }
@@ -68,7 +80,9 @@ try {
 }
 
 function repvgg(...args) {
-  const { status, stdout, stderr } = spawnSync(process.execPath, [main, ...args, "--json", ...threads], { encoding: "utf8" });
+  const { status, stdout, stderr } = spawnSync(process.execPath, [main, ...args, "--json", ...threads], {
+    encoding: "utf8",
+  });
   if (status !== 0) throw new Error(stderr);
   return JSON.parse(stdout);
 }

@@ -6,7 +6,11 @@
  * @param features { shape: [features], values: [pictures][features], labels }
  * @returns {{ weights: Float64Array, objective: number }} weights [classes][features + 1], the bias last
  */
-export function fitHead({ shape: [inputs], values, labels }, classes, { weightDecay, iterations = 4000, tolerance = 1e-6 }) {
+export function fitHead(
+  { shape: [inputs], values, labels },
+  classes,
+  { weightDecay, iterations = 4000, tolerance = 1e-6 },
+) {
   const width = inputs + 1;
   const count = labels.length;
   const x = (i, j) => (j === inputs ? 1 : values[i * inputs + j]);

@@ -10,7 +10,8 @@ export async function drawTransfer({ summary, targetClasses, rows }, file) {
   const chart = {
     kind: "lines",
     title: "test top-1 by training pictures of each class",
-    description: "Accuracy on all test pictures after the last epoch, mean of the seeds; whiskers are their standard deviation.",
+    description:
+      "Accuracy on all test pictures after the last epoch, mean of the seeds; whiskers are their standard deviation.",
     x: { label: "training pictures of each class", scale: "log" },
     y: { label: "of the test pictures", unit: share },
     series: methods.map((name) => ({
@@ -23,6 +24,9 @@ export async function drawTransfer({ summary, targetClasses, rows }, file) {
   };
   const seeds = new Set(rows.map(({ seed }) => seed)).size;
   mkdirSync(dirname(file), { recursive: true });
-  writeFileSync(file, standaloneSvg(`${targetClasses.join(", ")}: from scratch and fine-tuned, ${seeds} seeds`, [chart], 560, 1));
+  writeFileSync(
+    file,
+    standaloneSvg(`${targetClasses.join(", ")}: from scratch and fine-tuned, ${seeds} seeds`, [chart], 560, 1),
+  );
   console.log(file);
 }

@@ -64,7 +64,8 @@ console.table(summary);
 if (values.write) {
   const results = { machine: machine(), command, sourceClasses, targetClasses, summary, rows };
   writeResults(values.validate ? "transfer-validation" : "transfer", results);
-  if (!values.validate) await drawTransfer(results, fileURLToPath(new URL("../docs/images/transfer.svg", import.meta.url)));
+  if (!values.validate)
+    await drawTransfer(results, fileURLToPath(new URL("../docs/images/transfer.svg", import.meta.url)));
 }
 
 /** The settings that were looked at: each alone, and what they are beside. */
@@ -72,8 +73,10 @@ function* validation() {
   const from = ["--from", "SOURCE"];
   yield ["scratch", []];
   yield ["default", from];
-  for (const rate of [0.01, 0.03, 0.1, 0.3]) yield [`learning rate ${rate}`, [...from, "--learning-rate", String(rate)]];
-  for (const rate of [0.01, 0.03, 0.1, 0.3, 1]) yield [`backbone rate ${rate}`, [...from, "--backbone-rate", String(rate)]];
+  for (const rate of [0.01, 0.03, 0.1, 0.3])
+    yield [`learning rate ${rate}`, [...from, "--learning-rate", String(rate)]];
+  for (const rate of [0.01, 0.03, 0.1, 0.3, 1])
+    yield [`backbone rate ${rate}`, [...from, "--backbone-rate", String(rate)]];
   for (const decay of [0.6, 0.8, 1]) yield [`layer decay ${decay}`, [...from, "--layer-decay", String(decay)]];
   for (const mode of ["live", "frozen"]) yield [`BatchNorm ${mode}`, [...from, "--batch-norm", mode]];
   for (const epochs of [10, 20, 40, 80]) yield [`${epochs} epochs`, [...from, "--epochs", String(epochs)]];
@@ -83,8 +86,7 @@ function* validation() {
   for (const stages of [1, 2, 3, "all-but-head"]) yield [`freeze ${stages}`, [...from, "--freeze", String(stages)]];
   for (const rate of [0.03, 0.1, 0.3, 1])
     yield [`head only, learning rate ${rate}`, [...from, "--freeze", "all-but-head", "--learning-rate", String(rate)]];
-  for (const decay of [1e-4, 1e-3, 1e-2])
-    yield [`weight decay ${decay}`, [...from, "--weight-decay", String(decay)]];
+  for (const decay of [1e-4, 1e-3, 1e-2]) yield [`weight decay ${decay}`, [...from, "--weight-decay", String(decay)]];
 }
 
 async function sourceNet() {
@@ -130,11 +132,16 @@ function pictures(count, seed) {
     const all = readdirSync(join(cifar, "train", name)).sort();
     rngFor(seed, "transfer", name).shuffle(all);
     const [own, heldOut] = [all.slice(0, count), all.slice(count, count + validated)];
-    const measured = values.validate ? heldOut.map((file) => ["train", file]) : readdirSync(join(cifar, "test", name)).map((file) => ["test", file]);
+    const measured = values.validate
+      ? heldOut.map((file) => ["train", file])
+      : readdirSync(join(cifar, "test", name)).map((file) => ["test", file]);
     const files = (part, list) => {
       for (const [split, file] of list) link(join(cifar, split, name, file), join(folder, part, name, file));
     };
-    files("data/train", own.map((file) => ["train", file]));
+    files(
+      "data/train",
+      own.map((file) => ["train", file]),
+    );
     files("data/test", measured.slice(0, watched));
     files("measured", measured);
   }

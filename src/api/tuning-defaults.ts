@@ -7,7 +7,9 @@ import type { TrainFields } from "./training-setup.js";
 
 /** What a fine-tuning is given by default. */
 export interface TuningSettings
-  extends Pick<TrainConfig, "epochs" | "batchSize" | "learningRate" | "backboneRate" | "layerDecay" | "batchNorm"> {
+  extends Pick<TrainConfig, "epochs" | "batchSize" | "backboneRate" | "layerDecay" | "batchNorm"> {
+  /** Undefined: {@link headRateFor} of the features, which somebody has to look at first. */
+  readonly learningRate?: number;
   readonly augmentation?: AugmentationPreset | AugmentationConfig;
 }
 
@@ -40,13 +42,27 @@ export function tuningSettings(
   const steps = Math.max(1, Math.floor(pictures / batchSize));
   const varied = headOnly ? ("none" as const) : augmentationFor(facts, size);
   const augmentation = given.augmentation ?? varied;
+  const byFeatures = headOnly && optimizer === "sgd";
+  const learningRate = given.learningRate ?? (byFeatures ? undefined : learningRateFor(batchSize, optimizer));
   return {
     batchSize,
     epochs: given.epochs ?? (headOnly ? Math.ceil(headSteps / steps) : epochsFor(pictures, batchSize, true)),
-    learningRate: given.learningRate ?? learningRateFor(batchSize, optimizer, false),
     backboneRate: given.backboneRate ?? backboneRate,
     layerDecay: given.layerDecay ?? Number((firstLayerShare ** (1 / blockLayouts(architecture).length)).toFixed(3)),
     batchNorm: given.batchNorm ?? (pictures < picturesForLiveNorms ? "frozen" : "live"),
+    ...(learningRate !== undefined && { learningRate }),
     ...(augmentation !== undefined && { augmentation }),
   };
+}
+
+/**
+ * SGD's learning rate of a head on a frozen backbone, by the size of its features: 2 / (1 + mean |x|²). The Hessian of the cross-entropy is
+ * at most ½ E[x xᵀ] with the bias as a feature of 1 (Böhning 1992), so that rate · curvature is at most 1 in every direction, where momentum 0.9
+ * is stable below 3.8, and features of any scale are learned equally fast.
+ * @param features [pictures][features] of some pictures
+ */
+export function headRateFor(features: Float32Array, pictures: number): number {
+  let squares = 0;
+  for (const value of features) squares += value * value;
+  return Number((2 / (1 + squares / pictures)).toPrecision(2));
 }

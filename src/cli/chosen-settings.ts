@@ -55,7 +55,7 @@ export async function chooseSettings(
   const inputSize = given.size === undefined ? inputSizeFor(facts, model) : ([given.size, given.size] as const);
   const batchSize = given.batchSize ?? batchSizeFor(facts.pictures, given.accumulate);
   const epochs = given.epochs ?? epochsFor(facts.pictures, batchSize, false);
-  const learningRate = given.learningRate ?? learningRateFor(batchSize, given.optimizer ?? "sgd", false);
+  const learningRate = given.learningRate ?? learningRateFor(batchSize, given.optimizer ?? "sgd");
   const varied = given.augmentation === undefined && augmentationFor(facts, inputSize);
   const chosen = [
     ...(given.model !== undefined ? [] : [`--model ${model}`]),

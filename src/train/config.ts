@@ -1,6 +1,8 @@
 import { nearest, UserError } from "../core/errors.js";
 import { type AugmentationConfig, checkAugmentation } from "../data/augmentation/config.js";
-import type { Freeze } from "./freezing.js";
+
+/** What is frozen: so many stages, stage 0 counted as one, or all of them. */
+export type Freeze = number | "all-but-head";
 
 /** How a net is trained; plain JSON, stored in the run directory and in every checkpoint. */
 export interface TrainConfig {

@@ -4,9 +4,6 @@ import { blockLayouts } from "../nn/layout.js";
 import type { Freezing } from "../nn/network.js";
 import type { TrainConfig } from "./config.js";
 
-/** What is frozen: so many stages, stage 0 counted as one, or all of them. */
-export type Freeze = number | "all-but-head";
-
 /**
  * A configuration's freezing as blocks of a net.
  * @throws UserError where the net has fewer stages

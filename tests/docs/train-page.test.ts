@@ -11,8 +11,10 @@ import { codeBlocks, commandsIn } from "./markdown.js";
 const page = readFileSync(fileURLToPath(new URL("../../docs/train.md", import.meta.url)), "utf8");
 
 /** What stands for a reader's photographs: 19 of each class, 640×480, of any place, size and ground. */
-async function drawPhotographs(folder: string): Promise<void> {
+async function drawPhotographs(folder: string, names: readonly string[]): Promise<void> {
   const shapes: Record<string, (x: number, y: number, r: number) => string> = {
+    ring: (x, y, r) => `<circle cx="${x}" cy="${y}" r="${r}" fill="none" stroke="#d0a020" stroke-width="${r / 3}"/>`,
+    bar: (x, y, r) => `<rect x="${x - r / 4}" y="${y - r}" width="${r / 2}" height="${2 * r}" fill="#8020c0"/>`,
     disc: (x, y, r) => `<circle cx="${x}" cy="${y}" r="${r}" fill="#d02020"/>`,
     square: (x, y, r) => `<rect x="${x - r}" y="${y - r}" width="${2 * r}" height="${2 * r}" fill="#20a040"/>`,
     stripes: (x, y, r) =>
@@ -20,7 +22,8 @@ async function drawPhotographs(folder: string): Promise<void> {
         .map((at) => `<rect x="${x - r}" y="${y + at * r}" width="${2 * r}" height="${r / 3}" fill="#2040d0"/>`)
         .join(""),
   };
-  for (const [name, shape] of Object.entries(shapes)) {
+  for (const name of names) {
+    const shape = shapes[name]!;
     mkdirSync(join(folder, name), { recursive: true });
     for (let i = 0; i < 19; i++) {
       const rng = rngFor(0, "photographs", name, i);
@@ -36,12 +39,13 @@ async function drawPhotographs(folder: string): Promise<void> {
 
 it("docs/train.md, followed as it stands, trains a net that knows its pictures", async () => {
   const cwd = testFolder();
-  await drawPhotographs(join(cwd, "photos"));
+  await drawPhotographs(join(cwd, "photos"), ["disc", "square", "stripes"]);
+  await drawPhotographs(join(cwd, "others"), ["bar", "disc", "ring"]);
   const commands = codeBlocks(page)
     .filter(({ language }) => language === "sh")
     .flatMap(({ text }) => commandsIn(text));
   expect(commands.map(([npx, program, verb]) => [npx, program, verb])).toEqual(
-    ["data", "train", "train", "fold", "predict", "train"].map((verb) => ["npx", "repvgg", verb]),
+    ["data", "train", "train", "fold", "predict", "train", "train"].map((verb) => ["npx", "repvgg", verb]),
   );
   const said: string[] = [];
   for (const [, , ...args] of commands) {
@@ -49,7 +53,7 @@ it("docs/train.md, followed as it stands, trains a net that knows its pictures",
     expect(code, `${args.join(" ")}: ${stderr}`).toBe(0);
     said.push(stdout + stderr);
   }
-  const [, train, resumed, , predicted, tuned] = said as [string, string, string, string, string, string];
+  const [, train, resumed, , predicted, tuned, head] = said as [string, string, string, string, string, string, string];
 
   const example = codeBlocks(page).find(({ text }) => text.startsWith("chosen for"))!.text;
   expect(train).toContain(example);
@@ -59,16 +63,26 @@ it("docs/train.md, followed as it stands, trains a net that knows its pictures",
   expect(top1).toBeGreaterThan(60); // by chance: 33
   expect(resumed).toContain(`test top-1 ${top1.toFixed(2)} %`);
   expect(predicted).toMatch(/disc/);
-  expect(tuned).toMatch(/chosen for .*, weights trained before: .*--learning-rate 0\.0025 /);
-  expect(tuned).toContain("keeps its preprocessing: 96×96 pixels");
-  const [before, after] = await Promise.all(
-    [run, join(cwd, "runs", "again")].map((folder) => loadModel(join(folder, "model.safetensors"))),
+  const lines = codeBlocks(page)
+    .find(({ text }) => text.startsWith("keeps its"))!
+    .text.trim()
+    .split("\n");
+  expect(lines.length).toBe(4);
+  for (const line of lines) expect(head).toContain(line);
+  expect(tuned).toContain(lines[1]);
+  expect(tuned).toMatch(/chosen for 45 pictures .*, weights trained before: .*--epochs \d+ --backbone-rate 0\.1 /);
+  for (const [, flag] of page.matchAll(/^\| `--([a-z-]+)` \| [^|]+\| /gm))
+    expect(`${tuned}${head}--freeze `, flag).toContain(`--${flag} `);
+  const accuracies = [tuned, head].map((text) => Number(/^test top-1 (\d+\.\d+) %/m.exec(text)![1]));
+  for (const accuracy of accuracies) expect(accuracy).toBeGreaterThan(60);
+  const [before, ...after] = await Promise.all(
+    [run, join(cwd, "runs", "others"), join(cwd, "runs", "head")].map((at) => loadModel(join(at, "model.safetensors"))),
   );
-  expect(after!.metadata.preprocessing).toEqual(before!.metadata.preprocessing);
+  for (const { metadata } of after) {
+    expect(metadata.preprocessing).toEqual(before!.metadata.preprocessing);
+    expect(metadata.classNames).toEqual(["bar", "disc", "ring"]);
+  }
 
   const again = await repvgg(["train", "photos", "--epochs", "1", "--no-report"], { cwd });
   expect(again.stdout).toContain("runs/photos-nano-2/model.safetensors");
-  const plain = await repvgg(["train", "photos", "--from", "plain.safetensors"], { cwd });
-  expect(plain.stderr).toMatch(/repvgg: expected a net in training form, with its branches, received the plain form/);
-  expect(existsSync(join(cwd, "runs", "photos-finetuned"))).toBe(false);
 }, 600_000);

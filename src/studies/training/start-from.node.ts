@@ -1,15 +1,18 @@
+import { hasClassesOf } from "../../api/classes.js";
 import { evaluationLoader, type TrainAndTest } from "../../api/datasets.node.js";
-import { tunedStart } from "../../api/fine-tune.js";
 import { type LoadOptions, loadModel, type NetFile } from "../../api/model-files.node.js";
 import { pictureFacts } from "../../api/picture-facts.node.js";
 import { spreadOver } from "../../api/spread-over.js";
 import type { TrainFields } from "../../api/training-setup.js";
-import { tuningSettings } from "../../api/tuning-defaults.js";
+import { headRateFor, tuningSettings } from "../../api/tuning-defaults.js";
 import type { Backend } from "../../backend/backend.js";
+import type { Dataset } from "../../data/dataset.js";
 import { nameOfSource } from "../../exchange/load-net.node.js";
 import { withStatistics } from "../../nn/branches-again.js";
 import { isModel } from "../../nn/is-model.js";
 import type { Model } from "../../nn/model.js";
+import { type InputSize, tunedStart } from "../../nn/tuned-start.js";
+import { computeFeatures } from "../../train/features.js";
 import { inputTensor } from "../../train/loss.js";
 
 /** A net that was trained before, to be trained on other pictures, also of other classes. */
@@ -20,8 +23,6 @@ export interface TrainFrom extends Omit<LoadOptions, "inputSize"> {
   readonly inputSize?: InputSize;
 }
 
-type InputSize = number | readonly [height: number, width: number];
-
 /** A start whose net is read, and not yet fitted to data. */
 export interface ReadStart {
   readonly model: Model;
@@ -31,6 +32,9 @@ export interface ReadStart {
 
 /** Training pictures that new BatchNorms take their statistics from. */
 const statisticsPictures = 2_000;
+
+/** Training pictures by whose features a head's learning rate is chosen. */
+const ratePictures = 256;
 
 /** @throws UserError for what is no net with weights by name */
 export async function readStart({ from, inputSize, ...loading }: TrainFrom): Promise<ReadStart> {
@@ -44,8 +48,8 @@ export interface PreparedStart {
   readonly model: Model;
   readonly fields: TrainFields;
   readonly remarks: readonly string[];
-  /** Gives new BatchNorms the statistics of the training pictures, where there are any. */
-  complete(backend: Backend): Promise<Model>;
+  /** The net with the training pictures' statistics in new BatchNorms, and the settings that the net itself decides. */
+  complete(backend: Backend): Promise<Pick<PreparedStart, "model" | "fields" | "remarks">>;
 }
 
 /**
@@ -57,7 +61,10 @@ export async function prepareStart(
   { train }: TrainAndTest,
   given: TrainFields,
 ): Promise<PreparedStart> {
-  const { model, plain, remarks } = tunedStart(read, name, train, given.seed ?? 0, inputSize);
+  const { model, plain, remarks } = tunedStart(read, train.classNames, {
+    ...{ name, inputSize, seed: given.seed ?? 0 },
+    keepHead: hasClassesOf(read, train),
+  });
   const facts = await pictureFacts(train);
   const chosen = tuningSettings(facts, model.architecture, model.metadata.preprocessing.size, given);
   const own = Object.entries(chosen).filter(([field]) => given[field as keyof TrainFields] === undefined);
@@ -68,16 +75,38 @@ export async function prepareStart(
     fields: { ...given, ...chosen },
     remarks: own.length === 0 ? remarks : [...remarks, sentence],
     complete: async (backend) => {
-      if (!plain) return model;
-      const batch = { batchSize: 64, shuffle: true, dropLast: false };
-      const loader = evaluationLoader(spreadOver(train, statisticsPictures), model, batch);
-      try {
-        return await withStatistics(backend, model, plain, loader.epoch(0), (tape, pictures) =>
-          inputTensor(tape, pictures, model.metadata.preprocessing),
-        );
-      } finally {
-        await loader.dispose();
-      }
+      const fields = { ...given, ...chosen };
+      const begun = plain ? await measured(backend, model, plain, train) : model;
+      if (chosen.learningRate !== undefined) return { model: begun, fields, remarks: [] };
+      const learningRate = await headRate(backend, begun, train);
+      const rate = `chosen for the size of the features: learningRate ${learningRate}`;
+      return { model: begun, fields: { ...fields, learningRate }, remarks: [rate] };
     },
   };
+}
+
+/** Shuffled: folders lie sorted by class, and a batch of one class has other statistics. */
+const looking = { batchSize: 64, shuffle: true, dropLast: false };
+
+async function measured(backend: Backend, model: Model, plain: Model, train: Dataset): Promise<Model> {
+  const loader = evaluationLoader(spreadOver(train, statisticsPictures), model, looking);
+  try {
+    return await withStatistics(backend, model, plain, loader.epoch(0), (tape, pictures) =>
+      inputTensor(tape, pictures, model.metadata.preprocessing),
+    );
+  } finally {
+    await loader.dispose();
+  }
+}
+
+async function headRate(backend: Backend, model: Model, train: Dataset): Promise<number> {
+  const some = spreadOver(train, ratePictures);
+  const loader = evaluationLoader(some, model, looking);
+  try {
+    const head = { freeze: "all-but-head", batchNorm: "frozen" } as const;
+    const features = await computeFeatures(backend, model, head, loader, { pictures: some.length });
+    return headRateFor(features!.values, features!.labels.length);
+  } finally {
+    await loader.dispose();
+  }
 }

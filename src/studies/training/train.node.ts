@@ -40,8 +40,7 @@ import { trainingLoaders } from "./training-loaders.node.js";
 
 export type { AugmentationConfig, AugmentationPreset } from "../../data/augmentation/config.js";
 export type { RunPosition } from "../../train/checkpoint.js";
-export type { TrainConfig } from "../../train/config.js";
-export type { Freeze } from "../../train/freezing.js";
+export type { Freeze, TrainConfig } from "../../train/config.js";
 export type { EpochRecord } from "../../train/history.js";
 export type { TrainFrom } from "./start-from.node.js";
 
@@ -129,13 +128,15 @@ export async function train(
     ? await prepareStart(read, sets, fields)
     : await freshStart(given, sets, { ...fields, batchSize: fields.batchSize ?? batchFor(sets.train.length, asked) });
   for (const remark of prepared.remarks) onRemark?.(remark);
-  const config = configFor(prepared.model, prepared.fields);
+  configFor(prepared.model, prepared.fields); // throws before anything is computed
   if (signal?.aborted) {
     const nothing = { epochs: [], best: undefined, recalibration: null, skipped: [], warnings: [], out: undefined };
     return { model: prepared.model, interrupted: true, ...nothing };
   }
   return usingBackend(options, async (backend) => {
-    const begun = await prepared.complete(backend);
+    const { model: begun, fields: whole, remarks } = await prepared.complete(backend);
+    for (const remark of remarks) onRemark?.(remark);
+    const config = configFor(begun, whole);
     if (out === undefined) return runTraining(begun, sets, config, { ...options, backend }, undefined, undefined);
     const initial = encodeModel(begun);
     const { arithmetic } = backend;
@@ -158,7 +159,7 @@ export async function train(
 /** A net of these classes: fresh ones get the pictures' statistics. */
 async function freshStart(given: Model, { train: set }: TrainAndTest, fields: TrainFields): Promise<PreparedStart> {
   const model = await fitToData(given, set, createLoader);
-  return { model, fields, remarks: [], complete: async () => model };
+  return { model, fields, remarks: [], complete: async () => ({ model, fields, remarks: [] }) };
 }
 
 /** @throws UserError when the folder holds a run already: {@link train} would not begin another one there. */

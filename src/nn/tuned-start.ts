@@ -1,14 +1,14 @@
 import { UserError } from "../core/errors.js";
-import type { Dataset } from "../data/dataset.js";
-import { hasPlainBlocks, withBranchesAgain } from "../nn/branches-again.js";
-import { blockLayouts } from "../nn/layout.js";
-import type { Model } from "../nn/model.js";
-import { withClasses } from "../nn/new-head.js";
-import { hasClassesOf } from "./classes.js";
+import { hasPlainBlocks, withBranchesAgain } from "./branches-again.js";
+import { blockLayouts } from "./layout.js";
+import type { Model } from "./model.js";
+import { withClasses } from "./new-head.js";
+
+export type InputSize = number | readonly [height: number, width: number];
 
 /** A net that was trained before, ready to be trained on other pictures. */
 export interface TunedStart {
-  /** In training form, with the data set's classes and its own preprocessing. */
+  /** In training form, with the new classes and its own preprocessing. */
   readonly model: Model;
   /** The same net with its plain blocks, where {@link model} got branches again whose statistics are still to be taken. */
   readonly plain: Model | undefined;
@@ -16,20 +16,30 @@ export interface TunedStart {
   readonly remarks: readonly string[];
 }
 
-/**
- * @param name what remarks call the net
- * @param size of the input, where it shall be another than the net's own
- * @throws UserError for a data set of fewer than two classes
- */
-export function tunedStart(model: Model, name: string, dataset: Dataset, seed: number, size?: InputSize): TunedStart {
+export interface TunedStartOptions {
+  /** What remarks call the net. */
+  readonly name: string;
+  /** The head stays as it is: the classes are the net's own, or it has as many without names. */
+  readonly keepHead: boolean;
+  /** Of what is new in the net. */
+  readonly seed: number;
+  /** Height and width of the input, or one number for both, where they shall be others than the net's own. */
+  readonly inputSize?: InputSize | undefined;
+}
+
+/** @throws UserError for fewer than two classes, or a size that is none */
+export function tunedStart(
+  model: Model,
+  classNames: readonly string[],
+  { name, keepHead, seed, inputSize: size }: TunedStartOptions,
+): TunedStart {
   const remarks: string[] = [];
   let tuned = sized(model, size);
   const { preprocessing } = tuned.metadata;
   remarks.push(
     `${name} keeps its preprocessing: ${preprocessing.size[1]}×${preprocessing.size[0]} pixels${size === undefined ? "" : " (asked for)"}, mean ${preprocessing.mean.join(", ")}, deviation ${preprocessing.std.join(", ")}`,
   );
-  const { classNames } = dataset;
-  if (hasClassesOf(tuned, dataset)) {
+  if (keepHead) {
     const numbered = classNames.some((className, i) => className !== tuned.metadata.classNames[i]);
     remarks.push(
       `the head stays: ${classNames.length} classes${numbered ? ", which the net has as numbers only; they are taken in order" : " as before"}`,
@@ -58,8 +68,6 @@ export function tunedStart(model: Model, name: string, dataset: Dataset, seed: n
   );
   return { model: withBranchesAgain(tuned, seed), plain: tuned, remarks };
 }
-
-type InputSize = number | readonly [height: number, width: number];
 
 function sized(model: Model, size: InputSize | undefined): Model {
   if (size === undefined) return model;
