@@ -13,8 +13,11 @@ export interface TuningSettings
   readonly augmentation?: AugmentationPreset | AugmentationConfig;
 }
 
-/** Passes over the pictures where only a head is trained on features that are kept: they cost next to nothing. */
+/** Steps of a head alone on features that are kept: they cost next to nothing. */
 const headSteps = 3_000;
+
+/** Each epoch tests and saves the net, however few its steps. */
+const mostEpochs = 100;
 
 /** Stage 0 learns at this part of the last block's rate, whatever the net's depth. */
 const firstLayerShare = 0.3;
@@ -46,7 +49,9 @@ export function tuningSettings(
   const learningRate = given.learningRate ?? (byFeatures ? undefined : learningRateFor(batchSize, optimizer));
   return {
     batchSize,
-    epochs: given.epochs ?? (headOnly ? Math.ceil(headSteps / steps) : epochsFor(pictures, batchSize, true)),
+    epochs:
+      given.epochs ??
+      (headOnly ? Math.min(mostEpochs, Math.ceil(headSteps / steps)) : epochsFor(pictures, batchSize, true)),
     backboneRate: given.backboneRate ?? backboneRate,
     layerDecay: given.layerDecay ?? Number((firstLayerShare ** (1 / blockLayouts(architecture).length)).toFixed(3)),
     batchNorm: given.batchNorm ?? (pictures < picturesForLiveNorms ? "frozen" : "live"),

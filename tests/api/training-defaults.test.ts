@@ -135,6 +135,7 @@ describe("a net that was trained before", () => {
   it("with only its head trained sees unvaried pictures often, at a rate by the size of its features", () => {
     const head = tuningSettings(facts(2_000), architecture, [32, 32], { freeze: "all-but-head" });
     expect(head).toMatchObject({ batchSize: 64, epochs: 97, augmentation: "none" });
+    expect(tuningSettings(facts(20), architecture, [32, 32], { freeze: "all-but-head" }).epochs).toBe(100);
     expect(head).not.toHaveProperty("learningRate");
     const adam = tuningSettings(facts(2_000), architecture, [32, 32], { freeze: "all-but-head", optimizer: "adamw" });
     expect(adam.learningRate).toBe(0.00071);

@@ -41,6 +41,7 @@ const borders: Record<string, { taken: number[]; refused: unknown[]; expected: s
   cutmix: { taken: [0, 2], refused: notNegative, expected: "a number ≥ 0" },
   ema: { taken: [0, 0.9999], refused: fraction, expected: "a number from 0 to below 1" },
   auxiliaryWeight: { taken: [0, 2], refused: notNegative, expected: "a number ≥ 0" },
+  freeze: { taken: [0, 3], refused: [0.5, -1], expected: '"all-but-head" or a number of stages ≥ 0' },
   backboneRate: { taken: [1e-6, 1, 4], refused: [0, ...notNegative], expected: "a number > 0" },
   layerDecay: { taken: [1e-6, 1], refused: [0, 1.001, -1, Number.NaN], expected: "a number above 0, at most 1" },
   seed: { taken: [0, 2 ** 32 - 1], refused: [-1, 2 ** 32, 0.5, Number.NaN], expected: "a whole number from 0 to" },
