@@ -147,6 +147,20 @@ describe("freezing", () => {
     trainer.dispose();
   });
 
+  it("keeps optimizer state and averages of what moves only", () => {
+    const namesOf = (overrides: Partial<TrainConfig>) => {
+      const trainer = new Trainer(backend, net, config({ ema: 0.5, ...overrides }));
+      const { average, optimizer } = trainer.state();
+      trainer.dispose();
+      return [[...average.keys()], [...optimizer.keys()]];
+    };
+    const head = ["linear.weight", "linear.bias"];
+    expect(namesOf({ freeze: "all-but-head" })).toEqual([head, head.map((name) => `velocity.${name}`)]);
+    const [average] = namesOf({ batchNorm: "frozen" });
+    expect(average!.filter(isStatistic)).toEqual([]);
+    expect(average).toContain("stage0.rbr_dense.bn.weight");
+  });
+
   it("leaves no kernel memory behind", async () => {
     const before = backend.memory.usedWords;
     afterSteps(net, config({ freeze: 2, ema: 0.5 }));
