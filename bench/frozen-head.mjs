@@ -14,7 +14,7 @@ import { loadModel, openDataset } from "#repvgg/index.js";
 import { trainConfig } from "#repvgg/train/config.js";
 import { computeFeatures } from "#repvgg/train/features.js";
 import { writePictures } from "../scripts/fashion-pictures.mjs";
-import { command, machine, writeResults } from "./lib.mjs";
+import { machine, writeResults } from "./lib.mjs";
 import { fitHead, headAccuracy } from "./logistic-regression.mjs";
 
 const shipped = fileURLToPath(new URL("../assets/models/cifar10/train.safetensors", import.meta.url));
@@ -60,6 +60,8 @@ try {
   }
   console.log(`logistic regression on the same features: ${(100 * oracle.top1).toFixed(2)} %`);
   if (values.write) {
+    const named = values.from === shipped ? "" : " --from OUT/source/run/model.safetensors";
+    const command = `node bench/frozen-head.mjs${named} --seeds ${values.seeds} --write`;
     const net = { name: model.architecture.name, features: own.shape };
     writeResults("frozen-head", { machine: machine(), command, net, oracle, rows });
   }

@@ -10,7 +10,7 @@ import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { rngFor } from "#repvgg/core/rng.js";
-import { command, machine, writeResults } from "./lib.mjs";
+import { machine, writeResults } from "./lib.mjs";
 import { drawTransfer } from "./transfer-chart.mjs";
 
 const { values } = parseArgs({
@@ -62,6 +62,8 @@ for (let seed = 0; seed < Number(values.seeds); seed++) {
 const summary = summarize(rows);
 console.table(summary);
 if (values.write) {
+  const { counts, seeds, validate } = values;
+  const command = `node bench/transfer.mjs --cifar10 FOLDER --out FOLDER --counts ${counts} --seeds ${seeds}${validate ? " --validate" : ""} --write`;
   const results = { machine: machine(), command, sourceClasses, targetClasses, summary, rows };
   writeResults(values.validate ? "transfer-validation" : "transfer", results);
   if (!values.validate)
