@@ -138,6 +138,7 @@ export {
   type RunPosition,
   resume,
   type TrainConfig,
+  type TrainFrom,
   type TrainOptions,
   type TrainProcessOptions,
   type TrainResult,

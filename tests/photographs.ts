@@ -12,6 +12,8 @@ const drawings = {
     [-1, -0.4, 0.2, 0.8]
       .map((at) => `<rect x="${x - r}" y="${y + at * r}" width="${2 * r}" height="${r / 3}" fill="#2040d0"/>`)
       .join(""),
+  ring: (x, y, r) => `<circle cx="${x}" cy="${y}" r="${r}" fill="none" stroke="#d0a020" stroke-width="${r / 3}"/>`,
+  bar: (x, y, r) => `<rect x="${x - r / 4}" y="${y - r}" width="${r / 2}" height="${2 * r}" fill="#8020c0"/>`,
 } satisfies Record<string, Drawing>;
 
 /**
@@ -21,7 +23,7 @@ const drawings = {
 export async function drawPhotographs(
   folder: string,
   each: number,
-  classes = Object.keys(drawings) as (keyof typeof drawings)[],
+  classes: readonly (keyof typeof drawings)[] = ["disc", "square", "stripes"],
 ): Promise<void> {
   for (const name of classes) {
     mkdirSync(join(folder, name), { recursive: true });

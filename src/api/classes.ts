@@ -17,7 +17,7 @@ export function checkClasses(model: Named, dataset: Dataset): void {
   throw new UserError({
     expected: `the model's ${classNames.length} classes (${some(classNames)})`,
     received: `${dataset.classNames.length} classes in ${dataset.name} (${some(dataset.classNames)})`,
-    remedy: "use the data that the model was trained on, or train a model for these classes",
+    remedy: "use the data that the model was trained on; to make it a net of these classes: repvgg train --from",
   });
 }
 

@@ -29,16 +29,13 @@ export const randomCropsFrom = 128;
 const wantedSteps = 1_000;
 
 /** As {@link wantedSteps}, from weights that were trained before. */
-const wantedTuningSteps = 300;
+const wantedTuningSteps = 600;
 
 const epochChoices = [10, 15, 20, 30, 40, 60, 80, 100];
 
 /** What `trainConfig` has for a batch and its learning rate. */
 const fullBatch = 128;
 const rateOfFullBatch = { sgd: 0.1, adamw: 0.001 } as const;
-
-/** Weights that were trained before move a tenth as far: at the full rate the first steps would undo what they know. */
-const tuningShare = 0.1;
 
 /** The zoo's net for so many pictures: one that a CPU trains in minutes to hours. */
 export function netFor({ pictures }: Pick<PictureFacts, "pictures">): VariantName {
@@ -90,8 +87,8 @@ export function epochsFor(pictures: number, batchSize: number, tuned: boolean): 
  * The learning rate after warm-up: SGD's grows with the root of the batch, as the noise of a mean does (Krizhevsky 2014, "One weird
  * trick for parallelizing convolutional neural networks", section 5), up to that of 128 pictures.
  */
-export function learningRateFor(batchSize: number, optimizer: "sgd" | "adamw", tuned: boolean): number {
-  const scale = Math.sqrt(Math.min(1, batchSize / fullBatch)) * (tuned ? tuningShare : 1);
+export function learningRateFor(batchSize: number, optimizer: "sgd" | "adamw"): number {
+  const scale = Math.sqrt(Math.min(1, batchSize / fullBatch));
   return Number((rateOfFullBatch[optimizer] * scale).toPrecision(2));
 }
 

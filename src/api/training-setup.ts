@@ -9,6 +9,7 @@ import {
 import type { Dataset } from "../data/dataset.js";
 import type { Model } from "../nn/model.js";
 import { type TrainConfig, trainConfig } from "../train/config.js";
+import { freezingOf, keepsStatistics } from "../train/freezing.js";
 import { checkClasses } from "./classes.js";
 import { datasetStatistics, type MakeLoader } from "./statistics.js";
 import { batchSizeFor, randomCropsFrom } from "./training-defaults.js";
@@ -26,20 +27,24 @@ export function configFor(model: Model, { augmentation, erasing, ...fields }: Tr
   const { size } = model.metadata.preprocessing;
   const variation = augmentation ?? (Math.min(...size) < randomCropsFrom ? "small-images" : "imagenet");
   const config = typeof variation === "string" ? augmentationPreset(variation, size) : variation;
-  return trainConfig({
+  const whole = trainConfig({
     ...fields,
     augmentation: erasing === undefined ? config : { ...config, erasing: randomErasing(erasing) },
   });
+  freezingOf(model.architecture, whole); // throws where the net has fewer stages
+  return whole;
 }
 
 /** The model with where its weights come from. */
-export function described(model: Model, set: Dataset, { seed }: TrainConfig, epochs: number): Model {
+export function described(model: Model, set: Dataset, config: TrainConfig, epochs: number): Model {
   // Statistics that move with every step are those of no recalibration any more.
-  const { recalibratedOn: _, ...before } = model.metadata.provenance;
+  const { recalibratedOn, ...before } = model.metadata.provenance;
+  const kept = recalibratedOn !== undefined && keepsStatistics(model.architecture, config);
   const provenance = {
     ...before,
+    ...(kept && { recalibratedOn }),
     trainedOn: `${set.name}, ${set.length} pictures, ${epochs} epochs`,
-    trainingSeed: String(seed),
+    trainingSeed: String(config.seed),
   };
   return { ...model, metadata: { ...model.metadata, provenance } };
 }
@@ -82,6 +87,7 @@ export function checkForm({ form }: Model): void {
   throw new UserError({
     expected: "a net in training form, with its branches",
     received: "the plain form: without BatchNorm its training diverges",
-    remedy: "begin with the file from before folding (a run's model.safetensors)",
+    remedy:
+      "give its branches back (--from in the command, train({ from: model }, …) in the library), or begin with the file from before folding (a run's model.safetensors)",
   });
 }

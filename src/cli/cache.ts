@@ -12,12 +12,19 @@ interface Options extends OutputOptions {
   readonly yes?: boolean;
 }
 
+const examples = `
+Examples:
+  repvgg cache list
+  repvgg cache clear timm/repvgg_a0.rvgg_in1k   asks before it removes anything
+  repvgg cache clear --older-than 90 --yes      in scripts`;
+
 export function cacheCommand(): Command {
   return withOutputOptions(
     new Command("cache")
       .description(
         "List or clear nets that were downloaded: from the hub (its cache is shared with other programs, of which nothing is touched) and from elsewhere. Honours HF_HOME and REPVGG_CACHE.",
       )
+      .addHelpText("after", examples)
       .addArgument(new Argument("<action>", "what to do").choices(["list", "clear"]))
       .argument("[name]", "one net: owner/name, or the name of a file (default: all)")
       .optionsGroup("Cache:")

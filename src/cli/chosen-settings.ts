@@ -9,7 +9,10 @@ import {
   netFor,
   type PictureFacts,
 } from "../api/training-defaults.js";
-import type { AugmentationPreset } from "../data/augmentation/config.js";
+import type { TrainFields } from "../api/training-setup.js";
+import { type TuningSettings, tuningSettings } from "../api/tuning-defaults.js";
+import type { AugmentationConfig, AugmentationPreset } from "../data/augmentation/config.js";
+import type { Model } from "../nn/model.js";
 import { plural } from "./format.js";
 
 /** What was given on the command line of the settings that the data can decide. */
@@ -22,14 +25,14 @@ export interface GivenSettings {
   readonly optimizer?: "sgd" | "adamw";
   readonly learningRate?: number;
   readonly holdOut?: number;
-  readonly augmentation?: unknown;
+  readonly augmentation?: AugmentationPreset | AugmentationConfig;
 }
 
 /** Settings of a training, whoever decided them. */
 export interface ChosenSettings {
-  /** Net of the zoo; undefined where one is gone on with. */
-  readonly model?: string;
-  readonly inputSize?: readonly [height: number, width: number];
+  /** Net of the zoo. */
+  readonly model: string;
+  readonly inputSize: readonly [height: number, width: number];
   readonly epochs: number;
   readonly batchSize: number;
   readonly learningRate: number;
@@ -40,25 +43,23 @@ export interface ChosenSettings {
 }
 
 /**
- * Net, input size, batch, epochs and learning rate by the pictures, where they were not given.
- * @param tuned weights that were trained before are gone on with: net and size are theirs
+ * Net, input size, batch, epochs and learning rate of a fresh net by the pictures, where they were not given.
  * @throws UserError where no picture can be read
  */
 export async function chooseSettings(
   { train, heldOut }: Pick<TrainAndTest, "train" | "heldOut">,
   given: GivenSettings,
-  tuned: boolean,
 ): Promise<ChosenSettings> {
   const facts = await pictureFacts(train);
   const model = given.model ?? netFor(facts);
   const inputSize = given.size === undefined ? inputSizeFor(facts, model) : ([given.size, given.size] as const);
   const batchSize = given.batchSize ?? batchSizeFor(facts.pictures, given.accumulate);
-  const epochs = given.epochs ?? epochsFor(facts.pictures, batchSize, tuned);
-  const learningRate = given.learningRate ?? learningRateFor(batchSize, given.optimizer ?? "sgd", tuned);
-  const varied = given.augmentation === undefined && !tuned && augmentationFor(facts, inputSize);
+  const epochs = given.epochs ?? epochsFor(facts.pictures, batchSize, false);
+  const learningRate = given.learningRate ?? learningRateFor(batchSize, given.optimizer ?? "sgd");
+  const varied = given.augmentation === undefined && augmentationFor(facts, inputSize);
   const chosen = [
-    ...(tuned || given.model !== undefined ? [] : [`--model ${model}`]),
-    ...(tuned || given.size !== undefined ? [] : [`--size ${[...new Set(inputSize)].join("×")}`]),
+    ...(given.model !== undefined ? [] : [`--model ${model}`]),
+    ...(given.size !== undefined ? [] : [`--size ${[...new Set(inputSize)].join("×")}`]),
     ...(given.batchSize === undefined ? [`--batch-size ${batchSize}`] : []),
     ...(given.epochs === undefined ? [`--epochs ${epochs}`] : []),
     ...(given.learningRate === undefined ? [`--learning-rate ${learningRate}`] : []),
@@ -66,16 +67,41 @@ export async function chooseSettings(
     ...(given.holdOut === undefined && heldOut !== undefined ? [`--hold-out ${heldOut}`] : []),
   ];
   return {
-    ...(!tuned && { model, inputSize }),
+    model,
+    inputSize,
     epochs,
     batchSize,
     learningRate,
-    sentence: describe(facts, chosen, tuned),
+    sentence: describe(facts, chosen),
   };
 }
 
-function describe({ pictures, width, height }: PictureFacts, chosen: readonly string[], tuned: boolean): string {
+/**
+ * How a net that was trained before is trained on the pictures, where it was not given.
+ * @throws UserError where no picture can be read
+ */
+export async function chooseTuning(
+  { train, heldOut }: Pick<TrainAndTest, "train" | "heldOut">,
+  given: GivenSettings & Pick<TrainFields, Exclude<keyof TuningSettings, keyof GivenSettings> | "freeze">,
+  { architecture, metadata }: Model,
+): Promise<TuningSettings & Pick<ChosenSettings, "sentence">> {
+  const facts = await pictureFacts(train);
+  const { size } = given;
+  const settings = tuningSettings(facts, architecture, size ? [size, size] : metadata.preprocessing.size, given);
+  const chosen = Object.entries(settings).flatMap(([field, value]) =>
+    given[field as keyof TuningSettings] === undefined ? [`${flagOf(field)} ${value}`] : [],
+  );
+  if (given.holdOut === undefined && heldOut !== undefined) chosen.push(`--hold-out ${heldOut}`);
+  return { ...settings, sentence: describe(facts, chosen, ", weights trained before") };
+}
+
+/** batchSize → --batch-size */
+function flagOf(field: string): string {
+  return `--${field.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+}
+
+function describe({ pictures, width, height }: PictureFacts, chosen: readonly string[], what = ""): string {
   if (chosen.length === 0) return "";
-  const why = `${plural(pictures, "picture")} of about ${width}×${height}${tuned ? ", weights trained before" : ""}`;
+  const why = `${plural(pictures, "picture")} of about ${width}×${height}${what}`;
   return `chosen for ${why}: ${chosen.join(" ")} (each can be given)`;
 }

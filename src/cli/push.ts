@@ -1,13 +1,19 @@
 import { Command } from "commander";
 import { byteSize } from "../core/format.js";
 import { type Pushed, type PushOptions, push } from "../hub/push.node.js";
+import { exitCodes } from "./exit-codes.js";
 import { interruptible } from "./interrupt.js";
 import { withOutputOptions } from "./options.js";
-import { interruptedCode } from "./signals.js";
 import { type OutputOptions, Terminal } from "./terminal.js";
 
 type Options = OutputOptions &
   Pick<PushOptions, "license" | "branch" | "private" | "onnx" | "card" | "force" | "dryRun">;
+
+const examples = `
+Examples:
+  repvgg push runs/photos-nano me/photos-nano --license mit --dry-run   what would go there
+  repvgg push runs/photos-nano me/photos-nano --license mit             needs @huggingface/hub, and a token in HF_TOKEN
+  repvgg push plain.safetensors me/photos-nano --onnx --force           a file, with model.onnx beside it, over what is there`;
 
 export function pushCommand(): Command {
   return withOutputOptions(
@@ -15,6 +21,7 @@ export function pushCommand(): Command {
       .description(
         "Put a net on the Hugging Face hub: weights, config.json in timm's form, model card. Honours HF_ENDPOINT and HF_TOKEN.",
       )
+      .addHelpText("after", examples)
       .argument("<net>", "folder of a run, or a file of a RepVGG")
       .argument("<repository>", "owner/name; it is made where there is none")
       .optionsGroup("Push:")
@@ -41,7 +48,7 @@ async function run(source: string, repository: string, options: Options): Promis
   );
   if (!pushed) {
     terminal.say("stopped: nothing was changed on the hub, unless it was just done");
-    process.exitCode = interruptedCode;
+    process.exitCode = exitCodes.interrupted;
     return;
   }
   terminal.result({ ...pushed, commit: pushed.commit ?? null, dryRun: options.dryRun ?? false }, () =>

@@ -9,7 +9,7 @@ import { blockKinds } from "../nn/blocks/registry.js";
 import type { Model } from "../nn/model.js";
 import type { RepvggOptions } from "../nn/repvgg.js";
 import { checkNewRun, resume, type TrainOptions, type TrainResult, train } from "../studies/training/train.node.js";
-import { chooseSettings } from "./chosen-settings.js";
+import { chooseSettings, chooseTuning } from "./chosen-settings.js";
 import { epsilonOption } from "./exchange-options.js";
 import { exitCodes } from "./exit-codes.js";
 import { percent, plural, wholeCount } from "./format.js";
@@ -19,7 +19,15 @@ import { type ComputeOptions, number, wholeNumber, withComputeOptions } from "./
 import { ownCommand } from "./own-command.js";
 import { freeFolder } from "./run-folder.js";
 import { Terminal } from "./terminal.js";
-import { givenOptions, type NetOptions, netSettings, withNetOptions, withTrainingOptions } from "./training-options.js";
+import {
+  givenAmong,
+  givenOptions,
+  type NetOptions,
+  netSettings,
+  withNetOptions,
+  withTrainingOptions,
+  withTuningOptions,
+} from "./training-options.js";
 import { trainingView } from "./training-view.js";
 
 /** Options that a fresh net is built from. */
@@ -41,7 +49,10 @@ interface Options extends ComputeOptions, FreshNetOptions, TrainingOptions {
 }
 
 /** Options of the net, which a net that exists has already. */
-const netFlags = ["model", "depths", "widths", "strides", "groups", "block", "pointwise", "identity", "size"];
+const netFlags = ["model", "depths", "widths", "strides", "groups", "block", "pointwise", "identity"];
+
+/** Options of a net that was trained before. */
+const tuningFlags = ["batchNormEpsilon", "freeze", "batchNorm", "backboneRate", "layerDecay"];
 
 /** Options that a run may be resumed with: they do not change its result. */
 const processFlags = [
@@ -60,6 +71,7 @@ const examples = `
 Examples:
   repvgg train path/to/pictures --epochs 20           one folder a class, or train/ and test/ of such
   repvgg train fashion-mnist --model tiny
+  repvgg train path/to/pictures --from timm/repvgg_a0.rvgg_in1k --freeze all-but-head
   repvgg train --resume runs/pictures-nano            after Ctrl-C or a crash: same result as without it`;
 
 export function trainCommand(): Command {
@@ -79,11 +91,12 @@ export function trainCommand(): Command {
     .option("--no-identity", "leave out the identity branches")
     .addOption(
       new Option(
-        "--from <file>",
-        "begin with this model file (training form) instead of a fresh net; its preprocessing stays",
+        "--from <net>",
+        "begin with this net (a file, or what a hub calls it) instead of a fresh one, also for other classes; its preprocessing stays",
       ).conflicts(netFlags),
     )
     .addOption(epsilonOption());
+  withTuningOptions(net);
   const byPictures = {
     epochs: "by the pictures",
     batchSize: "by the pictures",
@@ -105,7 +118,7 @@ async function run(data: string | undefined, options: Options, command: Command)
   const result = await interruptible(terminal, (signal) => {
     const process = { ...trainingView(terminal), signal, onRemark: (sentence: string) => terminal.say(sentence) };
     return options.resume === undefined
-      ? begin(data, options, { ...process, onProgress: terminal.counting("download", "B") }, terminal)
+      ? begin(data, options, { ...process, onProgress: terminal.counting("download", "B") }, terminal, command)
       : goOn(options.resume, data, options, process, command);
   });
   report(terminal, result);
@@ -119,6 +132,7 @@ async function begin(
   options: Options,
   callbacks: Callbacks,
   terminal: Terminal,
+  command: Command,
 ): Promise<TrainResult> {
   if (data === undefined) {
     throw new UserError({
@@ -129,25 +143,40 @@ async function begin(
   }
   const { model: _name, depths, widths, strides, groups, block, pointwise, identity, size, ...others } = options;
   const { from, batchNormEpsilon, resume: _, json, quiet, ...training } = others;
+  checkTuning(command, from);
   if (options.out !== undefined) checkNewRun(options.out);
   const sets = await trainAndTest(data, { ...options, ...callbacks });
-  const { sentence, model: name, inputSize, ...chosen } = await chooseSettings(sets, options, !!from);
-  const model = from
-    ? (await readModel(from, batchNormEpsilon === undefined ? {} : { batchNormEpsilon }, terminal)).model
-    : await freshModel(name!, sets.train, { ...netOptions(options), inputSize: inputSize! });
-  const out = options.out ?? freeFolder(`runs/${basename(resolve(data))}-${from ? "finetuned" : name!.toLowerCase()}`);
-  terminal.say(
-    `RepVGG ${model.architecture.name} on ${sets.train.name}: ${plural(sets.train.length, "picture")} to train on, ${wholeCount(sets.test.length)} to test on; run folder ${out}`,
-  );
-  if (sentence) terminal.say(sentence);
-  if (from) terminal.say(describePreprocessing(from, model));
-  return train(model, sets, { ...training, ...chosen, ...callbacks, out, command: ownCommand() });
+  const runFolder = (name: string): string => options.out ?? freeFolder(`runs/${basename(resolve(data))}-${name}`);
+  const begins = (model: Model, out: string, sentence: string): void => {
+    terminal.say(
+      `RepVGG ${model.architecture.name} on ${sets.train.name}: ${plural(sets.train.length, "picture")} to train on, ${wholeCount(sets.test.length)} to test on; run folder ${out}`,
+    );
+    if (sentence) terminal.say(sentence);
+  };
+  if (from === undefined) {
+    const { sentence, model: name, inputSize, ...chosen } = await chooseSettings(sets, options);
+    const model = await freshModel(name, sets.train, { ...netOptions(options), inputSize });
+    const out = runFolder(name.toLowerCase());
+    begins(model, out, sentence);
+    return train(model, sets, { ...training, ...chosen, ...callbacks, out, command: ownCommand() });
+  }
+  const { model } = await readModel(from, batchNormEpsilon === undefined ? {} : { batchNormEpsilon }, terminal);
+  const { sentence, ...chosen } = await chooseTuning(sets, options, model);
+  const out = runFolder("finetuned");
+  begins(model, out, sentence);
+  const start = { from: model, name: from, ...(size !== undefined && { inputSize: size }) };
+  return train(start, sets, { ...training, ...chosen, ...callbacks, out, command: ownCommand() });
 }
 
-/** What the pictures are prepared with, which is the net's own and not the data's. */
-function describePreprocessing(from: string, { metadata: { preprocessing } }: Model): string {
-  const { size, mean, std } = preprocessing;
-  return `${from} keeps its preprocessing: ${size[1]}×${size[0]} pixels, mean ${mean.join(", ")}, deviation ${std.join(", ")}`;
+/** @throws UserError for options of a net that was trained before where there is none */
+function checkTuning(command: Command, from: string | undefined): void {
+  const [flag] = from === undefined ? givenAmong(command, tuningFlags) : [];
+  if (flag === undefined) return;
+  throw new UserError({
+    expected: `--from beside ${flag}, which is for nets that were trained before`,
+    received: "a fresh net",
+    remedy: "name the net to begin with, or leave the option out",
+  });
 }
 
 function goOn(

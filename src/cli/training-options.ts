@@ -1,6 +1,7 @@
 import { type Command, Option } from "commander";
 import { augmentationPresets } from "../data/augmentation/config.js";
-import { number, numberAbove, share, strictOption, wholeNumber, wholeNumbers } from "./options.js";
+import type { Freeze } from "../studies/training/train.node.js";
+import { number, numberAbove, share, strictOption, wanted, wholeNumber, wholeNumbers } from "./options.js";
 
 /** Options of the shape that a fresh net has, whatever its blocks. */
 export interface NetOptions {
@@ -80,10 +81,60 @@ export function withTrainingOptions(
     .addOption(strictOption());
 }
 
+/** Options of how a net that was trained before is trained on. */
+export function withTuningOptions(command: Command): Command {
+  return command
+    .optionsGroup("Net that was trained before (--from):")
+    .option(
+      "--freeze <stages>",
+      'stages from stage 0 on that stay as they are, or "all-but-head" (default: 0)',
+      (text): Freeze => (text === "all-but-head" ? text : wholeNumberOr('or "all-but-head"')(text)),
+    )
+    .addOption(
+      new Option(
+        "--batch-norm <mode>",
+        "statistics of the pictures of each step, or those that the net has (default: by the pictures)",
+      ).choices(["live", "frozen"]),
+    )
+    .option(
+      "--backbone-rate <x>",
+      "learning rate of the last block as a part of the head's (default: by the pictures)",
+      numberAbove(0),
+    )
+    .option(
+      "--layer-decay <x>",
+      "each block learns at this part of the next one's rate (default: by the net's depth)",
+      aboveZeroToOne,
+    );
+}
+
+function wholeNumberOr(other: string): (text: string) => number {
+  return (text) => {
+    if (/^\d{1,3}$/.test(text)) return Number(text);
+    throw wanted(`a whole number ≥ 0, ${other}`);
+  };
+}
+
+function aboveZeroToOne(text: string): number {
+  const value = Number(text);
+  if (text.trim() !== "" && value > 0 && value <= 1) return value;
+  throw wanted("a number above 0, at most 1");
+}
+
 /** Names of the options given on the command line, of those that are not in `allowed`. */
 export function givenOptions(command: Command, allowed: readonly string[]): string[] {
-  return command.options
-    .filter((option) => command.getOptionValueSource(option.attributeName()) === "cli")
+  return given(command)
     .filter((option) => !allowed.includes(option.attributeName()))
     .map((option) => option.long!);
+}
+
+/** Names of the options given on the command line, of those that are in `some`. */
+export function givenAmong(command: Command, some: readonly string[]): string[] {
+  return given(command)
+    .filter((option) => some.includes(option.attributeName()))
+    .map((option) => option.long!);
+}
+
+function given(command: Command): readonly Option[] {
+  return command.options.filter((option) => command.getOptionValueSource(option.attributeName()) === "cli");
 }

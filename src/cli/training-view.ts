@@ -6,15 +6,19 @@ import type { Terminal } from "./terminal.js";
 /** What a reader sees of a training under way: a bar an epoch, a line for each that is done, files that are left out. */
 export function trainingView(
   terminal: Terminal,
-): Pick<TrainProcessOptions, "onDecode" | "onStep" | "onEpoch" | "onSkip"> {
+): Pick<TrainProcessOptions, "onDecode" | "onFeatures" | "onStep" | "onEpoch" | "onSkip"> {
   let bar: Progress | undefined;
   let current = -1;
-  let decoding: ReturnType<Terminal["counting"]> | undefined;
+  const counted = (label: string) => {
+    let counting: ReturnType<Terminal["counting"]> | undefined;
+    return (done: number, total: number): void => {
+      if (done === 0) counting = terminal.counting(label, "pictures");
+      counting?.(done, total);
+    };
+  };
   return {
-    onDecode: (done, total) => {
-      if (done === 0) decoding = terminal.counting("decode", "pictures");
-      decoding?.(done, total);
-    },
+    onDecode: counted("decode"),
+    onFeatures: counted("features"),
     onStep: ({ epoch, stepInEpoch, lossSum }, loss, stepsPerEpoch) => {
       if (epoch !== current) {
         current = epoch;

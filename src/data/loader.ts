@@ -2,13 +2,13 @@ import { BatchMaker, type BatchOptions } from "./batches.js";
 import type { Batch, Dataset, SkippedFile } from "./dataset.js";
 
 /** Gives the batches of any epoch, from any step on. */
-export interface Loader {
+export interface Loader<B = Batch> {
   readonly stepsPerEpoch: number;
   /**
    * The batches of epoch `epoch`, in order, from step `fromStep` on: the same ones as an epoch from the beginning gives
    * there. One epoch at a time. Rejects with the UserError of a broken picture where the data set is strict.
    */
-  epoch(epoch: number, fromStep?: number): AsyncIterable<Batch>;
+  epoch(epoch: number, fromStep?: number): AsyncIterable<B>;
   /** Files left out so far, each once: those found when the data set was opened and those that could not be decoded. */
   readonly skipped: readonly SkippedFile[];
   /** Stops the workers. Idempotent. */

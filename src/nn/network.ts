@@ -28,6 +28,17 @@ export interface NetworkOutput {
   readonly auxiliary: readonly Tensor[];
 }
 
+/** What of a network stays as it is while the rest is trained. */
+export interface Freezing {
+  /**
+   * Blocks from the first one on whose weights, and BatchNorm statistics, stay; they always run as in inference. Auxiliary heads that read a
+   * frozen block's output do not run.
+   */
+  readonly blocks: number;
+  /** The other blocks' BatchNorms normalise by their running statistics, which stay; γ and β are learned. Auxiliary heads' do not. */
+  readonly statistics: boolean;
+}
+
 export interface NetworkForwardOptions extends ForwardOptions {
   /** Run the auxiliary heads. Default: in training only. */
   readonly auxiliary?: boolean;
@@ -46,9 +57,15 @@ export class Network {
   readonly #weights: Weights;
   readonly #auxHeads: ReadonlyMap<string, AuxHead>;
   readonly #classifier: Classifier;
+  readonly #freezing: Freezing;
 
   /** See {@link createNetwork}. */
-  constructor(backend: Backend, model: Pick<Model, "architecture" | "form" | "state">, momentum: BatchNormMomentum) {
+  constructor(
+    backend: Backend,
+    model: Pick<Model, "architecture" | "form" | "state">,
+    momentum: BatchNormMomentum,
+    freezing: Freezing,
+  ) {
     const { architecture, form, state } = model;
     this.architecture = architecture;
     this.form = form;
@@ -65,6 +82,8 @@ export class Network {
         : [],
     );
     this.#classifier = new Classifier(weights, "linear");
+    this.#freezing = freezing;
+    for (const { name, tensor } of weights.parameters()) if (this.#isFrozen(name)) tensor.requiresGradient = false;
   }
 
   /**
@@ -76,20 +95,47 @@ export class Network {
     if (input.shape.length !== 4 || input.shape[3] !== inputChannels) {
       throw new ShapeError({ expected: `input of [N,H,W,${inputChannels}]`, received: `[${input.shape}]` });
     }
-    const { auxiliary = options.training } = options;
-    const heads: Tensor[] = [];
+    const features = this.#run(tape, input, 0, this.#freezing.blocks, options, []);
+    const output = this.forwardFeatures(tape, features, options);
+    if (features !== input) tape.release(features);
+    return output;
+  }
+
+  /**
+   * What the frozen blocks make of an input, as in inference: a function of the picture alone, which {@link forwardFeatures} goes on from.
+   * @param input [N,H,W,C]
+   * @returns [N,H,W,C], or the mean of each channel [N,C] where all blocks are frozen
+   */
+  features(tape: Tape, input: Tensor): Tensor {
+    const { blocks } = this.#freezing;
+    const x = this.#run(tape, input, 0, blocks, { training: false }, []);
+    return blocks < this.blocks.length ? x : this.#classifier.pool(tape, x);
+  }
+
+  /** The rest of {@link forward}. @param features of the last frozen block, or {@link features}; it stays the caller's */
+  forwardFeatures(tape: Tape, features: Tensor, options: NetworkForwardOptions): NetworkOutput {
+    const auxiliary: Tensor[] = [];
+    const x = this.#run(tape, features, this.#freezing.blocks, this.blocks.length, options, auxiliary);
+    const logits = tape.scope(() => this.#classifier.forward(tape, x));
+    if (x !== features) tape.release(x);
+    return { logits, auxiliary };
+  }
+
+  /** Blocks `from` to below `to`. @param heads takes the outputs of auxiliary heads @returns `input` itself where there are none */
+  #run(tape: Tape, input: Tensor, from: number, to: number, options: NetworkForwardOptions, heads: Tensor[]): Tensor {
+    const { blocks, statistics } = this.#freezing;
+    const { auxiliary = options.training, training } = options;
     let x = input;
-    for (const block of this.blocks) {
-      const y = tape.scope(() => block.forward(tape, x, options));
+    for (const [index, block] of this.blocks.slice(from, to).entries()) {
+      const live = training && !statistics && from + index >= blocks;
+      const y = tape.scope(() => block.forward(tape, x, { training: live }));
       if (x !== input) tape.release(x);
       x = y;
       options.onBlock?.(block.layout, x);
-      const head = auxiliary ? this.#auxHeads.get(block.layout.path) : undefined;
-      if (head) heads.push(tape.scope(() => head.forward(tape, x, options)));
+      const head = auxiliary && from + index >= blocks ? this.#auxHeads.get(block.layout.path) : undefined;
+      if (head) heads.push(tape.scope(() => head.forward(tape, x, { training })));
     }
-    const logits = tape.scope(() => this.#classifier.forward(tape, x));
-    if (x !== input) tape.release(x);
-    return { logits, auxiliary: heads };
+    return x;
   }
 
   get classes(): number {
@@ -124,6 +170,18 @@ export class Network {
     return this.#weights.buffers();
   }
 
+  /** Those of {@link parameters} that gradients change now. */
+  learned(): readonly NetworkParameter[] {
+    return this.parameters().filter(({ tensor }) => tensor.requiresGradient);
+  }
+
+  /** Those of {@link buffers} that training changes now. */
+  observed(): readonly NetworkBuffer[] {
+    return this.buffers().filter(
+      ({ name }) => !this.#isFrozen(name) && (!this.#freezing.statistics || !this.#isInBlock(name)),
+    );
+  }
+
   batchNorms(): readonly BatchNormLayer[] {
     return this.#weights.batchNorms();
   }
@@ -141,17 +199,31 @@ export class Network {
   dispose(): void {
     this.#weights.dispose();
   }
+
+  /** @param name of a parameter or buffer */
+  #isFrozen(name: string): boolean {
+    const frozen = this.blocks.slice(0, this.#freezing.blocks).map(({ layout }) => layout.path);
+    const dead = frozen.flatMap((path) => this.#auxHeads.get(path)?.layout.path ?? []);
+    return [...frozen, ...dead].some((path) => name.startsWith(`${path}.`));
+  }
+
+  #isInBlock(name: string): boolean {
+    return this.blocks.some(({ layout }) => name.startsWith(`${layout.path}.`));
+  }
 }
+
+const nothingFrozen: Freezing = { blocks: 0, statistics: false };
 
 /**
  * A model's differentiable network.
  * @param options.momentum of every BatchNorm; default 0.1 (PyTorch's).
+ * @param options.freezing default: nothing is frozen.
  * @throws UserError when the model's state does not fit its architecture and form, or kernel memory is exhausted.
  */
 export function createNetwork(
   backend: Backend,
   model: Pick<Model, "architecture" | "form" | "state">,
-  options: { readonly momentum?: BatchNormMomentum } = {},
+  options: { readonly momentum?: BatchNormMomentum; readonly freezing?: Freezing } = {},
 ): Network {
-  return new Network(backend, model, options.momentum ?? 0.1);
+  return new Network(backend, model, options.momentum ?? 0.1, options.freezing ?? nothingFrozen);
 }

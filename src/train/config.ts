@@ -1,6 +1,9 @@
 import { nearest, UserError } from "../core/errors.js";
 import { type AugmentationConfig, checkAugmentation } from "../data/augmentation/config.js";
 
+/** What is frozen: so many stages, stage 0 counted as one, or all of them. */
+export type Freeze = number | "all-but-head";
+
 /** How a net is trained; plain JSON, stored in the run directory and in every checkpoint. */
 export interface TrainConfig {
   /** Passes over the training pictures. */
@@ -35,6 +38,17 @@ export interface TrainConfig {
   readonly auxiliaryWeight: number;
   /** How training pictures are varied. */
   readonly augmentation: AugmentationConfig;
+  /**
+   * Stages from stage 0 on that keep weights and BatchNorm statistics (0: none), or "all-but-head". Where pictures are not varied, what
+   * a frozen part makes of them is computed once.
+   */
+  readonly freeze: Freeze;
+  /** "frozen": BatchNorms normalise by the statistics that they have, which stay. */
+  readonly batchNorm: "live" | "frozen";
+  /** The last block's learning rate as a part of the head's. */
+  readonly backboneRate: number;
+  /** Each block learns at this part of the next one's rate. */
+  readonly layerDecay: number;
   /** Of order, variation, mixup and CutMix: the same seed gives the same bits. */
   readonly seed: number;
 }
@@ -55,6 +69,10 @@ const defaults: Omit<TrainConfig, "augmentation"> = {
   cutmix: 0,
   ema: 0,
   auxiliaryWeight: 0.1,
+  freeze: 0,
+  batchNorm: "live",
+  backboneRate: 1,
+  layerDecay: 1,
   seed: 0,
 };
 
@@ -80,6 +98,8 @@ const rules: Partial<Record<keyof TrainConfig, Rule>> = {
   cutmix: notNegative,
   ema: share,
   auxiliaryWeight: notNegative,
+  backboneRate: { expected: "a number > 0", test: (v) => Number.isFinite(v) && v > 0 },
+  layerDecay: { expected: "a number above 0, at most 1", test: (v) => v > 0 && v <= 1 },
   seed: { expected: "a whole number from 0 to 2³² − 1", test: (v) => Number.isInteger(v) && v >= 0 && v < 2 ** 32 },
 };
 
@@ -106,6 +126,16 @@ export function trainConfig(overrides: Partial<TrainConfig> & Pick<TrainConfig, 
   }
   if (config.optimizer !== "sgd" && config.optimizer !== "adamw") {
     throw new UserError({ expected: 'optimizer "sgd" or "adamw"', received: `"${String(config.optimizer)}"` });
+  }
+  const { freeze, batchNorm } = config;
+  if (freeze !== "all-but-head" && !(Number.isInteger(freeze) && freeze >= 0)) {
+    throw new UserError({
+      expected: 'freeze to be "all-but-head" or a number of stages ≥ 0, stage 0 counted as one',
+      received: JSON.stringify(freeze) ?? "nothing",
+    });
+  }
+  if (batchNorm !== "live" && batchNorm !== "frozen") {
+    throw new UserError({ expected: 'batchNorm "live" or "frozen"', received: JSON.stringify(batchNorm) ?? "nothing" });
   }
   checkAugmentation(config.augmentation);
   if (config.batchSize % config.accumulate !== 0) {

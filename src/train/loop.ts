@@ -1,6 +1,5 @@
 import type { Backend } from "../backend/backend.js";
 import { yieldToEvents } from "../core/yield.js";
-import type { Batch } from "../data/dataset.js";
 import type { Loader } from "../data/loader.js";
 import type { Model } from "../nn/model.js";
 import type { Checkpoint, RunPosition } from "./checkpoint.js";
@@ -9,16 +8,17 @@ import type { EpochRecord, HistoryRecord } from "./history.js";
 import type { ClassificationMetrics } from "./metrics.js";
 import { learningRate, type Schedule } from "./schedule.js";
 import { Trainer } from "./trainer.js";
+import type { TrainingBatch } from "./training-batch.js";
 
 /** What is trained on what, and who is told. */
 export interface TrainLoopOptions {
   readonly backend: Backend;
   readonly model: Model;
   readonly config: TrainConfig;
-  /** Batches of `config.batchSize`, augmented, shuffled by `config.seed`. */
-  readonly trainLoader: Loader;
+  /** Batches of `config.batchSize`, augmented, shuffled by `config.seed`; of pictures or of a frozen part's features. */
+  readonly trainLoader: Loader<TrainingBatch>;
   /** Batches of the test (validation) set in order. */
-  readonly testLoader: Loader;
+  readonly testLoader: Loader<TrainingBatch>;
   /** Goes on from here instead of from the model's own weights. */
   readonly resume?: Checkpoint;
   /** Stops after the step under way, with a checkpoint; between epochs and while the net is evaluated, at once. */
@@ -139,10 +139,10 @@ export async function trainLoop(options: TrainLoopOptions): Promise<TrainLoopRes
 
 /** The batches until the signal comes, looked for before each; then `state` says that they were cut short. */
 async function* untilAborted(
-  batches: AsyncIterable<Batch>,
+  batches: AsyncIterable<TrainingBatch>,
   signal: AbortSignal | undefined,
   state: { cut: boolean },
-): AsyncGenerator<Batch> {
+): AsyncGenerator<TrainingBatch> {
   for await (const batch of batches) {
     await yieldToEvents();
     if (signal?.aborted) {

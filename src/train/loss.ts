@@ -1,7 +1,7 @@
 import type { Preprocessing } from "../core/preprocessing.js";
 import { cutRegions, drawMixing, type Mixing, softTargets } from "../data/augmentation/mixing.js";
 import type { Batch } from "../data/dataset.js";
-import type { Network } from "../nn/network.js";
+import type { Network, NetworkForwardOptions, NetworkOutput } from "../nn/network.js";
 import { add } from "../tensor/ops/add.js";
 import { normalizeImages } from "../tensor/ops/normalize-images.js";
 import { scale } from "../tensor/ops/scale.js";
@@ -9,10 +9,24 @@ import { softmaxCrossEntropy } from "../tensor/ops/softmax-cross-entropy.js";
 import type { Tape } from "../tensor/tape.js";
 import type { Tensor } from "../tensor/tensor.js";
 import type { TrainConfig } from "./config.js";
+import type { TrainingBatch } from "./training-batch.js";
 
 /** A batch as the net's input [N, H, W, C]. */
 export function inputTensor(tape: Tape, batch: Batch, preprocessing: Preprocessing): Tensor {
   return normalizeImages(tape, batch.images, [batch.size, batch.height, batch.width, batch.channels], preprocessing);
+}
+
+/** The net's outputs for a batch: of pictures, or of what its frozen part made of them before. */
+export function forwardBatch(
+  tape: Tape,
+  network: Network,
+  batch: TrainingBatch,
+  preprocessing: Preprocessing,
+  options: NetworkForwardOptions,
+  mixing?: Mixing,
+): NetworkOutput {
+  if (!("features" in batch)) return network.forward(tape, mixedInput(tape, batch, preprocessing, mixing), options);
+  return network.forwardFeatures(tape, tape.constant([batch.size, ...batch.shape], batch.features), options);
 }
 
 /** Where in a run a batch is: what mixing depends on besides the seed. */
@@ -31,21 +45,20 @@ export interface BatchPlace {
 export function batchLoss(
   tape: Tape,
   network: Network,
-  batch: Batch,
+  batch: TrainingBatch,
   preprocessing: Preprocessing,
   config: TrainConfig,
   place: BatchPlace,
 ): Tensor {
   const step = place.step * config.accumulate + place.part;
-  const mixing = drawMixing(config, config.seed, place.epoch, step, batch);
-  const x = mixedInput(tape, batch, preprocessing, mixing);
+  const mixing = "features" in batch ? undefined : drawMixing(config, config.seed, place.epoch, step, batch);
   const classes = network.classes;
   const targets = tape.constant(
     [batch.size, classes],
     softTargets(batch.labels, classes, config.labelSmoothing, mixing),
   );
 
-  const { logits, auxiliary } = network.forward(tape, x, { training: true });
+  const { logits, auxiliary } = forwardBatch(tape, network, batch, preprocessing, { training: true }, mixing);
   let loss = softmaxCrossEntropy(tape, logits, targets);
   for (const head of auxiliary) {
     loss = add(tape, loss, scale(tape, softmaxCrossEntropy(tape, head, targets), config.auxiliaryWeight));

@@ -11,6 +11,8 @@ export interface Optimized {
   readonly gradient: () => Pointer;
   /** Weight decay applies. */
   readonly decay: boolean;
+  /** The part of the learning rate that it moves by. Default 1. */
+  readonly rate?: number;
 }
 
 export interface OptimizerOptions {
@@ -63,7 +65,7 @@ export class Optimizer {
         parameter: p.pointer,
         gradient: p.gradient(),
         n: p.words,
-        lr: learningRate,
+        lr: learningRate * (p.rate ?? 1),
         weight_decay: p.decay ? weightDecay : 0,
         gradient_scale: gradientScale,
       };

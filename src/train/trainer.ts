@@ -1,5 +1,4 @@
 import type { Backend } from "../backend/backend.js";
-import type { Batch } from "../data/dataset.js";
 import type { Model } from "../nn/model.js";
 import { createNetwork, type Network } from "../nn/network.js";
 import { scale } from "../tensor/ops/scale.js";
@@ -7,9 +6,12 @@ import { Tape } from "../tensor/tape.js";
 import type { Checkpoint } from "./checkpoint.js";
 import type { TrainConfig } from "./config.js";
 import { DivergenceError } from "./divergence.js";
-import { type BatchPlace, batchLoss, inputTensor } from "./loss.js";
+import { freezingOf } from "./freezing.js";
+import { layerRates } from "./layer-rates.js";
+import { type BatchPlace, batchLoss, forwardBatch } from "./loss.js";
 import { ClassificationMetrics } from "./metrics.js";
 import { Optimizer } from "./optimizer.js";
+import { partsOf, type TrainingBatch } from "./training-batch.js";
 import { WeightAverage } from "./weight-average.js";
 
 /**
@@ -28,20 +30,22 @@ export class Trainer {
   constructor(backend: Backend, model: Model, config: TrainConfig) {
     this.#model = model;
     this.#config = config;
-    this.#network = createNetwork(backend, model);
+    this.#network = createNetwork(backend, model, { freezing: freezingOf(model.architecture, config) });
+    const rateOf = layerRates(model.architecture, config);
     this.#tape = new Tape(backend);
     this.#optimizer = new Optimizer(
       backend,
-      this.#network.parameters().map(({ name, tensor, decay }) => ({
+      this.#network.learned().map(({ name, tensor, decay }) => ({
         name,
         words: tensor.size,
         pointer: tensor.pointer,
         gradient: () => tensor.gradient,
         decay: decay && !(config.customL2 && isBranchKernel(name)),
+        rate: rateOf(name),
       })),
       { kind: config.optimizer, ...config },
     );
-    const averaged = [...this.#network.parameters(), ...this.#network.buffers()];
+    const averaged = [...this.#network.learned(), ...this.#network.observed()];
     this.#average =
       config.ema > 0
         ? new WeightAverage(
@@ -58,7 +62,7 @@ export class Trainer {
    * @returns mean loss of the batch, as trained (label smoothing, mixup, auxiliary heads, custom L2)
    * @throws DivergenceError when the loss is not finite
    */
-  step(batch: Batch, learningRate: number, epoch: number, step: number): number {
+  step(batch: TrainingBatch, learningRate: number, epoch: number, step: number): number {
     const { accumulate } = this.#config;
     let loss = 0;
     const clearGradients = (): void => {
@@ -66,7 +70,7 @@ export class Trainer {
     };
     clearGradients();
     try {
-      for (const [index, part] of parts(batch, accumulate).entries()) {
+      for (const [index, part] of partsOf(batch, accumulate).entries()) {
         const weight = (part.size * accumulate) / batch.size; // 1 where parts are equal
         loss += this.#backward(part, { epoch, step, part: index }, weight);
       }
@@ -82,7 +86,7 @@ export class Trainer {
   }
 
   /** Accuracy and loss over batches, with running BatchNorm statistics and (if on) averaged weights. */
-  async evaluate(batches: AsyncIterable<Batch> | Iterable<Batch>): Promise<ClassificationMetrics> {
+  async evaluate(batches: AsyncIterable<TrainingBatch> | Iterable<TrainingBatch>): Promise<ClassificationMetrics> {
     const metrics = new ClassificationMetrics(this.#model.architecture.classes);
     this.#average?.swap();
     try {
@@ -99,7 +103,7 @@ export class Trainer {
   }
 
   /** Logits [pictures][classes] of the net as it would be used now: running BatchNorm statistics, averaged weights where they are on. */
-  logits(batch: Batch): Float32Array {
+  logits(batch: TrainingBatch): Float32Array {
     this.#average?.swap();
     try {
       return this.#logits(batch);
@@ -151,7 +155,7 @@ export class Trainer {
   }
 
   /** Adds the gradients of `weight` times a part's loss to the parameters'. @returns that product */
-  #backward(part: Batch, place: BatchPlace, weight: number): number {
+  #backward(part: TrainingBatch, place: BatchPlace, weight: number): number {
     const { preprocessing } = this.#model.metadata;
     const partLoss = batchLoss(this.#tape, this.#network, part, preprocessing, this.#config, place);
     const loss = scale(this.#tape, partLoss, weight);
@@ -161,11 +165,11 @@ export class Trainer {
     return value;
   }
 
-  #logits(batch: Batch): Float32Array {
+  #logits(batch: TrainingBatch): Float32Array {
     try {
       return this.#tape.noGradient(() => {
-        const x = inputTensor(this.#tape, batch, this.#model.metadata.preprocessing);
-        return this.#network.forward(this.#tape, x, { training: false }).logits.toArray();
+        const { preprocessing } = this.#model.metadata;
+        return forwardBatch(this.#tape, this.#network, batch, preprocessing, { training: false }).logits.toArray();
       });
     } finally {
       this.#tape.reset();
@@ -176,23 +180,4 @@ export class Trainer {
 /** The parameters whose decay custom L2 takes over: those of the 3×3 and 1×1 branches. */
 function isBranchKernel(name: string): boolean {
   return name.includes("rbr_dense") || name.includes("rbr_1x1");
-}
-
-/** A batch in `count` equal parts, without copies; a batch that does not divide leaves a smaller last one, or fewer. */
-function parts(batch: Batch, count: number): Batch[] {
-  if (count === 1) return [batch];
-  const size = Math.ceil(batch.size / count);
-  const bytes = batch.height * batch.width * batch.channels;
-  const result: Batch[] = [];
-  for (let from = 0; from < batch.size; from += size) {
-    const to = Math.min(batch.size, from + size);
-    result.push({
-      ...batch,
-      size: to - from,
-      images: batch.images.subarray(from * bytes, to * bytes),
-      labels: batch.labels.subarray(from, to),
-      indices: batch.indices.subarray(from, to),
-    });
-  }
-  return result;
 }

@@ -9,7 +9,9 @@ import {
   learningRateFor,
   netFor,
 } from "#repvgg/api/training-defaults.js";
+import { headRateFor, tuningSettings } from "#repvgg/api/tuning-defaults.js";
 import { memoryDataset } from "#repvgg/data/memory-dataset.js";
+import { repvgg } from "#repvgg/nn/repvgg.js";
 import { variantNames, variants } from "#repvgg/nn/zoo.js";
 
 const sides = [1, 20, 28, 32, 33, 64, 65, 96, 120, 128, 224, 256, 480, 4000];
@@ -81,16 +83,16 @@ it("epochs give about a thousand steps, 10 to 100; fewer from trained weights", 
   expect(epochsFor(45, 8, false)).toBe(100);
   expect(epochsFor(600, 32, false)).toBe(60);
   expect(epochsFor(60_000, 128, false)).toBe(10);
-  expect(epochsFor(600, 32, true)).toBe(20);
+  expect(epochsFor(600, 32, true)).toBe(40);
+  expect(epochsFor(250, 8, true)).toBe(20);
   expect(epochsFor(3, 8, false)).toBe(100);
 });
 
-it("the learning rate falls with the root of the batch, and is a tenth from trained weights", () => {
-  expect(learningRateFor(128, "sgd", false)).toBe(0.1);
-  expect(learningRateFor(512, "sgd", false)).toBe(0.1);
-  expect(learningRateFor(8, "sgd", false)).toBe(0.025);
-  expect(learningRateFor(128, "sgd", true)).toBe(0.01);
-  expect(learningRateFor(32, "adamw", false)).toBe(0.0005);
+it("the learning rate falls with the root of the batch", () => {
+  expect(learningRateFor(128, "sgd")).toBe(0.1);
+  expect(learningRateFor(512, "sgd")).toBe(0.1);
+  expect(learningRateFor(8, "sgd")).toBe(0.025);
+  expect(learningRateFor(32, "adamw")).toBe(0.0005);
 });
 
 it("nets are the small ones; photographs on small inputs are shifted over more of themselves", () => {
@@ -103,4 +105,41 @@ it("nets are the small ones; photographs on small inputs are shifted over more o
 
 it("the median picture is asked for", async () => {
   expect(await pictureFacts(pictures(9, 30, 50))).toEqual({ pictures: 9, width: 50, height: 30 });
+});
+
+describe("a net that was trained before", () => {
+  const { architecture } = repvgg("nano");
+  const facts = (pictures: number) => ({ pictures, width: 32, height: 32 });
+
+  it("is trained by the number of pictures and its own depth; what is given stands", () => {
+    expect(tuningSettings(facts(250), architecture, [32, 32], {})).toEqual({
+      ...{ batchSize: 8, epochs: 20, learningRate: 0.025, backboneRate: 0.1, layerDecay: 0.842, batchNorm: "frozen" },
+    });
+    expect(tuningSettings(facts(20_000), architecture, [32, 32], {})).toMatchObject({
+      ...{ batchSize: 128, epochs: 10, learningRate: 0.1, batchNorm: "live" },
+    });
+    const deep = tuningSettings(facts(250), repvgg("A0").architecture, [32, 32], {});
+    expect(deep.layerDecay ** 22).toBeCloseTo(0.3, 1);
+    const given = {
+      ...{ batchSize: 4, epochs: 3, learningRate: 1, backboneRate: 2, layerDecay: 0.5 },
+      batchNorm: "live",
+    } as const;
+    expect(tuningSettings(facts(250), architecture, [32, 32], { ...given, augmentation: "flip" })).toEqual({
+      ...given,
+      augmentation: "flip",
+    });
+    const photographs = { pictures: 250, width: 640, height: 480 };
+    expect(tuningSettings(photographs, architecture, [96, 96], {}).augmentation).toBe("small-photographs");
+  });
+
+  it("with only its head trained sees unvaried pictures often, at a rate by the size of its features", () => {
+    const head = tuningSettings(facts(2_000), architecture, [32, 32], { freeze: "all-but-head" });
+    expect(head).toMatchObject({ batchSize: 64, epochs: 97, augmentation: "none" });
+    expect(tuningSettings(facts(20), architecture, [32, 32], { freeze: "all-but-head" }).epochs).toBe(100);
+    expect(head).not.toHaveProperty("learningRate");
+    const adam = tuningSettings(facts(2_000), architecture, [32, 32], { freeze: "all-but-head", optimizer: "adamw" });
+    expect(adam.learningRate).toBe(0.00071);
+    expect(headRateFor(Float32Array.of(1, 2, 0, 0, 0, 2), 3)).toBe(0.5); // |x|² of 5, 0 and 4
+    expect(headRateFor(new Float32Array(4), 2)).toBe(2);
+  });
 });

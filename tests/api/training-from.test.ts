@@ -49,7 +49,7 @@ describe("a net that begins with trained weights", () => {
 
   it("is refused in plain form, which diverges", async () => {
     await expect(train(fold(trained), sets, options)).rejects.toThrow(
-      "expected a net in training form, with its branches, received the plain form: without BatchNorm its training diverges: begin with the file from before folding (a run's model.safetensors)",
+      "expected a net in training form, with its branches, received the plain form: without BatchNorm its training diverges: give its branches back (--from in the command, train({ from: model }, …) in the library), or begin with the file from before folding (a run's model.safetensors)",
     );
   });
 });

@@ -63,6 +63,22 @@ describe("wrong command lines get one line", () => {
       "expected only one of --from and --depths, received both: see repvgg train --help",
     ],
     [
+      "train pictures --freeze 2",
+      "expected --from beside --freeze, which is for nets that were trained before, received a fresh net: name the net to begin with, or leave the option out",
+    ],
+    [
+      "train pictures --from a.safetensors --freeze most",
+      'expected --freeze to be a whole number ≥ 0, or "all-but-head", received "most": see repvgg train --help',
+    ],
+    [
+      "train pictures --from a.safetensors --layer-decay 1.5",
+      'expected --layer-decay to be a number above 0, at most 1, received "1.5": see repvgg train --help',
+    ],
+    [
+      "train pictures --from a.safetensors --batch-norm dead",
+      'expected --batch-norm to be live or frozen, received "dead": see repvgg train --help',
+    ],
+    [
       "train",
       "expected data to train on, or --resume, received neither: for example: repvgg train fashion-mnist-subset",
     ],

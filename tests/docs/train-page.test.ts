@@ -11,12 +11,13 @@ const page = readFileSync(fileURLToPath(new URL("../../docs/train.md", import.me
 
 it("docs/train.md, followed as it stands, trains a net that knows its pictures", async () => {
   const cwd = testFolder();
-  await drawPhotographs(join(cwd, "photos"), 19);
+  await drawPhotographs(join(cwd, "photos"), 19, ["disc", "square", "stripes"]);
+  await drawPhotographs(join(cwd, "others"), 19, ["bar", "disc", "ring"]);
   const commands = codeBlocks(page)
     .filter(({ language }) => language === "sh")
     .flatMap(({ text }) => commandsIn(text));
   expect(commands.map(([npx, program, verb]) => [npx, program, verb])).toEqual(
-    ["data", "train", "train", "fold", "predict", "train"].map((verb) => ["npx", "repvgg", verb]),
+    ["data", "train", "train", "fold", "predict", "train", "train"].map((verb) => ["npx", "repvgg", verb]),
   );
   const said: string[] = [];
   for (const [, , ...args] of commands) {
@@ -24,7 +25,7 @@ it("docs/train.md, followed as it stands, trains a net that knows its pictures",
     expect(code, `${args.join(" ")}: ${stderr}`).toBe(0);
     said.push(stdout + stderr);
   }
-  const [, train, resumed, , predicted, tuned] = said as [string, string, string, string, string, string];
+  const [, train, resumed, , predicted, tuned, head] = said as [string, string, string, string, string, string, string];
 
   const example = codeBlocks(page).find(({ text }) => text.startsWith("chosen for"))!.text;
   expect(train).toContain(example);
@@ -34,16 +35,26 @@ it("docs/train.md, followed as it stands, trains a net that knows its pictures",
   expect(top1).toBeGreaterThan(60); // by chance: 33
   expect(resumed).toContain(`test top-1 ${top1.toFixed(2)} %`);
   expect(predicted).toMatch(/disc/);
-  expect(tuned).toMatch(/chosen for .*, weights trained before: .*--learning-rate 0\.0025 /);
-  expect(tuned).toContain("keeps its preprocessing: 96×96 pixels");
-  const [before, after] = await Promise.all(
-    [run, join(cwd, "runs", "again")].map((folder) => loadModel(join(folder, "model.safetensors"))),
+  const lines = codeBlocks(page)
+    .find(({ text }) => text.startsWith("keeps its"))!
+    .text.trim()
+    .split("\n");
+  expect(lines.length).toBe(4);
+  for (const line of lines) expect(head).toContain(line);
+  expect(tuned).toContain(lines[1]);
+  expect(tuned).toMatch(/chosen for 45 pictures .*, weights trained before: .*--epochs \d+ --backbone-rate 0\.1 /);
+  for (const [, flag] of page.matchAll(/^\| `--([a-z-]+)` \| [^|]+\| /gm))
+    expect(`${tuned}${head}--freeze `, flag).toContain(`--${flag} `);
+  const accuracies = [tuned, head].map((text) => Number(/^test top-1 (\d+\.\d+) %/m.exec(text)![1]));
+  for (const accuracy of accuracies) expect(accuracy).toBeGreaterThan(60);
+  const [before, ...after] = await Promise.all(
+    [run, join(cwd, "runs", "others"), join(cwd, "runs", "head")].map((at) => loadModel(join(at, "model.safetensors"))),
   );
-  expect(after!.metadata.preprocessing).toEqual(before!.metadata.preprocessing);
+  for (const { metadata } of after) {
+    expect(metadata.preprocessing).toEqual(before!.metadata.preprocessing);
+    expect(metadata.classNames).toEqual(["bar", "disc", "ring"]);
+  }
 
   const again = await repvgg(["train", "photos", "--epochs", "1", "--no-report"], { cwd });
   expect(again.stdout).toContain("runs/photos-nano-2/model.safetensors");
-  const plain = await repvgg(["train", "photos", "--from", "plain.safetensors"], { cwd });
-  expect(plain.stderr).toMatch(/repvgg: expected a net in training form, with its branches, received the plain form/);
-  expect(existsSync(join(cwd, "runs", "photos-finetuned"))).toBe(false);
 }, 600_000);

@@ -9,7 +9,16 @@ it("has the documented defaults", () => {
   expect(made({})).toEqual({
     ...{ epochs: 10, batchSize: 128, accumulate: 1, optimizer: "sgd", learningRate: 0.1, warmupEpochs: 0.5 },
     ...{ momentum: 0.9, nesterov: true, weightDecay: 1e-4, customL2: false, labelSmoothing: 0, mixup: 0, cutmix: 0 },
-    ...{ ema: 0, auxiliaryWeight: 0.1, seed: 0, augmentation },
+    ...{
+      ema: 0,
+      auxiliaryWeight: 0.1,
+      freeze: 0,
+      batchNorm: "live",
+      backboneRate: 1,
+      layerDecay: 1,
+      seed: 0,
+      augmentation,
+    },
   });
   expect(made({ epochs: undefined, nesterov: undefined })).toEqual(made({}));
 });
@@ -32,6 +41,9 @@ const borders: Record<string, { taken: number[]; refused: unknown[]; expected: s
   cutmix: { taken: [0, 2], refused: notNegative, expected: "a number ≥ 0" },
   ema: { taken: [0, 0.9999], refused: fraction, expected: "a number from 0 to below 1" },
   auxiliaryWeight: { taken: [0, 2], refused: notNegative, expected: "a number ≥ 0" },
+  freeze: { taken: [0, 3], refused: [0.5, -1], expected: '"all-but-head" or a number of stages ≥ 0' },
+  backboneRate: { taken: [1e-6, 1, 4], refused: [0, ...notNegative], expected: "a number > 0" },
+  layerDecay: { taken: [1e-6, 1], refused: [0, 1.001, -1, Number.NaN], expected: "a number above 0, at most 1" },
   seed: { taken: [0, 2 ** 32 - 1], refused: [-1, 2 ** 32, 0.5, Number.NaN], expected: "a whole number from 0 to" },
 };
 

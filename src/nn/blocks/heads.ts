@@ -9,7 +9,7 @@ import type { Weights } from "../weights.js";
 import type { ForwardOptions } from "./block.js";
 import { branchPaths, type ConvBatchNorm, convBatchNorm } from "./conv-batch-norm.js";
 
-/** The classifier: mean of each channel, then a linear layer. [N,H,W,C] → [N,classes] */
+/** The classifier: mean of each channel, then a linear layer. */
 export class Classifier {
   readonly #weight: Parameter;
   readonly #bias: Parameter;
@@ -19,8 +19,14 @@ export class Classifier {
     this.#bias = weights.parameter(`${path}.bias`);
   }
 
+  /** @param x [N,H,W,C], or [N,C] where it is pooled already @returns [N,classes] */
   forward(tape: Tape, x: Tensor): Tensor {
-    return linear(tape, globalAveragePool(tape, x), this.#weight, this.#bias);
+    return linear(tape, x.shape.length === 2 ? x : this.pool(tape, x), this.#weight, this.#bias);
+  }
+
+  /** The mean of each channel. [N,H,W,C] → [N,C] */
+  pool(tape: Tape, x: Tensor): Tensor {
+    return globalAveragePool(tape, x);
   }
 }
 

@@ -1,7 +1,7 @@
 import { pixelWarnings } from "../../analysis/diagnosis/preprocessing.js";
 import { checkStatistics, describeStatistics } from "../../analysis/diagnosis/statistics.js";
 import { checkClasses } from "../../api/classes.js";
-import { evaluationLoader, type TrainAndTest, trainAndTest, uniqueSkipped } from "../../api/datasets.node.js";
+import { type TrainAndTest, trainAndTest } from "../../api/datasets.node.js";
 import { evaluationOf } from "../../api/evaluation.js";
 import type { RecalibrationEffect } from "../../api/recalibrate.node.js";
 import { datasetStatistics } from "../../api/statistics.js";
@@ -35,6 +35,8 @@ import { RunDirectory } from "../../train/run-directory.node.js";
 import { drawCurves, reportOn } from "./run-pages.node.js";
 import { type RunSetup, readSetup } from "./run-setup.node.js";
 import { describeSettling, settle } from "./settle.node.js";
+import { type PreparedStart, prepareStart, readStart, type TrainFrom } from "./start-from.node.js";
+import { trainingLoaders } from "./training-loaders.node.js";
 import { writeCard } from "./write-card.node.js";
 
 export type {
@@ -47,8 +49,9 @@ export type {
   RandomResizedCrop,
 } from "../../data/augmentation/config.js";
 export type { RunPosition } from "../../train/checkpoint.js";
-export type { TrainConfig } from "../../train/config.js";
+export type { Freeze, TrainConfig } from "../../train/config.js";
 export type { EpochRecord } from "../../train/history.js";
+export type { TrainFrom } from "./start-from.node.js";
 
 /** Seconds between two drawings of the curves while a run is under way: short epochs would take less time than their pictures. */
 const curvesEvery = 10;
@@ -67,6 +70,8 @@ export interface TrainProcessOptions extends ComputeOptions, OpenOptions {
   readonly onEpoch?: (record: EpochRecord) => void;
   /** Told of the pictures decoded, where a folder's are small enough to be decoded once, before the first epoch. */
   readonly onDecode?: (done: number, total: number) => void;
+  /** Told of the pictures that went through a frozen part of the net, whose features are kept, before the first epoch. */
+  readonly onFeatures?: (done: number, total: number) => void;
   /** Told in a sentence what may surprise: that a run goes on with other kernels. */
   readonly onRemark?: (sentence: string) => void;
   /** Write report.html into the run's folder at the end: some seconds. Default true. */
@@ -112,30 +117,44 @@ export interface TrainResult {
  * A fresh net takes its class names, and mean and standard deviation of the pictures, from the data; one that was
  * trained before keeps its own. Fewer pictures than a batch of 128 make smaller batches. A training that fails before its first
  * step leaves no folder.
+ *
+ * `{ from }` begins with a net that was trained on other pictures: a model, a file, or what a hub calls it, in either form. It keeps its
+ * preprocessing; where classes differ it gets a new head (rows of classes of the same name stay), where it is plain its branches again;
+ * options that are not given are chosen by the number of pictures. `onRemark` is told all of this.
+ * @param start a net of these classes, or a net to begin from
  * @param data a folder, a known name ("fashion-mnist"), or data sets.
  * @throws UserError for wrong options or data, or when the loss is not finite (the last checkpoint stays).
  */
 export async function train(
-  model: Model,
+  start: Model | TrainFrom,
   data: string | TrainAndTest,
   options: TrainOptions = {},
 ): Promise<TrainResult> {
   const { out, holdOut, ...others } = options;
   const { backend: _, threads, kernels, relaxed, workers, signal, checkpointSeconds, ...rest } = others;
-  const { onStep, onEpoch, onDecode, onSkip, onRemark, report, command, strict, onProgress, ...fields } = rest;
-  checkForm(model);
-  const asked = configFor(model, fields);
+  const { onStep, onEpoch, onDecode, onFeatures, onSkip, onRemark, report, command, strict, onProgress, ...fields } =
+    rest;
+  const read = "from" in start ? await readStart(start) : undefined;
+  const given = read?.model ?? (start as Model);
+  if (!read) checkForm(given);
+  const asked = configFor(given, fields);
   if (out !== undefined) checkNewRun(out);
   const sets = await trainAndTest(data, { ...options, seed: asked.seed });
-  const config = { ...asked, batchSize: fields.batchSize ?? batchFor(sets.train.length, asked) };
-  const start = await fitToData(model, sets.train, createLoader);
+  const prepared = read
+    ? await prepareStart(read, sets, fields)
+    : await freshStart(given, sets, { ...fields, batchSize: fields.batchSize ?? batchFor(sets.train.length, asked) });
+  for (const remark of prepared.remarks) onRemark?.(remark);
+  configFor(prepared.model, prepared.fields); // throws before anything is computed
   if (signal?.aborted) {
     const nothing = { epochs: [], best: undefined, recalibration: null, skipped: [], warnings: [], out: undefined };
-    return { model: start, interrupted: true, ...nothing };
+    return { model: prepared.model, interrupted: true, ...nothing };
   }
   return usingBackend(options, async (backend) => {
-    if (out === undefined) return runTraining(start, sets, config, { ...options, backend }, undefined, undefined);
-    const initial = encodeModel(start);
+    const { model: begun, fields: whole, remarks } = await prepared.complete(backend);
+    for (const remark of remarks) onRemark?.(remark);
+    const config = configFor(begun, whole);
+    if (out === undefined) return runTraining(begun, sets, config, { ...options, backend }, undefined, undefined);
+    const initial = encodeModel(begun);
     const { arithmetic } = backend;
     const setup: RunSetup = {
       ...{ model: initial.metadata, data: sets.origin ?? null, config, arithmetic },
@@ -148,12 +167,18 @@ export async function train(
       onStep?.(...step);
     };
     try {
-      return await runTraining(start, sets, config, { ...options, backend, onStep: counted }, run, undefined);
+      return await runTraining(begun, sets, config, { ...options, backend, onStep: counted }, run, undefined);
     } catch (error) {
       if (steps === 0 || error instanceof DivergenceError) run.discardWithoutCheckpoint();
       throw error;
     }
   });
+}
+
+/** A net of these classes: fresh ones get the pictures' statistics. */
+async function freshStart(given: Model, { train: set }: TrainAndTest, fields: TrainFields): Promise<PreparedStart> {
+  const model = await fitToData(given, set, createLoader);
+  return { model, fields, remarks: [], complete: async () => ({ model, fields, remarks: [] }) };
 }
 
 /** @throws UserError when the folder holds a run already: {@link train} would not begin another one there. */
@@ -205,22 +230,9 @@ async function runTraining(
   checkpoint: Checkpoint | undefined,
 ): Promise<TrainResult> {
   const model = withTrainedPictures(start, sets);
-  const { size, channels, cropRatio } = model.metadata.preprocessing;
-  const { batchSize, seed, augmentation } = config;
-  const { onSkip } = options;
-  const loading = { ...(options.workers !== undefined && { workers: options.workers }), ...(onSkip && { onSkip }) };
   const epochsLeft = config.epochs - (checkpoint?.position.epoch ?? 0);
   const decoded = epochsLeft > 1 ? await decodedOnce(sets, options) : sets;
-  const trainLoader = createLoader(decoded.train, {
-    batchSize,
-    size,
-    channels,
-    cropRatio,
-    augmentation,
-    seed,
-    ...loading,
-  });
-  const testLoader = evaluationLoader(decoded.test, model, { batchSize, ...loading });
+  const loaders = await trainingLoaders(options.backend, model, decoded, config, options);
   const warnings = await startWarnings(model, sets);
   for (const line of warnings) options.onRemark?.(`! ${line}`);
   const { signal, checkpointSeconds, onStep, onEpoch } = options;
@@ -235,11 +247,12 @@ async function runTraining(
   let drawn = performance.now();
   try {
     const result = await trainLoop({
-      ...{ backend: options.backend, model, config, trainLoader, testLoader, onRecord },
+      ...{ backend: options.backend, model, config, onRecord },
+      ...{ trainLoader: loaders.train, testLoader: loaders.test },
       ...(checkpoint && { resume: checkpoint }),
       ...(signal && { signal }),
       ...(checkpointSeconds !== undefined && { checkpointSeconds }),
-      onStep: (position, loss) => onStep?.(position, loss, trainLoader.stepsPerEpoch),
+      onStep: (position, loss) => onStep?.(position, loss, loaders.train.stepsPerEpoch),
       onBest: async (best, record) => {
         await run?.writeModel("best", encodeModel(described(best, sets.train, config, record.epoch)));
       },
@@ -258,12 +271,9 @@ async function runTraining(
     let best = epochs.find(({ epoch }) => epoch === result.position.best?.epoch);
     if (!result.interrupted) {
       let evaluation = result.metrics && evaluationOf(result.metrics, sets.test);
-      const settled = await settle(
-        trained,
-        { ...sets, train: decoded.train },
-        epochs.at(-1)!.testTop1,
-        options.backend,
-      );
+      const settled = anyFrozen(config)
+        ? undefined
+        : await settle(trained, { ...sets, train: decoded.train }, epochs.at(-1)!.testTop1, options.backend);
       if (settled) {
         ({ model: trained, evaluation, effect: recalibration } = settled);
         const { top1, top5, loss } = settled.evaluation;
@@ -288,12 +298,17 @@ async function runTraining(
         await reportOn(run, finished, evaluation, options.backend, options.onRemark);
       }
     }
-    const skipped = uniqueSkipped(trainLoader.skipped, testLoader.skipped);
+    const skipped = loaders.skipped();
     const { interrupted } = result;
     return { model: trained, epochs, best, recalibration, interrupted, skipped, warnings, out: run?.path };
   } finally {
-    await Promise.all([trainLoader.dispose(), testLoader.dispose()]);
+    await loaders.dispose();
   }
+}
+
+/** Whether weights or statistics were to stay as they are: then nothing recalibrates them at the end. */
+function anyFrozen({ freeze, batchNorm }: TrainConfig): boolean {
+  return freeze !== 0 || batchNorm === "frozen";
 }
 
 /** The pictures, in memory where they are small: without that, each epoch decodes them anew beside the kernels' threads. */
