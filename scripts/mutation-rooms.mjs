@@ -224,12 +224,12 @@ export const rooms = {
       ].map((name) => `src/verify/${name}`),
     ],
     tests: [
-      ["tests/analysis/b", "tests/analysis/co", "tests/analysis/l", "tests/ablate/s", "tests/profile/layers"],
+      ["tests/analysis/b", "tests/analysis/co", "tests/analysis/l", "tests/ablation/s", "tests/profile/layers"],
       ["tests/analysis/verify", "tests/analysis/diagnosis/diagnose", "tests/profile/profile"],
     ],
   },
   "depth-study": {
-    source: ["src/depth-study", "src/report/markdown.ts", "src/train/gradient-norms.ts"],
+    source: ["src/ablation/depth", "src/report/markdown.ts", "src/train/gradient-norms.ts"],
     tests: [
       ["plan", "results", "summary", "report", "train-part"].map((name) => `tests/depth-study/${name}`),
       ["tests/report/markdown", "tests/train/gradient-norms", "tests/depth-study/command"],

@@ -104,7 +104,7 @@ export type { AssumedFact, Model, ModelMetadata } from "./nn/model.js";
 export { type RepvggOptions, repvgg } from "./nn/repvgg.js";
 export { toGraph } from "./nn/to-graph.js";
 export { type VariantName, variantNames } from "./nn/zoo.js";
-export type { TrainConfig } from "./train/config.js";
+export type { Freeze, TrainConfig } from "./train/config.js";
 export type { EpochRecord } from "./train/history.js";
 export type { CompareOptions } from "./verify/compare.js";
 export type { OutputVerification, Verdict } from "./verify/comparison/output-comparison.js";

@@ -92,6 +92,7 @@ export {
   type TraceStep,
 } from "./exchange/fold-net.js";
 export type { RestPolicy } from "./exchange/left-over.js";
+export type { FileLoadOptions } from "./exchange/load-net.node.js";
 export type { Scheme } from "./exchange/names/namings.js";
 export {
   type FileFormat,
@@ -119,18 +120,15 @@ export type { Statistics } from "./nn/initialize.js";
 export type { AssumedFact, Model, ModelMetadata } from "./nn/model.js";
 export { type RepvggOptions, repvgg } from "./nn/repvgg.js";
 export { RunningStats } from "./nn/running-stats.js";
+export type { InputSize } from "./nn/tuned-start.js";
 export { type VariantName, variantNames } from "./nn/zoo.js";
 export { type Chart, type Report, reportPage, type Section, type Unit, units } from "./report/report-page.js";
-export type { Machine } from "./studies/bench/machine.js";
-export { profileReport } from "./studies/profile/page.js";
-export type { Profile } from "./studies/profile/profile.js";
-export { type ProfileOptions, profile } from "./studies/profile/profile.node.js";
-export { type PaperRow, profileZoo, type ZooRow } from "./studies/profile/zoo.js";
 export {
   type AugmentationConfig,
   type AugmentationPreset,
   type ColorJitter,
   type EpochRecord,
+  type Freeze,
   type PadAndCrop,
   type RandAugment,
   type RandomErasing,
@@ -143,7 +141,12 @@ export {
   type TrainProcessOptions,
   type TrainResult,
   train,
-} from "./studies/training/train.node.js";
+} from "./runs/train.node.js";
+export type { Machine } from "./studies/bench/machine.js";
+export { profileReport } from "./studies/profile/page.js";
+export type { Profile } from "./studies/profile/profile.js";
+export { type ProfileOptions, profile } from "./studies/profile/profile.node.js";
+export { type PaperRow, profileZoo, type ZooRow } from "./studies/profile/zoo.js";
 export type { Verdict } from "./verify/comparison/output-comparison.js";
 export { type FoldVerification, foldVerified, type VerifiedFoldOptions } from "./verify/fold-verified.node.js";
 export { type Cause, type Finding, IncomparableError } from "./verify/incomparable.js";

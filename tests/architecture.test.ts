@@ -46,10 +46,9 @@ const mayImport: Record<string, Permission[]> = {
     "verify",
     "report",
   ],
-  studies: [
-    "graph",
+  studies: ["graph", "backend", "engine", "nn", "analysis", "exchange", "verify", "report", "api"],
+  runs: [
     "backend",
-    "engine",
     "nn",
     "train",
     "data",
@@ -60,8 +59,9 @@ const mayImport: Record<string, Permission[]> = {
     "report",
     "cards",
     "api",
+    "studies",
   ],
-  "depth-study": ["backend", "nn", "train", "data", "formats", "analysis", "report", "api", "studies"],
+  ablation: ["backend", "nn", "train", "data", "formats", "analysis", "report", "api", "studies", "runs"],
   browser: [
     "fold",
     "backend",
@@ -79,12 +79,25 @@ const mayImport: Record<string, Permission[]> = {
   serve: [],
   cli: [
     ...["graph", "fold", "backend", "engine", "nn", "data", "formats", "analysis", "exchange", "verify"],
-    ...["classifier", "hub", "report", "api", "studies", "depth-study", "serve"],
+    ...["classifier", "hub", "report", "api", "studies", "runs", "ablation", "serve"],
   ],
 };
 
 /** What `import … from "repvgg"` may come from. */
-const entry = ["backend", "classifier", "api", "studies", "hub", "exchange", "verify", "report", "nn", "core"];
+const entry = [
+  "backend",
+  "classifier",
+  "api",
+  "studies",
+  "runs",
+  "ablation",
+  "hub",
+  "exchange",
+  "verify",
+  "report",
+  "nn",
+  "core",
+];
 
 /** A room of more lines wants to be two. */
 const mostLines = 4_500;

@@ -35,7 +35,10 @@ export function writePages(root, folder) {
     mkdirSync(dirname(join(folder, path)), { recursive: true });
     writeFileSync(join(folder, path), page);
   }
-  for (const name of ["docs/images", "docs/results"]) cpSync(join(root, name), join(folder, name), { recursive: true });
+  for (const name of ["docs/images", "docs/results"]) {
+    const filter = (from) => !from.endsWith(".md"); // pages are there already
+    cpSync(join(root, name), join(folder, name), { recursive: true, filter });
+  }
   const missing = paths.filter((path) => path !== "README.md" && !tops.includes(path) && !parents.get(path));
   if (missing.length > 0)
     throw new Error(`expected ${index} to name every page, received nothing of ${missing.join(", ")}`);

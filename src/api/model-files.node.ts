@@ -1,4 +1,4 @@
-import { type LoadOptions as FileOptions, type NetFile, nameOfSource } from "../exchange/load-net.node.js";
+import { type FileLoadOptions, type NetFile, nameOfSource } from "../exchange/load-net.node.js";
 import { type Net, netOf } from "../exchange/net.js";
 import { modelOf } from "../exchange/read-net.js";
 import { type SaveOptions, saveNet } from "../exchange/save-net.node.js";
@@ -8,7 +8,7 @@ import type { Model } from "../nn/model.js";
 export type { NetFile, SaveOptions };
 
 /** How a file is read, and a published net got where the cache has none. */
-export interface LoadOptions extends FileOptions, NetworkOptions {}
+export interface LoadOptions extends FileLoadOptions, NetworkOptions {}
 
 /**
  * Reads any net: a file (our model files, PyTorch checkpoints (`.pth`, `.pt`), safetensors and ONNX, recognised by content), or a published

@@ -1,13 +1,13 @@
 import { basename, resolve } from "node:path";
 import { Command } from "commander";
+import { type AblateOptions, type AblationResult, ablate, resumeAblation } from "../ablation/ablate.node.js";
+import { AblationDirectory } from "../ablation/ablation-directory.node.js";
+import { type AblationSeeds, chooseSeeds, planRuns } from "../ablation/setup.node.js";
+import { ablationCells, ablationHead, ablationSentences, describeRuns } from "../ablation/text.js";
+import { writeAblation } from "../ablation/write-results.node.js";
 import { ablationVariants } from "../analysis/ablation/variants.js";
 import { UserError } from "../core/errors.js";
 import { percent, plural } from "../core/format.js";
-import { type AblateOptions, type AblationResult, ablate, resumeAblation } from "../studies/ablate/ablate.node.js";
-import { AblationDirectory } from "../studies/ablate/ablation-directory.node.js";
-import { type AblationSeeds, chooseSeeds, planRuns } from "../studies/ablate/setup.node.js";
-import { ablationCells, ablationHead, ablationSentences, describeRuns } from "../studies/ablate/text.js";
-import { writeAblation } from "../studies/ablate/write-results.node.js";
 import { depthStudyCommand } from "./depth-study.js";
 import { exitCodes } from "./exit-codes.js";
 import { interruptible } from "./interrupt.js";

@@ -1,16 +1,16 @@
 import { basename, resolve } from "node:path";
 import { Command, Option } from "commander";
+import { beginStudy, changeStudy } from "../ablation/depth/begin.node.js";
+import { choiceParts, partName, resultParts } from "../ablation/depth/plan.js";
+import type { StudyRun } from "../ablation/depth/results.js";
+import { runStudy, type StudySession, studyState } from "../ablation/depth/study.node.js";
+import { StudyDirectory } from "../ablation/depth/study-directory.node.js";
+import { studyCells, studyHead, studySentences } from "../ablation/depth/text.js";
+import { studyVariants } from "../ablation/depth/variants.js";
+import { writeStudy } from "../ablation/depth/write-report.node.js";
 import { UserError } from "../core/errors.js";
 import { percent, plural } from "../core/format.js";
 import { type AugmentationPreset, augmentationPresets } from "../data/augmentation/config.js";
-import { beginStudy, changeStudy } from "../depth-study/begin.node.js";
-import { choiceParts, partName, resultParts } from "../depth-study/plan.js";
-import type { StudyRun } from "../depth-study/results.js";
-import { runStudy, type StudySession, studyState } from "../depth-study/study.node.js";
-import { StudyDirectory } from "../depth-study/study-directory.node.js";
-import { studyCells, studyHead, studySentences } from "../depth-study/text.js";
-import { studyVariants } from "../depth-study/variants.js";
-import { writeStudy } from "../depth-study/write-report.node.js";
 import { exitCodes } from "./exit-codes.js";
 import { interruptible } from "./interrupt.js";
 import {

@@ -22,7 +22,7 @@ import type { Model } from "../nn/model.js";
 import { toGraph } from "../nn/to-graph.js";
 import { svgToPng } from "../report/png.node.js";
 import { predictionsSvg } from "../report/predictions.node.js";
-import { train } from "../studies/training/train.node.js";
+import { train } from "../runs/train.node.js";
 import { exitCodes } from "./exit-codes.js";
 import { byteSize, percent, shortNumber, wholeCount } from "./format.js";
 import { interruptible } from "./interrupt.js";

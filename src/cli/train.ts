@@ -8,7 +8,7 @@ import type { BlockKind } from "../nn/architecture.js";
 import { blockKinds } from "../nn/blocks/registry.js";
 import type { Model } from "../nn/model.js";
 import type { RepvggOptions } from "../nn/repvgg.js";
-import { checkNewRun, resume, type TrainOptions, type TrainResult, train } from "../studies/training/train.node.js";
+import { checkNewRun, resume, type TrainOptions, type TrainResult, train } from "../runs/train.node.js";
 import { chooseSettings, chooseTuning } from "./chosen-settings.js";
 import { epsilonOption } from "./exchange-options.js";
 import { exitCodes } from "./exit-codes.js";

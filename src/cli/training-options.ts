@@ -1,6 +1,6 @@
 import { type Command, Option } from "commander";
 import { augmentationPresets } from "../data/augmentation/config.js";
-import type { Freeze } from "../studies/training/train.node.js";
+import type { Freeze } from "../runs/train.node.js";
 import { number, numberAbove, share, strictOption, wanted, wholeNumber, wholeNumbers } from "./options.js";
 
 /** Options of the shape that a fresh net has, whatever its blocks. */

@@ -1,4 +1,4 @@
-import type { TrainProcessOptions } from "../studies/training/train.node.js";
+import type { TrainProcessOptions } from "../runs/train.node.js";
 import { percent } from "./format.js";
 import type { Progress } from "./progress.js";
 import type { Terminal } from "./terminal.js";

@@ -19,7 +19,7 @@ import { sniffFile } from "./sniff.node.js";
 export type NetFile = string | URL | Uint8Array | ArrayBuffer | SharedArrayBuffer | Blob;
 
 /** How a file is read, and what it does not say itself. */
-export interface LoadOptions extends ReadOptions {
+export interface FileLoadOptions extends ReadOptions {
   /** How errors and notes call a file that has no name. Default: "the file". */
   readonly name?: string;
 }
@@ -32,7 +32,7 @@ export interface LoadOptions extends ReadOptions {
  * @param source a path, or a file's contents (kept, not copied)
  * @throws UserError for a file of another kind or weights of another net, FormatError for a damaged file.
  */
-export async function loadNet(source: NetFile, options: LoadOptions = {}): Promise<Net> {
+export async function loadNet(source: NetFile, options: FileLoadOptions = {}): Promise<Net> {
   const { name: _, ...hints } = options;
   const file = await fileOf(source, options.name);
   if ("bytes" in file) return netOfBytes(file.bytes, file.name, hints);

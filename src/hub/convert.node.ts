@@ -1,5 +1,5 @@
 import { UserError } from "../core/errors.js";
-import { type LoadOptions, loadNet } from "../exchange/load-net.node.js";
+import { type FileLoadOptions, loadNet } from "../exchange/load-net.node.js";
 import { claimedVariant, classNamesFor, preprocessingFor, type TimmConfig } from "../exchange/timm-config.js";
 import { type Architecture, batchNormEpsilon } from "../nn/architecture.js";
 import type { Model } from "../nn/model.js";
@@ -33,7 +33,7 @@ export function checkConfigIsRepvgg(config: TimmConfig, origin: string): void {
   throw notRepvgg(origin, `architecture ${JSON.stringify(config.architecture)}`);
 }
 
-function hintsOf(config: TimmConfig, origin: string): LoadOptions {
+function hintsOf(config: TimmConfig, origin: string): FileLoadOptions {
   const claimed = claimedVariant(config);
   return {
     ...(claimed && {

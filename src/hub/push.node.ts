@@ -14,6 +14,7 @@ import { type Commit, HubClient, NoRepositoryError, publicHub } from "./hub-clie
 import { HubWriter } from "./hub-writer.node.js";
 import { type PreparedFile, type PushSource, prepareFiles, readCard } from "./push-files.node.js";
 
+/** How a net is put on a hub. */
 export interface PushOptions {
   /** As the hub names it: "mit". Default: what the card states, else that of the weights that the net began with. */
   readonly license?: string;
@@ -35,21 +36,31 @@ export interface PushOptions {
   readonly token?: string;
   /** Told of the share of each file that is there, in [0, 1]. */
   readonly onFile?: (file: string, share: number) => void;
+  /** Stops the upload; before the commit nothing is changed. */
   readonly signal?: AbortSignal;
 }
 
+/** One file of a push. */
 export interface PushedFile {
+  /** In the repository: "config.json". */
   readonly name: string;
+  /** Its size. */
   readonly bytes: number;
   /** What the repository had of that name: nothing, the same, or something else. Undefined: nobody was asked. */
   readonly there: "nothing" | "same" | "other" | undefined;
 }
 
+/** What was put on a hub. */
 export interface Pushed {
+  /** "owner/name". */
   readonly repository: string;
+  /** The repository's page. */
   readonly url: string;
+  /** Where the commit is: "main". */
   readonly branch: string;
+  /** As the hub names it: "mit". */
   readonly license: string;
+  /** All files of the net, those that were there already too. */
   readonly files: readonly PushedFile[];
   /** Undefined where nothing was written: a dry run, or all was there already. */
   readonly commit: string | undefined;

@@ -12,6 +12,7 @@ import { checkConfigIsRepvgg } from "./convert.node.js";
 export interface CachedNet {
   /** "owner/name"; of a file from elsewhere its name. */
   readonly name: string;
+  /** Whose cache it is in: the hub's, or our own of files from other addresses. */
   readonly from: "hub" | "url";
   /** Its folder, which {@link clearCache} removes. */
   readonly path: string;
@@ -23,8 +24,11 @@ export interface CachedNet {
   readonly downloaded: Date;
 }
 
+/** What {@link listCache} found. */
 export interface CacheListing {
+  /** The newest first. */
   readonly nets: readonly CachedNet[];
+  /** Of all of them. */
   readonly bytes: number;
   /** Where was looked: the hub's cache, which other programs share, and our own. */
   readonly folders: readonly string[];

@@ -4,6 +4,7 @@ import { blockLayouts } from "./layout.js";
 import type { Model } from "./model.js";
 import { withClasses } from "./new-head.js";
 
+/** Pixels of the input: the side of a square, or both. */
 export type InputSize = number | readonly [height: number, width: number];
 
 /** A net that was trained before, ready to be trained on other pictures. */

@@ -1,8 +1,8 @@
 import { cpSync, existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
-import { decodeRuns, type StudyRun } from "#repvgg/depth-study/results.js";
-import { runStudy } from "#repvgg/depth-study/study.node.js";
+import { decodeRuns, type StudyRun } from "#repvgg/ablation/depth/results.js";
+import { runStudy } from "#repvgg/ablation/depth/study.node.js";
 import { fashionPictures, fileFolder, oneLine, repvgg, repvggJson } from "../cli/support.js";
 import { htmlErrors } from "../report/html.js";
 

@@ -1,9 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { UserError } from "#repvgg/core/errors.js";
-import { augmentationPreset } from "#repvgg/data/augmentation/config.js";
-import { memoryDataset } from "#repvgg/data/memory-dataset.js";
-import { chooseStudySeeds, chosenRates } from "#repvgg/depth-study/begin.node.js";
-import { studyPictures } from "#repvgg/depth-study/pictures.js";
+import { chooseStudySeeds, chosenRates } from "#repvgg/ablation/depth/begin.node.js";
+import { studyPictures } from "#repvgg/ablation/depth/pictures.js";
 import {
   choiceParts,
   chooseParts,
@@ -12,8 +9,11 @@ import {
   resultParts,
   type StudyPlan,
   studyNet,
-} from "#repvgg/depth-study/plan.js";
-import { studyVariants } from "#repvgg/depth-study/variants.js";
+} from "#repvgg/ablation/depth/plan.js";
+import { studyVariants } from "#repvgg/ablation/depth/variants.js";
+import { UserError } from "#repvgg/core/errors.js";
+import { augmentationPreset } from "#repvgg/data/augmentation/config.js";
+import { memoryDataset } from "#repvgg/data/memory-dataset.js";
 import { architecture } from "#repvgg/nn/build-architecture.js";
 import { blockLayouts } from "#repvgg/nn/layout.js";
 import { trainConfig } from "#repvgg/train/config.js";

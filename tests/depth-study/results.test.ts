@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
+import { decodeRuns, encodeRun } from "#repvgg/ablation/depth/results.js";
 import { FormatError } from "#repvgg/core/errors.js";
-import { decodeRuns, encodeRun } from "#repvgg/depth-study/results.js";
 import { madeRun } from "./runs.js";
 
 const runs = [0, 1, 2].map((seed) => madeRun({ layers: 5, variant: "base", seed }, seed === 2 ? null : 0.5));

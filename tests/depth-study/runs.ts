@@ -1,5 +1,5 @@
-import { type StudyNet, type StudyPart, type StudyPlan, studyNet } from "#repvgg/depth-study/plan.js";
-import type { StudyRun } from "#repvgg/depth-study/results.js";
+import { type StudyNet, type StudyPart, type StudyPlan, studyNet } from "#repvgg/ablation/depth/plan.js";
+import type { StudyRun } from "#repvgg/ablation/depth/results.js";
 import { trainConfig } from "#repvgg/train/config.js";
 
 /** A run that nobody trained, with these outcomes. */

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
-import type { StudyRun } from "#repvgg/depth-study/results.js";
-import { summarizeStudy } from "#repvgg/depth-study/summary.js";
-import { studySentences } from "#repvgg/depth-study/text.js";
+import type { StudyRun } from "#repvgg/ablation/depth/results.js";
+import { summarizeStudy } from "#repvgg/ablation/depth/summary.js";
+import { studySentences } from "#repvgg/ablation/depth/text.js";
 import { madePlan, madeRun } from "./runs.js";
 
 /** Runs of one variant at one depth, seed by seed. */

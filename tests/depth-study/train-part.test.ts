@@ -2,11 +2,11 @@ import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
+import type { StudyPart } from "#repvgg/ablation/depth/plan.js";
+import type { StudyRun } from "#repvgg/ablation/depth/results.js";
+import { trainPart } from "#repvgg/ablation/depth/train-part.node.js";
 import { rngFor } from "#repvgg/core/rng.js";
 import { memoryDataset } from "#repvgg/data/memory-dataset.js";
-import type { StudyPart } from "#repvgg/depth-study/plan.js";
-import type { StudyRun } from "#repvgg/depth-study/results.js";
-import { trainPart } from "#repvgg/depth-study/train-part.node.js";
 import { trainConfig } from "#repvgg/train/config.js";
 import { madePlan } from "./runs.js";
 

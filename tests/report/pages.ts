@@ -1,10 +1,11 @@
+import { studyPage } from "#repvgg/ablation/depth/page.js";
+import { summarizeStudy } from "#repvgg/ablation/depth/summary.js";
+import { ablationPage } from "#repvgg/ablation/page.node.js";
 import { type AblationRun, summarizeAblation } from "#repvgg/analysis/ablation/summary.js";
 import { ablationVariants } from "#repvgg/analysis/ablation/variants.js";
 import { blockKernels } from "#repvgg/analysis/block-kernels.js";
 import { createBackend } from "#repvgg/backend/select.node.js";
 import { augmentationPreset } from "#repvgg/data/augmentation/config.js";
-import { studyPage } from "#repvgg/depth-study/page.js";
-import { summarizeStudy } from "#repvgg/depth-study/summary.js";
 import {
   evaluate,
   fold,
@@ -18,12 +19,11 @@ import {
 } from "#repvgg/index.js";
 import type { Report } from "#repvgg/report/page/section.js";
 import { verifyReport } from "#repvgg/report/pages/verify-page.js";
-import { ablationPage } from "#repvgg/studies/ablate/page.node.js";
+import { evaluationReport } from "#repvgg/runs/evaluation-page.js";
+import { trainingFacts } from "#repvgg/runs/gather-facts.node.js";
+import { trainingReport } from "#repvgg/runs/training-page.js";
 import { benchReport } from "#repvgg/studies/bench/page.js";
 import { zooReport } from "#repvgg/studies/profile/zoo-page.js";
-import { evaluationReport } from "#repvgg/studies/training/evaluation-page.js";
-import { trainingFacts } from "#repvgg/studies/training/gather-facts.node.js";
-import { trainingReport } from "#repvgg/studies/training/training-page.js";
 import { trainConfig } from "#repvgg/train/config.js";
 import { madePlan, madeRun } from "../depth-study/runs.js";
 import { oraclePath } from "../formats/fixtures.js";

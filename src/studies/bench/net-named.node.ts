@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
 import { foldNet } from "../../exchange/fold-net.js";
-import { type LoadOptions, loadNet } from "../../exchange/load-net.node.js";
+import { type FileLoadOptions, loadNet } from "../../exchange/load-net.node.js";
 import { type Net, netOf } from "../../exchange/net.js";
 import type { Form } from "../../nn/architecture.js";
 import { repvgg } from "../../nn/repvgg.js";
@@ -12,7 +12,7 @@ import { repvgg } from "../../nn/repvgg.js";
  */
 export async function netNamed(
   name: string,
-  { form, ...options }: LoadOptions & { readonly form?: Form } = {},
+  { form, ...options }: FileLoadOptions & { readonly form?: Form } = {},
 ): Promise<Net> {
   if (!existsSync(name) && !/[./\\]/.test(name)) return netOf(repvgg(name, { form: form ?? "plain" }));
   const net = await loadNet(name, options);

@@ -1,0 +1,47 @@
+import { existsSync } from "node:fs";
+import { evaluate } from "../api/evaluate.node.js";
+import type { Evaluation } from "../api/evaluation.js";
+import type { Backend } from "../backend/backend.js";
+import type { Dataset } from "../data/dataset.js";
+import { writeFileAtomically } from "../formats/atomic-write.node.js";
+import type { Model } from "../nn/model.js";
+import type { EpochRecord } from "../train/history.js";
+import type { RunDirectory } from "../train/run-directory.node.js";
+import type { FinishedRun } from "./training-facts.js";
+
+/**
+ * Writes the run's report.
+ * @param evaluation of the net at the end; undefined where a run is resumed that was done: then the report is only made if there is none
+ */
+export async function reportOn(
+  run: RunDirectory,
+  finished: Omit<FinishedRun, "evaluation">,
+  evaluation: FinishedRun["evaluation"] | undefined,
+  backend: Backend,
+  onRemark?: (sentence: string) => void,
+): Promise<void> {
+  const file = run.file("report.html");
+  if (!evaluation && existsSync(file)) return;
+  const found: FinishedRun["evaluation"] | Evaluation =
+    evaluation ?? (await evaluate(finished.model, finished.test, { backend }));
+  // What draws reports takes a moment to load: only where one is made.
+  const { writeTrainingReport } = await import("./write-training-report.node.js");
+  await writeTrainingReport(file, { ...finished, evaluation: found }, backend, onRemark);
+}
+
+/** Draws the run's curves. */
+export async function drawCurves(
+  run: RunDirectory,
+  epochs: readonly EpochRecord[],
+  model: Model,
+  train: Dataset,
+): Promise<void> {
+  // The plotting libraries take half a second to load: only where something is drawn.
+  const [{ curvesSvg }, { svgToPng }] = await Promise.all([
+    import("../report/curves.js"),
+    import("../report/png.node.js"),
+  ]);
+  const svg = curvesSvg(`RepVGG ${model.architecture.name} on ${train.name}`, epochs);
+  await writeFileAtomically(run.file("curves.svg"), svg);
+  await writeFileAtomically(run.file("curves.png"), await svgToPng(svg));
+}

@@ -1,0 +1,30 @@
+import type { SplitOrigin } from "../api/datasets.node.js";
+import { FormatError } from "../core/errors.js";
+import type { TrainConfig } from "../train/config.js";
+import type { RunDirectory } from "../train/run-directory.node.js";
+
+/** What config.json holds. */
+export interface RunSetup {
+  /** Metadata of the model at the start, for the reader: the model itself is in initial.safetensors. */
+  readonly model: Record<string, string>;
+  /** Null: data sets that the caller had open. */
+  readonly data: SplitOrigin | null;
+  readonly config: TrainConfig;
+  /** Of the backend (see `Backend`); runs of the time before native kernels have none. */
+  readonly arithmetic?: string;
+  /** The command line that began the run; undefined where a program did. */
+  readonly command?: string;
+}
+
+/** @throws FormatError where config.json holds something else. */
+export function readSetup(run: RunDirectory): RunSetup {
+  const setup = run.readConfig() as Partial<RunSetup> | null;
+  const { data, config } = setup ?? {};
+  const isOrigin = typeof data?.place === "string" && Number.isFinite(data.holdOut) && Number.isSafeInteger(data.seed);
+  if (typeof config === "object" && config !== null && (data === null || isOrigin)) return setup as RunSetup;
+  throw new FormatError({
+    expected: "the configuration of a run",
+    received: `something else in ${run.file("config.json")}`,
+    remedy: "begin a new run",
+  });
+}
