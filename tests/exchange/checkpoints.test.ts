@@ -7,7 +7,7 @@ import { createBackend } from "#repvgg/backend/select.node.js";
 import { runCommand } from "#repvgg/cli/program.js";
 import { f32, type NamedArray, toFloat64 } from "#repvgg/core/named-arrays.js";
 import { foldNet } from "#repvgg/exchange/fold-net.js";
-import { type LoadOptions, loadNet } from "#repvgg/exchange/load-net.node.js";
+import { type FileLoadOptions, loadNet } from "#repvgg/exchange/load-net.node.js";
 import { saveNet } from "#repvgg/exchange/save-net.node.js";
 import { readSafetensorsFile, writeSafetensorsFile } from "#repvgg/formats/safetensors/file.node.js";
 import { readTorchFile, writeTorchFile } from "#repvgg/formats/torch/file.node.js";
@@ -55,7 +55,7 @@ async function message(work: Promise<unknown>): Promise<string> {
 /** Reads, runs, folds and runs again, as a graph, in a .pth and in ONNX Runtime. */
 async function expectRight(
   name: string,
-  options: LoadOptions = {},
+  options: FileLoadOptions = {},
   key = "",
 ): Promise<Awaited<ReturnType<typeof loadNet>>> {
   const { input, output } = oracle(name, key);
