@@ -1,5 +1,7 @@
 // A server that classifies, under load: node bench/serve.mjs [--requests 1000] [--clients 20] [--net A0] [--kernels native|wasm] [--threads n] [--batch 8]
-// Prints the server's peak memory, what a parallel /ping waits, and its throughput against bare session.run in batches of 8 on the same threads.
+//   [--picture 320x240]
+// Prints the server's peak memory, what a parallel /ping waits, and its throughput against bare session.run in batches of 8 on the same threads,
+// with the processor time that a picture takes in the server and in the clients, who share the machine.
 // The server is fastify where that is installed, else node:http; it runs in a process of its own, the clients in another. Random weights.
 import { fork } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
@@ -19,6 +21,7 @@ const { values } = parseArgs({
     kernels: { type: "string" },
     threads: { type: "string" },
     batch: { type: "string", default: "8" },
+    picture: { type: "string", default: "320x240" },
     role: { type: "string" },
     file: { type: "string" },
   },
@@ -60,7 +63,11 @@ async function serve() {
     port = server.address().port;
   }
   process.on("message", () =>
-    process.send({ rss: process.memoryUsage().rss, peak: process.resourceUsage().maxRSS * 1024 }),
+    process.send({
+      rss: process.memoryUsage().rss,
+      peak: process.resourceUsage().maxRSS * 1024,
+      cpu: cpuMilliseconds(),
+    }),
   );
   const { name, threads } = classifier.kernels;
   process.send({ port, by: fastify ? "fastify" : "node:http", kernels: `${name}, ${threads} threads` });
@@ -73,13 +80,20 @@ async function bare() {
   const input = { shape: [batch, 3, 224, 224], data: new Float32Array(batch * 3 * 224 * 224).fill(0.5) };
   session.run(input);
   let best = 0;
+  const cpu = cpuMilliseconds();
   for (let round = 0; round < 5; round++) {
     const start = performance.now();
     for (let i = 0; i < 10; i++) session.run(input);
     best = Math.max(best, (10 * batch * 1000) / (performance.now() - start));
   }
   session.dispose();
-  process.send({ perSecond: best });
+  process.send({ perSecond: best, cpu: (cpuMilliseconds() - cpu) / (5 * 10 * batch) });
+}
+
+/** Of this process so far. */
+function cpuMilliseconds() {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1000;
 }
 
 async function measure() {
@@ -108,6 +122,10 @@ async function measure() {
     console.log(
       `bare session.run  ${bareRate.toFixed(1)} pictures/s in batches of 8: ${((100 * load.perSecond) / bareRate).toFixed(0)} %`,
     );
+    const milliseconds = (value) => `${value.toFixed(2)} ms`;
+    console.log(
+      `processor time    ${milliseconds(load.serverCpu)} a picture (${values.picture}) in the server, ${milliseconds(load.clientsCpu)} in the clients; bare ${milliseconds(Math.min(before.cpu, after.cpu))}`,
+    );
   } finally {
     rmSync(folder, { recursive: true });
   }
@@ -126,7 +144,7 @@ async function measure() {
         const begin = performance.now();
         await ask(port, "GET", "/ping", own);
         times.push(performance.now() - begin);
-        await new Promise((resolve) => setTimeout(resolve, 5));
+        await new Promise((resolve) => setTimeout(resolve, 20));
       }
       own.destroy();
     })();
@@ -140,12 +158,15 @@ async function measure() {
       Array.from({ length: Number(values.clients) }, () => ask(port, "POST", "/classify", agent, picture)),
     );
     const begin = performance.now();
+    const [serverBefore, clientsBefore] = [(await memoryOf(server)).cpu, cpuMilliseconds()];
     await Promise.all([...Array.from({ length: Number(values.clients) }, client), watch]);
     const seconds = (performance.now() - begin) / 1000;
+    const serverCpu = ((await memoryOf(server)).cpu - serverBefore) / done;
+    const clientsCpu = (cpuMilliseconds() - clientsBefore) / done;
     agent.destroy();
     times.sort((a, b) => a - b);
     const ping = (share) => times[Math.min(times.length - 1, Math.floor(share * times.length))].toFixed(1);
-    return { answered: done, perSecond: done / seconds, ping, pings: times.length, rss };
+    return { answered: done, perSecond: done / seconds, ping, pings: times.length, rss, serverCpu, clientsCpu };
   }
 }
 
@@ -171,9 +192,9 @@ function told(child) {
   });
 }
 
-/** 320 × 240, JPEG: soft colours with some grain. */
+/** JPEG: soft colours with some grain. */
 async function photograph() {
-  const [width, height] = [320, 240];
+  const [width, height] = values.picture.split("x").map(Number);
   const data = new Uint8Array(width * height * 3).map((_, i) => {
     const [x, y, c] = [Math.floor(i / 3) % width, Math.floor(i / 3 / width), i % 3];
     return 128 + 60 * Math.sin(x / (20 + 9 * c)) * Math.cos(y / (15 + 4 * c)) + ((i * 7919) % 23);

@@ -34,7 +34,7 @@ function whatItIs(model: Model, results: CardResults | undefined): string {
   const forms =
     form === "train"
       ? "It is in training form, with its branches and BatchNorms; `repvgg fold` makes one 3×3 convolution of each block, with the same answers."
-      : "It is in plain form: one 3×3 convolution with bias and a ReLU a block. Branches cannot be got back from it.";
+      : "It is in plain form: one 3×3 convolution with bias and a ReLU a block. Its own branches cannot be got back; `repvgg train --from` gives it new ones.";
   const score =
     results && results.pictures !== "training"
       ? ` It names ${scored(results.top1, results.images)} right (${splitNames[results.pictures]} of ${inline(results.dataset)}).`
