@@ -20,6 +20,12 @@ export interface QueueOwner {
   wake(): void;
 }
 
+/**
+ * Milliseconds that pictures wait for others that are being decoded, to go through the net together: about what a batch takes in it. A batch costs
+ * less than its pictures one by one, and decoding beside the net costs both more, since the net's threads then wait for each other.
+ */
+const patience = 20;
+
 /** The calls of one net: waiting, being decoded, ready to run. What is decoded ahead is bounded, whatever waits. */
 export class JobQueue {
   readonly #net: ClassifierNet;
@@ -28,6 +34,9 @@ export class JobQueue {
   readonly #waiting: Job[] = [];
   readonly #decoding = new Map<number, Job>();
   readonly #ready: ReadyJob[] = [];
+  /** Running while pictures that are ready wait for others. */
+  #waits: NodeJS.Timeout | undefined;
+  #hasWaited = false;
 
   constructor(net: ClassifierNet, concurrency: number, owner: QueueOwner) {
     this.#net = net;
@@ -35,8 +44,10 @@ export class JobQueue {
     this.#owner = owner;
   }
 
+  /** Whether a batch should run now: nothing more is coming, it is full, or it has waited. */
   get isReady(): boolean {
-    return this.#ready.length > 0;
+    if (this.#ready.length === 0) return false;
+    return this.#decoding.size === 0 || this.#ready.length >= this.#net.batch || this.#hasWaited;
   }
 
   add(job: Job): void {
@@ -50,10 +61,12 @@ export class JobQueue {
     removeFirst(this.#ready, ({ job }) => job.id === id);
     this.#decoding.delete(id);
     this.#decode();
+    this.#offer();
   }
 
   /** Runs the calls at the head of what is ready: as many as go together. */
   runBatch(): void {
+    this.#stopWaiting();
     const together = this.#ready.findIndex(({ job }) => job.call === "features");
     const most = Math.min(together < 0 ? this.#ready.length : together, this.#net.batch);
     const jobs = this.#ready.splice(0, most < 1 ? 1 : 2 ** Math.floor(Math.log2(most)));
@@ -64,12 +77,14 @@ export class JobQueue {
       for (const { job } of jobs) this.#owner.answer({ id: job.id, error: packError(error) });
     }
     this.#decode();
+    this.#offer();
   }
 
   dispose(): void {
     this.#waiting.length = 0;
     this.#ready.length = 0;
     this.#decoding.clear();
+    this.#stopWaiting();
     this.#net.dispose();
   }
 
@@ -92,6 +107,25 @@ export class JobQueue {
     this.#owner.answer({ id: job.id, result });
   }
 
+  /** Runs what is ready, or lets it wait a little. */
+  #offer(): void {
+    if (this.isReady) this.#owner.wake();
+    else if (this.#ready.length > 0) this.#waitForOthers();
+  }
+
+  #waitForOthers(): void {
+    this.#waits ??= setTimeout(() => {
+      this.#hasWaited = true;
+      if (this.isReady) this.#owner.wake();
+    }, patience);
+  }
+
+  #stopWaiting(): void {
+    clearTimeout(this.#waits);
+    this.#waits = undefined;
+    this.#hasWaited = false;
+  }
+
   /** Begins to decode while there is room. */
   #decode(): void {
     const room = 2 * Math.max(this.#net.batch, this.#concurrency);
@@ -110,12 +144,12 @@ export class JobQueue {
       const start = performance.now();
       const framed = this.#net.frame(picture);
       this.#ready.push({ job, framed, preprocessMilliseconds: performance.now() - start });
-      this.#owner.wake();
     } catch (error) {
       this.#owner.answer({ id: job.id, error: packError(error) });
     } finally {
       this.#decoding.delete(job.id);
       this.#decode();
+      this.#offer();
     }
   }
 }

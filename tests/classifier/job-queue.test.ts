@@ -1,3 +1,4 @@
+import sharp from "sharp";
 import { describe, expect, it } from "vitest";
 import { type Job, JobQueue } from "#repvgg/classifier/job-queue.node.js";
 import type { FromWorker } from "#repvgg/classifier/messages.js";
@@ -106,5 +107,40 @@ describe("a queue of jobs", () => {
       [99, "no memory"],
       [5, "done"],
     ]);
+  });
+});
+
+describe("pictures that are ready", () => {
+  /** Runs batches as soon as the queue asks for it; resolves when so many answers are there. */
+  async function served(queue: ReturnType<typeof queueOf>, answers: number): Promise<void> {
+    const until = Date.now() + 20_000;
+    while (queue.answers.length < answers && Date.now() < until) {
+      if (queue.queue.isReady) queue.queue.runBatch();
+      await queue.turn();
+    }
+  }
+
+  it("wait for others that are being decoded, and go together", async () => {
+    const recorded = queueOf(8, 4);
+    for (const id of range(1, 5)) recorded.queue.add(job(id));
+    await served(recorded, 4);
+    expect(recorded.runs).toEqual([[1, 2, 3, 4]]);
+  });
+
+  it("do not wait for one that takes long", async () => {
+    const recorded = queueOf(8, 4);
+    const large = await sharp({ create: { width: 9000, height: 6000, channels: 3, background: "red" } })
+      .jpeg()
+      .toBuffer();
+    const bytes = new Uint8Array(large);
+    recorded.queue.add({
+      id: 7,
+      call: "classify",
+      args: { net: 0, picture: { kind: "bytes", bytes, name: "large" }, topK: 1 },
+    });
+    recorded.queue.add(job(1));
+    await served(recorded, 2);
+    expect(recorded.answers.map(({ id }) => id)).toEqual([1, 7]);
+    expect(recorded.runs.length).toBe(2);
   });
 });

@@ -45,7 +45,9 @@ it("predict --explain says in one line what it cannot do", async () => {
   expect(unknown).toEqual(
     oneLine('expected a class of the model, by name or from 0 to 1, received "cow": repvgg info MODEL lists them'),
   );
-  expect(without).toEqual(oneLine("expected --explain with --class and --stage, received no --explain: add --explain, or leave them out"));
+  expect(without).toEqual(
+    oneLine("expected --explain with --class and --stage, received no --explain: add --explain, or leave them out"),
+  );
 });
 
 it("predict --explain in front of pictures swallows none of them, in whatever order", async () => {
