@@ -4,11 +4,11 @@
 import { readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { gzipSync } from "node:zlib";
-import { Terminal } from "#repvgg/cli/terminal.js";
 import { bench } from "#repvgg/studies/bench/bench.node.js";
 import { ownEngine, ownEngines, peerNames } from "#repvgg/studies/bench/engines/registry.node.js";
 import { netNamed } from "#repvgg/studies/bench/net-named.node.js";
 import { benchHead, benchRows, describeNoise } from "#repvgg/studies/bench/text.js";
+import { Terminal } from "#repvgg/terminal/terminal.js";
 import { command, writeResults } from "./lib.mjs";
 import { resnet } from "./models/resnet.mjs";
 

@@ -243,7 +243,7 @@ export const rooms = {
     ].map((names) => names.map((name) => `tests/hub/${name}.test.ts`)),
   },
   cli: {
-    source: ["src/cli/main.ts", "src/cli/interrupt.ts", "src/cli/format.ts"],
+    source: ["src/cli/main.ts", "src/terminal/interrupt.ts", "src/terminal/format.ts"],
     tests: [["tests/cli/usage.test.ts", "tests/cli/endings.test.ts"]],
   },
   "kernels/optimizer": { source: ["kernels/optimizer.c"], tests: [["tests/train/optimizer.test.ts"]] },

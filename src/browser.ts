@@ -16,7 +16,6 @@ export {
 export { type ByForm, type Counts, counts, type LayerCounts } from "./analysis/counts.js";
 export { type MemoryPoint, type MemoryTimeline, memoryTimeline } from "./analysis/memory.js";
 export { fold } from "./api/fold.js";
-export type { TrainFields } from "./api/training-setup.js";
 export type { Backend } from "./backend/backend.js";
 export { Tuning, type TuningRecord, type TuningRecords } from "./backend/conv/tuning.js";
 export type { BackendKind, BackendOptions, RelaxedChoice } from "./backend/options.js";
@@ -104,6 +103,7 @@ export type { AssumedFact, Model, ModelMetadata } from "./nn/model.js";
 export { type RepvggOptions, repvgg } from "./nn/repvgg.js";
 export { toGraph } from "./nn/to-graph.js";
 export { type VariantName, variantNames } from "./nn/zoo.js";
+export type { TrainFields } from "./recipe/training-setup.js";
 export type { Freeze, TrainConfig } from "./train/config.js";
 export type { EpochRecord } from "./train/history.js";
 export type { CompareOptions } from "./verify/compare.js";

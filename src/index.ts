@@ -32,7 +32,6 @@ export type { EvaluationSplit } from "./api/evaluation-set.node.js";
 export { type ExplainOptions, type Explanation, explain, explainAll } from "./api/explain.node.js";
 export { extractFeatures, type FeatureOptions } from "./api/extract-features.node.js";
 export { fold } from "./api/fold.js";
-export { freshModel } from "./api/fresh-model.node.js";
 export {
   type LoadOptions,
   loadModel,
@@ -122,6 +121,7 @@ export { type RepvggOptions, repvgg } from "./nn/repvgg.js";
 export { RunningStats } from "./nn/running-stats.js";
 export type { InputSize } from "./nn/tuned-start.js";
 export { type VariantName, variantNames } from "./nn/zoo.js";
+export { freshModel } from "./recipe/fresh-model.node.js";
 export { type Chart, type Report, reportPage, type Section, type Unit, units } from "./report/report-page.js";
 export {
   type AugmentationConfig,

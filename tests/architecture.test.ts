@@ -30,7 +30,10 @@ const mayImport: Record<string, Permission[]> = {
   hub: ["formats", "data", "nn", "exchange", "cards"],
   report: ["analysis", "verify"],
   classifier: ["backend", "engine", "nn", "data", "exchange", "hub"],
+  recipe: ["nn", "train", "data", "analysis"],
+  terminal: [],
   api: [
+    "recipe",
     "classifier",
     "hub",
     "graph",
@@ -58,10 +61,11 @@ const mayImport: Record<string, Permission[]> = {
     "verify",
     "report",
     "cards",
+    "recipe",
     "api",
     "studies",
   ],
-  ablation: ["backend", "nn", "train", "data", "formats", "analysis", "report", "api", "studies", "runs"],
+  ablation: ["backend", "nn", "train", "data", "formats", "analysis", "report", "recipe", "api", "studies", "runs"],
   browser: [
     "fold",
     "backend",
@@ -74,12 +78,13 @@ const mayImport: Record<string, Permission[]> = {
     "exchange",
     "verify",
     "classifier",
+    "recipe",
     "api",
   ],
   serve: [],
   cli: [
     ...["graph", "fold", "backend", "engine", "nn", "data", "formats", "analysis", "exchange", "verify"],
-    ...["classifier", "hub", "report", "api", "studies", "runs", "ablation", "serve"],
+    ...["classifier", "hub", "report", "recipe", "api", "studies", "runs", "ablation", "serve", "terminal"],
   ],
 };
 
@@ -87,6 +92,7 @@ const mayImport: Record<string, Permission[]> = {
 const entry = [
   "backend",
   "classifier",
+  "recipe",
   "api",
   "studies",
   "runs",
@@ -109,7 +115,7 @@ const longFiles: Record<string, string> = {
 };
 
 /** Where Node's own modules (and sharp) may be imported. */
-const nodeAllowed = /^(cli\/|backend\/native\/)|\.node\.ts$/;
+const nodeAllowed = /^(cli\/|terminal\/|backend\/native\/)|\.node\.ts$/;
 
 const files = sourceFiles();
 const bySpecifier = importsOf(files);

@@ -3,7 +3,6 @@
 export { blockAlgebra } from "#repvgg/analysis/block-algebra.js";
 export { counts } from "#repvgg/analysis/counts.js";
 export { loadModel } from "#repvgg/api/model-files.node.js";
-export { endings, exitCodes } from "#repvgg/cli/exit-codes.js";
 export { createProgram } from "#repvgg/cli/program.js";
 export { deferredArray } from "#repvgg/core/deferred-array.js";
 export { UserError } from "#repvgg/core/errors.js";
@@ -28,3 +27,4 @@ export { toGraph } from "#repvgg/nn/to-graph.js";
 export { variantNames, variants } from "#repvgg/nn/zoo.js";
 export { operators } from "#repvgg/operators/registry.js";
 export { gradientOf } from "#repvgg/tensor/gradients.js";
+export { endings, exitCodes } from "#repvgg/terminal/exit-codes.js";

@@ -1,9 +1,9 @@
 import { availableParallelism } from "node:os";
 import { type AblationRun, type AblationSummary, summarizeAblation } from "../analysis/ablation/summary.js";
 import { type TrainAndTest, trainAndTest } from "../api/datasets.node.js";
-import { batchFor, configFor, type TrainFields } from "../api/training-setup.js";
 import type { BackendKind } from "../backend/options.js";
 import { UserError } from "../core/errors.js";
+import { batchFor, configFor, type TrainFields } from "../recipe/training-setup.js";
 import { workOff } from "../studies/work-queue.node.js";
 import type { TrainConfig } from "../train/config.js";
 import { AblationDirectory } from "./ablation-directory.node.js";

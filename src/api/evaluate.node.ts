@@ -16,13 +16,13 @@ import { createSession } from "../engine/session.js";
 import { type Net, netOf } from "../exchange/net.js";
 import { statedFacts } from "../exchange/picture-input.js";
 import type { Model } from "../nn/model.js";
+import { checkClasses } from "../recipe/classes.js";
+import { PixelStatistics } from "../recipe/statistics.js";
 import { ClassificationMetrics } from "../train/metrics.js";
-import { checkClasses } from "./classes.js";
 import { evaluationLoader } from "./datasets.node.js";
 import { type Evaluation, evaluationOf } from "./evaluation.js";
 import { type EvaluationSplit, evaluationSet } from "./evaluation-set.node.js";
 import { netWarnings } from "./net-warnings.js";
-import { PixelStatistics } from "./statistics.js";
 
 export type { Evaluation };
 

@@ -3,11 +3,11 @@ import type { Dataset } from "../data/dataset.js";
 import { findSplit, type OpenOptions, openDataset } from "../data/open-dataset.node.js";
 import type { Model } from "../nn/model.js";
 import { recalibrate as recalibrateOnBatches } from "../nn/recalibrate.js";
+import { hasClassesOf } from "../recipe/classes.js";
+import { spreadOver } from "../recipe/spread-over.js";
 import { inputTensor } from "../train/loss.js";
-import { hasClassesOf } from "./classes.js";
 import { evaluationLoader } from "./datasets.node.js";
 import { evaluate } from "./evaluate.node.js";
-import { spreadOver } from "./spread-over.js";
 
 export interface RecalibrateOptions extends ComputeOptions, OpenOptions {
   /** Pictures that pass through the net together: the statistics of one layer depend a little on it. Default 64. */

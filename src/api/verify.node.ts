@@ -7,10 +7,10 @@ import { createLoader } from "../data/loader.node.js";
 import type { OpenOptions } from "../data/open-dataset.node.js";
 import type { Net } from "../exchange/net.js";
 import type { Model } from "../nn/model.js";
+import { spreadOver } from "../recipe/spread-over.js";
 import { type CompareOptions, compareNets } from "../verify/compare.js";
 import type { Verification, VerifyInput } from "../verify/verify-models.js";
 import { testSet } from "./datasets.node.js";
-import { spreadOver } from "./spread-over.js";
 
 export type { Difference } from "../verify/difference.js";
 export type { OutputVerification, ValueDifference, Verdict, Verification } from "../verify/verify-models.js";

@@ -1,9 +1,9 @@
-import { configFor, described, fitToData, type TrainFields } from "../api/training-setup.js";
 import { yieldToEvents } from "../core/yield.js";
 import type { Batch, Dataset, Image } from "../data/dataset.js";
 import { frameForEvaluation } from "../data/evaluation-transform.js";
 import { createInThreadLoader, type Loader } from "../data/loader.js";
 import type { Model } from "../nn/model.js";
+import { configFor, described, fitToData, type TrainFields } from "../recipe/training-setup.js";
 import type { EpochRecord } from "../train/history.js";
 import { trainLoop } from "../train/loop.js";
 import { type ComputeOptions, usingBackend } from "./compute.js";

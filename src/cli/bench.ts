@@ -10,12 +10,12 @@ import { type BenchReport, bench } from "../studies/bench/bench.node.js";
 import { ownEngine, ownEngines, ownKernels, peerNames } from "../studies/bench/engines/registry.node.js";
 import { benchReport } from "../studies/bench/page.js";
 import { benchHead, benchRows, describeNoise } from "../studies/bench/text.js";
+import { plural } from "../terminal/format.js";
+import { type OutputOptions, Terminal } from "../terminal/terminal.js";
 import { type SourceOptions, withSourceOptions } from "./exchange-options.js";
-import { plural } from "./format.js";
 import { htmlOption, writeReport } from "./html.js";
 import { netToTime } from "./named-net.js";
 import { chosenFrom, number, wholeNumber, wholeNumbers, withOutputOptions, words } from "./options.js";
-import { type OutputOptions, Terminal } from "./terminal.js";
 
 interface Options extends OutputOptions, SourceOptions {
   readonly form?: Form;

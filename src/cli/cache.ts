@@ -3,9 +3,9 @@ import { Argument, Command } from "commander";
 import { UserError } from "../core/errors.js";
 import { byteSize } from "../core/format.js";
 import { type CachedNet, type CacheListing, clearCache, listCache } from "../hub/stored-nets.node.js";
-import { plural } from "./format.js";
+import { plural } from "../terminal/format.js";
+import { type OutputOptions, Terminal } from "../terminal/terminal.js";
 import { number, withOutputOptions } from "./options.js";
-import { type OutputOptions, Terminal } from "./terminal.js";
 
 interface Options extends OutputOptions {
   readonly olderThan?: number;

@@ -1,5 +1,7 @@
 import type { TrainAndTest } from "../api/datasets.node.js";
-import { pictureFacts } from "../api/picture-facts.node.js";
+import type { AugmentationConfig, AugmentationPreset } from "../data/augmentation/config.js";
+import type { Model } from "../nn/model.js";
+import { pictureFacts } from "../recipe/picture-facts.node.js";
 import {
   augmentationFor,
   batchSizeFor,
@@ -8,12 +10,10 @@ import {
   learningRateFor,
   netFor,
   type PictureFacts,
-} from "../api/training-defaults.js";
-import type { TrainFields } from "../api/training-setup.js";
-import { type TuningSettings, tuningSettings } from "../api/tuning-defaults.js";
-import type { AugmentationConfig, AugmentationPreset } from "../data/augmentation/config.js";
-import type { Model } from "../nn/model.js";
-import { plural } from "./format.js";
+} from "../recipe/training-defaults.js";
+import type { TrainFields } from "../recipe/training-setup.js";
+import { type TuningSettings, tuningSettings } from "../recipe/tuning-defaults.js";
+import { plural } from "../terminal/format.js";
 
 /** What was given on the command line of the settings that the data can decide. */
 export interface GivenSettings {

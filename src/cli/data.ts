@@ -3,9 +3,9 @@ import { surveyData } from "../api/datasets.node.js";
 import type { DatasetDescription } from "../data/description.js";
 import { describeIgnored } from "../data/ignored-files.js";
 import { describeDataWarning } from "../data/warnings.js";
-import { plural, wholeCount } from "./format.js";
+import { plural, wholeCount } from "../terminal/format.js";
+import { type OutputOptions, Terminal } from "../terminal/terminal.js";
 import { strictOption, withOutputOptions } from "./options.js";
-import { type OutputOptions, Terminal } from "./terminal.js";
 
 interface Options extends OutputOptions {
   readonly strict?: boolean;

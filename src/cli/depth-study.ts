@@ -11,8 +11,11 @@ import { writeStudy } from "../ablation/depth/write-report.node.js";
 import { UserError } from "../core/errors.js";
 import { percent, plural } from "../core/format.js";
 import { type AugmentationPreset, augmentationPresets } from "../data/augmentation/config.js";
-import { exitCodes } from "./exit-codes.js";
-import { interruptible } from "./interrupt.js";
+import { exitCodes } from "../terminal/exit-codes.js";
+import { interruptible } from "../terminal/interrupt.js";
+import { type Progress, type RateMeter, rateMeter } from "../terminal/progress.js";
+import { freeFolder } from "../terminal/run-folder.js";
+import { Terminal } from "../terminal/terminal.js";
 import {
   type ComputeOptions,
   number,
@@ -24,9 +27,6 @@ import {
   withComputeOptions,
   words,
 } from "./options.js";
-import { type Progress, type RateMeter, rateMeter } from "./progress.js";
-import { freeFolder } from "./run-folder.js";
-import { Terminal } from "./terminal.js";
 import { givenOptions } from "./training-options.js";
 import { type ChosenVariant, variantList } from "./variant-list.js";
 

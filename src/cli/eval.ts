@@ -6,8 +6,9 @@ import { type EvaluationSplit, evaluationSet, evaluationSplits } from "../api/ev
 import type { Net } from "../exchange/net.js";
 import { evaluationReport } from "../runs/evaluation-page.js";
 import { mistakePictures } from "../runs/mistake-pictures.node.js";
+import { percent, plural } from "../terminal/format.js";
+import { Terminal } from "../terminal/terminal.js";
 import { epsilonOf, epsilonOption } from "./exchange-options.js";
-import { percent, plural } from "./format.js";
 import { htmlOption, writeReport } from "./html.js";
 import { readClassifier } from "./net-facts.js";
 import { type ComputeOptions, strictOption, withComputeOptions } from "./options.js";
@@ -17,7 +18,6 @@ import {
   type PreprocessingOptions,
   withPictureOptions,
 } from "./preprocessing-options.js";
-import { Terminal } from "./terminal.js";
 
 interface Options extends ComputeOptions, PreprocessingOptions, ClassOptions {
   readonly strict?: boolean;

@@ -6,7 +6,7 @@ import type { Image } from "../data/dataset.js";
 import { isAddress } from "../data/find-pictures.node.js";
 import { writeFileAtomically } from "../formats/atomic-write.node.js";
 import type { Model } from "../nn/model.js";
-import { percent } from "./format.js";
+import { percent } from "../terminal/format.js";
 import type { ComputeOptions } from "./options.js";
 
 /** Where a picture shows a class; plain JSON. */

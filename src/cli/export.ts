@@ -11,9 +11,10 @@ import { statedFacts } from "../exchange/picture-input.js";
 import { outputFormat, type SaveOptions, saveNet } from "../exchange/save-net.node.js";
 import { withFacts } from "../exchange/with-facts.js";
 import type { Form } from "../nn/architecture.js";
+import { plural, wholeCount } from "../terminal/format.js";
+import { Terminal } from "../terminal/terminal.js";
 import { foldVerified } from "../verify/fold-verified.node.js";
 import { precisionOption, type SourceOptions, withSourceOptions } from "./exchange-options.js";
-import { plural, wholeCount } from "./format.js";
 import { loadNamed } from "./named-net.js";
 import { describeSource } from "./net-facts.js";
 import { type ComputeOptions, wholeNumber, withComputeOptions, words } from "./options.js";
@@ -24,7 +25,6 @@ import {
   type PreprocessingOptions,
   withPictureOptions,
 } from "./preprocessing-options.js";
-import { Terminal } from "./terminal.js";
 
 interface Options
   extends ComputeOptions,

@@ -1,7 +1,7 @@
 import type { FoldReport, RegionReport } from "../fold/report.js";
 import type { TracedMap } from "../fold/trace.js";
+import { plural, shortNumber } from "../terminal/format.js";
 import type { RegionProof } from "../verify/proof/prove-region.js";
-import { plural, shortNumber } from "./format.js";
 
 /**
  * A fold as lines for people: what there is of each kind, then region by region what every node made of the source, what became of it and

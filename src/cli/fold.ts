@@ -10,15 +10,15 @@ import { isConstant } from "../exchange/graph-ends.js";
 import { type Net, netOf } from "../exchange/net.js";
 import { outputFormat, saveNet } from "../exchange/save-net.node.js";
 import { describeFold, type FoldReport } from "../fold/report.js";
+import { percent, plural, shortNumber, wholeCount } from "../terminal/format.js";
+import { Terminal } from "../terminal/terminal.js";
 import { type FoldVerification, foldVerified } from "../verify/fold-verified.node.js";
 import { precisionOption, type SourceOptions, withSourceOptions } from "./exchange-options.js";
 import { explainFold } from "./fold-explanation.js";
-import { percent, plural, shortNumber, wholeCount } from "./format.js";
 import { withNamed } from "./named-net.js";
 import { describeSource } from "./net-facts.js";
 import { type ComputeOptions, number, strictOption, withComputeOptions } from "./options.js";
 import { checkNotSource, checkReplaceable, forceOption, type OverwritingOptions } from "./overwriting.js";
-import { Terminal } from "./terminal.js";
 
 interface Options extends ComputeOptions, SourceOptions, OverwritingOptions {
   readonly output?: string;

@@ -18,12 +18,12 @@ import { blockDefinition, blockKinds } from "../nn/blocks/registry.js";
 import { architecture } from "../nn/build-architecture.js";
 import type { Model } from "../nn/model.js";
 import { variantNames } from "../nn/zoo.js";
+import { byteSize, plural, wholeCount } from "../terminal/format.js";
+import { type OutputOptions, Terminal } from "../terminal/terminal.js";
 import { type SourceOptions, withSourceOptions } from "./exchange-options.js";
-import { byteSize, plural, wholeCount } from "./format.js";
 import { loadNamed } from "./named-net.js";
 import { describeSource } from "./net-facts.js";
 import { withOutputOptions } from "./options.js";
-import { type OutputOptions, Terminal } from "./terminal.js";
 
 interface Options extends OutputOptions, SourceOptions {
   readonly system?: boolean;

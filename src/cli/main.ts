@@ -1,9 +1,9 @@
 #!/usr/bin/env node
 import { UserError, VerificationError } from "../core/errors.js";
-import { errorParts, jsonError } from "./error-json.js";
-import { exitCodes } from "./exit-codes.js";
-import { describeBug } from "./format.js";
-import { endProgress } from "./progress.js";
+import { errorParts, jsonError } from "../terminal/error-json.js";
+import { exitCodes } from "../terminal/exit-codes.js";
+import { describeBug } from "../terminal/format.js";
+import { endProgress } from "../terminal/progress.js";
 
 /** The oldest Node that runs this package: `engines` of package.json. */
 const oldestNode = [20, 19] as const;

@@ -2,8 +2,8 @@ import { type AskedFacts, classifierOf } from "../classifier/net-classifier.js";
 import type { Net, NetSource } from "../exchange/net.js";
 import { type LoadOptions, modelOf } from "../exchange/read-net.js";
 import type { Model } from "../nn/model.js";
+import type { Terminal } from "../terminal/terminal.js";
 import { loadNamed } from "./named-net.js";
-import type { Terminal } from "./terminal.js";
 
 const formatNames = { repvgg: "model file", safetensors: "safetensors", torch: "PyTorch checkpoint", onnx: "ONNX" };
 

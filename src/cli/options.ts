@@ -1,7 +1,7 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { type BackendKind, backendKinds } from "../backend/options.js";
 import { nearest, UserError } from "../core/errors.js";
-import type { OutputOptions } from "./terminal.js";
+import type { OutputOptions } from "../terminal/terminal.js";
 
 /** Options that every command has. */
 export function withOutputOptions(command: Command): Command {

@@ -4,9 +4,9 @@ import { fileURLToPath } from "node:url";
 import { Command } from "commander";
 import { UserError } from "../core/errors.js";
 import { serveFiles } from "../serve/static-files.node.js";
+import { untilInterrupted } from "../terminal/signals.js";
+import { type OutputOptions, Terminal } from "../terminal/terminal.js";
 import { wholeNumber, withOutputOptions } from "./options.js";
-import { untilInterrupted } from "./signals.js";
-import { type OutputOptions, Terminal } from "./terminal.js";
 
 interface Options extends OutputOptions {
   readonly port: number;

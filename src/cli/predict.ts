@@ -8,11 +8,12 @@ import { type FoundPictures, findPictures, isAddress } from "../data/find-pictur
 import { hasGlobMarks } from "../data/glob.js";
 import { describeIgnored } from "../data/ignored-files.js";
 import { modelOf } from "../exchange/read-net.js";
-import { errorParts } from "./error-json.js";
+import { errorParts } from "../terminal/error-json.js";
+import { exitCodes } from "../terminal/exit-codes.js";
+import { duration, plural, shortNumber } from "../terminal/format.js";
+import { Terminal } from "../terminal/terminal.js";
 import { epsilonOf, epsilonOption } from "./exchange-options.js";
-import { exitCodes } from "./exit-codes.js";
 import { type Explained, PictureExplainer } from "./explained-pictures.js";
-import { duration, plural, shortNumber } from "./format.js";
 import { readClassifier } from "./net-facts.js";
 import { type ComputeOptions, number, wholeNumber, withComputeOptions } from "./options.js";
 import { type PredictionRow, type RowFormatName, rowFormat, rowFormats } from "./prediction-rows.js";
@@ -22,7 +23,6 @@ import {
   type PreprocessingOptions,
   withPictureOptions,
 } from "./preprocessing-options.js";
-import { Terminal } from "./terminal.js";
 
 interface Options extends ComputeOptions, PreprocessingOptions, ClassOptions {
   readonly top: number;

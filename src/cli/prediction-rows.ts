@@ -1,7 +1,7 @@
 import type { Prediction } from "../classifier/prediction.js";
-import type { ErrorRecord } from "./error-json.js";
+import type { ErrorRecord } from "../terminal/error-json.js";
+import { percent } from "../terminal/format.js";
 import type { Explained } from "./explained-pictures.js";
-import { percent } from "./format.js";
 
 /** The answer to one picture; plain JSON. */
 export type PredictionRow =

@@ -8,12 +8,12 @@ import { profile } from "../studies/profile/profile.node.js";
 import { costsText, memoryText, type TextTable, timesText, usedText } from "../studies/profile/text.js";
 import { profileZoo, zooCells, zooHead } from "../studies/profile/zoo.js";
 import { zooReport } from "../studies/profile/zoo-page.js";
+import { plural, shortNumber } from "../terminal/format.js";
+import { type OutputOptions, Terminal } from "../terminal/terminal.js";
 import { type SourceOptions, withSourceOptions } from "./exchange-options.js";
-import { plural, shortNumber } from "./format.js";
 import { htmlOption, writeReport } from "./html.js";
 import { netToTime } from "./named-net.js";
 import { chosenFrom, wholeNumber, withOutputOptions, words } from "./options.js";
-import { type OutputOptions, Terminal } from "./terminal.js";
 
 interface Options extends OutputOptions, SourceOptions {
   readonly zoo?: boolean;

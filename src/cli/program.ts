@@ -1,8 +1,8 @@
 import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
 import { explainNamedFileError } from "../formats/file-errors.node.js";
+import { type Ending, endings, exitCodes } from "../terminal/exit-codes.js";
 import { type CommandEntry, commandEntries } from "./commands.js";
-import { type Ending, endings, exitCodes } from "./exit-codes.js";
 import { sayKernels } from "./say-kernels.js";
 import { unknownCommand, usageError } from "./usage.js";
 

@@ -5,13 +5,13 @@ import { netOf } from "../exchange/net.js";
 import { outputFormat } from "../exchange/save-net.node.js";
 import { pull } from "../hub/pull.node.js";
 import type { Model } from "../nn/model.js";
+import { exitCodes } from "../terminal/exit-codes.js";
+import { wholeCount } from "../terminal/format.js";
+import { interruptible } from "../terminal/interrupt.js";
+import { type OutputOptions, Terminal } from "../terminal/terminal.js";
 import { epsilonOption } from "./exchange-options.js";
-import { exitCodes } from "./exit-codes.js";
-import { wholeCount } from "./format.js";
-import { interruptible } from "./interrupt.js";
 import { withOutputOptions } from "./options.js";
 import { checkReplaceable, forceOption, type OverwritingOptions } from "./overwriting.js";
-import { type OutputOptions, Terminal } from "./terminal.js";
 
 interface Options extends OutputOptions, OverwritingOptions {
   readonly output?: string;

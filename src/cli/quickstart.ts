@@ -8,7 +8,6 @@ import { compareLatency } from "../analysis/latency.js";
 import { trainAndTest } from "../api/datasets.node.js";
 import { evaluate } from "../api/evaluate.node.js";
 import { fold } from "../api/fold.js";
-import { freshModel } from "../api/fresh-model.node.js";
 import { saveModel } from "../api/model-files.node.js";
 import { predictAll } from "../api/predict.node.js";
 import { verify } from "../api/verify.node.js";
@@ -20,14 +19,15 @@ import { createSession } from "../engine/session.js";
 import { writeFileAtomically } from "../formats/atomic-write.node.js";
 import type { Model } from "../nn/model.js";
 import { toGraph } from "../nn/to-graph.js";
+import { freshModel } from "../recipe/fresh-model.node.js";
 import { svgToPng } from "../report/png.node.js";
 import { predictionsSvg } from "../report/predictions.node.js";
 import { train } from "../runs/train.node.js";
-import { exitCodes } from "./exit-codes.js";
-import { byteSize, percent, shortNumber, wholeCount } from "./format.js";
-import { interruptible } from "./interrupt.js";
+import { exitCodes } from "../terminal/exit-codes.js";
+import { byteSize, percent, shortNumber, wholeCount } from "../terminal/format.js";
+import { interruptible } from "../terminal/interrupt.js";
+import { Terminal } from "../terminal/terminal.js";
 import { type ComputeOptions, wholeNumber, withComputeOptions } from "./options.js";
-import { Terminal } from "./terminal.js";
 import { trainingView } from "./training-view.js";
 
 interface Options extends ComputeOptions {

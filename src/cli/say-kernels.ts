@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import type { OutputOptions } from "./terminal.js";
+import type { OutputOptions } from "../terminal/terminal.js";
 
 /**
  * One line on standard error where a command is going to compute with WebAssembly and nobody chose it: natively it would be faster.

@@ -2,23 +2,23 @@ import { existsSync } from "node:fs";
 import { basename, join, resolve } from "node:path";
 import { Command, Option } from "commander";
 import { trainAndTest } from "../api/datasets.node.js";
-import { freshModel } from "../api/fresh-model.node.js";
 import { UserError } from "../core/errors.js";
 import type { BlockKind } from "../nn/architecture.js";
 import { blockKinds } from "../nn/blocks/registry.js";
 import type { Model } from "../nn/model.js";
 import type { RepvggOptions } from "../nn/repvgg.js";
+import { freshModel } from "../recipe/fresh-model.node.js";
 import { checkNewRun, resume, type TrainOptions, type TrainResult, train } from "../runs/train.node.js";
+import { exitCodes } from "../terminal/exit-codes.js";
+import { percent, plural, wholeCount } from "../terminal/format.js";
+import { interruptible } from "../terminal/interrupt.js";
+import { freeFolder } from "../terminal/run-folder.js";
+import { Terminal } from "../terminal/terminal.js";
 import { chooseSettings, chooseTuning } from "./chosen-settings.js";
 import { epsilonOption } from "./exchange-options.js";
-import { exitCodes } from "./exit-codes.js";
-import { percent, plural, wholeCount } from "./format.js";
-import { interruptible } from "./interrupt.js";
 import { readModel } from "./net-facts.js";
 import { type ComputeOptions, number, wholeNumber, withComputeOptions } from "./options.js";
 import { ownCommand } from "./own-command.js";
-import { freeFolder } from "./run-folder.js";
-import { Terminal } from "./terminal.js";
 import {
   givenAmong,
   givenOptions,

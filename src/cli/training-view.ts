@@ -1,7 +1,7 @@
 import type { TrainProcessOptions } from "../runs/train.node.js";
-import { percent } from "./format.js";
-import type { Progress } from "./progress.js";
-import type { Terminal } from "./terminal.js";
+import { percent } from "../terminal/format.js";
+import type { Progress } from "../terminal/progress.js";
+import type { Terminal } from "../terminal/terminal.js";
 
 /** What a reader sees of a training under way: a bar an epoch, a line for each that is done, files that are left out. */
 export function trainingView(

@@ -1,10 +1,5 @@
-import { hasClassesOf } from "../api/classes.js";
 import { evaluationLoader, type TrainAndTest } from "../api/datasets.node.js";
 import { type LoadOptions, loadModel, type NetFile } from "../api/model-files.node.js";
-import { pictureFacts } from "../api/picture-facts.node.js";
-import { spreadOver } from "../api/spread-over.js";
-import type { TrainFields } from "../api/training-setup.js";
-import { headRateFor, tuningSettings } from "../api/tuning-defaults.js";
 import type { Backend } from "../backend/backend.js";
 import type { Dataset } from "../data/dataset.js";
 import { nameOfSource } from "../exchange/load-net.node.js";
@@ -12,6 +7,11 @@ import { withStatistics } from "../nn/branches-again.js";
 import { isModel } from "../nn/is-model.js";
 import type { Model } from "../nn/model.js";
 import { type InputSize, tunedStart } from "../nn/tuned-start.js";
+import { hasClassesOf } from "../recipe/classes.js";
+import { pictureFacts } from "../recipe/picture-facts.node.js";
+import { spreadOver } from "../recipe/spread-over.js";
+import type { TrainFields } from "../recipe/training-setup.js";
+import { headRateFor, tuningSettings } from "../recipe/tuning-defaults.js";
 import { computeFeatures } from "../train/features.js";
 import { inputTensor } from "../train/loss.js";
 

@@ -1,20 +1,9 @@
 import { pixelWarnings } from "../analysis/diagnosis/preprocessing.js";
 import { checkStatistics, describeStatistics } from "../analysis/diagnosis/statistics.js";
-import { checkClasses } from "../api/classes.js";
 import { type TrainAndTest, trainAndTest } from "../api/datasets.node.js";
 import { evaluationOf } from "../api/evaluation.js";
 import type { RecalibrationEffect } from "../api/recalibrate.node.js";
-import { datasetStatistics } from "../api/statistics.js";
 import { withTrainedPictures } from "../api/trained-pictures.node.js";
-import {
-  batchFor,
-  checkForm,
-  configFor,
-  described,
-  fitToData,
-  isUntrained,
-  type TrainFields,
-} from "../api/training-setup.js";
 import type { Backend } from "../backend/backend.js";
 import { type ComputeOptions, usingBackend } from "../backend/using-backend.node.js";
 import { UserError } from "../core/errors.js";
@@ -26,6 +15,17 @@ import { quickChecks } from "../data/quick-checks.node.js";
 import { describeDataWarning } from "../data/warnings.js";
 import type { Model } from "../nn/model.js";
 import { decodeModel, encodeModel } from "../nn/model-file.js";
+import { checkClasses } from "../recipe/classes.js";
+import { datasetStatistics } from "../recipe/statistics.js";
+import {
+  batchFor,
+  checkForm,
+  configFor,
+  described,
+  fitToData,
+  isUntrained,
+  type TrainFields,
+} from "../recipe/training-setup.js";
 import type { Checkpoint, RunPosition } from "../train/checkpoint.js";
 import { type TrainConfig, trainConfig } from "../train/config.js";
 import { DivergenceError } from "../train/divergence.js";

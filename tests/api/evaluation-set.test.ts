@@ -3,8 +3,8 @@ import { basename, join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { evaluationSet } from "#repvgg/api/evaluation-set.node.js";
 import { withTrainedPictures } from "#repvgg/api/trained-pictures.node.js";
-import { described } from "#repvgg/api/training-setup.js";
 import { evaluate, type Model, repvgg, train, trainAndTest } from "#repvgg/index.js";
+import { described } from "#repvgg/recipe/training-setup.js";
 import { encode, pictureFolder, temporaryFolder, wavesAndNoise } from "../data/pictures.js";
 
 const fresh = repvgg("nano", { classNames: ["cat", "dog"] });

@@ -1,6 +1,9 @@
 import { describe, expect, it } from "vitest";
-import { freshModel } from "#repvgg/api/fresh-model.node.js";
-import { pictureFacts } from "#repvgg/api/picture-facts.node.js";
+import { memoryDataset } from "#repvgg/data/memory-dataset.js";
+import { repvgg } from "#repvgg/nn/repvgg.js";
+import { variantNames, variants } from "#repvgg/nn/zoo.js";
+import { freshModel } from "#repvgg/recipe/fresh-model.node.js";
+import { pictureFacts } from "#repvgg/recipe/picture-facts.node.js";
 import {
   augmentationFor,
   batchSizeFor,
@@ -8,11 +11,8 @@ import {
   inputSizeFor,
   learningRateFor,
   netFor,
-} from "#repvgg/api/training-defaults.js";
-import { headRateFor, tuningSettings } from "#repvgg/api/tuning-defaults.js";
-import { memoryDataset } from "#repvgg/data/memory-dataset.js";
-import { repvgg } from "#repvgg/nn/repvgg.js";
-import { variantNames, variants } from "#repvgg/nn/zoo.js";
+} from "#repvgg/recipe/training-defaults.js";
+import { headRateFor, tuningSettings } from "#repvgg/recipe/tuning-defaults.js";
 
 const sides = [1, 20, 28, 32, 33, 64, 65, 96, 120, 128, 224, 256, 480, 4000];
 

@@ -2,9 +2,9 @@ import { existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { isUntrained } from "#repvgg/api/training-setup.js";
 import { memoryDataset } from "#repvgg/data/memory-dataset.js";
 import { fold, type Model, repvgg, train } from "#repvgg/index.js";
+import { isUntrained } from "#repvgg/recipe/training-setup.js";
 
 const folder = mkdtempSync(join(tmpdir(), "repvgg-from-"));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { configFor } from "#repvgg/api/training-setup.js";
 import { repvgg } from "#repvgg/nn/repvgg.js";
+import { configFor } from "#repvgg/recipe/training-setup.js";
 
 const small = repvgg("nano", { inputSize: 28 });
 

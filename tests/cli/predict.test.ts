@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 import { rowFormat } from "../../dist/cli/prediction-rows.js";
-import { columnWidths, lineLength, records, wrapped } from "../../dist/cli/table-widths.js";
+import { columnWidths, lineLength, records, wrapped } from "../../dist/terminal/table-widths.js";
 import { fileOf, freshModelFile, main, oneLine, repvgg, testFolder } from "./support.js";
 
 const boot = fileURLToPath(new URL("../../assets/fashion-mnist/ankle-boot.png", import.meta.url));

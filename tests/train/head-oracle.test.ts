@@ -1,10 +1,10 @@
 import { afterAll, expect, it } from "vitest";
-import { headRateFor, tuningSettings } from "#repvgg/api/tuning-defaults.js";
 import { createBackend } from "#repvgg/backend/select.node.js";
 import { createInThreadLoader } from "#repvgg/data/loader.js";
 import { openDataset } from "#repvgg/index.js";
 import { withClasses } from "#repvgg/nn/new-head.js";
 import { repvgg } from "#repvgg/nn/repvgg.js";
+import { headRateFor, tuningSettings } from "#repvgg/recipe/tuning-defaults.js";
 import { trainConfig } from "#repvgg/train/config.js";
 import { computeFeatures, featureLoader } from "#repvgg/train/features.js";
 import { trainLoop } from "#repvgg/train/loop.js";

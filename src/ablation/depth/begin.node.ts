@@ -1,7 +1,7 @@
 import { trainAndTest } from "../../api/datasets.node.js";
-import { freshModel } from "../../api/fresh-model.node.js";
-import { configFor, type TrainFields } from "../../api/training-setup.js";
 import { UserError } from "../../core/errors.js";
+import { freshModel } from "../../recipe/fresh-model.node.js";
+import { configFor, type TrainFields } from "../../recipe/training-setup.js";
 import { studyPictures } from "./pictures.js";
 import { partName, resultParts, type StudyChoices, type StudyPlan, studyNet } from "./plan.js";
 import type { StudyRun } from "./results.js";

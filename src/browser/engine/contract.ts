@@ -1,7 +1,6 @@
 import type { BlockAlgebra, BlockAlgebraOptions } from "../../analysis/block-algebra.js";
 import type { Counts } from "../../analysis/counts.js";
 import type { MemoryTimeline } from "../../analysis/memory.js";
-import type { TrainFields } from "../../api/training-setup.js";
 import type { RelaxedChoice } from "../../backend/options.js";
 import type { Classification, ClassifyOptions } from "../../classifier/prediction.js";
 import type { Preprocessing } from "../../core/preprocessing.js";
@@ -17,6 +16,7 @@ import type { ArchitectureSpec } from "../../nn/build-architecture.js";
 import type { BlockLayout } from "../../nn/layout.js";
 import type { Model } from "../../nn/model.js";
 import type { RepvggOptions } from "../../nn/repvgg.js";
+import type { TrainFields } from "../../recipe/training-setup.js";
 import type { EpochRecord } from "../../train/history.js";
 import type { CompareOptions } from "../../verify/compare.js";
 import type { Verification } from "../../verify/verify-models.js";
