@@ -231,8 +231,8 @@ export const rooms = {
   "depth-study": {
     source: ["src/ablation/depth", "src/report/markdown.ts", "src/train/gradient-norms.ts"],
     tests: [
-      ["plan", "results", "summary", "report", "train-part"].map((name) => `tests/depth-study/${name}`),
-      ["tests/report/markdown", "tests/train/gradient-norms", "tests/depth-study/command"],
+      ["plan", "results", "summary", "report", "train-part"].map((name) => `tests/ablation/depth/${name}`),
+      ["tests/report/markdown", "tests/train/gradient-norms", "tests/ablation/depth/command"],
     ],
   },
   hub: {

@@ -1,7 +1,7 @@
 import type { AblationRun } from "../analysis/ablation/summary.js";
 import type { SplitOrigin } from "../api/datasets.node.js";
 import type { BackendKind } from "../backend/options.js";
-import type { PackedError } from "../core/packed-error.js";
+import type { FailedReply } from "../studies/answering.node.js";
 import type { RunPosition } from "../train/checkpoint.js";
 import type { VariantJob } from "./train-variant.node.js";
 
@@ -25,4 +25,4 @@ export type FromChild =
   | { readonly type: "step"; readonly position: RunPosition; readonly loss: number }
   /** The run is done; undefined: stopped. */
   | { readonly type: "done"; readonly run: AblationRun | undefined }
-  | { readonly type: "failed"; readonly error: PackedError };
+  | FailedReply;

@@ -45,10 +45,17 @@ export function kernels(options: BackendOptions = {}): KernelChoice {
     if (best !== undefined) return { kind: "native", name: `native ${best}`, threads, notes: [] };
     throw new UserError({ expected: "native kernels", received: nativeAbsence()!, remedy: "use the backend wasm" });
   }
-  const relaxed = wantsRelaxed(options, relaxedObstacle());
-  const absence = nativeAbsence();
-  const notes = absence === undefined ? [] : [`WebAssembly kernels run, slower than native ones: ${absence}`];
-  return { kind: "wasm", name: wasmName(threads, relaxed), threads, notes };
+  const name = wasmName(threads, wantsRelaxed(options, relaxedObstacle()));
+  return { kind: "wasm", name, threads, notes: kernelNotes(name) };
+}
+
+/**
+ * What keeps kernels of this name from being faster: that there are no native ones here, and why.
+ * @param name of the backend, as {@link Backend} has it
+ */
+export function kernelNotes(name: string): readonly string[] {
+  const absence = name.startsWith("native") ? undefined : nativeAbsence();
+  return absence === undefined ? [] : [`WebAssembly kernels run, slower than native ones: ${absence}`];
 }
 
 function wasmBackend(threads: number, options: BackendOptions): Promise<Backend> {

@@ -1,7 +1,6 @@
 import { parentPort, workerData } from "node:worker_threads";
 import type { Backend } from "../backend/backend.js";
-import { nativeAbsence } from "../backend/native/native-backend.js";
-import { createBackend } from "../backend/select.node.js";
+import { createBackend, kernelNotes } from "../backend/select.node.js";
 import { packError } from "../core/packed-error.js";
 import type { ClassifierKernels } from "./contract.js";
 import { JobQueue } from "./job-queue.node.js";
@@ -21,8 +20,7 @@ function send(message: FromWorker, move: readonly ArrayBuffer[] = []): void {
 }
 
 function kernelsOf({ name, threads }: Backend): ClassifierKernels {
-  const absence = name.startsWith("native") ? undefined : nativeAbsence();
-  return { name, threads, notes: absence ? [`WebAssembly, which is slower: no native kernels (${absence})`] : [] };
+  return { name, threads, notes: kernelNotes(name) };
 }
 
 async function open(id: number, { net, source, batch, concurrency }: Calls["open"]["args"]): Promise<void> {

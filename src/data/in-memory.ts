@@ -32,3 +32,8 @@ async function estimatedBytes(dataset: Dataset): Promise<number> {
   const sizes = await Promise.all(indices.map((index) => read(index).catch(() => 0)));
   return (sizes.reduce((sum, size) => sum + size, 0) / count) * dataset.length;
 }
+
+/** The data set, decoded once where its pictures take at most a GiB; else as it is. Broken pictures of a lenient folder are left out. */
+export async function inMemoryIfItFits(dataset: Dataset): Promise<Dataset> {
+  return (await decodeIntoMemory(dataset)) ?? dataset;
+}

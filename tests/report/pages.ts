@@ -25,7 +25,7 @@ import { trainingReport } from "#repvgg/runs/training-page.js";
 import { benchReport } from "#repvgg/studies/bench/page.js";
 import { zooReport } from "#repvgg/studies/profile/zoo-page.js";
 import { trainConfig } from "#repvgg/train/config.js";
-import { madePlan, madeRun } from "../depth-study/runs.js";
+import { madePlan, madeRun } from "../ablation/depth/runs.js";
 import { oraclePath } from "../formats/fixtures.js";
 import { hostile, sample } from "./sample.js";
 

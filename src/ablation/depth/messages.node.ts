@@ -1,5 +1,5 @@
 import type { BackendKind } from "../../backend/options.js";
-import type { PackedError } from "../../core/packed-error.js";
+import type { FailedReply } from "../../studies/answering.node.js";
 import type { StudyPart, StudyPlan } from "./plan.js";
 import type { StudyRun } from "./results.js";
 
@@ -22,4 +22,4 @@ export type FromChild =
   | { readonly type: "step"; readonly steps: number }
   /** The part is done; undefined: stopped. */
   | { readonly type: "done"; readonly run: StudyRun | undefined }
-  | { readonly type: "failed"; readonly error: PackedError };
+  | FailedReply;

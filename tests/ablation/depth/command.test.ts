@@ -3,8 +3,8 @@ import { join } from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
 import { decodeRuns, type StudyRun } from "#repvgg/ablation/depth/results.js";
 import { runStudy } from "#repvgg/ablation/depth/study.node.js";
-import { fashionPictures, fileFolder, oneLine, repvgg, repvggJson } from "../cli/support.js";
-import { htmlErrors } from "../report/html.js";
+import { fashionPictures, fileFolder, oneLine, repvgg, repvggJson } from "../../cli/support.js";
+import { htmlErrors } from "../../report/html.js";
 
 interface Ended {
   readonly out: string;

@@ -8,7 +8,7 @@ import { studyState } from "#repvgg/ablation/depth/study.node.js";
 import { StudyDirectory } from "#repvgg/ablation/depth/study-directory.node.js";
 import { type WrittenStudy, writeStudy } from "#repvgg/ablation/depth/write-report.node.js";
 import type { Chart } from "#repvgg/report/charts/chart.js";
-import { htmlErrors } from "../report/html.js";
+import { htmlErrors } from "../../report/html.js";
 import { madePlan, madeRun } from "./runs.js";
 
 type Lines = Extract<Chart, { kind: "lines" }>;
