@@ -8,7 +8,8 @@ const mayImport: Record<string, Permission[]> = {
   core: [],
   "conv-algebra": [],
   formats: [],
-  data: [],
+  labels: [],
+  data: ["labels"],
   backend: [],
   operators: ["graph", { room: "formats", files: /\/(cast|quantize)\.ts$/ }],
   graph: [
@@ -33,6 +34,7 @@ const mayImport: Record<string, Permission[]> = {
   recipe: ["nn", "train", "data", "analysis"],
   terminal: [],
   api: [
+    "labels",
     "recipe",
     "classifier",
     "hub",

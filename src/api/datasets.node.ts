@@ -5,6 +5,7 @@ import { checkSameClasses, heldOutPart } from "../data/hold-out.js";
 import type { Loader } from "../data/loader.js";
 import { createLoader, type ThreadedLoaderOptions } from "../data/loader.node.js";
 import { findSplit, type OpenOptions, openDataset, openTrainAndTest } from "../data/open-dataset.node.js";
+import { type LabelColumns, labelColumnsOf } from "../labels/columns.js";
 import type { ModelMetadata } from "../nn/model.js";
 
 export type { Dataset, DatasetSource, FolderSource, IgnoredFiles, Image, SkippedFile } from "../data/dataset.js";
@@ -16,6 +17,7 @@ export type {
   SplitsDescription,
 } from "../data/description.js";
 export { type OpenOptions, openDataset, type Split } from "../data/open-dataset.node.js";
+export type { LabelColumns } from "../labels/columns.js";
 
 /** Pictures to train on and pictures to test on. */
 export interface TrainAndTest {
@@ -33,7 +35,7 @@ export interface TrainAndTest {
 }
 
 /** A place (folder or known name) and how it is split where it has no test pictures of its own. Plain JSON. */
-export interface SplitOrigin {
+export interface SplitOrigin extends LabelColumns {
   /** The folder or known name. */
   readonly place: string;
   /** Part of each class that is held out. */
@@ -58,7 +60,12 @@ export async function trainAndTest(data: string | TrainAndTest, options: SplitOp
   if (typeof data !== "string") return data;
   const { seed = 0 } = options;
   const { train, test, holdOut } = await openTrainAndTest(data, { ...options, seed });
-  const origin = { place: data, holdOut: holdOut ?? options.holdOut ?? heldOutPart(train.length), seed };
+  const origin = {
+    place: data,
+    holdOut: holdOut ?? options.holdOut ?? heldOutPart(train.length),
+    seed,
+    ...labelColumnsOf(options),
+  };
   return { train, test, origin, ...(holdOut !== undefined && { heldOut: holdOut }) };
 }
 

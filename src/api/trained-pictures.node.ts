@@ -54,9 +54,10 @@ export function knownPictures(provenance: Readonly<Record<string, string>>, data
   return { are: "trained on", why };
 }
 
-/** Whether one set holds files of the same folder as another. */
+/** Whether one set holds files of the same folder (and of the same split of a list) as another. */
 function isPart(test: Dataset, train: Dataset): boolean {
-  return test.source?.kind === "folder" && train.source?.kind === "folder" && test.source.path === train.source.path;
+  const [own, whole] = [test.source, train.source];
+  return own?.kind === "folder" && whole?.kind === "folder" && own.path === whole.path && own.split === whole.split;
 }
 
 /** A hash of classes and files of two parts of a folder, or of the first alone; undefined for sets that are no folder. */

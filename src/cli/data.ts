@@ -1,13 +1,13 @@
 import { Command } from "commander";
-import { surveyData } from "../api/datasets.node.js";
+import { type LabelColumns, surveyData } from "../api/datasets.node.js";
 import type { DatasetDescription } from "../data/description.js";
 import { describeIgnored } from "../data/ignored-files.js";
 import { describeDataWarning } from "../data/warnings.js";
 import { plural, wholeCount } from "../terminal/format.js";
 import { type OutputOptions, Terminal } from "../terminal/terminal.js";
-import { strictOption, withOutputOptions } from "./options.js";
+import { strictOption, withColumnOptions, withOutputOptions } from "./options.js";
 
-interface Options extends OutputOptions {
+interface Options extends OutputOptions, LabelColumns {
   readonly strict?: boolean;
 }
 
@@ -17,16 +17,17 @@ Examples:
   repvgg data path/to/pictures --strict --json   for a script: an unreadable picture is an error`;
 
 export function dataCommand(): Command {
-  return withOutputOptions(
+  const command = withColumnOptions(
     new Command("data")
       .description(
         "Read all of a data set: classes, sizes, broken files, duplicates and lookalikes, leaks from training to test.",
       )
       .addHelpText("after", examples)
-      .argument("<data>", 'folder, "fashion-mnist" or "fashion-mnist-subset"')
+      .argument("<data>", 'folder, list of labels (.csv), "fashion-mnist" or "fashion-mnist-subset"')
       .optionsGroup("Data:")
       .addOption(strictOption()),
-  ).action(run);
+  );
+  return withOutputOptions(command).action(run);
 }
 
 async function run(place: string, options: Options): Promise<void> {
@@ -41,6 +42,7 @@ async function run(place: string, options: Options): Promise<void> {
         ["class", ...splits.map((split) => split.name)],
         train.classes.map(({ name }, c) => [name, ...splits.map((split) => wholeCount(split.classes[c]!.pictures))]),
       ),
+      ...new Set(splits.flatMap(({ notes }) => notes)),
       ...splits.map(summary),
       ...splits.flatMap(hidden),
       ...warnings.map((warning) => `! ${describeDataWarning(warning)}`),

@@ -17,7 +17,7 @@ import { Terminal } from "../terminal/terminal.js";
 import { chooseSettings, chooseTuning } from "./chosen-settings.js";
 import { epsilonOption } from "./exchange-options.js";
 import { readModel } from "./net-facts.js";
-import { type ComputeOptions, number, wholeNumber, withComputeOptions } from "./options.js";
+import { type ComputeOptions, number, wholeNumber, withColumnOptions, withComputeOptions } from "./options.js";
 import { ownCommand } from "./own-command.js";
 import {
   givenAmong,
@@ -79,7 +79,7 @@ export function trainCommand(): Command {
     .description("Train a multi-branch net on pictures; --resume goes on with a run that was stopped.")
     .argument(
       "[data]",
-      'folder of pictures (class/x.jpg, or train/ and test/ of such), of CIFAR-10 binary files or of idx files; "fashion-mnist" or "fashion-mnist-subset"',
+      'folder of pictures (class/x.jpg, or train/ and test/ of such) or list of them (.csv with path,label), folder of CIFAR-10 binary files or of idx files; "fashion-mnist" or "fashion-mnist-subset"',
     )
     .addHelpText("after", examples)
     .optionsGroup("Run:")
@@ -102,7 +102,7 @@ export function trainCommand(): Command {
     batchSize: "by the pictures",
     learningRate: "by the batch, at most 0.1",
   };
-  const training = withTrainingOptions(net, byPictures)
+  const training = withColumnOptions(withTrainingOptions(net, byPictures))
     .optionsGroup("Training:")
     .option("--custom-l2", "decay the equivalent kernels instead of the branches'")
     .option("--seed <n>", "of weights, order and variation (default: 0)", wholeNumber(0, 2 ** 32 - 1))
@@ -146,7 +146,8 @@ async function begin(
   checkTuning(command, from);
   if (options.out !== undefined) checkNewRun(options.out);
   const sets = await trainAndTest(data, { ...options, ...callbacks });
-  const runFolder = (name: string): string => options.out ?? freeFolder(`runs/${basename(resolve(data))}-${name}`);
+  const runFolder = (name: string): string =>
+    options.out ?? freeFolder(`runs/${basename(resolve(data)).replace(/\.(csv|tsv)$/i, "")}-${name}`);
   const begins = (model: Model, out: string, sentence: string): void => {
     terminal.say(
       `RepVGG ${model.architecture.name} on ${sets.train.name}: ${plural(sets.train.length, "picture")} to train on, ${wholeCount(sets.test.length)} to test on; run folder ${out}`,

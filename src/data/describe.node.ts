@@ -110,6 +110,7 @@ async function survey(dataset: Dataset, onProgress: (done: number) => void): Pro
     skipped,
     ignored: dataset.ignored ?? [],
     animated,
+    notes: dataset.notes ?? [],
   };
   return { description, hashes, fingerprints };
 }

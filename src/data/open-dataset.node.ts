@@ -1,19 +1,21 @@
 import { existsSync, readdirSync, statSync } from "node:fs";
 import { basename, join, resolve } from "node:path";
 import { UserError } from "../core/errors.js";
+import type { LabelColumns } from "../labels/columns.js";
 import { openCifar10 } from "./cifar10.node.js";
 import type { Dataset, DatasetSource } from "./dataset.js";
 import { unreadable } from "./decode.node.js";
 import { fashionMnistIn, findFashionMnist, findShippedFashionMnist } from "./fashion-mnist.node.js";
-import { openFolder, reopenFolder, subfolders } from "./folder.node.js";
+import { folderDataset, openFolder, subfolders } from "./folder.node.js";
 import { checkSameClasses, heldOutPart, holdOut } from "./hold-out.js";
 import { openIdx } from "./idx.node.js";
+import { isLabelList, listedSplits, openListed } from "./listed-pictures.node.js";
 
 /** Part of a data set. */
 export type Split = "train" | "val" | "test";
 
 /** How a data set is opened. */
-export interface OpenOptions {
+export interface OpenOptions extends LabelColumns {
   /** Broken files are errors: else they are named and skipped. Default false. */
   readonly strict?: boolean;
   /** Told of a download's progress, in bytes. */
@@ -27,7 +29,8 @@ export const namedDatasets = ["fashion-mnist", "fashion-mnist-subset"] as const;
  * Opens a data set.
  * @param where "fashion-mnist" or "fashion-mnist-subset"; a folder with idx files (`train-images-idx3-ubyte[.gz]`, …), CIFAR-10
  *   binary files (`data_batch_*.bin`, `test_batch.bin`) or pictures (`class/x.jpg`, or `train/class/x.jpg` beside `test/`
- *   or `val/`); or the {@link DatasetSource} of a data set
+ *   or `val/`); a CSV file that lists pictures (`path,label`, and `split` where it divides them); or the {@link DatasetSource}
+ *   of a data set
  * @param split default "train"; "test" and "val" stand in for each other where there is only one
  * @throws UserError where there is no such data set or split; FormatError where its files are damaged
  */
@@ -78,7 +81,7 @@ export async function openTrainAndTest(
 async function openSource(source: DatasetSource): Promise<Dataset> {
   switch (source.kind) {
     case "folder":
-      return reopenFolder(source);
+      return folderDataset(source);
     case "idx":
       return openIdx(source, basename(source.images));
     case "cifar10":
@@ -93,6 +96,12 @@ export async function findSplit(where: string, split: Split, options: OpenOption
   if (where === "fashion-mnist" && !existsSync(where))
     return openIdx(await findFashionMnist(half, options), `${where}/${half}`);
 
+  if (isLabelList(where)) {
+    const there = await listedSplits(where, options);
+    const others = split === "val" ? (["val", "test"] as const) : (["test", "val"] as const);
+    const listed = split === "train" ? split : others.find((name) => there.has(name));
+    return listed && openListed(where, listed, options);
+  }
   const root = resolve(where);
   const name = `${basename(root)}/${half}`;
   checkFolder(root, where);
@@ -128,7 +137,7 @@ function checkFolder(root: string, where: string): void {
   throw new UserError({
     expected: `a folder at ${where}`,
     received: "a file",
-    remedy: "give the folder of the data set",
+    remedy: "give the folder of the data set, or a list of labels that is named .csv",
   });
 }
 

@@ -132,14 +132,16 @@ export async function train(
 ): Promise<TrainResult> {
   const { out, holdOut, ...others } = options;
   const { backend: _, threads, kernels, relaxed, workers, signal, checkpointSeconds, ...rest } = others;
-  const { onStep, onEpoch, onDecode, onFeatures, onSkip, onRemark, report, command, strict, onProgress, ...fields } =
+  const { onStep, onEpoch, onDecode, onFeatures, onSkip, onRemark, report, command, strict, onProgress, ...further } =
     rest;
+  const { pathColumn: _path, labelColumn: _label, splitColumn: _split, ...fields } = further;
   const read = "from" in start ? await readStart(start) : undefined;
   const given = read?.model ?? (start as Model);
   if (!read) checkForm(given);
   const asked = configFor(given, fields);
   if (out !== undefined) checkNewRun(out);
   const sets = await trainAndTest(data, { ...options, seed: asked.seed });
+  for (const note of sets.train.notes ?? []) onRemark?.(note);
   const prepared = read
     ? await prepareStart(read, sets, fields)
     : await freshStart(given, sets, { ...fields, batchSize: fields.batchSize ?? batchFor(sets.train.length, asked) });
