@@ -14,6 +14,7 @@ export {
   type FolderSource,
   type IgnoredFiles,
   type Image,
+  type LabelColumns,
   type Lookalike,
   type OpenOptions,
   openDataset,
@@ -142,6 +143,7 @@ export {
   type TrainResult,
   train,
 } from "./runs/train.node.js";
+export { type DataSplit, type PartName, type SplitDataOptions, splitData } from "./splitting/split-data.node.js";
 export type { Machine } from "./studies/bench/machine.js";
 export { profileReport } from "./studies/profile/page.js";
 export type { Profile } from "./studies/profile/profile.js";

@@ -10,6 +10,7 @@ const mayImport: Record<string, Permission[]> = {
   formats: [],
   labels: [],
   data: ["labels"],
+  splitting: ["labels", "data", "formats"],
   backend: [],
   operators: ["graph", { room: "formats", files: /\/(cast|quantize)\.ts$/ }],
   graph: [
@@ -86,12 +87,25 @@ const mayImport: Record<string, Permission[]> = {
   serve: [],
   cli: [
     ...["graph", "fold", "backend", "engine", "nn", "data", "formats", "analysis", "exchange", "verify"],
-    ...["classifier", "hub", "report", "recipe", "api", "studies", "runs", "ablation", "serve", "terminal"],
+    ...[
+      "classifier",
+      "hub",
+      "report",
+      "recipe",
+      "api",
+      "studies",
+      "runs",
+      "ablation",
+      "serve",
+      "terminal",
+      "splitting",
+    ],
   ],
 };
 
 /** What `import … from "repvgg"` may come from. */
 const entry = [
+  "splitting",
   "backend",
   "classifier",
   "recipe",

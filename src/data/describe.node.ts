@@ -115,7 +115,8 @@ async function survey(dataset: Dataset, onProgress: (done: number) => void): Pro
   return { description, hashes, fingerprints };
 }
 
-function pixelHash(image: Image): string {
+/** Tells pictures of equal pixels. */
+export function pixelHash(image: Image): string {
   const shape = `${image.width}x${image.height}x${image.channels}:`;
   return createHash("sha256").update(shape).update(image.data).digest("base64");
 }

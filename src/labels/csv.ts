@@ -41,7 +41,8 @@ export async function readCsv(text: string, name: string, separator: string): Pr
       : damaged(row, "letters behind a closed quote", 'double quotes inside of fields ("")');
   }
   const isEmpty = (row: readonly string[]): boolean => row.length === 1 && row[0]!.trim() === "";
-  const places = data.flatMap((row, at) => (isEmpty(row) ? [] : [at]));
+  const places: number[] = [];
+  for (let at = 0; at < data.length; at++) if (!isEmpty(data[at]!)) places.push(at);
   const head = data[places[0] ?? -1] ?? [];
   for (const at of places) {
     const row = data[at]!;

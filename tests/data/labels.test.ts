@@ -39,7 +39,7 @@ describe("a list of labels", () => {
     const root = await pictureFolder(3);
     const folder = await openDataset(root);
     const rows = Array.from({ length: folder.length }, (_, i) => {
-      const source = folder.source as { files: string[] };
+      const source = folder.source as { files: readonly string[] };
       return `${source.files[i]},${folder.classNames[folder.label(i)]}`;
     });
     writeFileSync(join(root, "labels.csv"), `path,class\n${rows.join("\n")}\n`);
@@ -150,7 +150,7 @@ describe("a list of labels", () => {
     );
     const sets = await Promise.all((["train", "val", "test"] as const).map((split) => openDataset(csv, split)));
     expect(sets.map(({ name }) => name)).toEqual(["labels.csv/train", "labels.csv/val", "labels.csv/test"]);
-    expect(sets.map(({ source }) => (source as { files: string[] }).files)).toEqual([
+    expect(sets.map(({ source }) => (source as { files: readonly string[] }).files)).toEqual([
       ["p0.png", "p1.png"],
       ["p2.png", "p3.png"],
       ["p4.png", "p5.png"],

@@ -285,7 +285,7 @@ describe("warnings", () => {
     );
     const set = (name: string, more: object = {}) => ({
       ...{ name, pictures: 4, channels: 1 as const, classes: counts(2, 2), imbalance: 1, sizes: [] },
-      ...{ duplicates: 0, contradictions: 0, skipped: [], ignored: [], animated: 0, lookalikes: [], ...more },
+      ...{ duplicates: 0, contradictions: 0, skipped: [], ignored: [], animated: 0, notes: [], lookalikes: [], ...more },
     });
     const like = (n: number) => ({ index: n, of: n, picture: `t${n}`, original: `o${n}`, likeness: 1 });
     const lines = (train: object, test: object | undefined, leaked: number[], alike: number) =>
