@@ -76,6 +76,7 @@ export { createClassifier } from "./classifier/create-classifier.node.js";
 export type { AskedFacts } from "./classifier/net-classifier.js";
 export type { ImageDataLike, Picture, RawPixels } from "./classifier/picture.js";
 export type { Classification, ClassifyOptions, Prediction } from "./classifier/prediction.js";
+export { defineConfig, type TrainConfiguration } from "./configuration/define-config.js";
 export type { ConvGeometry } from "./core/conv-geometry.js";
 export { type ErrorParts, FormatError, ShapeError, UserError, VerificationError } from "./core/errors.js";
 export type { DType, NamedArray, NamedArrays } from "./core/named-arrays.js";

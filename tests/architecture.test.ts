@@ -10,6 +10,7 @@ const mayImport: Record<string, Permission[]> = {
   formats: [],
   labels: [],
   data: ["labels"],
+  configuration: ["labels", "data", "nn", "train", "formats"],
   splitting: ["labels", "data", "formats"],
   backend: [],
   operators: ["graph", { room: "formats", files: /\/(cast|quantize)\.ts$/ }],
@@ -99,12 +100,14 @@ const mayImport: Record<string, Permission[]> = {
       "serve",
       "terminal",
       "splitting",
+      "configuration",
     ],
   ],
 };
 
 /** What `import … from "repvgg"` may come from. */
 const entry = [
+  "configuration",
   "splitting",
   "backend",
   "classifier",

@@ -15,6 +15,7 @@ import { interruptible } from "../terminal/interrupt.js";
 import { freeFolder } from "../terminal/run-folder.js";
 import { Terminal } from "../terminal/terminal.js";
 import { chooseSettings, chooseTuning } from "./chosen-settings.js";
+import { configurationOf } from "./configured.js";
 import { epsilonOption } from "./exchange-options.js";
 import { readModel } from "./net-facts.js";
 import { type ComputeOptions, number, wholeNumber, withColumnOptions, withComputeOptions } from "./options.js";
@@ -46,6 +47,7 @@ interface Options extends ComputeOptions, FreshNetOptions, TrainingOptions {
   readonly from?: string;
   readonly batchNormEpsilon?: number;
   readonly resume?: string;
+  readonly config?: string;
 }
 
 /** Options of the net, which a net that exists has already. */
@@ -72,6 +74,7 @@ Examples:
   repvgg train path/to/pictures --epochs 20           one folder a class, or train/ and test/ of such
   repvgg train fashion-mnist --model tiny
   repvgg train path/to/pictures --from timm/repvgg_a0.rvgg_in1k --freeze all-but-head
+  repvgg train --config repvgg.config.json --epochs 40
   repvgg train --resume runs/pictures-nano            after Ctrl-C or a crash: same result as without it`;
 
 export function trainCommand(): Command {
@@ -84,6 +87,10 @@ export function trainCommand(): Command {
     .addHelpText("after", examples)
     .optionsGroup("Run:")
     .option("--out <folder>", "folder of the run (default: runs/DATA-MODEL, or -2, -3, … behind it)")
+    .option(
+      "--config <file>",
+      "options by their names from a .json, .js or .ts file, or a run's config.json; flags win",
+    )
     .option("--resume <folder>", "go on with the run in this folder; all its settings stay");
   const net = withNetOptions(command, "by the pictures: nano, or tiny for 20,000 and more")
     .addOption(new Option("--block <kind>", "what a block is in training form (default: repvgg)").choices(blockKinds))
@@ -142,7 +149,7 @@ async function begin(
     });
   }
   const { model: _name, depths, widths, strides, groups, block, pointwise, identity, size, ...others } = options;
-  const { from, batchNormEpsilon, resume: _, json, quiet, ...training } = others;
+  const { from, batchNormEpsilon, resume: _, config: __, json, quiet, ...training } = others;
   checkTuning(command, from);
   if (options.out !== undefined) checkNewRun(options.out);
   const sets = await trainAndTest(data, { ...options, ...callbacks });
@@ -159,14 +166,16 @@ async function begin(
     const model = await freshModel(name, sets.train, { ...netOptions(options), inputSize });
     const out = runFolder(name.toLowerCase());
     begins(model, out, sentence);
-    return train(model, sets, { ...training, ...chosen, ...callbacks, out, command: ownCommand() });
+    const settings = configurationOf(command, data, { ...chosen, model: name, inputSize });
+    return train(model, sets, { ...training, ...chosen, ...callbacks, out, settings, command: ownCommand() });
   }
   const { model } = await readModel(from, batchNormEpsilon === undefined ? {} : { batchNormEpsilon }, terminal);
   const { sentence, ...chosen } = await chooseTuning(sets, options, model);
   const out = runFolder("finetuned");
   begins(model, out, sentence);
   const start = { from: model, name: from, ...(size !== undefined && { inputSize: size }) };
-  return train(start, sets, { ...training, ...chosen, ...callbacks, out, command: ownCommand() });
+  const settings = configurationOf(command, data, chosen);
+  return train(start, sets, { ...training, ...chosen, ...callbacks, out, settings, command: ownCommand() });
 }
 
 /** @throws UserError for options of a net that was trained before where there is none */

@@ -14,6 +14,8 @@ export interface RunSetup {
   readonly arithmetic?: string;
   /** The command line that began the run; undefined where a program did. */
   readonly command?: string;
+  /** Its options and those that were chosen for it, as a configuration file has them. */
+  readonly options?: Readonly<Record<string, unknown>>;
 }
 
 /** @throws FormatError where config.json holds something else. */

@@ -78,6 +78,8 @@ export interface TrainProcessOptions extends ComputeOptions, OpenOptions {
   readonly report?: boolean;
   /** The command line that began the run, for its model card. */
   readonly command?: string;
+  /** The configuration that repeats the run (`repvgg train --config`), for its config.json. */
+  readonly settings?: Readonly<Record<string, unknown>>;
   /** Told of each file that is left out, as soon as it is found unusable. */
   readonly onSkip?: (file: SkippedFile) => void;
 }
@@ -132,8 +134,20 @@ export async function train(
 ): Promise<TrainResult> {
   const { out, holdOut, ...others } = options;
   const { backend: _, threads, kernels, relaxed, workers, signal, checkpointSeconds, ...rest } = others;
-  const { onStep, onEpoch, onDecode, onFeatures, onSkip, onRemark, report, command, strict, onProgress, ...further } =
-    rest;
+  const {
+    onStep,
+    onEpoch,
+    onDecode,
+    onFeatures,
+    onSkip,
+    onRemark,
+    report,
+    command,
+    settings,
+    strict,
+    onProgress,
+    ...further
+  } = rest;
   const { pathColumn: _path, labelColumn: _label, splitColumn: _split, ...fields } = further;
   const read = "from" in start ? await readStart(start) : undefined;
   const given = read?.model ?? (start as Model);
@@ -161,6 +175,7 @@ export async function train(
     const setup: RunSetup = {
       ...{ model: initial.metadata, data: sets.origin ?? null, config, arithmetic },
       ...(command !== undefined && { command }),
+      ...(settings && { options: settings }),
     };
     const run = await RunDirectory.create(out, setup, initial);
     let steps = 0;
