@@ -128,6 +128,7 @@ export {
   type AugmentationPreset,
   type ColorJitter,
   type EpochRecord,
+  type EpochScore,
   type Freeze,
   type PadAndCrop,
   type RandAugment,
