@@ -130,6 +130,7 @@ export {
   type AugmentationPreset,
   type ColorJitter,
   type EpochRecord,
+  type EpochScore,
   type Freeze,
   type PadAndCrop,
   type RandAugment,

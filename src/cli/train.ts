@@ -1,14 +1,21 @@
 import { existsSync } from "node:fs";
 import { basename, join, resolve } from "node:path";
 import { Command, Option } from "commander";
-import { trainAndTest } from "../api/datasets.node.js";
+import { type TrainingSets, trainingSets } from "../api/training-sets.node.js";
 import { UserError } from "../core/errors.js";
 import type { BlockKind } from "../nn/architecture.js";
 import { blockKinds } from "../nn/blocks/registry.js";
 import type { Model } from "../nn/model.js";
 import type { RepvggOptions } from "../nn/repvgg.js";
 import { freshModel } from "../recipe/fresh-model.node.js";
-import { checkNewRun, resume, type TrainOptions, type TrainResult, train } from "../runs/train.node.js";
+import {
+  checkNewRun,
+  type EpochRecord,
+  resume,
+  type TrainOptions,
+  type TrainResult,
+  train,
+} from "../runs/train.node.js";
 import { exitCodes } from "../terminal/exit-codes.js";
 import { percent, plural, wholeCount } from "../terminal/format.js";
 import { interruptible } from "../terminal/interrupt.js";
@@ -18,7 +25,7 @@ import { chooseSettings, chooseTuning } from "./chosen-settings.js";
 import { configurationOf } from "./configured.js";
 import { epsilonOption } from "./exchange-options.js";
 import { readModel } from "./net-facts.js";
-import { type ComputeOptions, number, wholeNumber, withColumnOptions, withComputeOptions } from "./options.js";
+import { type ComputeOptions, number, share, wholeNumber, withColumnOptions, withComputeOptions } from "./options.js";
 import { ownCommand } from "./own-command.js";
 import {
   givenAmong,
@@ -112,6 +119,22 @@ export function trainCommand(): Command {
   const training = withColumnOptions(withTrainingOptions(net, byPictures))
     .optionsGroup("Training:")
     .option("--custom-l2", "decay the equivalent kernels instead of the branches'")
+    .option(
+      "--validation <part>",
+      "of each class's training pictures, to judge epochs by: from 0, none, to below 1 (default: a val/ folder beside train/; else 0.1 of 1,000 pictures and more, of fewer 0)",
+      share,
+    )
+    .addOption(
+      new Option(
+        "--choose <epoch>",
+        "whose net the run gives: the best by the validation pictures, or the last one's (default: best)",
+      ).choices(["best", "last"]),
+    )
+    .option(
+      "--patience <n>",
+      "stop when so many epochs in a row were no better by the validation pictures (default: 0, off)",
+      wholeNumber(0),
+    )
     .option("--seed <n>", "of weights, order and variation (default: 0)", wholeNumber(0, 2 ** 32 - 1))
     .optionsGroup("Process:")
     .option("--workers <n>", "threads that prepare pictures (default: by the data)", wholeNumber(0, 64))
@@ -152,12 +175,12 @@ async function begin(
   const { from, batchNormEpsilon, resume: _, config: __, json, quiet, ...training } = others;
   checkTuning(command, from);
   if (options.out !== undefined) checkNewRun(options.out);
-  const sets = await trainAndTest(data, { ...options, ...callbacks });
+  const sets = await trainingSets(data, { ...options, ...callbacks });
   const runFolder = (name: string): string =>
     options.out ?? freeFolder(`runs/${basename(resolve(data)).replace(/\.(csv|tsv)$/i, "")}-${name}`);
   const begins = (model: Model, out: string, sentence: string): void => {
     terminal.say(
-      `RepVGG ${model.architecture.name} on ${sets.train.name}: ${plural(sets.train.length, "picture")} to train on, ${wholeCount(sets.test.length)} to test on; run folder ${out}`,
+      `RepVGG ${model.architecture.name} on ${sets.train.name}: ${plural(sets.train.length, "picture")} to train on, ${othersOf(sets)}; run folder ${out}`,
     );
     if (sentence) terminal.say(sentence);
   };
@@ -176,6 +199,12 @@ async function begin(
   const start = { from: model, name: from, ...(size !== undefined && { inputSize: size }) };
   const settings = configurationOf(command, data, chosen);
   return train(start, sets, { ...training, ...chosen, ...callbacks, out, settings, command: ownCommand() });
+}
+
+/** "1,000 to judge epochs by, 500 to test on, once" */
+function othersOf({ validation, test }: TrainingSets): string {
+  const judging = validation ? `${wholeCount(validation.length)} to judge epochs by, ` : "";
+  return `${judging}${test ? `${wholeCount(test.length)} to test on, once` : "none to test on"}`;
 }
 
 /** @throws UserError for options of a net that was trained before where there is none */
@@ -221,21 +250,30 @@ function netOptions(options: Options): RepvggOptions {
 }
 
 function report(terminal: Terminal, result: TrainResult): void {
-  const { out, epochs, best, interrupted, recalibration, skipped, warnings } = result;
-  const last = epochs.at(-1);
-  const better = best !== undefined && last !== undefined && best.testTop1 > last.testTop1;
+  const { out, epochs, chosen, test, interrupted, stoppedEarly, recalibration, skipped, warnings } = result;
   const html = out !== undefined && existsSync(join(out, "report.html")) ? join(out, "report.html") : null;
+  const score = test && { images: test.images, top1: test.top1, top5: test.top5, loss: test.loss };
   const files = { report: html, recalibration, skipped, warnings };
-  terminal.result({ out: out ?? null, interrupted, last: last ?? null, best: best ?? null, ...files }, () => {
+  const run = { out: out ?? null, interrupted, stoppedEarly, last: epochs.at(-1) ?? null, chosen: chosen ?? null };
+  terminal.result({ ...run, test: score, ...files }, () => {
     if (out === undefined) return "stopped before the training began; nothing was written";
-    if (interrupted) return `stopped; go on with: repvgg train --resume ${out}`;
+    if (!chosen) return `stopped; go on with: repvgg train --resume ${out}`;
     return [
-      `test top-1 ${percent(last!.testTop1)} after ${plural(last!.epoch, "epoch")} (best ${percent(best!.testTop1)} after ${best!.epoch})`,
-      `Model   ${out}/model.safetensors   the last epoch's, ${percent(last!.testTop1)}`,
-      ...(!better ? [] : [`Best    ${out}/best.safetensors    epoch ${best!.epoch}'s, ${percent(best!.testTop1)}`]),
+      accuracyLine(result, chosen),
+      `Model   ${out}/model.safetensors   of epoch ${chosen.epoch} of ${epochs.at(-1)!.epoch}`,
       `Curves  ${out}/curves.png`,
       ...(html === null ? [] : [`Report  ${html}`]),
-      `Next    repvgg fold ${out}/${better ? "best" : "model"}.safetensors -o plain.safetensors`,
+      `Next    repvgg fold ${out}/model.safetensors -o plain.safetensors`,
     ].join("\n");
   });
+}
+
+/** What was measured of the net that the run gives. */
+function accuracyLine({ test, epochs }: TrainResult, { epoch, validation }: EpochRecord): string {
+  const judged = validation && `validation top-1 ${percent(validation.top1)}`;
+  const whose = `epoch ${epoch} of ${epochs.at(-1)!.epoch}${judged ? `, ${judged}` : ""}`;
+  if (test) return `test top-1 ${percent(test.top1)} on ${plural(test.images, "picture")}, looked at once (${whose})`;
+  return judged
+    ? `${judged} (epoch ${epoch} of ${epochs.at(-1)!.epoch}): a little too good, for it judged the epochs; there is nothing to test on`
+    : `no accuracy was measured: all pictures were trained on (${whose})`;
 }

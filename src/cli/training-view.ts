@@ -26,10 +26,11 @@ export function trainingView(
       }
       bar?.update(stepInEpoch, `loss ${(lossSum / stepInEpoch).toFixed(3)}, last ${loss.toFixed(3)}`);
     },
-    onEpoch: ({ epoch, trainLoss, testLoss, testTop1 }) => {
-      terminal.say(
-        `epoch ${epoch}: train loss ${trainLoss.toFixed(4)}, test loss ${testLoss.toFixed(4)}, test top-1 ${percent(testTop1)}`,
-      );
+    onEpoch: ({ epoch, trainLoss, validation }) => {
+      const score = validation
+        ? `, validation loss ${validation.loss.toFixed(4)}, validation top-1 ${percent(validation.top1)}`
+        : "";
+      terminal.say(`epoch ${epoch}: train loss ${trainLoss.toFixed(4)}${score}`);
     },
     onSkip: (file) => terminal.saySkipped(file),
   };

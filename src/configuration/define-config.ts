@@ -42,6 +42,8 @@ export interface TrainConfiguration
   readonly erasing?: number;
   /** Part of each class that is held out for testing where the data has no test split. */
   readonly holdOut?: number;
+  /** Part of each class's training pictures that judges epochs. */
+  readonly validation?: number;
   /** A broken picture is an error. */
   readonly strict?: boolean;
   /** Threads that compute. */

@@ -9,23 +9,33 @@ import { balanceWarnings, ignoredWarnings, leakWarnings } from "./warnings.js";
 /** Bytes that are read at most in search of equal pictures: a second or two. */
 const maxBytes = 2 ** 28;
 
+/** Pictures of a training by what they are for. */
+export interface CheckedParts {
+  readonly train: Dataset;
+  readonly validation?: Dataset | undefined;
+  readonly test?: Dataset | undefined;
+}
+
 /**
- * What can be seen of two splits without decoding pictures: classes that are badly unbalanced, and pictures that are in both byte
- * for byte. `describeDataset` sees more.
+ * What can be seen of the parts of a data set without decoding pictures: classes that are badly unbalanced, and pictures that are in two
+ * parts byte for byte. `describeDataset` sees more.
  */
-export async function quickChecks(train: Dataset, test: Dataset): Promise<DataWarning[]> {
+export async function quickChecks({ train, validation, test }: CheckedParts): Promise<DataWarning[]> {
   const classes = indicesByClass(train).map((indices, label) => ({
     name: train.classNames[label]!,
     pictures: indices.length,
   }));
   // Parts of one folder know the same of it.
-  const apart =
-    train.source?.kind === "folder" && test.source?.kind === "folder" && train.source.path !== test.source.path;
+  const others = [validation, test].filter((set) => set !== undefined);
+  const apart = others.filter(
+    ({ source }) => train.source?.kind === "folder" && source?.kind === "folder" && train.source.path !== source.path,
+  );
   return [
     ...balanceWarnings(train.name, classes),
-    ...ignoredWarnings(train.name, train.ignored),
-    ...(apart ? ignoredWarnings(test.name, test.ignored) : []),
-    ...leakWarnings(await equalPictures(train, test)),
+    ...[train, ...apart].flatMap(({ name, ignored }) => ignoredWarnings(name, ignored)),
+    ...(test ? leakWarnings(await equalPictures(train, test)) : []),
+    ...(test && validation ? leakWarnings(await equalPictures(validation, test), "test", "validation") : []),
+    ...(validation ? leakWarnings(await equalPictures(train, validation), "validation") : []),
   ];
 }
 

@@ -9,6 +9,11 @@ export interface RunSetup {
   readonly model: Record<string, string>;
   /** Null: data sets that the caller had open. */
   readonly data: SplitOrigin | null;
+  /**
+   * Part of the training pictures that judges epochs, or "given": pictures of their own. Runs of the time when the test pictures chose the
+   * epoch have none: 0.
+   */
+  readonly validation?: number | "given";
   readonly config: TrainConfig;
   /** Of the backend (see `Backend`); runs of the time before native kernels have none. */
   readonly arithmetic?: string;

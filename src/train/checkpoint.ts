@@ -1,5 +1,6 @@
 import { FormatError } from "../core/errors.js";
 import type { NamedArray, NamedArrays } from "../core/named-arrays.js";
+import type { EpochScore } from "./history.js";
 
 /** Where a run stands. Plain JSON. */
 export interface RunPosition {
@@ -11,8 +12,13 @@ export interface RunPosition {
   readonly stepInEpoch: number;
   /** Sum of the step losses of the epoch under way. */
   readonly lossSum: number;
-  /** The best epoch so far by test accuracy. */
-  readonly best: { readonly epoch: number; readonly top1: number } | null;
+  /** The best epoch so far by the validation pictures; null where there are none, or no epoch is done. */
+  readonly best: BestEpoch | null;
+}
+
+/** An epoch and what it was judged by. */
+export interface BestEpoch extends Pick<EpochScore, "top1" | "loss"> {
+  readonly epoch: number;
 }
 
 /** All that a run needs to go on bit for bit: random numbers are a function of seed and position, so they need no state. */

@@ -7,7 +7,7 @@ import { explainFileError } from "../formats/file-errors.node.js";
 import { readSafetensorsFile, writeSafetensorsFile } from "../formats/safetensors/file.node.js";
 import type { Safetensors } from "../formats/safetensors/read.js";
 import { type Checkpoint, decodeCheckpoint, encodeCheckpoint, type RunPosition } from "./checkpoint.js";
-import type { HistoryRecord } from "./history.js";
+import type { EpochScore, HistoryRecord } from "./history.js";
 import { encodeFileVersion, encodeScalars } from "./tensorboard.js";
 
 /** A model file's contents. */
@@ -24,8 +24,8 @@ export type RunModel = "initial" | "best" | "model";
  *   config.json            what is trained on what, how
  *   initial.safetensors    the model file at the start
  *   last.safetensors       the state from which the run goes on (weights, optimizer, average, position)
- *   best.safetensors       the model file of the epoch with the highest test accuracy
- *   model.safetensors      the model file at the end
+ *   best.safetensors       while the run is under way: the model file of the best epoch so far by the validation pictures
+ *   model.safetensors      at the end: the net that the run gives
  *   metrics.jsonl          one record a line (history.ts), and the same as TensorBoard events
  *   curves.svg, curves.png pictures of them
  *   report.html            all of it to look at, at the end
@@ -134,6 +134,14 @@ export class RunDirectory {
     return readSafetensorsFile(this.file(`${name}.safetensors`));
   }
 
+  hasModel(name: RunModel): boolean {
+    return existsSync(this.file(`${name}.safetensors`));
+  }
+
+  removeModel(name: RunModel): void {
+    rmSync(this.file(`${name}.safetensors`), { force: true });
+  }
+
   /** Appends to metrics.jsonl and to the event file. @throws UserError where they cannot be written. */
   append(record: HistoryRecord): void {
     const wallTime = Date.now() / 1000;
@@ -186,7 +194,7 @@ export class RunDirectory {
       .slice(0, text.lastIndexOf("\n") + 1)
       .split("\n")
       .filter((line) => line !== "")
-      .map((line) => JSON.parse(line));
+      .map((line) => withoutTest(JSON.parse(line)));
   }
 }
 
@@ -198,10 +206,16 @@ function isTemporary(name: string): boolean {
 function scalars(record: HistoryRecord): Record<string, number> {
   return record.kind === "step"
     ? { "train/loss": record.loss, "train/learning_rate": record.learningRate }
-    : {
-        "train/epoch_loss": record.trainLoss,
-        "test/loss": record.testLoss,
-        "test/top1": record.testTop1,
-        "test/top5": record.testTop5,
-      };
+    : { "train/epoch_loss": record.trainLoss, ...(record.validation && validationScalars(record.validation)) };
+}
+
+function validationScalars({ loss, top1, top5 }: EpochScore): Record<string, number> {
+  return { "validation/loss": loss, "validation/top1": top1, "validation/top5": top5 };
+}
+
+/** Epochs of runs that older versions began were judged by the test pictures: what they say of them is not a curve to go on with. */
+function withoutTest<T extends HistoryRecord>(record: T): T {
+  if (record.kind !== "epoch" || "validation" in record) return record;
+  const { testLoss: _, testTop1: __, testTop5: ___, ...kept } = record as T & Record<string, unknown>;
+  return { ...kept, validation: null } as unknown as T;
 }

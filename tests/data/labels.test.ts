@@ -5,7 +5,9 @@ import { describe, expect, test } from "vitest";
 import { trainAndTest } from "#repvgg/api/datasets.node.js";
 import { evaluationSet } from "#repvgg/api/evaluation-set.node.js";
 import { knownPictures, withTrainedPictures } from "#repvgg/api/trained-pictures.node.js";
+import { trainingSets } from "#repvgg/api/training-sets.node.js";
 import { FormatError, UserError } from "#repvgg/core/errors.js";
+import type { Dataset } from "#repvgg/data/dataset.js";
 import { openDataset, openTrainAndTest } from "#repvgg/data/open-dataset.node.js";
 import { readCsv } from "#repvgg/labels/csv.js";
 import { readLabelList } from "#repvgg/labels/label-list.js";
@@ -161,6 +163,39 @@ describe("a list of labels", () => {
     const lacking = await refusal(openTrainAndTest(without.csv));
     expect(lacking.message).toMatch(/pictures of every class in labels.csv\/test, received none of "y"/);
   });
+
+  test.each([[["train", "val", "test"]], [["train", "val"]], [["train", "test"]], [["train"]]])(
+    "with the splits %j trains, judges and tests on the pictures that folders of these names would give",
+    async (names) => {
+      const files: Record<string, Uint8Array> = {};
+      const rows = ["file,category,subset"];
+      for (let i = 0; i < 10 * names.length; i++) {
+        const path = `${names[i % names.length]}/${i % 4 < 2 ? "a" : "b"}/${i}.png`;
+        files[path] = await png(i);
+        rows.push(`${path},${i % 4 < 2 ? "a" : "b"},${names[i % names.length]}`);
+      }
+      const root = temporaryFolder({ ...files, "list.csv": rows.join("\n") });
+      const place = names.length > 1 ? root : join(root, "train");
+      const contents = async (set: Dataset | undefined): Promise<unknown> =>
+        set &&
+        Promise.all(
+          Array.from({ length: set.length }, async (_, i) => [set.label(i), (await set.read(i)).data.join()]),
+        );
+      const sorted = async (set: Dataset | undefined) =>
+        (((await contents(set)) as unknown[]) ?? []).map(String).sort();
+      const [folders, list] = await Promise.all([
+        trainingSets(place, { seed: 2 }),
+        trainingSets(join(root, "list.csv"), { seed: 2 }),
+      ]);
+      for (const part of ["train", "validation", "test"] as const) {
+        expect(list[part]?.length).toBe(folders[part]?.length);
+        // Where a part is drawn, the order of files has a say; a split is the same whatever the order.
+        if (list.heldOut === undefined) expect(await sorted(list[part])).toEqual(await sorted(folders[part]));
+      }
+      expect(list.heldOut).toBe(folders.heldOut);
+      expect(list.validationPart).toBe(folders.validationPart);
+    },
+  );
 
   test("missing and broken files are named and left out; strictly they are errors; none found is one", async () => {
     const { csv, folder } = await listed(

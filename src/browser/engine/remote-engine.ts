@@ -220,7 +220,10 @@ class RemoteTraining implements Training {
     this.#net = makeNet;
     const stop = (): void => this.stop();
     this.finished = result
-      .then((reply) => ({ net: makeNet(reply), epochs: reply.epochs, interrupted: reply.interrupted }))
+      .then(({ epochs, chosen, test, interrupted, stoppedEarly, ...reply }) => ({
+        net: makeNet(reply),
+        ...{ epochs, chosen, test, interrupted, stoppedEarly },
+      }))
       .finally(() => signal?.removeEventListener("abort", stop));
     signal?.addEventListener("abort", stop);
     if (signal?.aborted) stop();
