@@ -1,17 +1,15 @@
-import { readFileSync, statSync } from "node:fs";
+import { statSync } from "node:fs";
 import { basename, dirname, isAbsolute, join, relative, resolve, sep } from "node:path";
-import { FormatError, UserError } from "../core/errors.js";
+import { UserError } from "../core/errors.js";
 import { describeSystemError } from "../core/system-errors.js";
 import type { LabelColumns } from "../labels/columns.js";
 import { type LabelEntry, type LabelList, type ListedSplit, readLabelList } from "../labels/label-list.js";
+import { listText } from "../labels/list-text.node.js";
 import { BrokenImageError } from "./broken-image.js";
 import type { Dataset, FolderSource, SkippedFile } from "./dataset.js";
-import { unreadable, unreadFormat } from "./decode.node.js";
+import { unreadFormat } from "./decode.node.js";
 import { folderDataset, withCommonChannels } from "./folder.node.js";
 import { kindOfFile, lookAt } from "./look.node.js";
-
-/** Bytes of a list: some millions of lines. */
-const mostBytes = 2 ** 28;
 
 /** Whether a place is a list of labels: a file (of any kind, so that folders may be called so) with this ending. */
 export function isLabelList(where: string): boolean {
@@ -83,48 +81,12 @@ export async function openListed(
 
 async function read(path: string, columns: LabelColumns): Promise<LabelList> {
   const folder = dirname(resolve(path));
-  return readLabelList(textOf(path), basename(path), columns, (file) => resolve(folder, file));
-}
-
-/** @throws UserError where it cannot be read or is too long; FormatError where it is no text */
-function textOf(path: string): string {
-  let bytes: Uint8Array;
-  try {
-    const { size } = statSync(path);
-    if (size > mostBytes) {
-      const mega = (n: number): string => `${Math.floor(n / 2 ** 20)} MiB`;
-      throw new UserError({
-        expected: `a list of labels of at most ${mega(mostBytes)}`,
-        received: `${path}, ${mega(size)}`,
-        remedy: "divide it, or put the pictures into class folders",
-      });
-    }
-    bytes = readFileSync(path);
-  } catch (error) {
-    if (error instanceof UserError) throw error;
-    throw unreadable(path, "a list of labels (CSV)", error);
-  }
-  const wide =
-    bytes[0] === 0xff && bytes[1] === 0xfe
-      ? "utf-16le"
-      : bytes[0] === 0xfe && bytes[1] === 0xff
-        ? "utf-16be"
-        : undefined;
-  const refused = (received: string, remedy: string): FormatError =>
-    new FormatError({ expected: `text in ${path}: lines with separators`, received, remedy });
-  if (bytes.length === 0) throw refused("an empty file", "write a line path,label and one for each picture");
-  let text: string;
-  try {
-    text = new TextDecoder(wide ?? "utf-8", { fatal: true }).decode(bytes);
-  } catch {
-    const { name } = kindOfFile(path);
-    throw refused(
-      /text|unknown/.test(name) ? "bytes of another encoding than UTF-8" : name,
-      "save the table as CSV in UTF-8",
-    );
-  }
-  if (text.includes("\0")) throw refused("bytes that are no text", "save the table as CSV in UTF-8");
-  return text;
+  return readLabelList(
+    listText(path, (file) => kindOfFile(file).name),
+    basename(path),
+    columns,
+    (file) => resolve(folder, file),
+  );
 }
 
 /** The file that a row means: as it stands there, else without spaces around it, else with the separators of this system. */
