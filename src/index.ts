@@ -125,6 +125,7 @@ export type { InputSize } from "./nn/tuned-start.js";
 export { type VariantName, variantNames } from "./nn/zoo.js";
 export { freshModel } from "./recipe/fresh-model.node.js";
 export { type Chart, type Report, reportPage, type Section, type Unit, units } from "./report/report-page.js";
+export { type Preview, previewTraining } from "./runs/preview.node.js";
 export {
   type AugmentationConfig,
   type AugmentationPreset,

@@ -3,15 +3,18 @@ import { basename, join, resolve } from "node:path";
 import { Command, Option } from "commander";
 import { type TrainingSets, trainingSets } from "../api/training-sets.node.js";
 import { UserError } from "../core/errors.js";
+import { writeFileAtomically } from "../formats/atomic-write.node.js";
 import type { BlockKind } from "../nn/architecture.js";
 import { blockKinds } from "../nn/blocks/registry.js";
 import type { Model } from "../nn/model.js";
 import type { RepvggOptions } from "../nn/repvgg.js";
 import { freshModel } from "../recipe/fresh-model.node.js";
+import { previewTraining } from "../runs/preview.node.js";
 import {
   checkNewRun,
   type EpochRecord,
   resume,
+  type TrainFrom,
   type TrainOptions,
   type TrainResult,
   train,
@@ -55,6 +58,7 @@ interface Options extends ComputeOptions, FreshNetOptions, TrainingOptions {
   readonly batchNormEpsilon?: number;
   readonly resume?: string;
   readonly config?: string;
+  readonly preview?: string | true;
 }
 
 /** Options of the net, which a net that exists has already. */
@@ -81,6 +85,7 @@ Examples:
   repvgg train path/to/pictures --epochs 20           one folder a class, or train/ and test/ of such
   repvgg train fashion-mnist --model tiny
   repvgg train path/to/pictures --from timm/repvgg_a0.rvgg_in1k --freeze all-but-head
+  repvgg train path/to/pictures --mixup 0.2 --preview sheet.png
   repvgg train --config repvgg.config.json --epochs 40
   repvgg train --resume runs/pictures-nano            after Ctrl-C or a crash: same result as without it`;
 
@@ -97,6 +102,10 @@ export function trainCommand(): Command {
     .option(
       "--config <file>",
       "options by their names from a .json, .js or .ts file, or a run's config.json; flags win",
+    )
+    .option(
+      "--preview [file.png]",
+      "draw what the net would see, and stop: nothing is trained (default: DATA-preview.png)",
     )
     .option("--resume <folder>", "go on with the run in this folder; all its settings stay");
   const net = withNetOptions(command, "by the pictures: nano, or tiny for 20,000 and more")
@@ -151,6 +160,7 @@ async function run(data: string | undefined, options: Options, command: Command)
       ? begin(data, options, { ...process, onProgress: terminal.counting("download", "B") }, terminal, command)
       : goOn(options.resume, data, options, process, command);
   });
+  if (!result) return; // a preview
   report(terminal, result);
   if (result.interrupted) process.exitCode = exitCodes.interrupted;
 }
@@ -163,7 +173,8 @@ async function begin(
   callbacks: Callbacks,
   terminal: Terminal,
   command: Command,
-): Promise<TrainResult> {
+): Promise<TrainResult | undefined> {
+  const previewFile = options.preview && previewPath(options.preview, data);
   if (data === undefined) {
     throw new UserError({
       expected: "data to train on, or --resume",
@@ -172,12 +183,11 @@ async function begin(
     });
   }
   const { model: _name, depths, widths, strides, groups, block, pointwise, identity, size, ...others } = options;
-  const { from, batchNormEpsilon, resume: _, config: __, json, quiet, ...training } = others;
+  const { from, batchNormEpsilon, resume: _, config: __, preview: ___, json, quiet, ...training } = others;
   checkTuning(command, from);
   if (options.out !== undefined) checkNewRun(options.out);
   const sets = await trainingSets(data, { ...options, ...callbacks });
-  const runFolder = (name: string): string =>
-    options.out ?? freeFolder(`runs/${basename(resolve(data)).replace(/\.(csv|tsv)$/i, "")}-${name}`);
+  const runFolder = (name: string): string => options.out ?? freeFolder(`runs/${nameOfData(data)}-${name}`);
   const begins = (model: Model, out: string, sentence: string): void => {
     terminal.say(
       `RepVGG ${model.architecture.name} on ${sets.train.name}: ${plural(sets.train.length, "picture")} to train on, ${othersOf(sets)}; run folder ${out}`,
@@ -187,6 +197,7 @@ async function begin(
   if (from === undefined) {
     const { sentence, model: name, inputSize, ...chosen } = await chooseSettings(sets, options);
     const model = await freshModel(name, sets.train, { ...netOptions(options), inputSize });
+    if (previewFile) return drawPreview(previewFile, model, sets, { ...training, ...chosen }, sentence, terminal);
     const out = runFolder(name.toLowerCase());
     begins(model, out, sentence);
     const settings = configurationOf(command, data, { ...chosen, model: name, inputSize });
@@ -194,11 +205,45 @@ async function begin(
   }
   const { model } = await readModel(from, batchNormEpsilon === undefined ? {} : { batchNormEpsilon }, terminal);
   const { sentence, ...chosen } = await chooseTuning(sets, options, model);
+  const start = { from: model, name: from, ...(size !== undefined && { inputSize: size }) };
+  if (previewFile) return drawPreview(previewFile, start, sets, { ...training, ...chosen }, sentence, terminal);
   const out = runFolder("finetuned");
   begins(model, out, sentence);
-  const start = { from: model, name: from, ...(size !== undefined && { inputSize: size }) };
   const settings = configurationOf(command, data, chosen);
   return train(start, sets, { ...training, ...chosen, ...callbacks, out, settings, command: ownCommand() });
+}
+
+function nameOfData(data: string): string {
+  return basename(resolve(data)).replace(/\.(csv|tsv)$/i, "");
+}
+
+/** @throws UserError for another file than a PNG: the data, where it stands behind --preview */
+function previewPath(given: string | true, data: string | undefined): string {
+  if (given === true) return `${nameOfData(data ?? "data")}-preview.png`;
+  if (/\.png$/i.test(given)) return given;
+  throw new UserError({
+    expected: "a file named .png after --preview",
+    received: given,
+    remedy: data === undefined ? `the data comes first: repvgg train ${given} --preview` : `for example ${given}.png`,
+  });
+}
+
+async function drawPreview(
+  file: string,
+  start: Model | TrainFrom,
+  sets: TrainingSets,
+  options: TrainOptions,
+  sentence: string,
+  terminal: Terminal,
+): Promise<undefined> {
+  for (const note of sets.train.notes ?? []) terminal.say(note);
+  if (sentence) terminal.say(sentence);
+  const { png, ...shown } = await previewTraining(start, sets, options);
+  await writeFileAtomically(file, png);
+  terminal.result(
+    { preview: file, ...shown },
+    () => `${file}: ${plural(shown.pictures.length, "picture")} as the net would see them; nothing was trained`,
+  );
 }
 
 /** "1,000 to judge epochs by, 500 to test on, once" */

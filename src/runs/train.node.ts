@@ -68,23 +68,8 @@ export async function train(
   data: string | TrainAndTest | TrainingSets,
   options: TrainOptions = {},
 ): Promise<TrainResult> {
-  const { out, holdOut, validation, ...others } = options;
-  const { backend: _, threads, kernels, relaxed, workers, signal, checkpointSeconds, ...rest } = others;
-  const {
-    onStep,
-    onEpoch,
-    onDecode,
-    onFeatures,
-    onSkip,
-    onRemark,
-    report,
-    command,
-    settings,
-    strict,
-    onProgress,
-    ...further
-  } = rest;
-  const { pathColumn: _path, labelColumn: _label, splitColumn: _split, ...fields } = further;
+  const { out, signal, command, settings, onStep, onRemark } = options;
+  const fields = fieldsOf(options);
   const read = "from" in start ? await readStart(start) : undefined;
   const given = read?.model ?? (start as Model);
   if (!read) checkForm(given);
@@ -133,6 +118,14 @@ export async function train(
       throw error;
     }
   });
+}
+
+/** The settings among the options: what is left without those of the process and the data. */
+export function fieldsOf(options: TrainOptions): TrainFields {
+  const { out, holdOut, validation, strict, onProgress, pathColumn, labelColumn, splitColumn, ...others } = options;
+  const { backend, threads, kernels, relaxed, workers, signal, checkpointSeconds, ...further } = others;
+  const { onStep, onEpoch, onDecode, onFeatures, onSkip, onRemark, report, command, settings, ...fields } = further;
+  return fields;
 }
 
 /** A net of these classes: fresh ones get the pictures' statistics. */
