@@ -50,6 +50,7 @@ export { type FileSource, type LoadOptions, loadModel, loadNet } from "./browser
 export { netFile } from "./browser/net-file.js";
 export { decodePicture, type Picture } from "./browser/picture.js";
 export { type PredictOptions, predict } from "./browser/predict.js";
+export type { PublishedOptions } from "./browser/published.js";
 export {
   type NetInTraining,
   type TrainingPictures,

@@ -80,6 +80,7 @@ const mayImport: Record<string, Permission[]> = {
     "formats",
     "analysis",
     "exchange",
+    { room: "hub", files: /^browser\/(load|published|hub-listing|content-check|engine\/remote-engine)\.ts$/ },
     "verify",
     "classifier",
     "recipe",
