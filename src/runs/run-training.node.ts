@@ -3,7 +3,7 @@ import { uniqueSkipped } from "../api/datasets.node.js";
 import type { Evaluation } from "../api/evaluation.js";
 import type { RecalibrationEffect } from "../api/recalibrate.node.js";
 import { withTrainedPictures } from "../api/trained-pictures.node.js";
-import type { TrainingSets } from "../api/training-sets.node.js";
+import type { TrainingSets } from "../api/training-sets.js";
 import type { Backend } from "../backend/backend.js";
 import { percent, plural } from "../core/format.js";
 import type { Dataset, SkippedFile } from "../data/dataset.js";
@@ -17,7 +17,7 @@ import type { EpochRecord, HistoryRecord } from "../train/history.js";
 import { type TrainLoopResult, trainLoop } from "../train/loop.js";
 import type { RunDirectory } from "../train/run-directory.node.js";
 import { measure } from "./measure.node.js";
-import type { TrainProcessOptions } from "./process-options.js";
+import type { TrainProcessOptions } from "./process-options.node.js";
 import { drawCurves, reportOn } from "./run-pages.node.js";
 import { describeSettling, settle } from "./settle.node.js";
 import { startWarnings } from "./start-warnings.node.js";
@@ -160,7 +160,7 @@ class ChosenNet {
 
   async chosen({ model, position }: TrainLoopResult): Promise<{ model: Model; epoch: number }> {
     const { best, epoch } = position;
-    if (!this.#chooses || best === null) {
+    if (!this.#chooses || best === null || best.epoch === epoch) {
       return { model: described(model, this.#sets.train, this.#config, epoch), epoch };
     }
     return { model: this.#best ?? (await this.#kept()), epoch: best.epoch };

@@ -1,5 +1,6 @@
 import type { TrainAndTest } from "../api/datasets.node.js";
-import { type TrainingSets, trainingSets } from "../api/training-sets.node.js";
+import type { TrainingSets } from "../api/training-sets.js";
+import { trainingSets } from "../api/training-sets.node.js";
 import { usingBackend } from "../backend/using-backend.node.js";
 import { UserError } from "../core/errors.js";
 import { createLoader } from "../data/loader.node.js";
@@ -11,7 +12,7 @@ import { checkPatience } from "../train/choosing.js";
 import { trainConfig } from "../train/config.js";
 import { DivergenceError } from "../train/divergence.js";
 import { RunDirectory } from "../train/run-directory.node.js";
-import type { TrainProcessOptions } from "./process-options.js";
+import type { TrainProcessOptions } from "./process-options.node.js";
 import { type RunSetup, readSetup } from "./run-setup.node.js";
 import { runTraining, type TrainResult } from "./run-training.node.js";
 import { type PreparedStart, prepareStart, readStart, type TrainFrom } from "./start-from.node.js";
@@ -28,7 +29,7 @@ export type {
 export type { RunPosition } from "../train/checkpoint.js";
 export type { Freeze, TrainConfig } from "../train/config.js";
 export type { EpochRecord, EpochScore } from "../train/history.js";
-export type { TrainProcessOptions } from "./process-options.js";
+export type { TrainProcessOptions } from "./process-options.node.js";
 export type { TrainResult } from "./run-training.node.js";
 export type { TrainFrom } from "./start-from.node.js";
 

@@ -5,7 +5,7 @@ import { modelCard } from "../cards/model-card.js";
 import type { Dataset } from "../data/dataset.js";
 import { writeFileAtomically } from "../formats/atomic-write.node.js";
 import type { RunDirectory } from "../train/run-directory.node.js";
-import { describeChoice, type Measured } from "./measure.node.js";
+import { describeChoice, type Measured } from "./measured.js";
 import type { FinishedRun } from "./training-facts.js";
 
 /**
