@@ -134,6 +134,7 @@ export {
   type RandAugment,
   type RandomErasing,
   type RandomResizedCrop,
+  type ResumeOptions,
   type RunPosition,
   resume,
   type TrainConfig,
