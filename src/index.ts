@@ -54,6 +54,8 @@ export {
   type StepProfile,
   type StepReport,
 } from "./api/session.node.js";
+export type { TrainingSets } from "./api/training-sets.js";
+export { type TrainingSplitOptions, trainingSets } from "./api/training-sets.node.js";
 export {
   type Difference,
   type OutputVerification,
@@ -137,6 +139,7 @@ export {
   type RandAugment,
   type RandomErasing,
   type RandomResizedCrop,
+  type ResumeOptions,
   type RunPosition,
   resume,
   type TrainConfig,

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import type { Dataset } from "../data/dataset.js";
 import type { Model } from "../nn/model.js";
-import type { TrainingSets } from "./training-sets.node.js";
+import type { TrainingSets } from "./training-sets.js";
 
 /**
  * The net with what tells later which pictures it was trained on: a hash of the names of all files, and how a part of them was held

@@ -1,28 +1,9 @@
 import { UserError } from "../core/errors.js";
-import type { Dataset } from "../data/dataset.js";
 import { checkSameClasses, heldOutPart, holdOut, validationPartFor, validationTwice } from "../data/hold-out.js";
 import { openTrainAndTest } from "../data/open-dataset.node.js";
 import { labelColumnsOf } from "../labels/columns.js";
-import type { SplitOptions, SplitOrigin, TrainAndTest } from "./datasets.node.js";
-
-/** What a net is trained on, what its epochs are judged by, and what it is tested on once. */
-export interface TrainingSets {
-  /** Pictures to learn from. */
-  readonly train: Dataset;
-  /** Pictures that judge every epoch; neither trained nor tested on. */
-  readonly validation?: Dataset;
-  /** Pictures on which the net is measured once, at the end. */
-  readonly test?: Dataset;
-  /** How they can be opened again, where they come from a place. */
-  readonly origin?: SplitOrigin;
-  /** Part of each class that was held out for testing; undefined where the test pictures are a split of their own; 0: none was. */
-  readonly heldOut?: number;
-  /**
-   * Part of each class's training pictures that was taken as validation pictures, 0: none were; undefined where they are pictures of their
-   * own, or nobody has decided.
-   */
-  readonly validationPart?: number;
-}
+import type { SplitOptions, TrainAndTest } from "./datasets.node.js";
+import type { TrainingSets } from "./training-sets.js";
 
 /** How the pictures of a training are divided. */
 export interface TrainingSplitOptions extends SplitOptions {

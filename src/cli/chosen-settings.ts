@@ -1,4 +1,4 @@
-import type { TrainingSets } from "../api/training-sets.node.js";
+import type { TrainingSets } from "../api/training-sets.js";
 import type { AugmentationConfig, AugmentationPreset } from "../data/augmentation/config.js";
 import type { Model } from "../nn/model.js";
 import { pictureFacts } from "../recipe/picture-facts.node.js";

@@ -1,7 +1,8 @@
 import { existsSync } from "node:fs";
 import { basename, join, resolve } from "node:path";
 import { Command, Option } from "commander";
-import { type TrainingSets, trainingSets } from "../api/training-sets.node.js";
+import type { TrainingSets } from "../api/training-sets.js";
+import { trainingSets } from "../api/training-sets.node.js";
 import { UserError } from "../core/errors.js";
 import { writeFileAtomically } from "../formats/atomic-write.node.js";
 import type { BlockKind } from "../nn/architecture.js";
@@ -67,9 +68,10 @@ const netFlags = ["model", "depths", "widths", "strides", "groups", "block", "po
 /** Options of a net that was trained before. */
 const tuningFlags = ["batchNormEpsilon", "freeze", "batchNorm", "backboneRate", "layerDecay"];
 
-/** Options that a run may be resumed with: they do not change its result. */
+/** Options that a run may be resumed with: but for its length they do not change its result. */
 const processFlags = [
   "resume",
+  "epochs",
   "threads",
   "kernels",
   "workers",
@@ -87,7 +89,8 @@ Examples:
   repvgg train path/to/pictures --from timm/repvgg_a0.rvgg_in1k --freeze all-but-head
   repvgg train path/to/pictures --mixup 0.2 --preview sheet.png
   repvgg train --config repvgg.config.json --epochs 40
-  repvgg train --resume runs/pictures-nano            after Ctrl-C or a crash: same result as without it`;
+  repvgg train --resume runs/pictures-nano            after Ctrl-C or a crash: same result as without it
+  repvgg train --resume runs/pictures-nano --epochs 40   a run that was to have fewer goes on`;
 
 export function trainCommand(): Command {
   const command = new Command("train")
@@ -107,7 +110,10 @@ export function trainCommand(): Command {
       "--preview [file.png]",
       "draw what the net would see, and stop: nothing is trained (default: DATA-preview.png)",
     )
-    .option("--resume <folder>", "go on with the run in this folder; all its settings stay");
+    .option(
+      "--resume <folder>",
+      "go on with the run in this folder; all its settings stay, but for --epochs where it is given",
+    );
   const net = withNetOptions(command, "by the pictures: nano, or tiny for 20,000 and more")
     .addOption(new Option("--block <kind>", "what a block is in training form (default: repvgg)").choices(blockKinds))
     .option("--no-pointwise", "leave out the 1×1 branches")
@@ -274,7 +280,7 @@ function goOn(
   if (data !== undefined) given.unshift("data");
   if (given.length > 0) {
     throw new UserError({
-      expected: "a resumed run to keep its data and settings",
+      expected: "a resumed run to keep its data and all settings but --epochs",
       received: given.join(", "),
       remedy: "leave them out, or begin a new run",
     });

@@ -37,7 +37,7 @@ export const namedDatasets = ["fashion-mnist", "fashion-mnist-subset"] as const;
 export async function openDataset(
   where: string | DatasetSource,
   split: Split = "train",
-  options: OpenOptions = {},
+  options: Parameters<typeof findSplit>[2] = {},
 ): Promise<Dataset> {
   if (typeof where !== "string") return openSource(where);
   const found = await findSplit(where, split, options);
@@ -115,8 +115,15 @@ async function openSource(source: DatasetSource): Promise<Dataset> {
   }
 }
 
-/** As {@link openDataset}, but undefined where the data set is there and has no such split. */
-export async function findSplit(where: string, split: Split, options: OpenOptions): Promise<Dataset | undefined> {
+/**
+ * As {@link openDataset}, but undefined where the data set is there and has no such split.
+ * @param options.validation a folder's val/ is read too, beside its test/
+ */
+export async function findSplit(
+  where: string,
+  split: Split,
+  options: OpenOptions & { readonly validation?: boolean },
+): Promise<Dataset | undefined> {
   const half = split === "train" ? "train" : "test";
   if (where === "fashion-mnist-subset") return openIdx(findShippedFashionMnist(half), `${where}/${half}`);
   if (where === "fashion-mnist" && !existsSync(where))
@@ -149,7 +156,7 @@ export async function findSplit(where: string, split: Split, options: OpenOption
     const { train, test = folders.validation!, validation = test } = folders;
     const folder = { train, test, val: validation }[split];
     // What lies beside the splits is told once, with the pictures to train on.
-    const splits = [train, test, validation];
+    const splits = [train, test, ...(options.validation ? [validation] : [])];
     const within = half === "train" && { within: { root, splits } };
     return openFolder(join(root, folder), { strict, name: `${basename(root)}/${folder}`, ...within });
   }

@@ -1,5 +1,6 @@
 import type { TrainAndTest } from "../api/datasets.node.js";
-import { type TrainingSets, trainingSets } from "../api/training-sets.node.js";
+import type { TrainingSets } from "../api/training-sets.js";
+import { trainingSets } from "../api/training-sets.node.js";
 import { UserError } from "../core/errors.js";
 import { BrokenImageError } from "../data/broken-image.js";
 import type { Dataset } from "../data/dataset.js";

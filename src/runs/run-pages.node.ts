@@ -1,4 +1,4 @@
-import { existsSync } from "node:fs";
+import { statSync } from "node:fs";
 import type { Backend } from "../backend/backend.js";
 import type { Dataset } from "../data/dataset.js";
 import { writeFileAtomically } from "../formats/atomic-write.node.js";
@@ -15,7 +15,8 @@ export async function reportOn(
   onRemark?: (sentence: string) => void,
 ): Promise<void> {
   const file = run.file("report.html");
-  if (existsSync(file)) return;
+  // What is no file is in the way: it will be said.
+  if (statSync(file, { throwIfNoEntry: false })?.isFile()) return;
   // What draws reports takes a moment to load: only where one is made.
   const { writeTrainingReport } = await import("./write-training-report.node.js");
   await writeTrainingReport(file, finished, backend, onRemark);

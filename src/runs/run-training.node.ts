@@ -3,7 +3,7 @@ import { uniqueSkipped } from "../api/datasets.node.js";
 import type { Evaluation } from "../api/evaluation.js";
 import type { RecalibrationEffect } from "../api/recalibrate.node.js";
 import { withTrainedPictures } from "../api/trained-pictures.node.js";
-import type { TrainingSets } from "../api/training-sets.node.js";
+import type { TrainingSets } from "../api/training-sets.js";
 import type { Backend } from "../backend/backend.js";
 import { percent, plural } from "../core/format.js";
 import type { Dataset, SkippedFile } from "../data/dataset.js";
@@ -16,9 +16,11 @@ import type { TrainConfig } from "../train/config.js";
 import type { EpochRecord, HistoryRecord } from "../train/history.js";
 import { type TrainLoopResult, trainLoop } from "../train/loop.js";
 import type { RunDirectory } from "../train/run-directory.node.js";
+import { patientFrom } from "./change-length.node.js";
 import { measure } from "./measure.node.js";
-import type { TrainProcessOptions } from "./process-options.js";
+import type { TrainProcessOptions } from "./process-options.node.js";
 import { drawCurves, reportOn } from "./run-pages.node.js";
+import type { ChangedLength } from "./run-setup.node.js";
 import { describeSettling, settle } from "./settle.node.js";
 import { startWarnings } from "./start-warnings.node.js";
 import { trainingLoaders } from "./training-loaders.node.js";
@@ -59,7 +61,11 @@ export async function runTraining(
   start: Model,
   sets: TrainingSets,
   config: TrainConfig,
-  options: TrainProcessOptions & { readonly backend: Backend },
+  options: TrainProcessOptions & {
+    readonly backend: Backend;
+    /** Each time that the run was given another number of epochs. */
+    readonly changedLengths?: readonly ChangedLength[];
+  },
   run: RunDirectory | undefined,
   checkpoint: Checkpoint | undefined,
 ): Promise<TrainResult> {
@@ -69,7 +75,7 @@ export async function runTraining(
   const loaders = await trainingLoaders(options.backend, model, decoded, config, options);
   const warnings = await startWarnings(model, sets);
   for (const line of warnings) options.onRemark?.(`! ${line}`);
-  const { signal, checkpointSeconds, onStep, onEpoch } = options;
+  const { signal, checkpointSeconds, onStep, onEpoch, changedLengths = [] } = options;
   await run?.cutHistory(checkpoint?.position);
   const epochs = run?.readHistory().filter((record) => record.kind === "epoch") ?? [];
   const onRecord = (record: HistoryRecord): void => {
@@ -87,6 +93,7 @@ export async function runTraining(
       ...(checkpoint && { resume: sets.validation ? checkpoint : unjudged(checkpoint) }),
       ...(signal && { signal }),
       ...(checkpointSeconds !== undefined && { checkpointSeconds }),
+      patientFrom: patientFrom({ changedLengths }),
       onStep: (position, loss) => onStep?.(position, loss, loaders.train.stepsPerEpoch),
       onBest: (best, { epoch }) => net.keep(best, epoch),
       onCheckpoint: async (state) => {
@@ -121,16 +128,18 @@ export async function runTraining(
     const stale = describeStatistics(checkStatistics(trained));
     for (const line of stale) options.onRemark?.(`! ${line}`);
     warnings.push(...stale);
-    const measured = await measure(trained, sets, options.backend);
+    const measured = await measure(trained, sets, options);
+    const skipped = uniqueSkipped(loaders.skipped(), measured?.evaluation.skipped ?? []);
+    for (const file of skipped.slice(loaders.skipped().length)) options.onSkip?.(file);
     if (run) {
       const finished = { model: trained, config, epochs, chosen, sets, measured, warnings, remarks };
-      await writeCard(run, finished, options.command);
+      await writeCard(run, finished, { command: options.command, changedLengths });
       if (options.report !== false) await reportOn(run, finished, options.backend, options.onRemark);
     }
     return {
       ...{ ...common, model: trained, chosen, recalibration: settled?.effect ?? null },
       test: measured && sets.test ? measured.evaluation : null,
-      skipped: uniqueSkipped(loaders.skipped(), measured?.evaluation.skipped ?? []),
+      skipped,
     };
   } finally {
     await loaders.dispose();
@@ -160,7 +169,7 @@ class ChosenNet {
 
   async chosen({ model, position }: TrainLoopResult): Promise<{ model: Model; epoch: number }> {
     const { best, epoch } = position;
-    if (!this.#chooses || best === null) {
+    if (!this.#chooses || best === null || best.epoch === epoch) {
       return { model: described(model, this.#sets.train, this.#config, epoch), epoch };
     }
     return { model: this.#best ?? (await this.#kept()), epoch: best.epoch };

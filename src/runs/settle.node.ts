@@ -1,7 +1,7 @@
 import { checkStatistics } from "../analysis/diagnosis/statistics.js";
 import { evaluate } from "../api/evaluate.node.js";
 import { type RecalibrationEffect, recalibrate } from "../api/recalibrate.node.js";
-import type { TrainingSets } from "../api/training-sets.node.js";
+import type { TrainingSets } from "../api/training-sets.js";
 import type { Backend } from "../backend/backend.js";
 import { percent, plural } from "../core/format.js";
 import type { Model } from "../nn/model.js";

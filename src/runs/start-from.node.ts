@@ -1,6 +1,6 @@
 import { evaluationLoader } from "../api/datasets.node.js";
 import { type LoadOptions, loadModel, type NetFile } from "../api/model-files.node.js";
-import type { TrainingSets } from "../api/training-sets.node.js";
+import type { TrainingSets } from "../api/training-sets.js";
 import type { Backend } from "../backend/backend.js";
 import type { Dataset } from "../data/dataset.js";
 import { nameOfSource } from "../exchange/load-net.node.js";

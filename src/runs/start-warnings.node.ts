@@ -1,5 +1,5 @@
 import { pixelWarnings } from "../analysis/diagnosis/preprocessing.js";
-import type { TrainingSets } from "../api/training-sets.node.js";
+import type { TrainingSets } from "../api/training-sets.js";
 import { createLoader } from "../data/loader.node.js";
 import { quickChecks } from "../data/quick-checks.node.js";
 import { describeDataWarning } from "../data/warnings.js";

@@ -1,5 +1,6 @@
 import type { TrainAndTest } from "../api/datasets.node.js";
-import { type TrainingSets, trainingSets } from "../api/training-sets.node.js";
+import type { TrainingSets } from "../api/training-sets.js";
+import { trainingSets } from "../api/training-sets.node.js";
 import { usingBackend } from "../backend/using-backend.node.js";
 import { UserError } from "../core/errors.js";
 import { createLoader } from "../data/loader.node.js";
@@ -11,7 +12,8 @@ import { checkPatience } from "../train/choosing.js";
 import { trainConfig } from "../train/config.js";
 import { DivergenceError } from "../train/divergence.js";
 import { RunDirectory } from "../train/run-directory.node.js";
-import type { TrainProcessOptions } from "./process-options.js";
+import { changeLength } from "./change-length.node.js";
+import type { TrainProcessOptions } from "./process-options.node.js";
 import { type RunSetup, readSetup } from "./run-setup.node.js";
 import { runTraining, type TrainResult } from "./run-training.node.js";
 import { type PreparedStart, prepareStart, readStart, type TrainFrom } from "./start-from.node.js";
@@ -28,7 +30,7 @@ export type {
 export type { RunPosition } from "../train/checkpoint.js";
 export type { Freeze, TrainConfig } from "../train/config.js";
 export type { EpochRecord, EpochScore } from "../train/history.js";
-export type { TrainProcessOptions } from "./process-options.js";
+export type { TrainProcessOptions } from "./process-options.node.js";
 export type { TrainResult } from "./run-training.node.js";
 export type { TrainFrom } from "./start-from.node.js";
 
@@ -124,7 +126,8 @@ export async function train(
 export function fieldsOf(options: TrainOptions): TrainFields {
   const { out, holdOut, validation, strict, onProgress, pathColumn, labelColumn, splitColumn, ...others } = options;
   const { backend, threads, kernels, relaxed, workers, signal, checkpointSeconds, ...further } = others;
-  const { onStep, onEpoch, onDecode, onFeatures, onSkip, onRemark, report, command, settings, ...fields } = further;
+  const { onStep, onEpoch, onDecode, onFeatures, onTest, onSkip, onRemark, report, command, settings, ...fields } =
+    further;
   return fields;
 }
 
@@ -143,23 +146,31 @@ export function checkNewRun(out: string): void {
 const olderRun =
   "the run was begun by a version that chose its epoch by the test pictures: nothing is chosen any more, and the net will be the last epoch's";
 
+export interface ResumeOptions extends TrainProcessOptions {
+  /**
+   * Another number of epochs, more than are done. From the step where the run stands the learning rate is that of a run of so many: of a
+   * run that had ended a warm restart (`onRemark` is told). config.json records it.
+   */
+  readonly epochs?: number;
+}
+
 /**
  * Goes on with a run that was interrupted or killed, from its last checkpoint: the result has the same bits as that of
  * a run that never stopped, where the kernels have the same arithmetic (see `Backend`; `onRemark` is told if not).
  * @param data only where the run was begun with data sets instead of a place.
- * @throws UserError when the folder holds no run.
+ * @throws UserError when the folder holds no run, or for fewer epochs than it has done.
  */
 export async function resume(
   out: string,
-  options: TrainProcessOptions = {},
+  options: ResumeOptions = {},
   data?: TrainAndTest | TrainingSets,
 ): Promise<TrainResult> {
   const run = RunDirectory.open(out);
-  const setup = readSetup(run);
+  let setup = readSetup(run);
   if (!data && !setup.data) {
     throw new UserError({ expected: "the data sets of the run", received: "none", remedy: "give them to resume()" });
   }
-  const config = trainConfig(setup.config);
+  let config = trainConfig(setup.config);
   const { arrays, metadata } = await run.readModel("initial");
   const model = decodeModel(arrays, metadata, run.file("initial.safetensors"));
   const { validation = 0 } = setup;
@@ -169,6 +180,13 @@ export async function resume(
   checkClasses(model, sets.train);
   const checkpoint = await run.readCheckpoint();
   if (!checkpoint) options.onRemark?.("the run was stopped before its first checkpoint: it begins from its start");
+  const { epochs = config.epochs } = options;
+  if (epochs !== config.epochs) {
+    const changed = await changeLength(run, setup, epochs, checkpoint?.position, sets);
+    setup = changed.setup;
+    config = changed.setup.config;
+    options.onRemark?.(changed.sentence);
+  }
   return usingBackend(options, async (backend) => {
     const { arithmetic = backend.arithmetic } = setup;
     if (arithmetic !== backend.arithmetic) {
@@ -176,7 +194,8 @@ export async function resume(
         `the run was begun with kernels "${arithmetic}" and goes on with "${backend.arithmetic}": its result will differ in the last bits`,
       );
     }
-    const begun = typeof setup.command === "string" ? { command: setup.command } : {};
+    const { command, changedLengths = [] } = setup;
+    const begun = { ...(typeof command === "string" && { command }), changedLengths };
     return runTraining(model, sets, config, { ...options, ...begun, backend }, run, checkpoint);
   });
 }

@@ -1,5 +1,5 @@
 import type { BlockAlgebra } from "../analysis/block-algebra.js";
-import type { TrainingSets } from "../api/training-sets.node.js";
+import type { TrainingSets } from "../api/training-sets.js";
 import type { Model } from "../nn/model.js";
 import type { Section } from "../report/report-page.js";
 import type { Machine } from "../studies/bench/machine.js";
@@ -7,7 +7,7 @@ import type { Profile } from "../studies/profile/profile.js";
 import type { TrainConfig } from "../train/config.js";
 import type { EpochRecord } from "../train/history.js";
 import type { Verification } from "../verify/verify-models.js";
-import type { Measured } from "./measure.node.js";
+import type { Measured } from "./measured.js";
 
 /** A run that came to its end. */
 export interface FinishedRun {

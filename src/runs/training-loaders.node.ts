@@ -1,5 +1,5 @@
 import { evaluationLoader, uniqueSkipped } from "../api/datasets.node.js";
-import type { TrainingSets } from "../api/training-sets.node.js";
+import type { TrainingSets } from "../api/training-sets.js";
 import type { Backend } from "../backend/backend.js";
 import type { Dataset, SkippedFile } from "../data/dataset.js";
 import type { Loader } from "../data/loader.js";

@@ -9,7 +9,7 @@ import { memoryTimelineChart } from "../studies/profile/memory-page.js";
 import { timeChart } from "../studies/profile/page.js";
 import type { EpochRecord } from "../train/history.js";
 import { evaluationSections, warningSection } from "./evaluation-page.js";
-import { describeChoice, type Measured } from "./measure.node.js";
+import { describeChoice, type Measured } from "./measured.js";
 import type { TrainingFacts } from "./training-facts.js";
 
 /** A training run to look at: curves, classes, mistakes, and what folding does to this very net. */

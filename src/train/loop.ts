@@ -7,7 +7,7 @@ import { bestOf, checkPatience, hasStoppedEarly, isBetter } from "./choosing.js"
 import type { TrainConfig } from "./config.js";
 import type { EpochRecord, EpochScore, HistoryRecord } from "./history.js";
 import type { ClassificationMetrics } from "./metrics.js";
-import { learningRate, type Schedule } from "./schedule.js";
+import { learningRate, scheduleOf } from "./schedule.js";
 import { Trainer } from "./trainer.js";
 import type { TrainingBatch } from "./training-batch.js";
 
@@ -61,12 +61,7 @@ export async function trainLoop(options: TrainLoopOptions): Promise<TrainLoopRes
   const { backend, model, config, trainLoader, validationLoader, signal, patientFrom } = options;
   const { checkpointSeconds = 60, recordEvery = 10 } = options;
   checkPatience(config, validationLoader?.stepsPerEpoch ?? 0);
-  const schedule: Schedule = {
-    base: config.learningRate,
-    final: 0,
-    warmupSteps: Math.round(config.warmupEpochs * trainLoader.stepsPerEpoch),
-    totalSteps: config.epochs * trainLoader.stepsPerEpoch,
-  };
+  const schedule = scheduleOf(config, trainLoader.stepsPerEpoch);
   const trainer = new Trainer(backend, model, config);
   try {
     let position = options.resume?.position ?? start;
