@@ -20,8 +20,8 @@ interface Options extends OutputOptions, LabelColumns, Pick<SplitDataOptions, "o
 const examples = `
 Examples:
   repvgg data path/to/pictures
-  repvgg data path/to/pictures --split 80/10/10 --out path/to/parts        copies in train/, val/ and test/
-  repvgg data path/to/pictures --split 80/20 --manifest path/to/parts.csv  a list in place of copies: repvgg train path/to/parts.csv
+  repvgg data path/to/pictures --split 80/10/10 --out path/to/parts         copies in train/, val/ and test/
+  repvgg data path/to/pictures --split 80/20 --manifest path/to/parts.csv   a list in place of copies, which train takes
   repvgg data path/to/pictures --strict --json   for a script: an unreadable picture is an error`;
 
 export function dataCommand(): Command {
