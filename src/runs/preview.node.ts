@@ -10,7 +10,6 @@ import { pictureName } from "../data/picture-name.js";
 import { isLenient } from "../data/read-all.js";
 import type { Model } from "../nn/model.js";
 import { configFor } from "../recipe/training-setup.js";
-import { contactSheet } from "../report/contact-sheet.node.js";
 import type { TrainConfig } from "../train/config.js";
 import { type Shown, shares, variantsIn } from "./preview-variants.js";
 import { prepareStart, readStart, type TrainFrom } from "./start-from.node.js";
@@ -60,6 +59,8 @@ export async function previewTraining(
   const variants = Array.from({ length: epochs }, (_, epoch) => variantsIn(epoch, rows, config, framing));
   const names = sets.train.classNames;
   const className = (row: number): string => names[sets.train.label(rows[row]!.index)]!;
+  // Drawing loads sharp, which importing the library does not.
+  const { contactSheet } = await import("../report/contact-sheet.node.js");
   const png = await contactSheet({
     title: `${sets.train.name}, as a net of ${size.join("×")} sees it: ${lawOf(config)}`,
     head: ["the picture", "evaluated", ...variants.map((_, epoch) => `epoch ${epoch + 1}`)],
