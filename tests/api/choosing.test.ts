@@ -103,10 +103,10 @@ describe("validation pictures", () => {
   });
 
   it("are parts that share no picture, of each class as many, the same by the same seed", async () => {
-    const ids = async (set: Dataset): Promise<number[]> =>
-      Promise.all(
-        Array.from({ length: set.length }, (_, i) => set.read(i).then(({ data }) => data[0]! + 251 * data[1]!)),
-      );
+    const ids = async (set: Dataset): Promise<number[]> => {
+      const images = await Promise.all(Array.from({ length: set.length }, async (_, i) => set.read(i)));
+      return images.map(({ data }) => data[0]! + 251 * data[1]!);
+    };
     const divided = await trainingSets(sets, { validation: 0.25, seed: 3 });
     const [learned, judged] = [await ids(divided.train), await ids(divided.validation!)];
     expect([learned.length, judged.length]).toEqual([120, 40]);
