@@ -190,7 +190,7 @@ function unjudged(checkpoint: Checkpoint): Checkpoint {
 }
 
 function describeStop({ position: { epoch, best } }: TrainLoopResult, { epochs, patience }: TrainConfig): string {
-  return `stopped early after epoch ${epoch} of ${epochs}: ${plural(patience, "epoch")} in a row no better than epoch ${best!.epoch}, validation top-1 ${percent(best!.top1)}`;
+  return `stopped early after epoch ${epoch} of ${epochs}: ${plural(patience, "epoch")} in a row no better than epoch ${best!.highest.epoch}, validation top-1 ${percent(best!.highest.top1)}`;
 }
 
 /** Whether weights or statistics were to stay as they are: then nothing recalibrates them at the end. */

@@ -51,7 +51,7 @@ export interface TrainConfig {
   readonly layerDecay: number;
   /** Where there are validation pictures: the net of which epoch the training gives. */
   readonly choose: "best" | "last";
-  /** Ends the training when so many epochs in a row were no better than the best one by the validation pictures; 0: off. */
+  /** Ends the training when in so many epochs in a row no more validation pictures were right than before; 0: off. */
   readonly patience: number;
   /** Of order, variation, mixup and CutMix: the same seed gives the same bits. */
   readonly seed: number;
