@@ -46,7 +46,7 @@ export interface TrainResult {
   readonly recalibration: RecalibrationEffect | null;
   /** Stopped by the signal: go on with `resume`. */
   readonly interrupted: boolean;
-  /** Ended before its last epoch, because `patience` epochs in a row were no better than the best one. */
+  /** Ended before its last epoch, because in `patience` epochs in a row no more validation pictures were right. */
   readonly stoppedEarly: boolean;
   /** Files that could not be read, with the reasons. */
   readonly skipped: readonly SkippedFile[];

@@ -49,7 +49,7 @@ export interface TrainConfig {
   readonly backboneRate: number;
   /** Each block learns at this part of the next one's rate. */
   readonly layerDecay: number;
-  /** Where there are validation pictures: the net of which epoch the training gives. */
+  /** Where there are validation pictures: which epoch's net the training gives, the latest that they cannot tell from the best, or the last. */
   readonly choose: "best" | "last";
   /** Ends the training when in so many epochs in a row no more validation pictures were right than before; 0: off. */
   readonly patience: number;
