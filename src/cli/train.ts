@@ -142,12 +142,12 @@ export function trainCommand(): Command {
     .addOption(
       new Option(
         "--choose <epoch>",
-        "whose net the run gives: the best by the validation pictures, or the last one's (default: best)",
+        "whose net the run gives: the latest that the validation pictures cannot tell from the best, or the last one's (default: best)",
       ).choices(["best", "last"]),
     )
     .option(
       "--patience <n>",
-      "stop when so many epochs in a row were no better by the validation pictures (default: 0, off)",
+      "stop when in so many epochs in a row no more validation pictures were right (default: 0, off)",
       wholeNumber(0),
     )
     .option("--seed <n>", "of weights, order and variation (default: 0)", wholeNumber(0, 2 ** 32 - 1))

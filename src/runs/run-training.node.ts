@@ -46,7 +46,7 @@ export interface TrainResult {
   readonly recalibration: RecalibrationEffect | null;
   /** Stopped by the signal: go on with `resume`. */
   readonly interrupted: boolean;
-  /** Ended before its last epoch, because `patience` epochs in a row were no better than the best one. */
+  /** Ended before its last epoch, because in `patience` epochs in a row no more validation pictures were right. */
   readonly stoppedEarly: boolean;
   /** Files that could not be read, with the reasons. */
   readonly skipped: readonly SkippedFile[];
@@ -190,7 +190,7 @@ function unjudged(checkpoint: Checkpoint): Checkpoint {
 }
 
 function describeStop({ position: { epoch, best } }: TrainLoopResult, { epochs, patience }: TrainConfig): string {
-  return `stopped early after epoch ${epoch} of ${epochs}: ${plural(patience, "epoch")} in a row no better than epoch ${best!.epoch}, validation top-1 ${percent(best!.top1)}`;
+  return `stopped early after epoch ${epoch} of ${epochs}: ${plural(patience, "epoch")} in a row no better than epoch ${best!.highest.epoch}, validation top-1 ${percent(best!.highest.top1)}`;
 }
 
 /** Whether weights or statistics were to stay as they are: then nothing recalibrates them at the end. */

@@ -59,7 +59,7 @@ export interface TrainOptions extends TrainProcessOptions, TrainFields {
  * preprocessing; where classes differ it gets a new head (rows of classes of the same name stay), where it is plain its branches again;
  * options that are not given are chosen by the number of pictures. `onRemark` is told all of this.
  *
- * Where there are validation pictures (see `validation`), each epoch is judged by them and the net is the best epoch's (`choose`); without
+ * Where there are validation pictures (see `validation`), each epoch is judged by them and the net is that of the latest one that they cannot tell from the best (`choose`); without
  * any it is the last epoch's. The test pictures are looked at once, with that net, at the end.
  * @param start a net of these classes, or a net to begin from
  * @param data a folder, a known name ("fashion-mnist"), or data sets.

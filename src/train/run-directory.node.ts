@@ -98,7 +98,13 @@ export class RunDirectory {
    */
   discardWithoutCheckpoint(): void {
     if (existsSync(this.file("last.safetensors"))) return;
-    for (const name of ["config.json", "initial.safetensors", "metrics.jsonl", "metrics.csv", basename(this.#eventFile)]) {
+    for (const name of [
+      "config.json",
+      "initial.safetensors",
+      "metrics.jsonl",
+      "metrics.csv",
+      basename(this.#eventFile),
+    ]) {
       rmSync(this.file(name), { force: true });
     }
     for (const folder of this.#created) {

@@ -103,10 +103,10 @@ describe("validation pictures", () => {
   });
 
   it("are parts that share no picture, of each class as many, the same by the same seed", async () => {
-    const ids = async (set: Dataset): Promise<number[]> =>
-      Promise.all(
-        Array.from({ length: set.length }, (_, i) => set.read(i).then(({ data }) => data[0]! + 251 * data[1]!)),
-      );
+    const ids = async (set: Dataset): Promise<number[]> => {
+      const images = await Promise.all(Array.from({ length: set.length }, async (_, i) => set.read(i)));
+      return images.map(({ data }) => data[0]! + 251 * data[1]!);
+    };
     const divided = await trainingSets(sets, { validation: 0.25, seed: 3 });
     const [learned, judged] = [await ids(divided.train), await ids(divided.validation!)];
     expect([learned.length, judged.length]).toEqual([120, 40]);
@@ -176,10 +176,9 @@ describe("the net of a run", () => {
   });
 
   it("is the one that the validation pictures chose, where the test pictures would have chosen another", async () => {
-    const best = result.epochs.reduce((a, b) => {
-      const [x, y] = [a.validation!, b.validation!];
-      return y.top1 > x.top1 || (y.top1 === x.top1 && y.loss < x.loss) ? b : a;
-    });
+    const highest = Math.max(...result.epochs.map(({ validation }) => validation!.top1));
+    const noise = Math.sqrt((highest * (1 - highest)) / 40);
+    const best = result.epochs.findLast(({ validation }) => validation!.top1 >= highest - noise)!;
     expect(result.chosen).toEqual(best);
     expect(best.validation!.top1).toBeGreaterThan(0.9);
     const testBest = 1 + byTest.indexOf(Math.max(...byTest));
@@ -191,7 +190,7 @@ describe("the net of a run", () => {
   it("leaves no best.safetensors beside it, and says in card and log what judged", () => {
     expect(existsSync(join(out, "best.safetensors"))).toBe(false);
     const card = readFileSync(join(out, "README.md"), "utf8");
-    expect(card).toContain(`| net | epoch ${result.chosen!.epoch} of 6, the best by 40 validation pictures |`);
+    expect(card).toContain(`| net | epoch ${result.chosen!.epoch} of 6, chosen by 40 validation pictures |`);
     expect(card).toContain("split: test");
     const records = readFileSync(join(out, "metrics.jsonl"), "utf8");
     expect(records).not.toMatch(/test/i);
@@ -258,9 +257,10 @@ describe("a run that stops early", () => {
       onRemark: (sentence) => remarks.push(sentence),
     });
     const { epoch } = done.epochs.at(-1)!;
-    expect([done.stoppedEarly, epoch - done.chosen!.epoch, epoch < 12]).toEqual([true, 2, true]);
+    const highest = done.epochs.reduce((a, b) => (b.validation!.top1 > a.validation!.top1 ? b : a)).epoch;
+    expect([done.stoppedEarly, epoch - highest, epoch < 12]).toEqual([true, 2, true]);
     expect(remarks.join("\n")).toContain(
-      `stopped early after epoch ${epoch} of 12: 2 epochs in a row no better than epoch ${done.chosen!.epoch}, validation top-1 `,
+      `stopped early after epoch ${epoch} of 12: 2 epochs in a row no better than epoch ${highest}, validation top-1 `,
     );
     for (const step of [3, (epoch - 2) * 10 + 4, epoch * 10 - 1]) {
       const out = join(folder, `stopped-${step}`);
