@@ -37,7 +37,7 @@ const classes = readdirSync(join(cifar, "train")).sort();
 const sourceClasses = classes.filter((_, i) => i % 2 === 0);
 const targetClasses = classes.filter((_, i) => i % 2 === 1);
 
-/** Test pictures that the training itself looks at after each epoch: few, because the whole test part is measured once, at the end. */
+/** Test pictures that the training itself looks at, once: few, because the whole test part is measured afterwards. */
 const watched = 20;
 /** Held-out training pictures of each class that settings are chosen by. */
 const validated = 200;

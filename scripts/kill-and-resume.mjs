@@ -28,7 +28,8 @@ const data = join(folder, "pictures");
 
 /** Starts the run in `out`, or goes on with it; every step writes a checkpoint. */
 function startRun(out, threads) {
-  const begin = [data, "--out", out, "--epochs", `${epochs}`, "--batch-size", "32", "--ema", "0.9"];
+  const choosing = ["--validation", "0.2", "--patience", "2"];
+  const begin = [data, "--out", out, "--epochs", `${epochs}`, "--batch-size", "32", "--ema", "0.9", ...choosing];
   const args = existsSync(join(out, "config.json")) ? ["--resume", out] : begin;
   const process = ["--threads", `${threads}`, "--checkpoint-seconds", "0", "--quiet"];
   return spawn("node", [repvgg, "train", ...args, ...process], { stdio: ["ignore", "ignore", "inherit"] });
@@ -61,7 +62,6 @@ function results(out) {
   const records = readFileSync(join(out, "metrics.jsonl"), "utf8").trimEnd().split("\n");
   return {
     "model.safetensors": readFileSync(join(out, "model.safetensors")).toString("base64"),
-    "best.safetensors": readFileSync(join(out, "best.safetensors")).toString("base64"),
     "last.safetensors": readFileSync(join(out, "last.safetensors")).toString("base64"),
     "metrics.jsonl": records.map((line) => JSON.stringify({ ...JSON.parse(line), wallTime: undefined })).join("\n"),
   };

@@ -1,14 +1,15 @@
-// Copies a run's best net to a folder of assets/models/, in both forms, as float16, with what made it; paths of this machine stay out.
-// node scripts/ship-model.mjs FOLDER "name of the data" RUN "command that trained it" [RUN "command" …]
-// Of several runs, each began with the net of the one before.
+// Copies the net that a run gave to a folder of assets/models/, in both forms, as float16, with what made it; paths of this machine stay out.
+// node scripts/ship-model.mjs FOLDER PICTURES "name of the data" RUN "command that trained it" [RUN "command" …]
+// Of several runs, each began with the net of the one before. Its test accuracy is measured here, once: PICTURES is a folder or known
+// name with a test split.
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { fold, loadModel, saveModel } from "../dist/index.js";
+import { evaluate, fold, loadModel, saveModel } from "../dist/index.js";
 
-const [folder, data, ...runArguments] = process.argv.slice(2);
-if (!folder || !data || runArguments.length === 0 || runArguments.length % 2 === 1) {
+const [folder, pictures, data, ...runArguments] = process.argv.slice(2);
+if (!folder || !pictures || !data || runArguments.length === 0 || runArguments.length % 2 === 1) {
   console.error(
-    'node scripts/ship-model.mjs FOLDER "name of the data" RUN "command that trained it" [RUN "command" …]',
+    'node scripts/ship-model.mjs FOLDER PICTURES "name of the data" RUN "command that trained it" [RUN "command" …]',
   );
   process.exit(1);
 }
@@ -28,15 +29,16 @@ function readRun(run, command) {
 const runs = [];
 for (let i = 0; i < runArguments.length; i += 2) runs.push(readRun(runArguments[i], runArguments[i + 1]));
 const last = runs.at(-1);
-const best = last.epochs.reduce((a, b) => (b.testTop1 > a.testTop1 ? b : a));
 const epochsBefore = runs.slice(0, -1).reduce((sum, { epochs }) => sum + epochs.length, 0);
 
-const trained = await loadModel(join(last.run, "best.safetensors"));
-const pictures = /\d+ pictures/.exec(trained.metadata.provenance["trainedOn"])?.[0] ?? "all pictures";
+const trained = await loadModel(join(last.run, "model.safetensors"));
+const [, count = "all pictures", epoch] =
+  /(\d+ pictures), (\d+) epochs$/.exec(trained.metadata.provenance["trainedOn"]) ?? [];
+const { top1, images } = await evaluate(trained, pictures, { split: "test" });
 const provenance = {
   ...trained.metadata.provenance,
-  trainedOn: `${data}, ${pictures}, ${epochsBefore + best.epoch} epochs`,
-  testTop1: best.testTop1.toFixed(4),
+  trainedOn: `${data}, ${count}, ${epochsBefore + Number(epoch)} epochs`,
+  testTop1: top1.toFixed(4),
   command: runs.map(({ command }) => command).join(" && "),
 };
 const half = { precision: "f16" };
@@ -48,4 +50,4 @@ const told = runs.map(({ command, config, arithmetic }) => ({ command, config, a
 writeFileSync(join(folder, "config.json"), `${JSON.stringify({ data, runs: told }, null, 2)}\n`);
 const lines = runs.flatMap(({ epochs }, i) => epochs.map((record) => JSON.stringify({ run: i + 1, ...record })));
 writeFileSync(join(folder, "metrics.jsonl"), lines.map((line) => `${line}\n`).join(""));
-console.log(`epoch ${best.epoch} of ${last.config.epochs}: test top-1 ${(100 * best.testTop1).toFixed(2)} %`);
+console.log(`epoch ${epoch} of ${last.config.epochs}: top-1 ${(100 * top1).toFixed(2)} % of ${images} test pictures`);

@@ -36,6 +36,7 @@ export type {
   PictureFiles,
   PlanOptions,
   Training,
+  TrainingFacts,
   TrainingOptions,
   TrainingResult,
   Watched,
@@ -49,8 +50,10 @@ export { type FileSource, type LoadOptions, loadModel, loadNet } from "./browser
 export { netFile } from "./browser/net-file.js";
 export { decodePicture, type Picture } from "./browser/picture.js";
 export { type PredictOptions, predict } from "./browser/predict.js";
+export type { PublishedOptions } from "./browser/published.js";
 export {
   type NetInTraining,
+  type TrainingPictures,
   type TrainOptions,
   type TrainResult,
   type TrainStep,
@@ -105,7 +108,7 @@ export { toGraph } from "./nn/to-graph.js";
 export { type VariantName, variantNames } from "./nn/zoo.js";
 export type { TrainFields } from "./recipe/training-setup.js";
 export type { Freeze, TrainConfig } from "./train/config.js";
-export type { EpochRecord } from "./train/history.js";
+export type { EpochRecord, EpochScore } from "./train/history.js";
 export type { CompareOptions } from "./verify/compare.js";
 export type { OutputVerification, Verdict } from "./verify/comparison/output-comparison.js";
 export type { Verification } from "./verify/verify-models.js";

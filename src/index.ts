@@ -14,6 +14,7 @@ export {
   type FolderSource,
   type IgnoredFiles,
   type Image,
+  type LabelColumns,
   type Lookalike,
   type OpenOptions,
   openDataset,
@@ -53,6 +54,8 @@ export {
   type StepProfile,
   type StepReport,
 } from "./api/session.node.js";
+export type { TrainingSets } from "./api/training-sets.js";
+export { type TrainingSplitOptions, trainingSets } from "./api/training-sets.node.js";
 export {
   type Difference,
   type OutputVerification,
@@ -75,6 +78,7 @@ export { createClassifier } from "./classifier/create-classifier.node.js";
 export type { AskedFacts } from "./classifier/net-classifier.js";
 export type { ImageDataLike, Picture, RawPixels } from "./classifier/picture.js";
 export type { Classification, ClassifyOptions, Prediction } from "./classifier/prediction.js";
+export { defineConfig, type TrainConfiguration } from "./configuration/define-config.js";
 export type { ConvGeometry } from "./core/conv-geometry.js";
 export { type ErrorParts, FormatError, ShapeError, UserError, VerificationError } from "./core/errors.js";
 export type { DType, NamedArray, NamedArrays } from "./core/named-arrays.js";
@@ -123,16 +127,19 @@ export type { InputSize } from "./nn/tuned-start.js";
 export { type VariantName, variantNames } from "./nn/zoo.js";
 export { freshModel } from "./recipe/fresh-model.node.js";
 export { type Chart, type Report, reportPage, type Section, type Unit, units } from "./report/report-page.js";
+export { type Preview, previewTraining } from "./runs/preview.node.js";
 export {
   type AugmentationConfig,
   type AugmentationPreset,
   type ColorJitter,
   type EpochRecord,
+  type EpochScore,
   type Freeze,
   type PadAndCrop,
   type RandAugment,
   type RandomErasing,
   type RandomResizedCrop,
+  type ResumeOptions,
   type RunPosition,
   resume,
   type TrainConfig,
@@ -142,6 +149,7 @@ export {
   type TrainResult,
   train,
 } from "./runs/train.node.js";
+export { type DataSplit, type PartName, type SplitDataOptions, splitData } from "./splitting/split-data.node.js";
 export type { Machine } from "./studies/bench/machine.js";
 export { profileReport } from "./studies/profile/page.js";
 export type { Profile } from "./studies/profile/profile.js";

@@ -8,7 +8,10 @@ const mayImport: Record<string, Permission[]> = {
   core: [],
   "conv-algebra": [],
   formats: [],
-  data: [],
+  labels: [],
+  data: ["labels"],
+  configuration: ["labels", "data", "nn", "train", "formats"],
+  splitting: ["labels", "data", "formats"],
   backend: [],
   operators: ["graph", { room: "formats", files: /\/(cast|quantize)\.ts$/ }],
   graph: [
@@ -33,6 +36,7 @@ const mayImport: Record<string, Permission[]> = {
   recipe: ["nn", "train", "data", "analysis"],
   terminal: [],
   api: [
+    "labels",
     "recipe",
     "classifier",
     "hub",
@@ -76,6 +80,7 @@ const mayImport: Record<string, Permission[]> = {
     "formats",
     "analysis",
     "exchange",
+    { room: "hub", files: /^browser\/(load|published|hub-listing|content-check|engine\/remote-engine)\.ts$/ },
     "verify",
     "classifier",
     "recipe",
@@ -84,12 +89,27 @@ const mayImport: Record<string, Permission[]> = {
   serve: [],
   cli: [
     ...["graph", "fold", "backend", "engine", "nn", "data", "formats", "analysis", "exchange", "verify"],
-    ...["classifier", "hub", "report", "recipe", "api", "studies", "runs", "ablation", "serve", "terminal"],
+    ...[
+      "classifier",
+      "hub",
+      "report",
+      "recipe",
+      "api",
+      "studies",
+      "runs",
+      "ablation",
+      "serve",
+      "terminal",
+      "splitting",
+      "configuration",
+    ],
   ],
 };
 
 /** What `import … from "repvgg"` may come from. */
 const entry = [
+  "configuration",
+  "splitting",
   "backend",
   "classifier",
   "recipe",

@@ -67,7 +67,7 @@ export async function trainVariant(
     const run: AblationRun = {
       variant: variant.name,
       seed,
-      top1: trained ? trained.epochs.at(-1)!.testTop1 : null,
+      top1: trained ? trained.test!.top1 : null,
       foldedTop1: trained && unfoldable === null ? await foldedAccuracy(trained.model, sets, backend) : null,
       unfoldable,
       stepSeconds: meter.seconds,
@@ -91,7 +91,8 @@ async function finished(
   const process = { ...options, workers: 0, report: false };
   try {
     if (RunDirectory.exists(out)) return await resume(out, process, sets);
-    return await train(model, sets, { ...config, ...process, seed, out });
+    // Every picture is trained on and the last epoch counts: nothing is chosen.
+    return await train(model, sets, { ...config, ...process, seed, out, validation: 0 });
   } catch (error) {
     if (error instanceof DivergenceError) return undefined;
     throw error;

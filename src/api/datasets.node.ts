@@ -5,7 +5,9 @@ import { checkSameClasses, heldOutPart } from "../data/hold-out.js";
 import type { Loader } from "../data/loader.js";
 import { createLoader, type ThreadedLoaderOptions } from "../data/loader.node.js";
 import { findSplit, type OpenOptions, openDataset, openTrainAndTest } from "../data/open-dataset.node.js";
+import { labelColumnsOf } from "../labels/columns.js";
 import type { ModelMetadata } from "../nn/model.js";
+import type { SplitOrigin } from "./training-sets.js";
 
 export type { Dataset, DatasetSource, FolderSource, IgnoredFiles, Image, SkippedFile } from "../data/dataset.js";
 export type {
@@ -16,6 +18,8 @@ export type {
   SplitsDescription,
 } from "../data/description.js";
 export { type OpenOptions, openDataset, type Split } from "../data/open-dataset.node.js";
+export type { LabelColumns } from "../labels/columns.js";
+export type { SplitOrigin } from "./training-sets.js";
 
 /** Pictures to train on and pictures to test on. */
 export interface TrainAndTest {
@@ -30,16 +34,6 @@ export interface TrainAndTest {
    * pictures are those to train on, and what is measured on them says nothing of others.
    */
   readonly heldOut?: number;
-}
-
-/** A place (folder or known name) and how it is split where it has no test pictures of its own. Plain JSON. */
-export interface SplitOrigin {
-  /** The folder or known name. */
-  readonly place: string;
-  /** Part of each class that is held out. */
-  readonly holdOut: number;
-  /** Of the choice of held-out pictures. */
-  readonly seed: number;
 }
 
 /** How a place without test pictures of its own is divided. */
@@ -58,7 +52,12 @@ export async function trainAndTest(data: string | TrainAndTest, options: SplitOp
   if (typeof data !== "string") return data;
   const { seed = 0 } = options;
   const { train, test, holdOut } = await openTrainAndTest(data, { ...options, seed });
-  const origin = { place: data, holdOut: holdOut ?? options.holdOut ?? heldOutPart(train.length), seed };
+  const origin = {
+    place: data,
+    holdOut: holdOut ?? options.holdOut ?? heldOutPart(train.length),
+    seed,
+    ...labelColumnsOf(options),
+  };
   return { train, test, origin, ...(holdOut !== undefined && { heldOut: holdOut }) };
 }
 

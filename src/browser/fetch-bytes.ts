@@ -1,4 +1,5 @@
 import { UserError } from "../core/errors.js";
+import { damaged, type ExpectedContent, isExpected } from "./content-check.js";
 
 /** Bytes under way. */
 export interface LoadProgress {
@@ -33,15 +34,22 @@ export const cacheName = "repvgg-files-1";
 
 /**
  * A file's bytes from the network, or from the browser's store.
- * @throws UserError when the server does not answer or has no such file; the signal's reason when it is aborted.
+ * @param expected what they have to be: others are neither taken from the store nor put there
+ * @throws UserError when the server does not answer, has no such file or sends another one; the signal's reason when it is aborted.
  */
-export async function fetchBytes(url: URL, options: FetchOptions = {}): Promise<Uint8Array<ArrayBuffer>> {
+export async function fetchBytes(
+  url: URL,
+  options: FetchOptions = {},
+  expected?: ExpectedContent,
+): Promise<Uint8Array<ArrayBuffer>> {
   const { signal, onProgress, cache = "revalidate" } = options;
   signal?.throwIfAborted();
   const store = cache === "off" ? undefined : await openStore(url);
   const stored = await store?.match(url);
   if (stored && (cache === "first" || (await stillCurrent(url, stored, signal)))) {
-    return readBody(stored, true, signal, onProgress);
+    const bytes = await readBody(stored, true, signal, onProgress);
+    if (!expected || (await isExpected(bytes, expected))) return bytes;
+    await store?.delete(url);
   }
   const response = await request(url, signal);
   if (!response.ok) {
@@ -51,7 +59,8 @@ export async function fetchBytes(url: URL, options: FetchOptions = {}): Promise<
       remedy: "check the address",
     });
   }
-  const bytes = await readBody(response, false, signal, onProgress);
+  const bytes = await readBody(response, false, signal, onProgress, expected?.bytes);
+  if (expected && !(await isExpected(bytes, expected))) throw damaged(url, expected, bytes.length);
   // Where the store is full the file is fetched anew next time.
   store?.put(url, copyFor(response, bytes)).catch(() => {});
   return bytes;
@@ -77,7 +86,8 @@ function unanswered(url: URL, cause: unknown): UserError {
   return new UserError(parts, { cause });
 }
 
-async function openStore(url: URL): Promise<Cache | undefined> {
+/** Undefined where there is none, or for addresses that it does not take. */
+export async function openStore(url: URL): Promise<Cache | undefined> {
   if (typeof caches === "undefined" || !/^https?:$/.test(url.protocol)) return undefined;
   return caches.open(cacheName).catch(() => undefined); // private windows may forbid it
 }
@@ -112,12 +122,17 @@ function copyFor(response: Response, bytes: Uint8Array<ArrayBuffer>): Response {
 /** Bytes for which room is made at once when a server announces them; what really comes may be more. */
 const mostBelieved = 2 ** 28;
 
-/** A body's bytes, in one array. @throws UserError when the connection breaks. */
+/**
+ * A body's bytes, in one array.
+ * @param most how many are wanted: of more only the first that are too many are read
+ * @throws UserError when the connection breaks.
+ */
 export async function readBody(
   response: Response,
   cached: boolean,
   signal?: AbortSignal,
   onProgress?: (progress: LoadProgress) => void,
+  most = Number.POSITIVE_INFINITY,
 ): Promise<Uint8Array<ArrayBuffer>> {
   const announced = Number(response.headers.get("content-length") ?? Number.NaN);
   // A packed body is longer than the header says when it is unpacked.
@@ -141,6 +156,10 @@ export async function readBody(
       bytes.set(part.value, loaded);
       loaded += part.value.length;
       onProgress?.({ loaded, total, cached });
+      if (loaded > most) {
+        await reader?.cancel();
+        break;
+      }
     }
   } catch (error) {
     signal?.throwIfAborted();

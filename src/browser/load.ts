@@ -1,26 +1,33 @@
 import type { Net } from "../exchange/net.js";
 import { netOfBytes } from "../exchange/net-bytes.js";
 import { modelOf, type LoadOptions as ReadOptions } from "../exchange/read-net.js";
+import { looksPublished } from "../hub/address.js";
 import type { Model } from "../nn/model.js";
 import { type FetchOptions, fetchBytes, readBody } from "./fetch-bytes.js";
+import type { PublishedOptions } from "./published.js";
 
-/** A file: its address (relative to the page), or its contents. */
+/** A file: its address (relative to the page), or its contents; a published net: what its hub calls it. */
 export type FileSource = string | URL | Blob | ArrayBuffer | Uint8Array;
 
 /** How a file is read, and what it does not say itself. */
-export interface LoadOptions extends ReadOptions, FetchOptions {
+export interface LoadOptions extends ReadOptions, FetchOptions, PublishedOptions {
   /** How errors and notes call a file that has no name. Default: "the file". */
   readonly name?: string;
 }
 
 /**
  * Reads any file that holds a net: our model files, PyTorch checkpoints (`.pth`, `.pt`), safetensors and ONNX (in one file), recognised
- * by content. Structure and form are read off names and shapes.
- * @param source an address, a file that was chosen or dropped, or bytes (kept, not copied)
+ * by content. Structure and form are read off names and shapes. "owner/name" and "owner/name:file" without an ending of weights is a
+ * published net, as in Node (`timm/repvgg_a0.rvgg_in1k`): of an address that looks so write "./owner/name".
+ * @param source an address, a published net's name, a file that was chosen or dropped, or bytes (kept, not copied)
  * @throws UserError for a file of another kind or weights of another net, FormatError for a damaged file; the signal's reason.
  */
 export async function loadNet(source: FileSource, options: LoadOptions = {}): Promise<Net> {
-  const { signal, onProgress: _, cache: __, name: ___, ...hints } = options;
+  if (typeof source === "string" && looksPublished(source)) {
+    // Few pages need it, and it brings the names of ImageNet's classes.
+    return (await import("./published.js")).publishedNet(source, options);
+  }
+  const { signal, onProgress: _, cache: __, name: ___, hub: ____, revision: _____, ...hints } = options;
   const { bytes, name } = await readFile(source, options);
   signal?.throwIfAborted();
   return netOfBytes(bytes, name, hints);

@@ -36,7 +36,7 @@ function whatItIs(model: Model, results: CardResults | undefined): string {
       ? "It is in training form, with its branches and BatchNorms; `repvgg fold` makes one 3×3 convolution of each block, with the same answers."
       : "It is in plain form: one 3×3 convolution with bias and a ReLU a block. Its own branches cannot be got back; `repvgg train --from` gives it new ones.";
   const score =
-    results && results.pictures !== "training"
+    results && results.pictures !== "validation"
       ? ` It names ${scored(results.top1, results.images)} right (${splitNames[results.pictures]} of ${inline(results.dataset)}).`
       : "";
   return `An image classifier: ${net} (Ding et al. 2021, arXiv:2101.03697; ${shape}; ${wholeCount(parameters(model))} parameters) for ${classCount(architecture.classes)} and pictures of ${width}×${height} pixels.${score} ${forms}`;
@@ -143,12 +143,13 @@ function measured(results: CardResults): string {
     ...(perClass.length > 5 ? [`| top-5 accuracy | ${percent(top5)} |`] : []),
     `| mean cross-entropy | ${loss.toFixed(4)} |`,
   ];
-  const none = "These are the pictures that the net was trained on: the figures say nothing of other pictures.";
+  const chose =
+    "These pictures judged the epochs of the training, and nothing else was measured: the figures are a little too good.";
   const recall = perClass
     .slice(0, mostRows)
     .map(({ name, recall: share }) => `| ${cell(inline(name))} | ${Number.isFinite(share) ? percent(share) : "–"} |`);
   return [
-    `On ${plural(images, "picture")} (${where}).${pictures === "training" ? ` ${none}` : ""}`,
+    `On ${plural(images, "picture")} (${where}).${pictures === "validation" ? ` ${chose}` : ""}`,
     `| | |\n|---|---|\n${rows.join("\n")}`,
     `| class | recognised |\n|---|---|\n${recall.join("\n")}`,
     ...(warnings.length > 0 ? [warnings.map((line) => `- ${inline(line)}`).join("\n")] : []),
@@ -156,7 +157,7 @@ function measured(results: CardResults): string {
 }
 
 function limits({ metadata: { classNames } }: Model, results: CardResults | undefined): string {
-  const few = results && results.pictures !== "training" && results.images < 500;
+  const few = results && results.pictures !== "validation" && results.images < 500;
   return [
     `- It knows ${classCount(classNames.length)} and nothing else: a picture of anything else gets one of them too, often with a high probability.`,
     "- Pictures unlike those it was trained on (other cameras, light, sizes, drawings) are recognised less often than the figures say.",

@@ -27,10 +27,10 @@ export interface CardTraining {
 
 /**
  * What was measured, and on what: `test` is a split that had no part in training, `held-out` a part of each class of the data that was kept
- * aside, `training` the pictures that the net was trained on, which says nothing of others.
+ * aside; both were looked at once. `validation` are pictures that judged the epochs of the training: their figures are a little too good.
  */
 export interface CardResults {
-  readonly pictures: "test" | "held-out" | "training";
+  readonly pictures: "test" | "held-out" | "validation";
   readonly dataset: string;
   readonly datasetId?: string;
   readonly images: number;
@@ -47,7 +47,7 @@ export interface CardResults {
 export const splitNames = {
   test: "test split",
   "held-out": "part of the data that was held out",
-  training: "training pictures",
+  validation: "validation pictures",
 } as const satisfies Record<CardResults["pictures"], string>;
 
 /** In the place of the name on the hub, which is not known before the net is there: `push` puts it in. */

@@ -23,8 +23,8 @@ function frontMatter({ name, model, license, training, results }: CardFacts): st
     ...(training?.datasetId === undefined ? [] : ["datasets:", `- ${yamlText(training.datasetId)}`]),
     "metrics:",
     "- accuracy",
-    // The training pictures' accuracy in an index of results would be taken for that of others.
-    ...(results && results.pictures !== "training" ? modelIndex(name, results) : []),
+    // What chose the net would be taken, in an index of results, for what it was tested on.
+    ...(results && results.pictures !== "validation" ? modelIndex(name, results) : []),
   ];
 }
 

@@ -1,4 +1,4 @@
-import type { TrainAndTest } from "../api/datasets.node.js";
+import type { TrainingSets } from "../api/training-sets.js";
 import type { AugmentationConfig, AugmentationPreset } from "../data/augmentation/config.js";
 import type { Model } from "../nn/model.js";
 import { pictureFacts } from "../recipe/picture-facts.node.js";
@@ -25,6 +25,7 @@ export interface GivenSettings {
   readonly optimizer?: "sgd" | "adamw";
   readonly learningRate?: number;
   readonly holdOut?: number;
+  readonly validation?: number;
   readonly augmentation?: AugmentationPreset | AugmentationConfig;
 }
 
@@ -46,11 +47,8 @@ export interface ChosenSettings {
  * Net, input size, batch, epochs and learning rate of a fresh net by the pictures, where they were not given.
  * @throws UserError where no picture can be read
  */
-export async function chooseSettings(
-  { train, heldOut }: Pick<TrainAndTest, "train" | "heldOut">,
-  given: GivenSettings,
-): Promise<ChosenSettings> {
-  const facts = await pictureFacts(train);
+export async function chooseSettings(sets: TrainingSets, given: GivenSettings): Promise<ChosenSettings> {
+  const facts = await pictureFacts(sets.train);
   const model = given.model ?? netFor(facts);
   const inputSize = given.size === undefined ? inputSizeFor(facts, model) : ([given.size, given.size] as const);
   const batchSize = given.batchSize ?? batchSizeFor(facts.pictures, given.accumulate);
@@ -64,7 +62,7 @@ export async function chooseSettings(
     ...(given.epochs === undefined ? [`--epochs ${epochs}`] : []),
     ...(given.learningRate === undefined ? [`--learning-rate ${learningRate}`] : []),
     ...(varied ? [`--augmentation ${varied}`] : []),
-    ...(given.holdOut === undefined && heldOut !== undefined ? [`--hold-out ${heldOut}`] : []),
+    ...chosenParts(sets, given),
   ];
   return {
     model,
@@ -81,18 +79,26 @@ export async function chooseSettings(
  * @throws UserError where no picture can be read
  */
 export async function chooseTuning(
-  { train, heldOut }: Pick<TrainAndTest, "train" | "heldOut">,
+  sets: TrainingSets,
   given: GivenSettings & Pick<TrainFields, Exclude<keyof TuningSettings, keyof GivenSettings> | "freeze">,
   { architecture, metadata }: Model,
 ): Promise<TuningSettings & Pick<ChosenSettings, "sentence">> {
-  const facts = await pictureFacts(train);
+  const facts = await pictureFacts(sets.train);
   const { size } = given;
   const settings = tuningSettings(facts, architecture, size ? [size, size] : metadata.preprocessing.size, given);
   const chosen = Object.entries(settings).flatMap(([field, value]) =>
     given[field as keyof TuningSettings] === undefined ? [`${flagOf(field)} ${value}`] : [],
   );
-  if (given.holdOut === undefined && heldOut !== undefined) chosen.push(`--hold-out ${heldOut}`);
+  chosen.push(...chosenParts(sets, given));
   return { ...settings, sentence: describe(facts, chosen, ", weights trained before") };
+}
+
+/** How the pictures were divided, where it was not given. */
+function chosenParts({ heldOut, validationPart }: TrainingSets, given: GivenSettings): string[] {
+  return [
+    ...(given.holdOut === undefined && heldOut !== undefined ? [`--hold-out ${heldOut}`] : []),
+    ...(given.validation === undefined && validationPart !== undefined ? [`--validation ${validationPart}`] : []),
+  ];
 }
 
 /** batchSize → --batch-size */

@@ -7,6 +7,8 @@ export interface CommandEntry {
   readonly summary: string;
   /** It has a command of its own, behind whose name options are that command's. */
   readonly nested?: boolean;
+  /** Its options may come from a file (`--config`). */
+  readonly configurable?: boolean;
   /** Loads the module, with all that the command computes with. */
   load(): Promise<() => Command>;
 }
@@ -21,6 +23,7 @@ export const commandEntries: readonly CommandEntry[] = [
   {
     name: "train",
     summary: "train a net with branches on pictures",
+    configurable: true,
     load: async () => (await import("./train.js")).trainCommand,
   },
   {

@@ -1,5 +1,6 @@
 import { basename } from "node:path";
 import { Command, Option } from "commander";
+import type { LabelColumns } from "../api/datasets.node.js";
 import { evaluate } from "../api/evaluate.node.js";
 import { saysTop5 } from "../api/evaluation.js";
 import { type EvaluationSplit, evaluationSet, evaluationSplits } from "../api/evaluation-set.node.js";
@@ -11,7 +12,7 @@ import { Terminal } from "../terminal/terminal.js";
 import { epsilonOf, epsilonOption } from "./exchange-options.js";
 import { htmlOption, writeReport } from "./html.js";
 import { readClassifier } from "./net-facts.js";
-import { type ComputeOptions, strictOption, withComputeOptions } from "./options.js";
+import { type ComputeOptions, strictOption, withColumnOptions, withComputeOptions } from "./options.js";
 import {
   askedPictures,
   type ClassOptions,
@@ -19,7 +20,7 @@ import {
   withPictureOptions,
 } from "./preprocessing-options.js";
 
-interface Options extends ComputeOptions, PreprocessingOptions, ClassOptions {
+interface Options extends ComputeOptions, PreprocessingOptions, ClassOptions, LabelColumns {
   readonly strict?: boolean;
   readonly split?: EvaluationSplit;
   readonly html?: string;
@@ -35,19 +36,24 @@ Examples:
 export function evalCommand(): Command {
   return withComputeOptions(
     withPictureOptions(
-      new Command("eval")
-        .description("Accuracy of a net on labelled pictures: in all, by class, and what is taken for what.")
-        .addHelpText("after", examples)
-        .argument("<net>", "model file in either form, PyTorch checkpoint, safetensors, or any classifier in ONNX")
-        .argument("<data>", 'folder (its test split where it has one), "fashion-mnist" or "fashion-mnist-subset"')
-        .optionsGroup("Data:")
-        .addOption(
-          new Option(
-            "--split <which>",
-            "pictures to score (default: the test split; without one all, or those held out from the net's training)",
-          ).choices(evaluationSplits),
-        )
-        .addOption(strictOption())
+      withColumnOptions(
+        new Command("eval")
+          .description("Accuracy of a net on labelled pictures: in all, by class, and what is taken for what.")
+          .addHelpText("after", examples)
+          .argument("<net>", "model file in either form, PyTorch checkpoint, safetensors, or any classifier in ONNX")
+          .argument(
+            "<data>",
+            'folder or list of labels (.csv), its test split where it has one; "fashion-mnist" or "fashion-mnist-subset"',
+          )
+          .optionsGroup("Data:")
+          .addOption(
+            new Option(
+              "--split <which>",
+              "pictures to score (default: the test split; without one all, or those held out from the net's training)",
+            ).choices(evaluationSplits),
+          )
+          .addOption(strictOption()),
+      )
         .optionsGroup("Source:")
         .addOption(epsilonOption())
         .optionsGroup("Report:")
@@ -61,6 +67,7 @@ async function run(path: string, data: string, options: Options): Promise<void> 
   const asked = askedPictures(options);
   const net = await readClassifier(path, asked, epsilonOf(options), terminal);
   const { dataset, notes } = await evaluationSet(net.model?.metadata.provenance ?? {}, data, options);
+  for (const note of dataset.notes ?? []) terminal.say(note);
   for (const note of notes) terminal.say(`! ${note}`);
   const result = await evaluate(net, dataset, {
     ...options,

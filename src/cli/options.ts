@@ -35,6 +35,17 @@ export function strictOption(): Option {
   return new Option("--strict", "a broken picture is an error (default: it is named and skipped)");
 }
 
+/** Options of commands that read data sets, which may be lists of labels. */
+export function withColumnOptions(command: Command): Command {
+  return command
+    .option(
+      "--path-column <name>",
+      "column of a .csv with the pictures' paths (default: path, file, image, filename …)",
+    )
+    .option("--label-column <name>", "column of a .csv with the classes (default: label, class, category …)")
+    .option("--split-column <name>", "column of a .csv with train, val, test (default: split, set, subset …)");
+}
+
 /** One of `all`. @throws UserError for another name. */
 export function chosenFrom<T extends string>(what: string, name: string, all: readonly T[]): T {
   const found = all.find((known) => known === name);

@@ -3,6 +3,7 @@ import { Command, CommanderError } from "commander";
 import { explainNamedFileError } from "../formats/file-errors.node.js";
 import { type Ending, endings, exitCodes } from "../terminal/exit-codes.js";
 import { type CommandEntry, commandEntries } from "./commands.js";
+import { withConfiguration } from "./configured.js";
 import { sayKernels } from "./say-kernels.js";
 import { unknownCommand, usageError } from "./usage.js";
 
@@ -57,12 +58,20 @@ export async function runCommand(args: readonly string[]): Promise<void> {
   const program = await createProgram(args);
   checkHelp(args, program);
   try {
-    await program.parseAsync(args, { from: "user" });
+    await program.parseAsync(await configured(args), { from: "user" });
   } catch (error) {
     // What nobody on the way has put into words: a path that cannot be looked at is no bug.
     if (!(error instanceof CommanderError)) throw explainNamedFileError(error);
     if (error.exitCode !== 0 && error.code !== "commander.help") throw usageError(error, program, args);
   }
+}
+
+/** The command line with the options of its configuration file, where it names one. */
+async function configured(args: readonly string[]): Promise<readonly string[]> {
+  const entry = commandEntries.find(({ name }) => name === askedFor(args));
+  const at = entry ? args.indexOf(entry.name) + 1 : 0;
+  if (!entry?.configurable || args.includes("--help")) return args;
+  return [...args.slice(0, at), ...(await withConfiguration(args.slice(at), quiet((await entry.load())())))];
 }
 
 /** @throws UserError for help of a command that there is not: commander shows the list, as if nothing were wrong. */

@@ -5,11 +5,11 @@ import { Command } from "commander";
 import sharp from "sharp";
 import { counts } from "../analysis/counts.js";
 import { compareLatency } from "../analysis/latency.js";
-import { trainAndTest } from "../api/datasets.node.js";
 import { evaluate } from "../api/evaluate.node.js";
 import { fold } from "../api/fold.js";
 import { saveModel } from "../api/model-files.node.js";
 import { predictAll } from "../api/predict.node.js";
+import { trainingSets } from "../api/training-sets.node.js";
 import { verify } from "../api/verify.node.js";
 import type { Backend } from "../backend/backend.js";
 import { type ComputeOptions as ApiComputeOptions, usingBackend } from "../backend/using-backend.node.js";
@@ -71,12 +71,13 @@ async function run(options: Options): Promise<void> {
 
 async function wholeJob(terminal: Terminal, { out, epochs, seed, report }: Options, backend: Backend): Promise<void> {
   const started = performance.now();
-  const sets = await trainAndTest(data, { seed });
+  const sets = await trainingSets(data, { seed });
+  const pictures = sets.test!;
   const fresh = await freshModel("nano", sets.train, { seed });
   terminal.say(
     `1. Train RepVGG nano (3×3, 1×1 and identity branches) on ${wholeCount(sets.train.length)} pictures of ${data}`,
   );
-  const { model, interrupted } = await interruptible(terminal, (signal) =>
+  const { model, chosen, test, interrupted } = await interruptible(terminal, (signal) =>
     train(fresh, sets, {
       backend,
       signal,
@@ -85,7 +86,7 @@ async function wholeJob(terminal: Terminal, { out, epochs, seed, report }: Optio
       ...{ epochs, seed, out, report, batchSize: 64, augmentation: "flip" },
     }),
   );
-  if (interrupted) {
+  if (interrupted || !test || !chosen) {
     terminal.result({ out, interrupted }, () => `stopped; go on with: repvgg train --resume ${out}`);
     process.exitCode = exitCodes.interrupted;
     return;
@@ -98,21 +99,21 @@ async function wholeJob(terminal: Terminal, { out, epochs, seed, report }: Optio
     curves: join(out, "curves.png"),
     ...(existsSync(join(out, "report.html")) && { report: join(out, "report.html") }),
     predictions: join(out, "predictions.png"),
-    picture: join(out, "pictures", `${fileName(sets.test.classNames.at(-1)!)}.png`),
+    picture: join(out, "pictures", `${fileName(pictures.classNames.at(-1)!)}.png`),
   };
   await saveModel(plain, files.model);
 
-  terminal.say(`3. Compare both forms on all ${wholeCount(sets.test.length)} test pictures`);
-  const verification = await verify(model, plain, { backend, data: sets.test });
+  terminal.say(`3. Compare both forms on all ${wholeCount(pictures.length)} test pictures`);
+  const verification = await verify(model, plain, { backend, data: pictures });
   const top1 = {
-    train: (await evaluate(model, sets.test, { backend })).top1,
-    plain: (await evaluate(plain, sets.test, { backend })).top1,
+    train: test.top1,
+    plain: (await evaluate(plain, pictures, { backend })).top1,
   };
   const cost = measure(model, plain, backend);
 
   terminal.say("4. Look at pictures that the net has never seen\n");
-  await drawPredictions(plain, sets.test, files.predictions, { backend });
-  await saveExamples(sets.test, join(out, "pictures"));
+  await drawPredictions(plain, pictures, files.predictions, { backend });
+  await saveExamples(pictures, join(out, "pictures"));
 
   const { parameters } = counts(model.architecture, model.metadata.preprocessing.size);
   const result = {

@@ -1,23 +1,35 @@
 import { existsSync } from "node:fs";
 import { basename, join, resolve } from "node:path";
 import { Command, Option } from "commander";
-import { trainAndTest } from "../api/datasets.node.js";
+import type { TrainingSets } from "../api/training-sets.js";
+import { trainingSets } from "../api/training-sets.node.js";
 import { UserError } from "../core/errors.js";
+import { writeFileAtomically } from "../formats/atomic-write.node.js";
 import type { BlockKind } from "../nn/architecture.js";
 import { blockKinds } from "../nn/blocks/registry.js";
 import type { Model } from "../nn/model.js";
 import type { RepvggOptions } from "../nn/repvgg.js";
 import { freshModel } from "../recipe/fresh-model.node.js";
-import { checkNewRun, resume, type TrainOptions, type TrainResult, train } from "../runs/train.node.js";
+import { previewTraining } from "../runs/preview.node.js";
+import {
+  checkNewRun,
+  type EpochRecord,
+  resume,
+  type TrainFrom,
+  type TrainOptions,
+  type TrainResult,
+  train,
+} from "../runs/train.node.js";
 import { exitCodes } from "../terminal/exit-codes.js";
 import { percent, plural, wholeCount } from "../terminal/format.js";
 import { interruptible } from "../terminal/interrupt.js";
 import { freeFolder } from "../terminal/run-folder.js";
 import { Terminal } from "../terminal/terminal.js";
 import { chooseSettings, chooseTuning } from "./chosen-settings.js";
+import { configurationOf } from "./configured.js";
 import { epsilonOption } from "./exchange-options.js";
 import { readModel } from "./net-facts.js";
-import { type ComputeOptions, number, wholeNumber, withComputeOptions } from "./options.js";
+import { type ComputeOptions, number, share, wholeNumber, withColumnOptions, withComputeOptions } from "./options.js";
 import { ownCommand } from "./own-command.js";
 import {
   givenAmong,
@@ -46,6 +58,8 @@ interface Options extends ComputeOptions, FreshNetOptions, TrainingOptions {
   readonly from?: string;
   readonly batchNormEpsilon?: number;
   readonly resume?: string;
+  readonly config?: string;
+  readonly preview?: string | true;
 }
 
 /** Options of the net, which a net that exists has already. */
@@ -54,9 +68,10 @@ const netFlags = ["model", "depths", "widths", "strides", "groups", "block", "po
 /** Options of a net that was trained before. */
 const tuningFlags = ["batchNormEpsilon", "freeze", "batchNorm", "backboneRate", "layerDecay"];
 
-/** Options that a run may be resumed with: they do not change its result. */
+/** Options that a run may be resumed with: but for its length they do not change its result. */
 const processFlags = [
   "resume",
+  "epochs",
   "threads",
   "kernels",
   "workers",
@@ -72,19 +87,33 @@ Examples:
   repvgg train path/to/pictures --epochs 20           one folder a class, or train/ and test/ of such
   repvgg train fashion-mnist --model tiny
   repvgg train path/to/pictures --from timm/repvgg_a0.rvgg_in1k --freeze all-but-head
-  repvgg train --resume runs/pictures-nano            after Ctrl-C or a crash: same result as without it`;
+  repvgg train path/to/pictures --mixup 0.2 --preview sheet.png
+  repvgg train --config repvgg.config.json --epochs 40
+  repvgg train --resume runs/pictures-nano            after Ctrl-C or a crash: same result as without it
+  repvgg train --resume runs/pictures-nano --epochs 40   a run that was to have fewer goes on`;
 
 export function trainCommand(): Command {
   const command = new Command("train")
     .description("Train a multi-branch net on pictures; --resume goes on with a run that was stopped.")
     .argument(
       "[data]",
-      'folder of pictures (class/x.jpg, or train/ and test/ of such), of CIFAR-10 binary files or of idx files; "fashion-mnist" or "fashion-mnist-subset"',
+      'folder of pictures (class/x.jpg, or train/ and test/ of such) or list of them (.csv with path,label), folder of CIFAR-10 binary files or of idx files; "fashion-mnist" or "fashion-mnist-subset"',
     )
     .addHelpText("after", examples)
     .optionsGroup("Run:")
     .option("--out <folder>", "folder of the run (default: runs/DATA-MODEL, or -2, -3, … behind it)")
-    .option("--resume <folder>", "go on with the run in this folder; all its settings stay");
+    .option(
+      "--config <file>",
+      "options by their names from a .json, .js or .ts file, or a run's config.json; flags win",
+    )
+    .option(
+      "--preview [file.png]",
+      "draw what the net would see, and stop: nothing is trained (default: DATA-preview.png)",
+    )
+    .option(
+      "--resume <folder>",
+      "go on with the run in this folder; all its settings stay, but for --epochs where it is given",
+    );
   const net = withNetOptions(command, "by the pictures: nano, or tiny for 20,000 and more")
     .addOption(new Option("--block <kind>", "what a block is in training form (default: repvgg)").choices(blockKinds))
     .option("--no-pointwise", "leave out the 1×1 branches")
@@ -102,9 +131,25 @@ export function trainCommand(): Command {
     batchSize: "by the pictures",
     learningRate: "by the batch, at most 0.1",
   };
-  const training = withTrainingOptions(net, byPictures)
+  const training = withColumnOptions(withTrainingOptions(net, byPictures))
     .optionsGroup("Training:")
     .option("--custom-l2", "decay the equivalent kernels instead of the branches'")
+    .option(
+      "--validation <part>",
+      "of each class's training pictures, to judge epochs by: from 0, none, to below 1 (default: a val/ folder beside train/; else 0.1 of 1,000 pictures and more, of fewer 0)",
+      share,
+    )
+    .addOption(
+      new Option(
+        "--choose <epoch>",
+        "whose net the run gives: the latest that the validation pictures cannot tell from the best, or the last one's (default: best)",
+      ).choices(["best", "last"]),
+    )
+    .option(
+      "--patience <n>",
+      "stop when in so many epochs in a row no more validation pictures were right (default: 0, off)",
+      wholeNumber(0),
+    )
     .option("--seed <n>", "of weights, order and variation (default: 0)", wholeNumber(0, 2 ** 32 - 1))
     .optionsGroup("Process:")
     .option("--workers <n>", "threads that prepare pictures (default: by the data)", wholeNumber(0, 64))
@@ -121,6 +166,7 @@ async function run(data: string | undefined, options: Options, command: Command)
       ? begin(data, options, { ...process, onProgress: terminal.counting("download", "B") }, terminal, command)
       : goOn(options.resume, data, options, process, command);
   });
+  if (!result) return; // a preview
   report(terminal, result);
   if (result.interrupted) process.exitCode = exitCodes.interrupted;
 }
@@ -133,7 +179,8 @@ async function begin(
   callbacks: Callbacks,
   terminal: Terminal,
   command: Command,
-): Promise<TrainResult> {
+): Promise<TrainResult | undefined> {
+  const previewFile = options.preview && previewPath(options.preview, data);
   if (data === undefined) {
     throw new UserError({
       expected: "data to train on, or --resume",
@@ -142,30 +189,73 @@ async function begin(
     });
   }
   const { model: _name, depths, widths, strides, groups, block, pointwise, identity, size, ...others } = options;
-  const { from, batchNormEpsilon, resume: _, json, quiet, ...training } = others;
+  const { from, batchNormEpsilon, resume: _, config: __, preview: ___, json, quiet, ...training } = others;
   checkTuning(command, from);
   if (options.out !== undefined) checkNewRun(options.out);
-  const sets = await trainAndTest(data, { ...options, ...callbacks });
-  const runFolder = (name: string): string => options.out ?? freeFolder(`runs/${basename(resolve(data))}-${name}`);
+  const sets = await trainingSets(data, { ...options, ...callbacks });
+  const runFolder = (name: string): string => options.out ?? freeFolder(`runs/${nameOfData(data)}-${name}`);
   const begins = (model: Model, out: string, sentence: string): void => {
     terminal.say(
-      `RepVGG ${model.architecture.name} on ${sets.train.name}: ${plural(sets.train.length, "picture")} to train on, ${wholeCount(sets.test.length)} to test on; run folder ${out}`,
+      `RepVGG ${model.architecture.name} on ${sets.train.name}: ${plural(sets.train.length, "picture")} to train on, ${othersOf(sets)}; run folder ${out}`,
     );
     if (sentence) terminal.say(sentence);
   };
   if (from === undefined) {
     const { sentence, model: name, inputSize, ...chosen } = await chooseSettings(sets, options);
     const model = await freshModel(name, sets.train, { ...netOptions(options), inputSize });
+    if (previewFile) return drawPreview(previewFile, model, sets, { ...training, ...chosen }, sentence, terminal);
     const out = runFolder(name.toLowerCase());
     begins(model, out, sentence);
-    return train(model, sets, { ...training, ...chosen, ...callbacks, out, command: ownCommand() });
+    const settings = configurationOf(command, data, { ...chosen, model: name, inputSize });
+    return train(model, sets, { ...training, ...chosen, ...callbacks, out, settings, command: ownCommand() });
   }
   const { model } = await readModel(from, batchNormEpsilon === undefined ? {} : { batchNormEpsilon }, terminal);
   const { sentence, ...chosen } = await chooseTuning(sets, options, model);
+  const start = { from: model, name: from, ...(size !== undefined && { inputSize: size }) };
+  if (previewFile) return drawPreview(previewFile, start, sets, { ...training, ...chosen }, sentence, terminal);
   const out = runFolder("finetuned");
   begins(model, out, sentence);
-  const start = { from: model, name: from, ...(size !== undefined && { inputSize: size }) };
-  return train(start, sets, { ...training, ...chosen, ...callbacks, out, command: ownCommand() });
+  const settings = configurationOf(command, data, chosen);
+  return train(start, sets, { ...training, ...chosen, ...callbacks, out, settings, command: ownCommand() });
+}
+
+function nameOfData(data: string): string {
+  return basename(resolve(data)).replace(/\.(csv|tsv)$/i, "");
+}
+
+/** @throws UserError for another file than a PNG: the data, where it stands behind --preview */
+function previewPath(given: string | true, data: string | undefined): string {
+  if (given === true) return `${nameOfData(data ?? "data")}-preview.png`;
+  if (/\.png$/i.test(given)) return given;
+  throw new UserError({
+    expected: "a file named .png after --preview",
+    received: given,
+    remedy: data === undefined ? `the data comes first: repvgg train ${given} --preview` : `for example ${given}.png`,
+  });
+}
+
+async function drawPreview(
+  file: string,
+  start: Model | TrainFrom,
+  sets: TrainingSets,
+  options: TrainOptions,
+  sentence: string,
+  terminal: Terminal,
+): Promise<undefined> {
+  for (const note of sets.train.notes ?? []) terminal.say(note);
+  if (sentence) terminal.say(sentence);
+  const { png, ...shown } = await previewTraining(start, sets, options);
+  await writeFileAtomically(file, png);
+  terminal.result(
+    { preview: file, ...shown },
+    () => `${file}: ${plural(shown.pictures.length, "picture")} as the net would see them; nothing was trained`,
+  );
+}
+
+/** "1,000 to judge epochs by, 500 to test on, once" */
+function othersOf({ validation, test }: TrainingSets): string {
+  const judging = validation ? `${wholeCount(validation.length)} to judge epochs by, ` : "";
+  return `${judging}${test ? `${wholeCount(test.length)} to test on, once` : "none to test on"}`;
 }
 
 /** @throws UserError for options of a net that was trained before where there is none */
@@ -190,7 +280,7 @@ function goOn(
   if (data !== undefined) given.unshift("data");
   if (given.length > 0) {
     throw new UserError({
-      expected: "a resumed run to keep its data and settings",
+      expected: "a resumed run to keep its data and all settings but --epochs",
       received: given.join(", "),
       remedy: "leave them out, or begin a new run",
     });
@@ -211,21 +301,30 @@ function netOptions(options: Options): RepvggOptions {
 }
 
 function report(terminal: Terminal, result: TrainResult): void {
-  const { out, epochs, best, interrupted, recalibration, skipped, warnings } = result;
-  const last = epochs.at(-1);
-  const better = best !== undefined && last !== undefined && best.testTop1 > last.testTop1;
+  const { out, epochs, chosen, test, interrupted, stoppedEarly, recalibration, skipped, warnings } = result;
   const html = out !== undefined && existsSync(join(out, "report.html")) ? join(out, "report.html") : null;
+  const score = test && { images: test.images, top1: test.top1, top5: test.top5, loss: test.loss };
   const files = { report: html, recalibration, skipped, warnings };
-  terminal.result({ out: out ?? null, interrupted, last: last ?? null, best: best ?? null, ...files }, () => {
+  const run = { out: out ?? null, interrupted, stoppedEarly, last: epochs.at(-1) ?? null, chosen: chosen ?? null };
+  terminal.result({ ...run, test: score, ...files }, () => {
     if (out === undefined) return "stopped before the training began; nothing was written";
-    if (interrupted) return `stopped; go on with: repvgg train --resume ${out}`;
+    if (!chosen) return `stopped; go on with: repvgg train --resume ${out}`;
     return [
-      `test top-1 ${percent(last!.testTop1)} after ${plural(last!.epoch, "epoch")} (best ${percent(best!.testTop1)} after ${best!.epoch})`,
-      `Model   ${out}/model.safetensors   the last epoch's, ${percent(last!.testTop1)}`,
-      ...(!better ? [] : [`Best    ${out}/best.safetensors    epoch ${best!.epoch}'s, ${percent(best!.testTop1)}`]),
+      accuracyLine(result, chosen),
+      `Model   ${out}/model.safetensors   of epoch ${chosen.epoch} of ${epochs.at(-1)!.epoch}`,
       `Curves  ${out}/curves.png`,
       ...(html === null ? [] : [`Report  ${html}`]),
-      `Next    repvgg fold ${out}/${better ? "best" : "model"}.safetensors -o plain.safetensors`,
+      `Next    repvgg fold ${out}/model.safetensors -o plain.safetensors`,
     ].join("\n");
   });
+}
+
+/** What was measured of the net that the run gives. */
+function accuracyLine({ test, epochs }: TrainResult, { epoch, validation }: EpochRecord): string {
+  const judged = validation && `validation top-1 ${percent(validation.top1)}`;
+  const whose = `epoch ${epoch} of ${epochs.at(-1)!.epoch}${judged ? `, ${judged}` : ""}`;
+  if (test) return `test top-1 ${percent(test.top1)} on ${plural(test.images, "picture")}, looked at once (${whose})`;
+  return judged
+    ? `${judged} (epoch ${epoch} of ${epochs.at(-1)!.epoch}): a little too good, for it judged the epochs; there is nothing to test on`
+    : `no accuracy was measured: all pictures were trained on (${whose})`;
 }

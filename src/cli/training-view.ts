@@ -6,7 +6,7 @@ import type { Terminal } from "../terminal/terminal.js";
 /** What a reader sees of a training under way: a bar an epoch, a line for each that is done, files that are left out. */
 export function trainingView(
   terminal: Terminal,
-): Pick<TrainProcessOptions, "onDecode" | "onFeatures" | "onStep" | "onEpoch" | "onSkip"> {
+): Pick<TrainProcessOptions, "onDecode" | "onFeatures" | "onTest" | "onStep" | "onEpoch" | "onSkip"> {
   let bar: Progress | undefined;
   let current = -1;
   const counted = (label: string) => {
@@ -19,6 +19,7 @@ export function trainingView(
   return {
     onDecode: counted("decode"),
     onFeatures: counted("features"),
+    onTest: counted("test"),
     onStep: ({ epoch, stepInEpoch, lossSum }, loss, stepsPerEpoch) => {
       if (epoch !== current) {
         current = epoch;
@@ -26,10 +27,11 @@ export function trainingView(
       }
       bar?.update(stepInEpoch, `loss ${(lossSum / stepInEpoch).toFixed(3)}, last ${loss.toFixed(3)}`);
     },
-    onEpoch: ({ epoch, trainLoss, testLoss, testTop1 }) => {
-      terminal.say(
-        `epoch ${epoch}: train loss ${trainLoss.toFixed(4)}, test loss ${testLoss.toFixed(4)}, test top-1 ${percent(testTop1)}`,
-      );
+    onEpoch: ({ epoch, trainLoss, validation }) => {
+      const score = validation
+        ? `, validation loss ${validation.loss.toFixed(4)}, validation top-1 ${percent(validation.top1)}`
+        : "";
+      terminal.say(`epoch ${epoch}: train loss ${trainLoss.toFixed(4)}${score}`);
     },
     onSkip: (file) => terminal.saySkipped(file),
   };

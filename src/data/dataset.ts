@@ -26,6 +26,8 @@ export interface Dataset {
   readonly skipped: readonly SkippedFile[];
   /** What else lies in a folder of pictures and was not looked at, by kind, the commonest first. Of other sets undefined. */
   readonly ignored?: readonly IgnoredFiles[];
+  /** How it was read where that had to be found out, in sentences: which columns of a list say what. */
+  readonly notes?: readonly string[];
   /** Class index of picture i, without decoding it. */
   label(index: number): number;
   /** Decodes picture i. @throws BrokenImageError (a UserError) naming the file where it is broken. */
@@ -63,6 +65,8 @@ export interface FolderSource {
   readonly files: readonly string[];
   /** Class index of each file. */
   readonly labels: Int32Array;
+  /** Where a list divides the pictures of one folder: which part these are. */
+  readonly split?: string;
 }
 
 /** A file that is left out, and why. */

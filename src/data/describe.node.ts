@@ -110,11 +110,13 @@ async function survey(dataset: Dataset, onProgress: (done: number) => void): Pro
     skipped,
     ignored: dataset.ignored ?? [],
     animated,
+    notes: dataset.notes ?? [],
   };
   return { description, hashes, fingerprints };
 }
 
-function pixelHash(image: Image): string {
+/** Tells pictures of equal pixels. */
+export function pixelHash(image: Image): string {
   const shape = `${image.width}x${image.height}x${image.channels}:`;
   return createHash("sha256").update(shape).update(image.data).digest("base64");
 }

@@ -26,6 +26,8 @@ export interface DatasetDescription {
   readonly ignored: readonly IgnoredFiles[];
   /** Files with several frames (animations, pages): the first is taken. */
   readonly animated: number;
+  /** How it was read where that had to be found out, in sentences: which columns of a list say what. */
+  readonly notes: readonly string[];
 }
 
 /** A picture that is another but for compression, size, brightness or contrast (nearDuplicates). */

@@ -1,8 +1,8 @@
 import { existsSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { UserError } from "../core/errors.js";
+import { expandBraces, hasGlobMarks, matcher } from "../core/glob.js";
 import type { IgnoredFiles } from "./dataset.js";
-import { expandBraces, hasGlobMarks, matcher } from "./glob.js";
 import { IgnoredTally } from "./ignored-files.js";
 import { entriesOf, filesBelow, kindOf, lookAt } from "./look.node.js";
 

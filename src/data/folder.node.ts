@@ -12,11 +12,13 @@ class FolderDataset implements Dataset {
   readonly source: FolderSource;
   readonly skipped: readonly SkippedFile[];
   readonly ignored: readonly IgnoredFiles[];
+  readonly notes: readonly string[];
 
-  constructor(source: FolderSource, skipped: readonly SkippedFile[], ignored: readonly IgnoredFiles[]) {
+  constructor(source: FolderSource, { skipped = [], ignored = [], notes = [] }: Opening) {
     this.source = source;
     this.skipped = skipped;
     this.ignored = ignored;
+    this.notes = notes;
   }
 
   get name(): string {
@@ -47,9 +49,12 @@ class FolderDataset implements Dataset {
     const chosen = Array.from(indices);
     const files = chosen.map((index) => this.source.files[index]!);
     const labels = Int32Array.from(chosen, (index) => this.source.labels[index]!);
-    return new FolderDataset({ ...this.source, name, files, labels }, this.skipped, this.ignored);
+    return new FolderDataset({ ...this.source, name, files, labels }, this);
   }
 }
+
+/** What was seen when a set was opened. */
+type Opening = Partial<Pick<Dataset, "skipped" | "ignored" | "notes">>;
 
 /**
  * Opens a folder of pictures, `class/picture.jpg` (JPEG, PNG, WebP, GIF, AVIF, TIFF, HEIC where it can be decoded; deeper folders
@@ -106,12 +111,12 @@ export async function openFolder(
     files,
     labels: Int32Array.from(labels),
   };
-  return new FolderDataset({ ...source, channels: await commonChannels(source) }, skipped, ignored.list());
+  return folderDataset(await withCommonChannels(source), { skipped, ignored: ignored.list() });
 }
 
 /** The data set of a listing that was made before. */
-export function reopenFolder(source: FolderSource): Dataset {
-  return new FolderDataset(source, [], []);
+export function folderDataset(source: FolderSource, opening: Opening = {}): Dataset {
+  return new FolderDataset(source, opening);
 }
 
 /** Names of the visible folders in a folder (links followed), sorted. @throws UserError where it cannot be read */
@@ -158,6 +163,11 @@ function emptyClass(folder: string, broken: number, ignored: readonly IgnoredFil
       ? "convert them to JPEG or PNG, or remove the folder"
       : "add pictures or remove the folder",
   });
+}
+
+/** With the channels that its pictures need. */
+export async function withCommonChannels(source: FolderSource): Promise<FolderSource> {
+  return { ...source, channels: await commonChannels(source) };
 }
 
 /** 1 where the first readable picture of each class is grey (at most 16 are looked at), else 3. */

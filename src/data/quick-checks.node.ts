@@ -9,36 +9,64 @@ import { balanceWarnings, ignoredWarnings, leakWarnings } from "./warnings.js";
 /** Bytes that are read at most in search of equal pictures: a second or two. */
 const maxBytes = 2 ** 28;
 
+/** Pictures of a training by what they are for. */
+export interface CheckedParts {
+  readonly train: Dataset;
+  readonly validation?: Dataset | undefined;
+  readonly test?: Dataset | undefined;
+}
+
 /**
- * What can be seen of two splits without decoding pictures: classes that are badly unbalanced, and pictures that are in both byte
- * for byte. `describeDataset` sees more.
+ * What can be seen of the parts of a data set without decoding pictures: classes that are badly unbalanced, and pictures that are in two
+ * parts byte for byte. `describeDataset` sees more.
  */
-export async function quickChecks(train: Dataset, test: Dataset): Promise<DataWarning[]> {
+export async function quickChecks({ train, validation, test }: CheckedParts): Promise<DataWarning[]> {
   const classes = indicesByClass(train).map((indices, label) => ({
     name: train.classNames[label]!,
     pictures: indices.length,
   }));
   // Parts of one folder know the same of it.
-  const apart =
-    train.source?.kind === "folder" && test.source?.kind === "folder" && train.source.path !== test.source.path;
+  const others = [validation, test].filter((set) => set !== undefined);
+  const apart = others.filter(
+    ({ source }) => train.source?.kind === "folder" && source?.kind === "folder" && train.source.path !== source.path,
+  );
   return [
     ...balanceWarnings(train.name, classes),
-    ...ignoredWarnings(train.name, train.ignored),
-    ...(apart ? ignoredWarnings(test.name, test.ignored) : []),
-    ...leakWarnings(await equalPictures(train, test)),
+    ...[train, ...apart].flatMap(({ name, ignored }) => ignoredWarnings(name, ignored)),
+    ...(await leaks({ train, validation, test })),
+  ];
+}
+
+async function leaks({ train, validation, test }: CheckedParts): Promise<DataWarning[]> {
+  const pictures = new PictureHashes();
+  return [
+    ...(test ? leakWarnings(await equalPictures(train, test, pictures)) : []),
+    ...(test && validation ? leakWarnings(await equalPictures(validation, test, pictures), "test", "validation") : []),
+    ...(validation ? leakWarnings(await equalPictures(train, validation, pictures), "validation") : []),
   ];
 }
 
 /** Pictures of the second set that the first has too. Sets of more bytes than can be read quickly give 0. */
-async function equalPictures(train: Dataset, test: Dataset): Promise<number> {
-  if (train.source?.kind === "folder" && test.source?.kind === "folder") return equalFiles(train.source, test.source);
-  const first = await train.read(0);
-  if (first.data.length * (train.length + test.length) > maxBytes) return 0;
-  const known = new Set<string>();
-  for (let i = 0; i < train.length; i++) known.add(hash((await train.read(i)).data));
-  let equal = 0;
-  for (let i = 0; i < test.length; i++) if (known.has(hash((await test.read(i)).data))) equal++;
-  return equal;
+async function equalPictures(first: Dataset, second: Dataset, pictures: PictureHashes): Promise<number> {
+  if (first.source?.kind === "folder" && second.source?.kind === "folder") {
+    return equalFiles(first.source, second.source);
+  }
+  const picture = await first.read(0);
+  if (picture.data.length * (first.length + second.length) > maxBytes) return 0;
+  const known = new Set(await pictures.of(first));
+  return (await pictures.of(second)).filter((found) => known.has(found)).length;
+}
+
+/** Hashes of the pixels of data sets, each read once. */
+class PictureHashes {
+  readonly #known = new Map<Dataset, string[]>();
+
+  async of(dataset: Dataset): Promise<readonly string[]> {
+    const known = this.#known.get(dataset) ?? [];
+    this.#known.set(dataset, known);
+    while (known.length < dataset.length) known.push(hash((await dataset.read(known.length)).data));
+    return known;
+  }
 }
 
 /** Only files of a size that both sets have are read. */

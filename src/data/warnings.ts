@@ -41,13 +41,21 @@ export function ignoredWarnings(name: string, ignored: readonly IgnoredFiles[] =
   ];
 }
 
-/** @param equal test pictures whose pixels the training set has */
-export function leakWarnings(equal: number): DataWarning[] {
+/**
+ * @param equal pictures of one part whose pixels another has
+ * @param part which has them
+ * @param other which has them too, and should not
+ */
+export function leakWarnings(
+  equal: number,
+  part: "test" | "validation" = "test",
+  other: "training" | "validation" = "training",
+): DataWarning[] {
   if (equal === 0) return [];
   return [
     {
       problem: "leak",
-      message: `${counted(equal, "test picture")} in the training set too`,
+      message: `${counted(equal, `${part} picture`)} in the ${other} set too`,
       remedy: "accuracy will look too good: take them out of one of the two",
     },
   ];

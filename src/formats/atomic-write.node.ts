@@ -88,7 +88,7 @@ async function writeChunk(file: FileHandle, chunk: Uint8Array): Promise<void> {
 }
 
 /** Makes the rename itself durable. Windows cannot open a folder; its rename needs no such step. */
-async function syncFolder(folder: string): Promise<void> {
+export async function syncFolder(folder: string): Promise<void> {
   if (process.platform === "win32") return;
   const handle = await open(folder, "r");
   try {

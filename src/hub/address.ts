@@ -18,6 +18,18 @@ export type Address =
       readonly file: string;
     };
 
+/** Where names of published nets are looked for. */
+export const publicHub = "https://huggingface.co";
+
+/**
+ * Whether a text is a published net's name by its form: owner/name, or owner/name:file. What ends like a file of weights is a path (in a
+ * browser an address), and so is what begins with "./" or "/".
+ */
+export function looksPublished(text: string): boolean {
+  if (!/^\w[\w.-]*\/\w[\w.-]*(:[^:]+)?$/.test(text)) return false;
+  return text.includes(":") || !/\.(safetensors|pth|pt|bin|ckpt|onnx|json)$/i.test(text);
+}
+
 const repoPattern = /^[\w-][\w.-]*\/[\w-][\w.-]*$/;
 const weightsPattern = /\.(safetensors|pth|pt|bin|ckpt)$/i;
 

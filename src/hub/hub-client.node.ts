@@ -3,8 +3,6 @@ import { hubLibrary } from "./library.node.js";
 import type { RemoteFile } from "./remote-file.js";
 import { chunksOf, request } from "./request.node.js";
 
-export const publicHub = "https://huggingface.co";
-
 /** A revision of a model's repository. */
 export interface Commit {
   /** 40 hexadecimal digits. */

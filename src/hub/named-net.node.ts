@@ -6,6 +6,7 @@ import { type Net, netOf } from "../exchange/net.js";
 import { type LoadOptions, withUnusedOptions } from "../exchange/read-net.js";
 import { timmName } from "../exchange/timm-name.js";
 import { variantNames } from "../nn/zoo.js";
+import { looksPublished } from "./address.js";
 import { isOffline, NotCachedError, type PullOptions, pull } from "./pull.node.js";
 
 /** How a published net is got where it is not in the cache. */
@@ -39,8 +40,7 @@ export async function withNamed<R>(
 
 /** owner/name, or owner/name:file; what ends like a file of weights, or is there, is a path. */
 export function isPublishedName(name: string): boolean {
-  if (!/^\w[\w.-]*\/\w[\w.-]*(:[^:]+)?$/.test(name) || existsSync(name)) return false;
-  return name.includes(":") || !/\.(safetensors|pth|pt|bin|ckpt|onnx|json)$/i.test(name);
+  return looksPublished(name) && !existsSync(name);
 }
 
 /** @throws UserError where it is neither in the cache nor to be got. */

@@ -5,10 +5,18 @@ import { UserError } from "../core/errors.js";
 import { cacheFolder } from "../data/fashion-mnist.node.js";
 import { parseTimmConfig, type TimmConfig } from "../exchange/timm-config.js";
 import type { Model } from "../nn/model.js";
-import { type Address, checkRevision, parseAddress } from "./address.js";
+import { type Address, checkRevision, parseAddress, publicHub } from "./address.js";
 import { type CachedFile, RepositoryCache } from "./cache.node.js";
-import { checkConfigIsRepvgg, modelFromFile } from "./convert.node.js";
-import { HubClient, publicHub } from "./hub-client.node.js";
+import {
+  checkConfigIsRepvgg,
+  configFile,
+  maxConfigBytes,
+  publishedProvenance,
+  usualWeights,
+  withProvenance,
+} from "./config-hints.js";
+import { modelFromFile } from "./convert.node.js";
+import { HubClient } from "./hub-client.node.js";
 import { hubLibrary } from "./library.node.js";
 import type { RemoteFile } from "./remote-file.js";
 import { urlFile } from "./url-file.node.js";
@@ -40,11 +48,6 @@ export interface Pulled {
   /** The weights as they were published, in the cache. */
   readonly path: string;
 }
-
-const configFile = "config.json";
-const usualWeights = ["model.safetensors", "pytorch_model.bin"];
-/** Of a config.json; one with 20,000 class names has less than 1 MB. */
-const maxConfigBytes = 16e6;
 
 /** The weights, with what is known about them. */
 interface Found {
@@ -132,22 +135,14 @@ async function firstCached(
 }
 
 function hubProvenance(
-  client: HubClient,
+  { endpoint }: HubClient,
   repo: string,
   revision: string,
   commit: string,
-  { name, weights }: { name: string; weights: CachedFile },
+  { name: file, weights: { sha256 } }: { name: string; weights: CachedFile },
   license?: string,
 ): Record<string, string> {
-  return {
-    repository: repo,
-    revision,
-    commit,
-    file: name,
-    url: `${client.endpoint}/${repo}/resolve/${commit}/${name}`,
-    ...(weights.sha256 === undefined ? {} : { sha256: weights.sha256 }),
-    ...(license === undefined ? {} : { license }),
-  };
+  return publishedProvenance({ endpoint, repo, revision, commit, file, sha256, license });
 }
 
 async function fromUrl(
@@ -181,9 +176,7 @@ async function convert(
   { batchNormEpsilon }: PullOptions,
 ): Promise<Omit<Pulled, "path">> {
   const { model, remarks } = await modelFromFile(weights.path, config, origin, batchNormEpsilon);
-  const license = config?.license === undefined ? {} : { license: config.license };
-  const known = { ...model.metadata.provenance, ...license, ...provenance };
-  return { model: { ...model, metadata: { ...model.metadata, provenance: known } }, remarks };
+  return { model: withProvenance(model, config, provenance), remarks };
 }
 
 async function readConfig(config: CachedFile | undefined): Promise<TimmConfig | undefined> {

@@ -8,9 +8,9 @@ import { byteSize } from "../core/format.js";
 import { loadNet } from "../exchange/load-net.node.js";
 import { modelOf } from "../exchange/read-net.js";
 import type { Model } from "../nn/model.js";
-import { checkRevision } from "./address.js";
+import { checkRevision, publicHub } from "./address.js";
 import { digestOf } from "./blob.node.js";
-import { type Commit, HubClient, NoRepositoryError, publicHub } from "./hub-client.node.js";
+import { type Commit, HubClient, NoRepositoryError } from "./hub-client.node.js";
 import { HubWriter } from "./hub-writer.node.js";
 import { type PreparedFile, type PushSource, prepareFiles, readCard } from "./push-files.node.js";
 

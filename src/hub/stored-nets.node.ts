@@ -6,7 +6,7 @@ import { cacheFolder } from "../data/fashion-mnist.node.js";
 import { openNet } from "../exchange/load-net.node.js";
 import { parseTimmConfig } from "../exchange/timm-config.js";
 import { explainFileError } from "../formats/file-errors.node.js";
-import { checkConfigIsRepvgg } from "./convert.node.js";
+import { checkConfigIsRepvgg } from "./config-hints.js";
 
 /** A net that was downloaded: a repository of the hub's cache, or a file of our own. */
 export interface CachedNet {

@@ -6,17 +6,21 @@ import { standaloneSvg } from "./standalone.js";
 export interface EpochPoint {
   readonly epoch: number;
   readonly trainLoss: number;
-  readonly testLoss: number;
-  readonly testTop1: number;
+  /** Null where no pictures judge the epochs. */
+  readonly validation: { readonly loss: number; readonly top1: number } | null;
   readonly learningRate: number;
 }
 
-/** Loss, accuracy and learning rate over the epochs of a run, as one standalone SVG. */
+/** Loss, learning rate and, where pictures judge the epochs, their accuracy over the epochs of a run, as one standalone SVG. */
 export function curvesSvg(title: string, points: readonly EpochPoint[]): string {
-  const best = points.reduce((a, b) => (b.testTop1 > a.testTop1 ? b : a), points[0]!);
-  const curve = (name: string, of: (point: EpochPoint) => number) => ({
+  const judged = points.flatMap(({ epoch, validation }) => (validation ? [{ epoch, ...validation }] : []));
+  const curve = <T extends { readonly epoch: number }>(
+    name: string,
+    of: (point: T) => number,
+    along: readonly T[],
+  ) => ({
     name,
-    points: points.map((point) => ({ x: point.epoch, y: of(point) })),
+    points: along.map((point) => ({ x: point.epoch, y: of(point) })),
     draw: "both" as const,
   });
   const x = { label: "epoch" };
@@ -24,27 +28,45 @@ export function curvesSvg(title: string, points: readonly EpochPoint[]): string 
     {
       kind: "lines",
       title: "loss",
-      description: "Training loss with label smoothing and augmentation, and test loss.",
+      description: `Training loss with label smoothing and augmentation${judged.length > 0 ? ", and validation loss" : ""}.`,
       x,
       y: { label: "train: with label smoothing and augmentation", zero: true },
-      series: [curve("train", (point) => point.trainLoss), curve("test", (point) => point.testLoss)],
+      series: [
+        curve("train", ({ trainLoss }) => trainLoss, points),
+        ...(judged.length > 0 ? [curve("validation", ({ loss }) => loss, judged)] : []),
+      ],
     },
-    {
-      kind: "lines",
-      title: `test top-1: best ${share.format(best.testTop1)} in epoch ${best.epoch}`,
-      description: "Share of the test pictures whose likeliest class is right.",
-      x,
-      y: { label: "of the test pictures", unit: share },
-      series: [curve("test top-1", (point) => point.testTop1)],
-    },
+    ...(judged.length > 0
+      ? [
+          accuracyChart(
+            judged,
+            curve("validation top-1", ({ top1 }) => top1, judged),
+          ),
+        ]
+      : []),
     {
       kind: "lines",
       title: "learning rate",
       description: "Learning rate at the end of each epoch.",
       x,
       y: { label: "at the epoch's end", zero: true },
-      series: [curve("learning rate", (point) => point.learningRate)],
+      series: [curve("learning rate", ({ learningRate }) => learningRate, points)],
     },
   ];
   return standaloneSvg(title, charts, 360, charts.length);
+}
+
+function accuracyChart(
+  judged: readonly { readonly epoch: number; readonly top1: number }[],
+  curve: LineChart["series"][number],
+): LineChart {
+  const best = judged.reduce((a, b) => (b.top1 > a.top1 ? b : a));
+  return {
+    kind: "lines",
+    title: `validation top-1: best ${share.format(best.top1)} in epoch ${best.epoch}`,
+    description: "Share of the validation pictures whose likeliest class is right.",
+    x: { label: "epoch" },
+    y: { label: "of the validation pictures", unit: share },
+    series: [curve],
+  };
 }

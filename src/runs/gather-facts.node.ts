@@ -23,15 +23,15 @@ const comparisonMacs = 2e10;
 
 /** Finds out what the run itself did not tell: a few seconds of work. */
 export async function trainingFacts(run: FinishedRun, backend: Backend): Promise<TrainingFacts> {
-  const { model, test, evaluation } = run;
+  const { model, sets, measured } = run;
   const { macs } = counts(model.architecture, model.metadata.preprocessing.size);
   const images = Math.max(4, Math.min(64, Math.floor(comparisonMacs / (macs.train + macs.plain))));
   const plain = foldable(model);
   const kind = backendKinds.find((known) => backend.name.startsWith(known));
   return {
     ...run,
-    mistakes: await mistakePictures(test, evaluation.mistakes),
-    verification: plain && (await verify(model, plain, { backend, data: test, images })),
+    mistakes: measured ? await mistakePictures(measured.dataset, measured.evaluation.mistakes) : [],
+    verification: plain && (await verify(model, plain, { backend, data: measured?.dataset ?? sets.train, images })),
     algebra: shownBlock(model),
     profile:
       macs.train > mostMacs

@@ -1,6 +1,4 @@
-import { existsSync } from "node:fs";
-import { evaluate } from "../api/evaluate.node.js";
-import type { Evaluation } from "../api/evaluation.js";
+import { statSync } from "node:fs";
 import type { Backend } from "../backend/backend.js";
 import type { Dataset } from "../data/dataset.js";
 import { writeFileAtomically } from "../formats/atomic-write.node.js";
@@ -9,24 +7,19 @@ import type { EpochRecord } from "../train/history.js";
 import type { RunDirectory } from "../train/run-directory.node.js";
 import type { FinishedRun } from "./training-facts.js";
 
-/**
- * Writes the run's report.
- * @param evaluation of the net at the end; undefined where a run is resumed that was done: then the report is only made if there is none
- */
+/** Writes the run's report, where it has none. */
 export async function reportOn(
   run: RunDirectory,
-  finished: Omit<FinishedRun, "evaluation">,
-  evaluation: FinishedRun["evaluation"] | undefined,
+  finished: FinishedRun,
   backend: Backend,
   onRemark?: (sentence: string) => void,
 ): Promise<void> {
   const file = run.file("report.html");
-  if (!evaluation && existsSync(file)) return;
-  const found: FinishedRun["evaluation"] | Evaluation =
-    evaluation ?? (await evaluate(finished.model, finished.test, { backend }));
+  // What is no file is in the way: it will be said.
+  if (statSync(file, { throwIfNoEntry: false })?.isFile()) return;
   // What draws reports takes a moment to load: only where one is made.
   const { writeTrainingReport } = await import("./write-training-report.node.js");
-  await writeTrainingReport(file, { ...finished, evaluation: found }, backend, onRemark);
+  await writeTrainingReport(file, finished, backend, onRemark);
 }
 
 /** Draws the run's curves. */

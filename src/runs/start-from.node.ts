@@ -1,5 +1,6 @@
-import { evaluationLoader, type TrainAndTest } from "../api/datasets.node.js";
+import { evaluationLoader } from "../api/datasets.node.js";
 import { type LoadOptions, loadModel, type NetFile } from "../api/model-files.node.js";
+import type { TrainingSets } from "../api/training-sets.js";
 import type { Backend } from "../backend/backend.js";
 import type { Dataset } from "../data/dataset.js";
 import { nameOfSource } from "../exchange/load-net.node.js";
@@ -58,7 +59,7 @@ export interface PreparedStart {
  */
 export async function prepareStart(
   { model: read, name, inputSize }: ReadStart,
-  { train }: TrainAndTest,
+  { train }: Pick<TrainingSets, "train">,
   given: TrainFields,
 ): Promise<PreparedStart> {
   const { model, plain, remarks } = tunedStart(read, train.classNames, {

@@ -1,43 +1,22 @@
-import { pixelWarnings } from "../analysis/diagnosis/preprocessing.js";
-import { checkStatistics, describeStatistics } from "../analysis/diagnosis/statistics.js";
-import { type TrainAndTest, trainAndTest } from "../api/datasets.node.js";
-import { evaluationOf } from "../api/evaluation.js";
-import type { RecalibrationEffect } from "../api/recalibrate.node.js";
-import { withTrainedPictures } from "../api/trained-pictures.node.js";
-import type { Backend } from "../backend/backend.js";
-import { type ComputeOptions, usingBackend } from "../backend/using-backend.node.js";
+import type { TrainAndTest } from "../api/datasets.node.js";
+import type { TrainingSets } from "../api/training-sets.js";
+import { trainingSets } from "../api/training-sets.node.js";
+import { usingBackend } from "../backend/using-backend.node.js";
 import { UserError } from "../core/errors.js";
-import type { Dataset, SkippedFile } from "../data/dataset.js";
-import { inMemoryIfSmall } from "../data/in-memory.js";
 import { createLoader } from "../data/loader.node.js";
-import type { OpenOptions } from "../data/open-dataset.node.js";
-import { quickChecks } from "../data/quick-checks.node.js";
-import { describeDataWarning } from "../data/warnings.js";
 import type { Model } from "../nn/model.js";
 import { decodeModel, encodeModel } from "../nn/model-file.js";
 import { checkClasses } from "../recipe/classes.js";
-import { datasetStatistics } from "../recipe/statistics.js";
-import {
-  batchFor,
-  checkForm,
-  configFor,
-  described,
-  fitToData,
-  isUntrained,
-  type TrainFields,
-} from "../recipe/training-setup.js";
-import type { Checkpoint, RunPosition } from "../train/checkpoint.js";
-import { type TrainConfig, trainConfig } from "../train/config.js";
+import { batchFor, checkForm, configFor, fitToData, type TrainFields } from "../recipe/training-setup.js";
+import { checkPatience } from "../train/choosing.js";
+import { trainConfig } from "../train/config.js";
 import { DivergenceError } from "../train/divergence.js";
-import type { EpochRecord, HistoryRecord } from "../train/history.js";
-import { trainLoop } from "../train/loop.js";
 import { RunDirectory } from "../train/run-directory.node.js";
-import { drawCurves, reportOn } from "./run-pages.node.js";
+import { changeLength } from "./change-length.node.js";
+import type { TrainProcessOptions } from "./process-options.node.js";
 import { type RunSetup, readSetup } from "./run-setup.node.js";
-import { describeSettling, settle } from "./settle.node.js";
+import { runTraining, type TrainResult } from "./run-training.node.js";
 import { type PreparedStart, prepareStart, readStart, type TrainFrom } from "./start-from.node.js";
-import { trainingLoaders } from "./training-loaders.node.js";
-import { writeCard } from "./write-card.node.js";
 
 export type {
   AugmentationConfig,
@@ -50,37 +29,10 @@ export type {
 } from "../data/augmentation/config.js";
 export type { RunPosition } from "../train/checkpoint.js";
 export type { Freeze, TrainConfig } from "../train/config.js";
-export type { EpochRecord } from "../train/history.js";
+export type { EpochRecord, EpochScore } from "../train/history.js";
+export type { TrainProcessOptions } from "./process-options.node.js";
+export type { TrainResult } from "./run-training.node.js";
 export type { TrainFrom } from "./start-from.node.js";
-
-/** Seconds between two drawings of the curves while a run is under way: short epochs would take less time than their pictures. */
-const curvesEvery = 10;
-
-/** What does not change the result. */
-export interface TrainProcessOptions extends ComputeOptions, OpenOptions {
-  /** Threads that decode and vary pictures. Default: see the loader. */
-  readonly workers?: number;
-  /** Stops after the step under way; the run can be resumed. */
-  readonly signal?: AbortSignal;
-  /** Seconds between checkpoints inside an epoch. Default 60. */
-  readonly checkpointSeconds?: number;
-  /** Told of each optimizer step that is done, with the loss of its batch. */
-  readonly onStep?: (position: RunPosition, loss: number, stepsPerEpoch: number) => void;
-  /** Told of each epoch's losses and accuracies. */
-  readonly onEpoch?: (record: EpochRecord) => void;
-  /** Told of the pictures decoded, where a folder's are small enough to be decoded once, before the first epoch. */
-  readonly onDecode?: (done: number, total: number) => void;
-  /** Told of the pictures that went through a frozen part of the net, whose features are kept, before the first epoch. */
-  readonly onFeatures?: (done: number, total: number) => void;
-  /** Told in a sentence what may surprise: that a run goes on with other kernels. */
-  readonly onRemark?: (sentence: string) => void;
-  /** Write report.html into the run's folder at the end: some seconds. Default true. */
-  readonly report?: boolean;
-  /** The command line that began the run, for its model card. */
-  readonly command?: string;
-  /** Told of each file that is left out, as soon as it is found unusable. */
-  readonly onSkip?: (file: SkippedFile) => void;
-}
 
 export interface TrainOptions extends TrainProcessOptions, TrainFields {
   /** Folder of the run: config, checkpoints, logs, pictures. Left out: nothing is written. */
@@ -90,26 +42,11 @@ export interface TrainOptions extends TrainProcessOptions, TrainFields {
    * Default 0.1, of fewer than 500 pictures 0.2.
    */
   readonly holdOut?: number;
-}
-
-/** What a training gave. */
-export interface TrainResult {
-  /** The net after the last step (averaged weights where `ema` is on), in training form. */
-  readonly model: Model;
-  /** Epochs, in order; the last has the accuracy of `model`, recalibrated or not. */
-  readonly epochs: readonly EpochRecord[];
-  /** Of the net in best.safetensors: the first with the highest test accuracy; the last one where recalibration made it as good. */
-  readonly best: EpochRecord | undefined;
-  /** The training was so short that BatchNorm's statistics were recalibrated at its end; null: they were not. */
-  readonly recalibration: RecalibrationEffect | null;
-  /** Stopped by the signal: go on with {@link resume}. */
-  readonly interrupted: boolean;
-  /** Files that could not be read, with the reasons. */
-  readonly skipped: readonly SkippedFile[];
-  /** Sentences: what of the data and of the net's state spoils the result. */
-  readonly warnings: readonly string[];
-  /** The run's folder; undefined where none was asked for, or the signal came before there was one. */
-  readonly out: string | undefined;
+  /**
+   * Part of each class's training pictures that judges epochs instead of being trained on, from 0 (none) to below 1. Default: pictures of
+   * their own where there are any (`validation` of data sets, a folder's val/), else 0.1 of 1,000 training pictures and more, of fewer 0.
+   */
+  readonly validation?: number;
 }
 
 /**
@@ -121,33 +58,36 @@ export interface TrainResult {
  * `{ from }` begins with a net that was trained on other pictures: a model, a file, or what a hub calls it, in either form. It keeps its
  * preprocessing; where classes differ it gets a new head (rows of classes of the same name stay), where it is plain its branches again;
  * options that are not given are chosen by the number of pictures. `onRemark` is told all of this.
+ *
+ * Where there are validation pictures (see `validation`), each epoch is judged by them and the net is that of the latest one that they cannot tell from the best (`choose`); without
+ * any it is the last epoch's. The test pictures are looked at once, with that net, at the end.
  * @param start a net of these classes, or a net to begin from
  * @param data a folder, a known name ("fashion-mnist"), or data sets.
  * @throws UserError for wrong options or data, or when the loss is not finite (the last checkpoint stays).
  */
 export async function train(
   start: Model | TrainFrom,
-  data: string | TrainAndTest,
+  data: string | TrainAndTest | TrainingSets,
   options: TrainOptions = {},
 ): Promise<TrainResult> {
-  const { out, holdOut, ...others } = options;
-  const { backend: _, threads, kernels, relaxed, workers, signal, checkpointSeconds, ...rest } = others;
-  const { onStep, onEpoch, onDecode, onFeatures, onSkip, onRemark, report, command, strict, onProgress, ...fields } =
-    rest;
+  const { out, signal, command, settings, onStep, onRemark } = options;
+  const fields = fieldsOf(options);
   const read = "from" in start ? await readStart(start) : undefined;
   const given = read?.model ?? (start as Model);
   if (!read) checkForm(given);
   const asked = configFor(given, fields);
   if (out !== undefined) checkNewRun(out);
-  const sets = await trainAndTest(data, { ...options, seed: asked.seed });
+  const sets = await trainingSets(data, { ...options, seed: asked.seed });
+  for (const note of sets.train.notes ?? []) onRemark?.(note);
+  checkPatience(asked, sets.validation?.length ?? 0);
   const prepared = read
     ? await prepareStart(read, sets, fields)
     : await freshStart(given, sets, { ...fields, batchSize: fields.batchSize ?? batchFor(sets.train.length, asked) });
   for (const remark of prepared.remarks) onRemark?.(remark);
   configFor(prepared.model, prepared.fields); // throws before anything is computed
   if (signal?.aborted) {
-    const nothing = { epochs: [], best: undefined, recalibration: null, skipped: [], warnings: [], out: undefined };
-    return { model: prepared.model, interrupted: true, ...nothing };
+    const nothing = { epochs: [], chosen: undefined, test: null, recalibration: null, stoppedEarly: false };
+    return { model: prepared.model, interrupted: true, ...nothing, skipped: [], warnings: [], out: undefined };
   }
   return usingBackend(options, async (backend) => {
     const { model: begun, fields: whole, remarks } = await prepared.complete(backend);
@@ -157,8 +97,15 @@ export async function train(
     const initial = encodeModel(begun);
     const { arithmetic } = backend;
     const setup: RunSetup = {
-      ...{ model: initial.metadata, data: sets.origin ?? null, config, arithmetic },
+      ...{
+        model: initial.metadata,
+        data: sets.origin ?? null,
+        validation: sets.validationPart ?? "given",
+        config,
+        arithmetic,
+      },
       ...(command !== undefined && { command }),
+      ...(settings && { options: settings }),
     };
     const run = await RunDirectory.create(out, setup, initial);
     let steps = 0;
@@ -175,8 +122,17 @@ export async function train(
   });
 }
 
+/** The settings among the options: what is left without those of the process and the data. */
+export function fieldsOf(options: TrainOptions): TrainFields {
+  const { out, holdOut, validation, strict, onProgress, pathColumn, labelColumn, splitColumn, ...others } = options;
+  const { backend, threads, kernels, relaxed, workers, signal, checkpointSeconds, ...further } = others;
+  const { onStep, onEpoch, onDecode, onFeatures, onTest, onSkip, onRemark, report, command, settings, ...fields } =
+    further;
+  return fields;
+}
+
 /** A net of these classes: fresh ones get the pictures' statistics. */
-async function freshStart(given: Model, { train: set }: TrainAndTest, fields: TrainFields): Promise<PreparedStart> {
+async function freshStart(given: Model, { train: set }: TrainingSets, fields: TrainFields): Promise<PreparedStart> {
   const model = await fitToData(given, set, createLoader);
   return { model, fields, remarks: [], complete: async () => ({ model, fields, remarks: [] }) };
 }
@@ -186,29 +142,51 @@ export function checkNewRun(out: string): void {
   RunDirectory.checkNew(out);
 }
 
+/** Of a run whose epochs were chosen by the test pictures. */
+const olderRun =
+  "the run was begun by a version that chose its epoch by the test pictures: nothing is chosen any more, and the net will be the last epoch's";
+
+export interface ResumeOptions extends TrainProcessOptions {
+  /**
+   * Another number of epochs, more than are done. From the step where the run stands the learning rate is that of a run of so many: of a
+   * run that had ended a warm restart (`onRemark` is told). config.json records it.
+   */
+  readonly epochs?: number;
+}
+
 /**
  * Goes on with a run that was interrupted or killed, from its last checkpoint: the result has the same bits as that of
  * a run that never stopped, where the kernels have the same arithmetic (see `Backend`; `onRemark` is told if not).
  * @param data only where the run was begun with data sets instead of a place.
- * @throws UserError when the folder holds no run.
+ * @throws UserError when the folder holds no run, or for fewer epochs than it has done.
  */
 export async function resume(
   out: string,
-  options: TrainProcessOptions = {},
-  data?: TrainAndTest,
+  options: ResumeOptions = {},
+  data?: TrainAndTest | TrainingSets,
 ): Promise<TrainResult> {
   const run = RunDirectory.open(out);
-  const setup = readSetup(run);
+  let setup = readSetup(run);
   if (!data && !setup.data) {
     throw new UserError({ expected: "the data sets of the run", received: "none", remedy: "give them to resume()" });
   }
-  const config = trainConfig(setup.config);
+  let config = trainConfig(setup.config);
   const { arrays, metadata } = await run.readModel("initial");
   const model = decodeModel(arrays, metadata, run.file("initial.safetensors"));
-  const sets = data ?? (await trainAndTest(setup.data!.place, { ...options, ...setup.data! }));
+  const { validation = 0 } = setup;
+  if (setup.validation === undefined) options.onRemark?.(olderRun);
+  const split = { ...options, ...setup.data, seed: setup.data?.seed ?? config.seed, validation };
+  const sets = await trainingSets(data ?? setup.data!.place, split);
   checkClasses(model, sets.train);
   const checkpoint = await run.readCheckpoint();
   if (!checkpoint) options.onRemark?.("the run was stopped before its first checkpoint: it begins from its start");
+  const { epochs = config.epochs } = options;
+  if (epochs !== config.epochs) {
+    const changed = await changeLength(run, setup, epochs, checkpoint?.position, sets);
+    setup = changed.setup;
+    config = changed.setup.config;
+    options.onRemark?.(changed.sentence);
+  }
   return usingBackend(options, async (backend) => {
     const { arithmetic = backend.arithmetic } = setup;
     if (arithmetic !== backend.arithmetic) {
@@ -216,123 +194,8 @@ export async function resume(
         `the run was begun with kernels "${arithmetic}" and goes on with "${backend.arithmetic}": its result will differ in the last bits`,
       );
     }
-    const begun = typeof setup.command === "string" ? { command: setup.command } : {};
+    const { command, changedLengths = [] } = setup;
+    const begun = { ...(typeof command === "string" && { command }), changedLengths };
     return runTraining(model, sets, config, { ...options, ...begun, backend }, run, checkpoint);
   });
-}
-
-async function runTraining(
-  start: Model,
-  sets: TrainAndTest,
-  config: TrainConfig,
-  options: TrainProcessOptions & { readonly backend: Backend },
-  run: RunDirectory | undefined,
-  checkpoint: Checkpoint | undefined,
-): Promise<TrainResult> {
-  const model = withTrainedPictures(start, sets);
-  const epochsLeft = config.epochs - (checkpoint?.position.epoch ?? 0);
-  const decoded = epochsLeft > 1 ? await decodedOnce(sets, options) : sets;
-  const loaders = await trainingLoaders(options.backend, model, decoded, config, options);
-  const warnings = await startWarnings(model, sets);
-  for (const line of warnings) options.onRemark?.(`! ${line}`);
-  const { signal, checkpointSeconds, onStep, onEpoch } = options;
-  await run?.cutHistory(checkpoint?.position);
-  const epochs = run?.readHistory().filter((record) => record.kind === "epoch") ?? [];
-  const onRecord = (record: HistoryRecord): void => {
-    run?.append(record);
-    if (record.kind !== "epoch") return;
-    epochs.push(record);
-    onEpoch?.(record);
-  };
-  let drawn = performance.now();
-  try {
-    const result = await trainLoop({
-      ...{ backend: options.backend, model, config, onRecord },
-      ...{ trainLoader: loaders.train, testLoader: loaders.test },
-      ...(checkpoint && { resume: checkpoint }),
-      ...(signal && { signal }),
-      ...(checkpointSeconds !== undefined && { checkpointSeconds }),
-      onStep: (position, loss) => onStep?.(position, loss, loaders.train.stepsPerEpoch),
-      onBest: async (best, record) => {
-        await run?.writeModel("best", encodeModel(described(best, sets.train, config, record.epoch)));
-      },
-      onCheckpoint: async (state) => {
-        await run?.writeCheckpoint(state);
-        if (run && state.position.stepInEpoch === 0 && performance.now() - drawn > curvesEvery * 1000) {
-          await drawCurves(run, epochs, model, sets.train);
-          drawn = performance.now();
-        }
-      },
-    });
-    if (run && epochs.length > 0) await drawCurves(run, epochs, model, sets.train);
-    let trained = described(result.model, sets.train, config, result.position.epoch);
-    let recalibration: RecalibrationEffect | null = null;
-    const remarks: string[] = [];
-    let best = epochs.find(({ epoch }) => epoch === result.position.best?.epoch);
-    if (!result.interrupted) {
-      let evaluation = result.metrics && evaluationOf(result.metrics, sets.test);
-      const settled = anyFrozen(config)
-        ? undefined
-        : await settle(trained, { ...sets, train: decoded.train }, epochs.at(-1)!.testTop1, options.backend);
-      if (settled) {
-        ({ model: trained, evaluation, effect: recalibration } = settled);
-        const { top1, top5, loss } = settled.evaluation;
-        epochs.push({ ...epochs.pop()!, testTop1: top1, testTop5: top5, testLoss: loss });
-        remarks.push(describeSettling(recalibration, result.position.step));
-        options.onRemark?.(remarks[0]!);
-        if (top1 >= best!.testTop1) {
-          best = epochs.at(-1);
-          await run?.writeModel("best", encodeModel(trained));
-        }
-      }
-      await run?.writeModel("model", encodeModel(trained));
-      const stale = describeStatistics(checkStatistics(trained));
-      for (const line of stale) options.onRemark?.(`! ${line}`);
-      warnings.push(...stale);
-      if (run) {
-        const { command, backend } = options;
-        await writeCard(run, { model: trained, config, epochs, sets, evaluation, warnings, command }, backend);
-      }
-      if (run && options.report !== false) {
-        const finished = { model: trained, config, epochs, ...sets, warnings, remarks };
-        await reportOn(run, finished, evaluation, options.backend, options.onRemark);
-      }
-    }
-    const skipped = loaders.skipped();
-    const { interrupted } = result;
-    return { model: trained, epochs, best, recalibration, interrupted, skipped, warnings, out: run?.path };
-  } finally {
-    await loaders.dispose();
-  }
-}
-
-/** Whether weights or statistics were to stay as they are: then nothing recalibrates them at the end. */
-function anyFrozen({ freeze, batchNorm }: TrainConfig): boolean {
-  return freeze !== 0 || batchNorm === "frozen";
-}
-
-/** The pictures, in memory where they are small: without that, each epoch decodes them anew beside the kernels' threads. */
-async function decodedOnce(
-  { train, test, ...rest }: TrainAndTest,
-  { signal, onDecode }: TrainProcessOptions,
-): Promise<TrainAndTest> {
-  const decode = (dataset: Dataset): Promise<Dataset> =>
-    inMemoryIfSmall(dataset, { ...(signal && { signal }), ...(onDecode && { onProgress: onDecode }) });
-  return { ...rest, train: await decode(train), test: await decode(test) };
-}
-
-/** What can be seen quickly before training: unbalanced classes, test pictures in the training set, a net of other pictures. */
-async function startWarnings(model: Model, { train, test, heldOut }: TrainAndTest): Promise<string[]> {
-  const { preprocessing } = model.metadata;
-  const strange = isUntrained(model)
-    ? []
-    : pixelWarnings(await datasetStatistics(train, preprocessing, createLoader), preprocessing);
-  const data = await quickChecks(train, heldOut === 0 ? test.select([]) : test);
-  const unmeasured =
-    heldOut === 0
-      ? [
-          "nothing is held out: what is called test below is measured on the training pictures, and says nothing of others",
-        ]
-      : [];
-  return [...unmeasured, ...data.map(describeDataWarning), ...strange.map(({ message }) => message)];
 }

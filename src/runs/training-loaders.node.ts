@@ -1,4 +1,5 @@
-import { evaluationLoader, type TrainAndTest, uniqueSkipped } from "../api/datasets.node.js";
+import { evaluationLoader, uniqueSkipped } from "../api/datasets.node.js";
+import type { TrainingSets } from "../api/training-sets.js";
 import type { Backend } from "../backend/backend.js";
 import type { Dataset, SkippedFile } from "../data/dataset.js";
 import type { Loader } from "../data/loader.js";
@@ -12,7 +13,8 @@ import type { TrainingBatch } from "../train/training-batch.js";
 /** What a run is fed: pictures, or what a frozen part of the net makes of them. */
 export interface TrainingLoaders {
   readonly train: Loader<TrainingBatch>;
-  readonly test: Loader<TrainingBatch>;
+  /** Undefined where no pictures judge the epochs. */
+  readonly validation: Loader<TrainingBatch> | undefined;
   skipped(): readonly SkippedFile[];
   dispose(): Promise<void>;
 }
@@ -32,7 +34,7 @@ export interface LoadersOptions extends Pick<ThreadedLoaderOptions, "workers" | 
 export async function trainingLoaders(
   backend: Backend,
   model: Model,
-  sets: Pick<TrainAndTest, "train" | "test">,
+  sets: Pick<TrainingSets, "train" | "validation">,
   config: TrainConfig,
   options: LoadersOptions,
 ): Promise<TrainingLoaders> {
@@ -44,12 +46,12 @@ export async function trainingLoaders(
   const { batchSize, seed, augmentation } = config;
   const loading = given(options);
   const train = createLoader(sets.train, { batchSize, size, channels, cropRatio, augmentation, seed, ...loading });
-  const test = evaluationLoader(sets.test, model, { batchSize, ...loading });
+  const validation = sets.validation && evaluationLoader(sets.validation, model, { batchSize, ...loading });
   return {
-    ...{ train, test },
-    skipped: () => uniqueSkipped(train.skipped, test.skipped),
+    ...{ train, validation },
+    skipped: () => uniqueSkipped(train.skipped, validation?.skipped ?? []),
     dispose: async () => {
-      await Promise.all([train.dispose(), test.dispose()]);
+      await Promise.all([train.dispose(), validation?.dispose()]);
     },
   };
 }
@@ -58,7 +60,7 @@ export async function trainingLoaders(
 async function keptFeatures(
   backend: Backend,
   model: Model,
-  { train, test }: Pick<TrainAndTest, "train" | "test">,
+  { train, validation }: Pick<TrainingSets, "train" | "validation">,
   config: TrainConfig,
   options: LoadersOptions,
 ): Promise<TrainingLoaders | undefined> {
@@ -70,7 +72,7 @@ async function keptFeatures(
     return undefined;
   }
   const skipped: SkippedFile[] = [];
-  const total = train.length + test.length;
+  const total = train.length + (validation?.length ?? 0);
   const compute = async (dataset: Dataset, before: number): Promise<Features | undefined> => {
     const loader = evaluationLoader(dataset, model, { batchSize: 64, ...given(options) });
     const onPictures = (done: number): void => onFeatures?.(before + done, total);
@@ -84,8 +86,8 @@ async function keptFeatures(
     }
   };
   const own = await compute(train, 0);
-  const tested = own && (await compute(test, train.length));
-  if (!own || !tested) {
+  const judging = own && validation && (await compute(validation, train.length));
+  if (!own || (validation && !judging)) {
     if (!signal?.aborted) onRemark?.("the frozen part runs in every step: its features would take more than 512 MiB");
     return undefined;
   }
@@ -95,7 +97,7 @@ async function keptFeatures(
   const fed = { seed: config.seed, batchSize: config.batchSize };
   return {
     train: featureLoader(own, { ...fed, name: train.name, shuffle: true }),
-    test: featureLoader(tested, { ...fed, name: test.name, shuffle: false }),
+    validation: judging && featureLoader(judging, { ...fed, name: validation!.name, shuffle: false }),
     skipped: () => uniqueSkipped(skipped),
     dispose: async () => undefined,
   };

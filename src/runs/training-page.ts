@@ -3,21 +3,23 @@ import { counts } from "../analysis/counts.js";
 import { blockName } from "../analysis/diagnosis/finding.js";
 import { saysTop5 } from "../api/evaluation.js";
 import { percent, plural, shortNumber, wholeCount } from "../core/format.js";
+import type { Dataset } from "../data/dataset.js";
 import { type Report, type Section, units } from "../report/report-page.js";
 import { memoryTimelineChart } from "../studies/profile/memory-page.js";
 import { timeChart } from "../studies/profile/page.js";
 import type { EpochRecord } from "../train/history.js";
 import { evaluationSections, warningSection } from "./evaluation-page.js";
+import { describeChoice, type Measured } from "./measured.js";
 import type { TrainingFacts } from "./training-facts.js";
 
 /** A training run to look at: curves, classes, mistakes, and what folding does to this very net. */
 export function trainingReport(facts: TrainingFacts, footer: readonly string[] = []): Report {
-  const { model, train, test, epochs, evaluation, mistakes, verification, algebra, profile, machine } = facts;
-  const { warnings, remarks = [] } = facts;
+  const { model, sets, epochs, measured, mistakes, verification, algebra, profile, machine } = facts;
+  const { warnings, remarks } = facts;
   const last = epochs.at(-1)!;
   return {
     kind: "repvgg train",
-    title: `RepVGG ${model.architecture.name} on ${train.name}`,
+    title: `RepVGG ${model.architecture.name} on ${sets.train.name}`,
     lead: lead(facts),
     sections: [
       keyFigures(facts),
@@ -25,7 +27,7 @@ export function trainingReport(facts: TrainingFacts, footer: readonly string[] =
       ...remarks.map((text) => ({ kind: "text", text }) as const),
       { kind: "heading", text: "Curves" },
       ...curves(epochs),
-      ...evaluationSections(evaluation, mistakes),
+      ...(measured ? evaluationSections(measured.evaluation, mistakes) : []),
       { kind: "heading", text: "Folding" },
       ...(verification ? foldSections(verification) : [noFold]),
       ...(algebra ? kernelSections(algebra) : []),
@@ -42,42 +44,50 @@ export function trainingReport(facts: TrainingFacts, footer: readonly string[] =
         : []),
       { kind: "heading", text: "How it was made" },
       settingsTable(facts),
-      historyTable(epochs, saysTop5(evaluation.perClass.length)),
+      historyTable(epochs, saysTop5(model.architecture.classes)),
     ],
     footer: [
       ...footer,
-      `Tested on ${test.name}, ${plural(evaluation.images, "picture")}; ${plural(last.step, "step")} of training.`,
+      `${measured ? `Measured on ${measured.dataset.name}, ${plural(measured.evaluation.images, "picture")}; ` : ""}${plural(last.step, "step")} of training.`,
       `${machine.processor}, ${plural(machine.cores, "core")}, Node ${machine.node}, ${machine.date}.`,
     ],
   };
 }
 
-function lead({ evaluation, epochs, verification }: TrainingFacts): string {
-  const accuracy = `${percent(evaluation.top1)} of ${plural(evaluation.images, "test picture")} are recognised after ${plural(epochs.at(-1)!.epoch, "epoch")}.`;
-  if (!verification) return accuracy;
+const measuredAs = { test: "test", "held-out": "held-out", validation: "validation" } as const;
+
+function lead({ measured, epochs, chosen, config, sets, verification }: TrainingFacts): string {
+  const choice = describeChoice(chosen, epochs.at(-1)!.epoch, config, sets);
+  const accuracy = measured
+    ? `${percent(measured.evaluation.top1)} of ${plural(measured.evaluation.images, `${measuredAs[measured.pictures]} picture`)} are recognised by the net of ${choice}.`
+    : `The net of ${choice}; all pictures were trained on, so no accuracy was measured.`;
+  const how = measured === undefined ? "" : measured.pictures === "validation" ? judgedBy : lookedAtOnce;
+  if (!verification) return `${accuracy}${how}`;
   const { samples, top1Disagreements, outputs } = verification;
   const same =
     top1Disagreements === 0 ? "gives the same answers" : `gives ${plural(top1Disagreements, "other answer")}`;
-  return `${accuracy} Folded into plain 3×3 convolutions, the net ${same} on ${plural(samples, "picture")}, its logits within ${shortNumber(outputs.maxAbsolute)}.`;
+  return `${accuracy}${how} Folded into plain 3×3 convolutions, the net ${same} on ${plural(samples, "picture")}, its logits within ${shortNumber(outputs.maxAbsolute)}.`;
 }
 
-function keyFigures({ model, evaluation, epochs, verification, profile }: TrainingFacts): Section {
-  const best = epochs.reduce((a, b) => (b.testTop1 > a.testTop1 ? b : a));
+const lookedAtOnce = " They were looked at once, at the end.";
+const judgedBy = " They judged every epoch, and there is nothing else to test on: the figure is a little too good.";
+
+function keyFigures({ model, sets, measured, chosen, epochs, verification, profile }: TrainingFacts): Section {
   const { parameters } = counts(model.architecture, model.metadata.preprocessing.size);
   const runs = profile?.backends[0]?.forms.map(({ form, run }) => ({ form, milliseconds: run.median }));
   return {
     kind: "figures",
     figures: [
-      {
-        label: "test top-1",
-        value: percent(evaluation.top1),
-        note: `best ${percent(best.testTop1)} after epoch ${best.epoch}`,
-      },
-      {
-        label: "test loss",
-        value: evaluation.loss.toFixed(4),
-        ...(saysTop5(evaluation.perClass.length) && { note: `top-5 ${percent(evaluation.top5)}` }),
-      },
+      ...(measured ? accuracyFigures(measured) : []),
+      ...(chosen.validation && sets.test
+        ? [
+            {
+              label: "validation top-1",
+              value: percent(chosen.validation.top1),
+              note: `of epoch ${chosen.epoch} of ${epochs.at(-1)!.epoch}`,
+            },
+          ]
+        : []),
       ...(verification
         ? [
             {
@@ -100,38 +110,60 @@ function keyFigures({ model, evaluation, epochs, verification, profile }: Traini
   };
 }
 
+function accuracyFigures({ pictures, evaluation }: Measured) {
+  const { images, top1, top5, loss, perClass } = evaluation;
+  const name = measuredAs[pictures];
+  return [
+    { label: `${name} top-1`, value: percent(top1), note: `of ${plural(images, "picture")}` },
+    {
+      label: `${name} loss`,
+      value: loss.toFixed(4),
+      ...(saysTop5(perClass.length) && { note: `top-5 ${percent(top5)}` }),
+    },
+  ];
+}
+
 function curves(epochs: readonly EpochRecord[]): Section[] {
   const x = { label: "epoch", unit: { format: (epoch: number) => (Number.isInteger(epoch) ? String(epoch) : "") } };
-  const series = (name: string, of: (epoch: EpochRecord) => number) => ({
+  const judged = epochs.flatMap(({ epoch, validation }) => (validation ? [{ epoch, ...validation }] : []));
+  const series = <T extends { readonly epoch: number }>(
+    name: string,
+    along: readonly T[],
+    of: (epoch: T) => number,
+  ) => ({
     name,
     draw: "both" as const,
-    points: epochs.map((epoch) => ({ x: epoch.epoch, y: of(epoch) })),
+    points: along.map((epoch) => ({ x: epoch.epoch, y: of(epoch) })),
   });
-  const [first, last] = [epochs[0]!, epochs.at(-1)!];
+  const loss: Section = {
+    kind: "chart",
+    chart: {
+      kind: "lines",
+      title: "Loss",
+      description: `Training: mean over the epoch's steps, with all that makes training harder (variation of pictures, label smoothing, mixing).${judged.length > 0 ? " Validation: at the epoch's end, without." : ""}`,
+      x,
+      y: { label: "cross-entropy", zero: true },
+      series: [
+        series("training", epochs, ({ trainLoss }) => trainLoss),
+        ...(judged.length > 0 ? [series("validation", judged, (epoch) => epoch.loss)] : []),
+      ],
+    },
+  };
+  if (judged.length === 0) return [loss];
+  const [first, last] = [judged[0]!, judged.at(-1)!];
   return [
     {
       kind: "chart",
       chart: {
         kind: "lines",
-        title: "Accuracy on the test pictures",
-        description: `Top-1 from ${percent(first.testTop1)} after the first epoch to ${percent(last.testTop1)} after the last.`,
+        title: "Accuracy on the validation pictures",
+        description: `Top-1 from ${percent(first.top1)} after the first epoch to ${percent(last.top1)} after the last.`,
         x,
         y: { label: "share recognised", unit: units.share },
-        series: [series("top-1", (epoch) => epoch.testTop1)],
+        series: [series("top-1", judged, ({ top1 }) => top1)],
       },
     },
-    {
-      kind: "chart",
-      chart: {
-        kind: "lines",
-        title: "Loss",
-        description:
-          "Training: mean over the epoch's steps, with all that makes training harder (variation of pictures, label smoothing, mixing). Test: at the epoch's end, without.",
-        x,
-        y: { label: "cross-entropy", zero: true },
-        series: [series("training", (epoch) => epoch.trainLoss), series("test", (epoch) => epoch.testLoss)],
-      },
-    },
+    loss,
   ];
 }
 
@@ -213,12 +245,13 @@ function asMatrix({ weight, size }: KernelView, outputs: number, inputs: number)
   return { rows, columns, values };
 }
 
-function settingsTable({ config, model, train, test }: TrainingFacts): Section {
+function settingsTable({ config, model, sets }: TrainingFacts): Section {
   const { size, channels, mean, std } = model.metadata.preprocessing;
   const { augmentation, ...settings } = config;
   const rows: [string, string][] = [
-    ["training pictures", `${train.name}, ${wholeCount(train.length)}`],
-    ["test pictures", `${test.name}, ${wholeCount(test.length)}`],
+    ["training pictures", named(sets.train)],
+    ["validation pictures, which judge every epoch", named(sets.validation)],
+    ["test pictures, looked at once", named(sets.test)],
     ["input", `${size.join("×")}×${channels}, mean ${mean.join(", ")}, std ${std.join(", ")}`],
     ...Object.entries(settings).map(([name, value]): [string, string] => [words(name), String(value)]),
     ["variation of pictures", JSON.stringify(augmentation)],
@@ -233,26 +266,34 @@ function settingsTable({ config, model, train, test }: TrainingFacts): Section {
   };
 }
 
+function named(set: Dataset | undefined): string {
+  return set ? `${set.name}, ${wholeCount(set.length)}` : "none";
+}
+
 /** "learningRate" → "learning rate" */
 function words(name: string): string {
   return name.replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
 }
 
 function historyTable(epochs: readonly EpochRecord[], withTop5: boolean): Section {
+  const judged = epochs.some(({ validation }) => validation !== null);
+  const shares = ["validation loss", "top-1", ...(withTop5 ? ["top-5"] : [])];
   return {
     kind: "table",
     caption: "Every epoch",
     folded: true,
-    columns: ["epoch", "training loss", "test loss", "top-1", ...(withTop5 ? ["top-5"] : []), "learning rate"].map(
-      (label) => ({ label }),
-    ),
-    rows: epochs.map(({ epoch, trainLoss, testLoss, testTop1, testTop5, learningRate }) => [
+    columns: ["epoch", "training loss", ...(judged ? shares : []), "learning rate"].map((label) => ({ label })),
+    rows: epochs.map(({ epoch, trainLoss, validation, learningRate }) => [
       epoch,
       trainLoss.toFixed(4),
-      testLoss.toFixed(4),
-      percent(testTop1),
-      ...(withTop5 ? [percent(testTop5)] : []),
+      ...(judged ? scoreCells(validation, withTop5) : []),
       shortNumber(learningRate),
     ]),
   };
+}
+
+function scoreCells(validation: EpochRecord["validation"], withTop5: boolean): string[] {
+  if (!validation) return withTop5 ? ["–", "–", "–"] : ["–", "–"];
+  const { loss, top1, top5 } = validation;
+  return [loss.toFixed(4), percent(top1), ...(withTop5 ? [percent(top5)] : [])];
 }

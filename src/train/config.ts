@@ -49,6 +49,10 @@ export interface TrainConfig {
   readonly backboneRate: number;
   /** Each block learns at this part of the next one's rate. */
   readonly layerDecay: number;
+  /** Where there are validation pictures: which epoch's net the training gives, the latest that they cannot tell from the best, or the last. */
+  readonly choose: "best" | "last";
+  /** Ends the training when in so many epochs in a row no more validation pictures were right than before; 0: off. */
+  readonly patience: number;
   /** Of order, variation, mixup and CutMix: the same seed gives the same bits. */
   readonly seed: number;
 }
@@ -73,6 +77,8 @@ const defaults: Omit<TrainConfig, "augmentation"> = {
   batchNorm: "live",
   backboneRate: 1,
   layerDecay: 1,
+  choose: "best",
+  patience: 0,
   seed: 0,
 };
 
@@ -100,6 +106,7 @@ const rules: Partial<Record<keyof TrainConfig, Rule>> = {
   auxiliaryWeight: notNegative,
   backboneRate: { expected: "a number > 0", test: (v) => Number.isFinite(v) && v > 0 },
   layerDecay: { expected: "a number above 0, at most 1", test: (v) => v > 0 && v <= 1 },
+  patience: { expected: "a whole number ≥ 0", test: (v) => Number.isInteger(v) && v >= 0 },
   seed: { expected: "a whole number from 0 to 2³² − 1", test: (v) => Number.isInteger(v) && v >= 0 && v < 2 ** 32 },
 };
 
@@ -127,7 +134,7 @@ export function trainConfig(overrides: Partial<TrainConfig> & Pick<TrainConfig, 
   if (config.optimizer !== "sgd" && config.optimizer !== "adamw") {
     throw new UserError({ expected: 'optimizer "sgd" or "adamw"', received: `"${String(config.optimizer)}"` });
   }
-  const { freeze, batchNorm } = config;
+  const { freeze, batchNorm, choose } = config;
   if (freeze !== "all-but-head" && !(Number.isInteger(freeze) && freeze >= 0)) {
     throw new UserError({
       expected: 'freeze to be "all-but-head" or a number of stages ≥ 0, stage 0 counted as one',
@@ -136,6 +143,9 @@ export function trainConfig(overrides: Partial<TrainConfig> & Pick<TrainConfig, 
   }
   if (batchNorm !== "live" && batchNorm !== "frozen") {
     throw new UserError({ expected: 'batchNorm "live" or "frozen"', received: JSON.stringify(batchNorm) ?? "nothing" });
+  }
+  if (choose !== "best" && choose !== "last") {
+    throw new UserError({ expected: 'choose "best" or "last"', received: JSON.stringify(choose) ?? "nothing" });
   }
   checkAugmentation(config.augmentation);
   if (config.batchSize % config.accumulate !== 0) {

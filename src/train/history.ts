@@ -19,14 +19,20 @@ export interface EpochRecord {
   readonly epoch: number;
   /** Mean of the epoch's step losses. */
   readonly trainLoss: number;
-  /** Mean cross-entropy on the test pictures. */
-  readonly testLoss: number;
-  /** Shares in [0, 1]. */
-  readonly testTop1: number;
-  /** Share of test pictures whose class is among the five likeliest. */
-  readonly testTop5: number;
+  /** On the validation pictures, at the epoch's end; null where there are none. The test pictures are not looked at. */
+  readonly validation: EpochScore | null;
   /** Of the epoch's last step. */
   readonly learningRate: number;
+}
+
+/** How a net does on pictures. */
+export interface EpochScore {
+  /** Mean cross-entropy, without label smoothing. */
+  readonly loss: number;
+  /** Share whose likeliest class is right, in [0, 1]. */
+  readonly top1: number;
+  /** Share whose class is among the five likeliest. */
+  readonly top5: number;
 }
 
 export type HistoryRecord = StepRecord | EpochRecord;

@@ -3,10 +3,11 @@ import { yieldToEvents } from "../core/yield.js";
 import type { Loader } from "../data/loader.js";
 import type { Model } from "../nn/model.js";
 import type { Checkpoint, RunPosition } from "./checkpoint.js";
+import { checkPatience, hasStoppedEarly, isTaken, taken } from "./choosing.js";
 import type { TrainConfig } from "./config.js";
-import type { EpochRecord, HistoryRecord } from "./history.js";
+import type { EpochRecord, EpochScore, HistoryRecord } from "./history.js";
 import type { ClassificationMetrics } from "./metrics.js";
-import { learningRate, type Schedule } from "./schedule.js";
+import { learningRate, scheduleOf } from "./schedule.js";
 import { Trainer } from "./trainer.js";
 import type { TrainingBatch } from "./training-batch.js";
 
@@ -17,8 +18,8 @@ export interface TrainLoopOptions {
   readonly config: TrainConfig;
   /** Batches of `config.batchSize`, augmented, shuffled by `config.seed`; of pictures or of a frozen part's features. */
   readonly trainLoader: Loader<TrainingBatch>;
-  /** Batches of the test (validation) set in order. */
-  readonly testLoader: Loader<TrainingBatch>;
+  /** Batches of the validation pictures in order, which judge every epoch. Left out: nothing is judged. */
+  readonly validationLoader?: Loader<TrainingBatch> | undefined;
   /** Goes on from here instead of from the model's own weights. */
   readonly resume?: Checkpoint;
   /** Stops after the step under way, with a checkpoint; between epochs and while the net is evaluated, at once. */
@@ -30,7 +31,9 @@ export interface TrainLoopOptions {
   /** @param trainer to look at the net as it is now */
   readonly onStep?: (position: RunPosition, loss: number, trainer: Pick<Trainer, "model" | "logits">) => void;
   readonly onRecord?: (record: HistoryRecord) => void;
-  /** A new best epoch by test accuracy; the model is the one that was evaluated. */
+  /** Epochs done when the run was given another length: `config.patience` counts from there. Default 0. */
+  readonly patientFrom?: number;
+  /** A new best epoch by the validation pictures (see `isTaken`); the model is the one that was evaluated. */
   readonly onBest?: (model: Model, record: EpochRecord) => Promise<void>;
   readonly onCheckpoint?: (checkpoint: Checkpoint) => Promise<void>;
 }
@@ -39,29 +42,26 @@ export interface TrainLoopResult {
   /** The net at the end (averaged weights where the average is on). */
   readonly model: Model;
   readonly position: RunPosition;
-  /** Of the last epoch; undefined where this process did not come to the end of one. */
-  readonly metrics: ClassificationMetrics | undefined;
   /** Stopped by the signal before the last epoch's end. */
   readonly interrupted: boolean;
+  /** Ended before `config.epochs` epochs, because `config.patience` epochs in a row were no better. */
+  readonly stoppedEarly: boolean;
 }
 
 const start: RunPosition = { step: 0, epoch: 0, stepInEpoch: 0, lossSum: 0, best: null };
 
 /**
- * Trains for `config.epochs` epochs, evaluating after each. A loop that is resumed from any of its checkpoints ends with
+ * Trains for `config.epochs` epochs, or until they become no better (`config.patience`), judging each by the validation pictures. A loop that is resumed from any of its checkpoints ends with
  * the same bits as one that was never stopped: batches are a function of (seed, epoch, step), and all else is in the
  * checkpoint. A checkpoint is offered every `checkpointSeconds` (when does not matter for the result), at the end of
  * each epoch and on interruption.
- * @throws UserError when the loss is not finite: the last good checkpoint stays.
+ * @throws UserError when the loss is not finite: the last good checkpoint stays; for patience without validation pictures.
  */
 export async function trainLoop(options: TrainLoopOptions): Promise<TrainLoopResult> {
-  const { backend, model, config, trainLoader, testLoader, signal, checkpointSeconds = 60, recordEvery = 10 } = options;
-  const schedule: Schedule = {
-    base: config.learningRate,
-    final: 0,
-    warmupSteps: Math.round(config.warmupEpochs * trainLoader.stepsPerEpoch),
-    totalSteps: config.epochs * trainLoader.stepsPerEpoch,
-  };
+  const { backend, model, config, trainLoader, validationLoader, signal, patientFrom } = options;
+  const { checkpointSeconds = 60, recordEvery = 10 } = options;
+  checkPatience(config, validationLoader?.stepsPerEpoch ?? 0);
+  const schedule = scheduleOf(config, trainLoader.stepsPerEpoch);
   const trainer = new Trainer(backend, model, config);
   try {
     let position = options.resume?.position ?? start;
@@ -72,12 +72,13 @@ export async function trainLoop(options: TrainLoopOptions): Promise<TrainLoopRes
       written = position;
     };
     let saved = performance.now();
-    let metrics: ClassificationMetrics | undefined;
+    const ended = (interrupted: boolean): TrainLoopResult => {
+      const stoppedEarly = !interrupted && position.epoch < config.epochs;
+      return { model: trainer.model(), position, interrupted, stoppedEarly };
+    };
 
-    while (position.epoch < config.epochs) {
-      if (signal?.aborted && written === position) {
-        return { model: trainer.model(), position, metrics, interrupted: true };
-      }
+    while (position.epoch < config.epochs && !hasStoppedEarly(position, config, patientFrom)) {
+      if (signal?.aborted && written === position) return ended(true);
       const { epoch } = position;
       for await (const batch of trainLoader.epoch(epoch, position.stepInEpoch)) {
         const { step } = position;
@@ -96,33 +97,31 @@ export async function trainLoop(options: TrainLoopOptions): Promise<TrainLoopRes
         await yieldToEvents();
         if (signal?.aborted) {
           await checkpoint();
-          return { model: trainer.model(), position, metrics, interrupted: true };
+          return ended(true);
         }
         if (performance.now() - saved > checkpointSeconds * 1000) {
           await checkpoint();
           saved = performance.now();
         }
       }
-      const testing = { cut: false };
-      const evaluated = await trainer.evaluate(untilAborted(testLoader.epoch(0), signal, testing));
-      if (testing.cut) {
+      const judging = { cut: false };
+      const metrics =
+        validationLoader && (await trainer.evaluate(untilAborted(validationLoader.epoch(0), signal, judging)));
+      if (judging.cut) {
         // All steps of the epoch are in the checkpoint: who resumes evaluates first.
         await checkpoint();
-        return { model: trainer.model(), position, metrics, interrupted: true };
+        return ended(true);
       }
-      metrics = evaluated;
       const record: EpochRecord = {
         kind: "epoch",
         step: position.step,
         epoch: epoch + 1,
         trainLoss: position.lossSum / position.stepInEpoch,
-        testLoss: metrics.loss,
-        testTop1: metrics.top1,
-        testTop5: metrics.top5,
+        validation: metrics ? scoreOf(metrics) : null,
         learningRate: learningRate(schedule, position.step - 1),
       };
-      const isBest = position.best === null || metrics.top1 > position.best.top1;
-      const best = isBest ? { epoch: epoch + 1, top1: metrics.top1 } : position.best;
+      const isBest = metrics !== undefined && isTaken(metrics, position.best, metrics.count);
+      const best = isBest ? taken(epoch + 1, metrics, position.best) : position.best;
       position = { step: position.step, epoch: epoch + 1, stepInEpoch: 0, lossSum: 0, best };
       // In this order a kill between any two of them is mended by replaying from the checkpoint.
       options.onRecord?.(record);
@@ -131,10 +130,14 @@ export async function trainLoop(options: TrainLoopOptions): Promise<TrainLoopRes
       saved = performance.now();
       await yieldToEvents();
     }
-    return { model: trainer.model(), position, metrics, interrupted: false };
+    return ended(false);
   } finally {
     trainer.dispose();
   }
+}
+
+function scoreOf({ loss, top1, top5 }: ClassificationMetrics): EpochScore {
+  return { loss, top1, top5 };
 }
 
 /** The batches until the signal comes, looked for before each; then `state` says that they were cut short. */

@@ -1,4 +1,13 @@
-import { appendFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, rmSync } from "node:fs";
+import {
+  appendFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmdirSync,
+  rmSync,
+} from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
 import { UserError } from "../core/errors.js";
 import type { NamedArrays } from "../core/named-arrays.js";
@@ -7,7 +16,8 @@ import { explainFileError } from "../formats/file-errors.node.js";
 import { readSafetensorsFile, writeSafetensorsFile } from "../formats/safetensors/file.node.js";
 import type { Safetensors } from "../formats/safetensors/read.js";
 import { type Checkpoint, decodeCheckpoint, encodeCheckpoint, type RunPosition } from "./checkpoint.js";
-import type { HistoryRecord } from "./history.js";
+import { csvHeader, csvRow } from "./csv-log.js";
+import type { EpochScore, HistoryRecord } from "./history.js";
 import { encodeFileVersion, encodeScalars } from "./tensorboard.js";
 
 /** A model file's contents. */
@@ -24,13 +34,14 @@ export type RunModel = "initial" | "best" | "model";
  *   config.json            what is trained on what, how
  *   initial.safetensors    the model file at the start
  *   last.safetensors       the state from which the run goes on (weights, optimizer, average, position)
- *   best.safetensors       the model file of the epoch with the highest test accuracy
- *   model.safetensors      the model file at the end
+ *   best.safetensors       while the run is under way: the model file of the best epoch so far by the validation pictures
+ *   model.safetensors      at the end: the net that the run gives
  *   metrics.jsonl          one record a line (history.ts), and the same as TensorBoard events
+ *   metrics.csv            one row an epoch
  *   curves.svg, curves.png pictures of them
  *   report.html            all of it to look at, at the end
  *   README.md              the model card of model.safetensors, at the end
- * Every file but the two logs is replaced as a whole or not at all; the logs are cut back to the checkpoint on resume.
+ * Every file but the three logs is replaced as a whole or not at all; the logs are cut back to the checkpoint on resume.
  */
 export class RunDirectory {
   readonly path: string;
@@ -54,7 +65,7 @@ export class RunDirectory {
     run.#write(() => run.#makeFolder(), path);
     rmSync(run.file("last.safetensors"), { force: true });
     await run.writeModel("initial", initial);
-    await writeFileAtomically(run.file("config.json"), `${JSON.stringify(config, null, 2)}\n`);
+    await run.writeConfig(config);
     return run;
   }
 
@@ -87,7 +98,13 @@ export class RunDirectory {
    */
   discardWithoutCheckpoint(): void {
     if (existsSync(this.file("last.safetensors"))) return;
-    for (const name of ["config.json", "initial.safetensors", "metrics.jsonl", basename(this.#eventFile)]) {
+    for (const name of [
+      "config.json",
+      "initial.safetensors",
+      "metrics.jsonl",
+      "metrics.csv",
+      basename(this.#eventFile),
+    ]) {
       rmSync(this.file(name), { force: true });
     }
     for (const folder of this.#created) {
@@ -104,13 +121,31 @@ export class RunDirectory {
     return join(this.path, name);
   }
 
-  /** config.json as it was given to {@link create}. */
+  /** config.json as it was written last. */
   readConfig(): unknown {
     try {
       return JSON.parse(readFileSync(this.file("config.json"), "utf8"));
     } catch (cause) {
       throw new UserError({ expected: "config.json to be JSON", received: this.file("config.json") }, { cause });
     }
+  }
+
+  async writeConfig(config: unknown): Promise<void> {
+    await writeFileAtomically(this.file("config.json"), `${JSON.stringify(config, null, 2)}\n`);
+  }
+
+  /**
+   * Of a run that ended and is to go on: what tells of that end no longer stands where a reader looks. The card, which somebody may have
+   * added to, becomes README.EPOCHS-epochs.md; the report is made again.
+   * @param chosen its net was the best epoch's, and is the best so far
+   */
+  setEndAside(epochs: number, chosen: boolean): void {
+    const move = (from: string, to: string): void => {
+      if (existsSync(this.file(from))) this.#write(() => renameSync(this.file(from), this.file(to)), this.file(to));
+    };
+    if (chosen && !this.hasModel("best")) move("model.safetensors", "best.safetensors");
+    move("README.md", `README.${epochs}-epochs.md`);
+    rmSync(this.file("report.html"), { force: true });
   }
 
   async writeCheckpoint(checkpoint: Checkpoint): Promise<void> {
@@ -134,12 +169,23 @@ export class RunDirectory {
     return readSafetensorsFile(this.file(`${name}.safetensors`));
   }
 
-  /** Appends to metrics.jsonl and to the event file. @throws UserError where they cannot be written. */
+  hasModel(name: RunModel): boolean {
+    return existsSync(this.file(`${name}.safetensors`));
+  }
+
+  removeModel(name: RunModel): void {
+    rmSync(this.file(`${name}.safetensors`), { force: true });
+  }
+
+  /** Appends to metrics.jsonl, metrics.csv and the event file. @throws UserError where they cannot be written. */
   append(record: HistoryRecord): void {
     const wallTime = Date.now() / 1000;
     this.#append(this.file("metrics.jsonl"), `${JSON.stringify({ ...record, wallTime })}\n`);
     if (!existsSync(this.#eventFile)) this.#append(this.#eventFile, encodeFileVersion(wallTime));
     this.#append(this.#eventFile, encodeScalars({ step: record.step, wallTime, values: scalars(record) }));
+    if (record.kind !== "epoch") return;
+    const table = this.file("metrics.csv");
+    this.#append(table, `${existsSync(table) ? "" : csvHeader}${csvRow({ ...record, wallTime })}`);
   }
 
   /** All records, in order. A last line that a kill cut short is left out. */
@@ -156,6 +202,8 @@ export class RunDirectory {
     const events = kept.map((r) => encodeScalars({ step: r.step, wallTime: r.wallTime, values: scalars(r) }));
     const first = encodeFileVersion(kept[0]?.wallTime ?? Date.now() / 1000);
     await writeFileAtomically(this.#eventFile, Buffer.concat([first, ...events]));
+    const rows = kept.flatMap((record) => (record.kind === "epoch" ? [csvRow(record)] : []));
+    await writeFileAtomically(this.file("metrics.csv"), `${csvHeader}${rows.join("")}`);
   }
 
   #makeFolder(): void {
@@ -186,7 +234,7 @@ export class RunDirectory {
       .slice(0, text.lastIndexOf("\n") + 1)
       .split("\n")
       .filter((line) => line !== "")
-      .map((line) => JSON.parse(line));
+      .map((line) => withoutTest(JSON.parse(line)));
   }
 }
 
@@ -198,10 +246,16 @@ function isTemporary(name: string): boolean {
 function scalars(record: HistoryRecord): Record<string, number> {
   return record.kind === "step"
     ? { "train/loss": record.loss, "train/learning_rate": record.learningRate }
-    : {
-        "train/epoch_loss": record.trainLoss,
-        "test/loss": record.testLoss,
-        "test/top1": record.testTop1,
-        "test/top5": record.testTop5,
-      };
+    : { "train/epoch_loss": record.trainLoss, ...(record.validation && validationScalars(record.validation)) };
+}
+
+function validationScalars({ loss, top1, top5 }: EpochScore): Record<string, number> {
+  return { "validation/loss": loss, "validation/top1": top1, "validation/top5": top5 };
+}
+
+/** Epochs of runs that older versions began were judged by the test pictures: what they say of them is not a curve to go on with. */
+function withoutTest<T extends HistoryRecord>(record: T): T {
+  if (record.kind !== "epoch" || "validation" in record) return record;
+  const { testLoss: _, testTop1: __, testTop5: ___, ...kept } = record as T & Record<string, unknown>;
+  return { ...kept, validation: null } as unknown as T;
 }

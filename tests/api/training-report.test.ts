@@ -39,13 +39,14 @@ describe("the report of a training run", () => {
 
   it("shows what the run came to, and hostile names as text", async () => {
     const out = join(folder, "run");
-    const { model, epochs, warnings } = await train(smallNet(sets.train), sets, { ...options, out });
+    const { model, epochs, test, chosen, warnings } = await train(smallNet(sets.train), sets, { ...options, out });
     const page = pageOf(out);
     expect(htmlErrors(page)).toEqual([]);
     expect(page).not.toContain("<script");
     expect(page).toContain("&#60;script&#62;alert(&#34;x&#34;)");
     const { top1, mistakes } = await evaluate(model, sets.test, { backend });
-    expect(top1).toBe(epochs.at(-1)!.testTop1);
+    expect(top1).toBe(test!.top1);
+    expect(chosen).toBe(epochs.at(-1));
     expect(page).toContain(`${(100 * top1).toFixed(2)} %`);
     expect(page.match(/<img src="data:image\/png/g)).toHaveLength(Math.min(24, mistakes.length));
     for (const heading of ["Curves", "Classes", "Mistakes", "Folding", "Time and memory of one picture"]) {
@@ -76,7 +77,9 @@ describe("the report of a training run", () => {
     expect((await begun).interrupted).toBe(true);
     expect(existsSync(join(out, "report.html"))).toBe(false);
     const { epochs } = await resume(out, { backend }, sets);
-    expect(pageOf(out)).toContain(`recognised after ${epochs.length} epochs.`);
+    expect(pageOf(out)).toContain(
+      `recognised by the net of epoch ${epochs.length}, the last. They were looked at once`,
+    );
   });
 
   it("is left out when asked, and of nets whose blocks do not fold says so", async () => {

@@ -60,25 +60,27 @@ it("trains, tells of it, and leaves the page's thread alone", async () => {
       batchSize: 100,
       learningRate: 0.05,
       augmentation: "none",
-      onStep: ({ loss, stepsPerEpoch }) => losses.push(stepsPerEpoch === 70 ? loss : Number.NaN),
-      onEpoch: ({ testTop1 }) => epochs.push(testTop1),
-      watch: { indices: [0, 1, 2], everySteps: 35 },
+      onStep: ({ loss, stepsPerEpoch }) => losses.push(stepsPerEpoch === 63 ? loss : Number.NaN),
+      onEpoch: ({ validation }) => epochs.push(validation!.top1),
+      watch: { indices: [0, 1, 2], everySteps: 21 },
       onWatched: ({ step, probabilities }) =>
         watched.push({ step, sums: probabilities.map((row) => row.reduce((a, b) => a + b)) }),
     });
-    const { net: trained, interrupted } = await training.finished;
+    const { net: trained, interrupted, chosen, test } = await training.finished;
     const [{ picture, label }] = (await window.pictures.read("test", [0])) as [{ picture: never; label: number }];
     const { predictions } = await trained.classify(picture);
-    return { losses, epochs, watched, interrupted, longest, info: trained.info, label, predictions };
+    return { losses, epochs, watched, interrupted, chosen, test, longest, info: trained.info, label, predictions };
   });
-  expect(seen.losses).toHaveLength(70);
+  expect(seen.losses).toHaveLength(63);
   expect(seen.losses.at(-1)).toBeLessThan(seen.losses[0]! / 2);
   expect(seen.epochs[0]).toBeGreaterThan(0.5);
-  expect(seen.watched.map(({ step }) => step)).toEqual([1, 35, 70]);
+  expect(seen.chosen).toMatchObject({ epoch: 1, validation: { top1: seen.epochs[0] } });
+  expect(Math.abs(seen.test!.top1 - seen.epochs[0]!)).toBeLessThan(0.1);
+  expect(seen.watched.map(({ step }) => step)).toEqual([1, 21, 42, 63]);
   for (const sum of seen.watched.flatMap(({ sums }) => sums)) expect(sum).toBeCloseTo(1, 6);
   expect(seen.interrupted).toBe(false);
   expect(seen.info.classNames[0]).toBe("T-shirt/top");
-  expect(seen.info.provenance["trainedOn"]).toBe("fashion-mnist-subset/train, 7000 pictures, 1 epochs");
+  expect(seen.info.provenance["trainedOn"]).toBe("fashion-mnist-subset/train, 6300 pictures, 1 epochs");
   expect(seen.predictions[0]!.probability).toBeGreaterThan(0.2);
   expect(seen.longest).toBe(0); // of tasks above 50 ms there were none
   expect(opened.errors).toEqual([]);

@@ -19,14 +19,15 @@ const results = (pictures: CardResults["pictures"]): CardResults => ({
   ],
 });
 
-it("indexes what was measured on pictures apart, by its name, and nothing that was measured on those to train on", () => {
+it("indexes what was measured on pictures apart, by its name, and nothing that was measured on those that chose the epoch", () => {
   const card = (pictures: CardResults["pictures"]): string =>
     modelCard({ name: "pets", model, license: "mit", results: results(pictures) });
   expect(card("test")).toContain('name: "Top-1 accuracy (test split, 40 pictures)"\n      value: 0.75');
   expect(card("held-out")).toContain("split: held-out");
   expect(card("held-out")).toContain("(part of the data that was held out, 40 pictures)");
-  expect(card("training")).not.toContain("model-index");
-  expect(card("training")).toContain("the figures say nothing of other pictures");
+  expect(card("validation")).not.toContain("model-index");
+  expect(card("validation")).toContain("These pictures judged the epochs of the training");
+  expect(card("validation")).toContain("the figures are a little too good");
   expect(card("test")).toContain("a\\|b, \\[x\\](y).");
   expect(modelCard({ name: "pets", model })).toContain("\n# license: name one");
 });

@@ -83,7 +83,8 @@ describe("a full disk", () => {
       const out = join(root, name.replace(/\..*/, ""));
       mkdirSync(out);
       symlinkSync("/dev/full", join(out, name));
-      expect(await repvgg([...training(out), "--epochs", "1", "--quiet"]), name).toEqual(
+      const args = ["--epochs", "1", "--validation", "0.2", "--quiet"];
+      expect(await repvgg([...training(out), ...args]), name).toEqual(
         oneLine(
           `expected to write ${join(out, name)}, received a full disk: free some disk space, or write to another disk`,
         ),

@@ -92,7 +92,7 @@ test("the shipped Fashion-MNIST has one lookalike, and nothing else to warn of",
   const survey = await describeDataset(train!, held);
   expect(survey.leakedLookalikes).toMatchObject([{ index: 434, of: 6879, picture: "#434" }]);
   expect(survey.warnings.map(({ problem }) => problem)).toEqual(["lookalike-leak"]);
-  expect(await quickChecks(train!, held!)).toEqual([]);
+  expect(await quickChecks({ train: train!, test: held! })).toEqual([]);
 });
 
 test("what shows without decoding: unbalanced classes, and equal files or pixels in both sets", async () => {
@@ -100,13 +100,16 @@ test("what shows without decoding: unbalanced classes, and equal files or pixels
   await writePictures(root, { train: 60, test: 20 });
   const open = () => Promise.all((["train", "test"] as const).map((split) => openDataset(root, split)));
   const [clean, held] = await open();
-  expect(await quickChecks(clean!, held!)).toEqual([]);
+  expect(await quickChecks({ train: clean!, test: held! })).toEqual([]);
   cpSync(join(root, "train/Coat/1.png"), join(root, "test/Coat/x.png"));
   for (let i = 1; i < 6; i++) rmSync(join(root, `train/Shirt/${i}.png`));
   const [train, leaky] = await open();
-  expect((await quickChecks(train!, leaky!)).map(({ problem }) => problem)).toEqual(["unbalanced", "leak"]);
+  expect((await quickChecks({ train: train!, test: leaky! })).map(({ problem }) => problem)).toEqual([
+    "unbalanced",
+    "leak",
+  ]);
   const memory = memoryPictures(10);
-  expect((await quickChecks(memory, memory.select([9, 3])))[0]!.message).toBe(
+  expect((await quickChecks({ train: memory, test: memory.select([9, 3]) }))[0]!.message).toBe(
     "2 test pictures in the training set too",
   );
 });

@@ -5,8 +5,8 @@ import { join } from "node:path";
 import fc from "fast-check";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { UserError } from "#repvgg/core/errors.js";
+import { expandBraces, hasGlobMarks, matcher } from "#repvgg/core/glob.js";
 import { byNaturalOrder, findPictures } from "#repvgg/data/find-pictures.node.js";
-import { expandBraces, hasGlobMarks, matcher } from "#repvgg/data/glob.js";
 import { readPicture } from "#repvgg/data/read-picture.node.js";
 import { encode, temporaryFolder, uniform } from "./pictures.js";
 

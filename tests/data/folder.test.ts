@@ -72,7 +72,7 @@ describe("image folders", () => {
     expect(dataset.select([0]).ignored).toBe(dataset.ignored);
     const line = /not looked at: 2 × HEIC: .* \(a\/IMG_1\.HEIC\), 1 × JPEG in no class folder \(loose\.jpg\)/;
     for (const { warnings } of [
-      { warnings: await quickChecks(dataset.select([0]), dataset.select([1])) },
+      { warnings: await quickChecks({ train: dataset.select([0]), test: dataset.select([1]) }) },
       await describeDataset(dataset),
     ]) {
       const told = warnings.filter(({ problem }) => problem === "ignored");

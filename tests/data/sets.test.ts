@@ -225,7 +225,7 @@ describe("quick checks", () => {
       [8, 2],
       [2, 8],
     ] as const)
-      expect(await quickChecks(large(train, bytes), large(held, bytes))).toEqual([]);
+      expect(await quickChecks({ train: large(train, bytes), test: large(held, bytes) })).toEqual([]);
   });
 
   test("nor at more bytes of files; of files only those of a size that both sets have", async () => {
@@ -242,11 +242,11 @@ describe("quick checks", () => {
       return folderOf([], [], { source, length: sizes.length, label: (index) => index % 2 });
     };
     const half = 2 ** 27 + 1;
-    expect(await quickChecks(files("a", [half, 5]), files("b", [5, half]))).toEqual([]);
+    expect(await quickChecks({ train: files("a", [half, 5]), test: files("b", [5, half]) })).toEqual([]);
     const leak = [expect.objectContaining({ problem: "leak", message: "2 test pictures in the training set too" })];
-    expect(await quickChecks(files("c", [half, 5]), files("d", [5, 5, half + 1]))).toEqual(leak);
-    expect(await quickChecks(files("e", [7, 5], 1), files("f", [7, 5], 2))).toEqual([]);
-    expect(await quickChecks(files("g", [7, 5], 1), files("h", [5, 8, 7], 1))).toEqual(leak);
+    expect(await quickChecks({ train: files("c", [half, 5]), test: files("d", [5, 5, half + 1]) })).toEqual(leak);
+    expect(await quickChecks({ train: files("e", [7, 5], 1), test: files("f", [7, 5], 2) })).toEqual([]);
+    expect(await quickChecks({ train: files("g", [7, 5], 1), test: files("h", [5, 8, 7], 1) })).toEqual(leak);
   });
 });
 
@@ -285,7 +285,7 @@ describe("warnings", () => {
     );
     const set = (name: string, more: object = {}) => ({
       ...{ name, pictures: 4, channels: 1 as const, classes: counts(2, 2), imbalance: 1, sizes: [] },
-      ...{ duplicates: 0, contradictions: 0, skipped: [], ignored: [], animated: 0, lookalikes: [], ...more },
+      ...{ duplicates: 0, contradictions: 0, skipped: [], ignored: [], animated: 0, notes: [], lookalikes: [], ...more },
     });
     const like = (n: number) => ({ index: n, of: n, picture: `t${n}`, original: `o${n}`, likeness: 1 });
     const lines = (train: object, test: object | undefined, leaked: number[], alike: number) =>

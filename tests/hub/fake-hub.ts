@@ -240,7 +240,15 @@ export async function fakeHub(repos: Record<string, FakeRepo>): Promise<FakeHub>
 
 /** A server for one test. */
 export async function serve(listener: RequestListener): Promise<string> {
-  const server = createServer(listener).listen(0, "127.0.0.1");
+  // As the hub and its CDN, for pages of other sites.
+  const open: RequestListener = (request, response) => {
+    response.setHeader("Access-Control-Allow-Origin", "*");
+    response.setHeader("Access-Control-Expose-Headers", "X-Repo-Commit, X-Error-Code, X-Error-Message, ETag");
+    if (request.method !== "OPTIONS") return listener(request, response);
+    response.setHeader("Access-Control-Allow-Headers", "Content-Type");
+    response.writeHead(204).end();
+  };
+  const server = createServer(open).listen(0, "127.0.0.1");
   await new Promise((resolve) => server.once("listening", resolve));
   onTestFinished(() => {
     server.closeAllConnections();

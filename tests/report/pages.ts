@@ -134,12 +134,14 @@ export const reports: Readonly<Record<string, () => Promise<Report>>> = {
     try {
       const model = repvgg("nano", { classNames: fashion.classNames });
       const evaluation = await evaluate(model, some, { backend });
-      const losses = { trainLoss: 2, testLoss: 1.5, testTop1: 0.3, testTop5: 0.8, learningRate: 0.1 };
+      const losses = { trainLoss: 2, validation: { loss: 1.5, top1: 0.3, top5: 0.8 }, learningRate: 0.1 };
       const epochs = [1, 2].map((epoch) => ({ kind: "epoch" as const, step: 10 * epoch, epoch, ...losses }));
       const config = trainConfig({ augmentation: augmentationPreset("small-images", [28, 28]) });
-      const run = { model, config, epochs, train: some, test: some, evaluation, warnings: [hostile] };
+      const sets = { train: some, validation: some, test: some };
+      const measured = { pictures: "test" as const, dataset: some, evaluation };
+      const run = { model, config, epochs, chosen: epochs[1]!, sets, measured, warnings: [hostile], remarks: [] };
       const facts = await trainingFacts(run, backend);
-      return trainingReport({ ...facts, train: some.select([0], hostile) }, [hostile]);
+      return trainingReport({ ...facts, sets: { ...sets, train: some.select([0], hostile) } }, [hostile]);
     } finally {
       backend.dispose();
     }

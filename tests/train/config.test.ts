@@ -16,6 +16,8 @@ it("has the documented defaults", () => {
       batchNorm: "live",
       backboneRate: 1,
       layerDecay: 1,
+      choose: "best",
+      patience: 0,
       seed: 0,
       augmentation,
     },
@@ -44,6 +46,7 @@ const borders: Record<string, { taken: number[]; refused: unknown[]; expected: s
   freeze: { taken: [0, 3], refused: [0.5, -1], expected: '"all-but-head" or a number of stages ≥ 0' },
   backboneRate: { taken: [1e-6, 1, 4], refused: [0, ...notNegative], expected: "a number > 0" },
   layerDecay: { taken: [1e-6, 1], refused: [0, 1.001, -1, Number.NaN], expected: "a number above 0, at most 1" },
+  patience: { taken: [0, 20], refused: [0.5, -1, Number.NaN, "1"], expected: "a whole number ≥ 0" },
   seed: { taken: [0, 2 ** 32 - 1], refused: [-1, 2 ** 32, 0.5, Number.NaN], expected: "a whole number from 0 to" },
 };
 

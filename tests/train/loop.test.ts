@@ -11,6 +11,7 @@ import type { Model } from "#repvgg/nn/model.js";
 import { repvgg } from "#repvgg/nn/repvgg.js";
 import type { Checkpoint } from "#repvgg/train/checkpoint.js";
 import { decodeCheckpoint, encodeCheckpoint } from "#repvgg/train/checkpoint.js";
+import { isTaken, taken } from "#repvgg/train/choosing.js";
 import { type TrainConfig, trainConfig } from "#repvgg/train/config.js";
 import type { HistoryRecord } from "#repvgg/train/history.js";
 import { type TrainLoopOptions, trainLoop } from "#repvgg/train/loop.js";
@@ -61,8 +62,9 @@ async function run(threads: number, c: TrainConfig, options: Partial<TrainLoopOp
     batchSize: c.batchSize,
     augmentation: c.augmentation,
   });
-  const testLoader = createInThreadLoader(sets.test, { ...common, batchSize: 50 });
-  return trainLoop({ backend: backends.get(threads)!, model: net, config: c, trainLoader, testLoader, ...options });
+  const validationLoader = createInThreadLoader(sets.test, { ...common, batchSize: 50 });
+  const loaders = { trainLoader, validationLoader };
+  return trainLoop({ backend: backends.get(threads)!, model: net, config: c, ...loaders, ...options });
 }
 
 function bits(state: NamedArrays): Record<string, string> {
@@ -87,7 +89,7 @@ describe("trainLoop", () => {
     await run(2, config({ epochs: 8 }), { onRecord: (record) => records.push(record) });
     const epochs = records.filter((record) => record.kind === "epoch");
     expect(epochs.map((record) => record.epoch)).toEqual([1, 2, 3, 4, 5, 6, 7, 8]);
-    expect(epochs.at(-1)!.testTop1).toBeGreaterThan(0.5);
+    expect(epochs.at(-1)!.validation!.top1).toBeGreaterThan(0.5);
     expect(epochs.at(-1)!.trainLoss).toBeLessThan(epochs[0]!.trainLoss * 0.7);
   });
 
@@ -204,10 +206,13 @@ describe("trainLoop", () => {
       const own = losses.slice(10 * (epoch - 1), 10 * epoch);
       expect(trainLoss).toBeCloseTo(own.reduce((sum, loss) => sum + loss, 0) / 10, 12);
     }
-    const { metrics } = whole;
-    const { testLoss, testTop1, testTop5 } = epochs.at(-1)!;
-    expect([testLoss, testTop1, testTop5]).toEqual([metrics!.loss, metrics!.top1, metrics!.top5]);
-    expect(metrics!.count).toBe(100);
+    const trainer = new Trainer(backends.get(1)!, whole.model, c);
+    const { count, loss, top1, top5 } = await trainer.evaluate(
+      createInThreadLoader(sets.test, { ...batches, seed: c.seed, batchSize: 50 }).epoch(0),
+    );
+    trainer.dispose();
+    expect(count).toBe(100);
+    expect(epochs.at(-1)!.validation).toEqual({ loss, top1, top5 });
     expect(whole.position).toEqual({ step: 30, epoch: 3, stepInEpoch: 0, lossSum: 0, best: expect.anything() });
     expect(whole.interrupted).toBe(false);
   });
@@ -278,14 +283,14 @@ describe("trainLoop", () => {
     const result = await trainLoop({
       ...{ backend: backends.get(1)!, model, config: c },
       trainLoader: relabelled(createInThreadLoader(sets.train, { ...batches, batchSize: 160, shuffle: true }), () => 0),
-      testLoader: relabelled(createInThreadLoader(ten, { ...batches, batchSize: 10 }), (place, at) =>
+      validationLoader: relabelled(createInThreadLoader(ten, { ...batches, batchSize: 10 }), (place, at) =>
         place < 10 * shares[at]! ? 0 : 9,
       ),
       recordEvery: 1000,
       onRecord: (record) => events.push(record.kind),
       onBest: async (made, record) => {
         events.push("best");
-        best.push([record.epoch, record.testTop1]);
+        best.push([record.epoch, record.validation!.top1]);
         expect(made.state.size).toBe(model.state.size);
       },
       onCheckpoint: async () => void events.push("checkpoint"),
@@ -294,22 +299,76 @@ describe("trainLoop", () => {
     return { result, events, best };
   }
 
-  it("tells of an epoch that is better than all before it, not of an equal or a worse one", async () => {
-    const { result, best } = await accuracies([0.5, 0.2, 0.5, 0.4, 0.8, 0.7, 0.8]);
+  it("takes the latest epoch that ten pictures cannot tell from the best", async () => {
+    // One standard error of 0.8 is 0.126, of 0.5 0.158.
+    const { result, best } = await accuracies([0.5, 0.2, 0.4, 0.3, 0.8, 0.6, 0.7, 0.6]);
     expect(best).toEqual([
       [1, 0.5],
+      [3, 0.4],
       [5, 0.8],
+      [7, 0.7],
     ]);
-    expect(result.position.best).toEqual({ epoch: 5, top1: 0.8 });
+    expect(result.position.best).toEqual({ epoch: 7, top1: 0.7, highest: { epoch: 5, top1: 0.8 } });
+  });
+
+  it("is stricter the more pictures judge", () => {
+    const first = taken(3, { top1: 0.9 }, null);
+    expect(first).toEqual({ epoch: 3, top1: 0.9, highest: { epoch: 3, top1: 0.9 } });
+    const at = (top1: number, pictures: number): boolean => isTaken({ top1 }, first, pictures);
+    // √(0.9 · 0.1 / n): 0.03 of 100 pictures, 0.003 of 10,000.
+    expect([at(0.871, 100), at(0.869, 100), at(0.898, 10_000), at(0.896, 10_000)]).toEqual([true, false, true, false]);
+    // It is the highest that counts, not the last that was taken: nothing drifts down.
+    const lower = taken(4, { top1: 0.88 }, first);
+    expect(lower).toEqual({ epoch: 4, top1: 0.88, highest: { epoch: 3, top1: 0.9 } });
+    expect([isTaken({ top1: 0.86 }, lower, 100), isTaken({ top1: 0.91 }, lower, 100)]).toEqual([false, true]);
+    expect(taken(5, { top1: 0.9 }, lower).highest).toEqual({ epoch: 3, top1: 0.9 });
+    expect(isTaken({ top1: 1 }, taken(1, { top1: 1 }, null), 10)).toBe(true);
   });
 
   it("takes the first epoch for the best so far, be it never right", async () => {
-    const { best } = await accuracies([0, 0]);
+    const { best } = await accuracies([0]);
     expect(best).toEqual([[1, 0]]);
   });
 
+  it("stops when it became no better for so many epochs, from any checkpoint at the same one", async () => {
+    const shares = [0.1, 0.5, 0.2, 0.4, 0.3, 0.9, 0.2, 0.2];
+    const checkpoints: Checkpoint[] = [];
+    const onCheckpoint = async (checkpoint: Checkpoint): Promise<void> => {
+      checkpoints.push(throughFile(checkpoint));
+    };
+    const patient = (patience: number, more = {}) => ({ config: config({ epochs: 8, patience }), ...more });
+    const { result } = await accuracies(shares, patient(3, { onCheckpoint }));
+    expect([result.position.epoch, result.position.best!.highest.epoch, result.stoppedEarly]).toEqual([5, 2, true]);
+    for (const from of checkpoints) {
+      const { epoch } = from.position;
+      const { result: again } = await accuracies(shares.slice(epoch), patient(3, { resume: from }));
+      expect([again.position, again.stoppedEarly], `from epoch ${epoch}`).toEqual([result.position, true]);
+      expect(bits(again.model.state)).toEqual(bits(result.model.state));
+    }
+    // Counted from where the run was given another length.
+    const longer = await accuracies(shares.slice(5), patient(3, { resume: checkpoints.at(-1)!, patientFrom: 5 }));
+    expect([longer.result.position.epoch, longer.result.position.best!.epoch]).toEqual([8, 6]);
+    expect(longer.result.stoppedEarly).toBe(false);
+    expect((await accuracies(shares, patient(4))).result).toMatchObject({ stoppedEarly: false });
+    expect((await accuracies(shares, patient(0))).result.position.epoch).toBe(8);
+    await expect(accuracies(shares, patient(3, { validationLoader: undefined }))).rejects.toThrow(
+      "expected validation pictures to stop early by (--patience), received none: take a part of the training pictures",
+    );
+  });
+
+  it("judges and chooses nothing without validation pictures", async () => {
+    const records: HistoryRecord[] = [];
+    const { result, best } = await accuracies([0, 0], {
+      validationLoader: undefined,
+      onRecord: (r) => records.push(r),
+    });
+    expect(best).toEqual([]);
+    expect(result.position.best).toBeNull();
+    expect(records.map((record) => record.kind === "epoch" && record.validation)).toEqual([null, null]);
+  });
+
   it("writes record and best net before the checkpoint that says that they are written", async () => {
-    const { events } = await accuracies([0.5, 0.5, 0.6]);
+    const { events } = await accuracies([0.5, 0.2, 0.6]);
     expect(events).toEqual([
       ...["epoch", "best", "checkpoint"],
       ...["epoch", "checkpoint"],
@@ -328,13 +387,13 @@ describe("trainLoop", () => {
 
   it("a stop before the first step's end still takes that step; one that comes too late does not interrupt", async () => {
     const early = await run(1, config(), { signal: AbortSignal.abort() });
-    expect([early.interrupted, early.position.step, early.metrics]).toEqual([true, 1, undefined]);
+    expect([early.interrupted, early.position.step, early.position.best]).toEqual([true, 1, null]);
     const second = new AbortController();
     const later = await run(1, config(), {
       signal: second.signal,
       onStep: ({ step }) => step === 12 && second.abort(),
     });
-    expect([later.interrupted, later.position.step, later.metrics?.count]).toEqual([true, 12, 100]);
+    expect([later.interrupted, later.position.step, later.position.best?.epoch]).toEqual([true, 12, 1]);
     expect(bits(later.model.state)).not.toEqual(bits(early.model.state));
   });
 
@@ -348,7 +407,7 @@ describe("trainLoop", () => {
     });
     const after = await run(1, c, { resume: last! });
     expect(bits(after.model.state)).toEqual(bits(whole.model.state));
-    expect([after.metrics, after.position]).toEqual([undefined, whole.position]);
+    expect([after.stoppedEarly, after.position]).toEqual([false, whole.position]);
     expect(after.model.metadata).toEqual(model.metadata);
   });
 });

@@ -25,9 +25,7 @@ const epochEnd = (n: number, epoch: number): EpochRecord => ({
     step: n,
     epoch,
     trainLoss: 1.5,
-    testLoss: 2.5,
-    testTop1: 0.25,
-    testTop5: 0.75,
+    validation: { loss: 2.5, top1: 0.25, top5: 0.75 },
     learningRate: 0.5,
   },
 });
@@ -46,8 +44,11 @@ function events(records: readonly (HistoryRecord & { wallTime: number })[]): Uin
         record.kind === "step"
           ? { "train/loss": record.loss, "train/learning_rate": record.learningRate }
           : {
-              ...{ "train/epoch_loss": record.trainLoss, "test/loss": record.testLoss },
-              ...{ "test/top1": record.testTop1, "test/top5": record.testTop5 },
+              "train/epoch_loss": record.trainLoss,
+              ...(record.validation && {
+                "validation/loss": record.validation.loss,
+                ...{ "validation/top1": record.validation.top1, "validation/top5": record.validation.top5 },
+              }),
             };
       return encodeScalars({ step: record.step, wallTime, values });
     }),
@@ -112,7 +113,13 @@ describe("a run's folder", () => {
     expect([await value("initial"), await value("best"), await value("model")]).toEqual([1, 7, 8]);
     expect(existsSync(run.file("best.safetensors"))).toBe(true);
     const checkpoint: Checkpoint = {
-      position: { step: 7, epoch: 1, stepInEpoch: 2, lossSum: 1.25, best: { epoch: 1, top1: 0.5 } },
+      position: {
+        step: 7,
+        epoch: 1,
+        stepInEpoch: 2,
+        lossSum: 1.25,
+        best: { epoch: 1, top1: 0.5, highest: { epoch: 1, top1: 0.5 } },
+      },
       ...{ model: arrays(2), optimizer: arrays(3), average: new Map() },
     };
     await run.writeCheckpoint(checkpoint);

@@ -17,7 +17,7 @@ import type { BlockLayout } from "../../nn/layout.js";
 import type { Model } from "../../nn/model.js";
 import type { RepvggOptions } from "../../nn/repvgg.js";
 import type { TrainFields } from "../../recipe/training-setup.js";
-import type { EpochRecord } from "../../train/history.js";
+import type { EpochRecord, EpochScore } from "../../train/history.js";
 import type { CompareOptions } from "../../verify/compare.js";
 import type { Verification } from "../../verify/verify-models.js";
 import type { IdxFiles } from "../idx-file.js";
@@ -175,7 +175,7 @@ export interface PictureFiles {
   readonly classNames: readonly string[];
   /** Pictures to learn from. */
   readonly train: IdxFiles;
-  /** Pictures on which the accuracy is measured. */
+  /** Pictures on which the net is measured once, at the end of a training. */
   readonly test: IdxFiles;
 }
 
@@ -200,11 +200,16 @@ export interface EnginePictures {
 }
 
 export interface TrainingOptions extends TrainFields {
+  /**
+   * Part of each class's training pictures that judges epochs instead of being trained on, from 0 (none) to below 1. Default: 0.1 of 1,000
+   * training pictures and more, of fewer 0.
+   */
+  readonly validation?: number;
   /** As {@link Training.stop}. */
   readonly signal?: AbortSignal;
   /** Told of each optimizer step that is done. */
   readonly onStep?: (step: TrainStep) => void;
-  /** Told of each epoch's losses and accuracies. */
+  /** Told of each epoch's losses, and how it did on the validation pictures. */
   readonly onEpoch?: (record: EpochRecord) => void;
   /** Test pictures that the net is asked for while it learns: told first, and after every `everySteps` steps. */
   readonly watch?: { readonly indices: readonly number[]; readonly everySteps: number };
@@ -235,11 +240,21 @@ export interface Training {
 }
 
 /** What a training gave. */
-export interface TrainingResult {
-  /** In training form. */
+export interface TrainingResult extends TrainingFacts {
+  /** In training form: of the epoch that the validation pictures chose, else of the last step. */
   readonly net: EngineNet;
+}
+
+/** What a training says of itself at its end. Plain data. */
+export interface TrainingFacts {
   /** Epochs that were completed, in order. */
   readonly epochs: readonly EpochRecord[];
+  /** The epoch whose net it gives; undefined where it was stopped. */
+  readonly chosen: EpochRecord | undefined;
+  /** How the net does on the test pictures, looked at once; null where it was stopped. */
+  readonly test: EpochScore | null;
+  /** Ended because in `patience` epochs in a row no more validation pictures were right. */
+  readonly stoppedEarly: boolean;
   /** Stopped before the last epoch's end. */
   readonly interrupted: boolean;
 }

@@ -77,7 +77,8 @@ export class LocalTraining implements Training {
         },
         ...(onEpoch && { onEpoch }),
       });
-      return { net: this.#hold(result.model), epochs: result.epochs, interrupted: result.interrupted };
+      const { model: trained, ...facts } = result;
+      return { net: this.#hold(trained), ...facts };
     } finally {
       this.#now = undefined;
       signal?.removeEventListener("abort", stopWith);

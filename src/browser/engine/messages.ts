@@ -24,6 +24,7 @@ import type {
   NetPlan,
   PictureFiles,
   PlanOptions,
+  TrainingFacts,
   TrainingOptions,
   Watched,
 } from "./contract.js";
@@ -99,7 +100,7 @@ export interface Calls {
       pictures: Handle,
       options: Omit<TrainingOptions, "signal" | "onStep" | "onEpoch" | "onWatched">,
     ];
-    result: NetReply & { readonly epochs: readonly EpochRecord[]; readonly interrupted: boolean };
+    result: NetReply & TrainingFacts;
     event: TrainingEvent;
   };
   steer: { args: [training: number, command: "pause" | "resume" | "stop"]; result: undefined; event: never };

@@ -2,6 +2,7 @@ import type { BlockAlgebraOptions } from "../../analysis/block-algebra.js";
 import { UserError } from "../../core/errors.js";
 import type { SaveOptions } from "../../exchange/encode-net.js";
 import type { Container } from "../../exchange/sniff.js";
+import { looksPublished } from "../../hub/address.js";
 import type { ArchitectureSpec } from "../../nn/build-architecture.js";
 import type { Model } from "../../nn/model.js";
 import type { RepvggOptions } from "../../nn/repvgg.js";
@@ -70,7 +71,9 @@ export class RemoteEngine implements Engine {
   async load(source: FileSource | Model, options: EngineLoadOptions = {}): Promise<EngineNet> {
     const { signal, onProgress, ...portable } = options;
     const call = { signal, ...(onProgress && { onEvent: onProgress }) };
-    return this.#net(await this.#calls.call("load", [absolute(source), portable], call).result);
+    return this.#net(
+      await this.#calls.call("load", [named(source) ? source : absolute(source), portable], call).result,
+    );
   }
 
   async create(nameOrSpec: string | ArchitectureSpec, options: RepvggOptions = {}): Promise<EngineNet> {
@@ -102,6 +105,11 @@ export class RemoteEngine implements Engine {
   #net({ net, info }: NetReply): EngineNet {
     return new RemoteNet(this.#calls, net, info);
   }
+}
+
+/** A published net's name is no address. */
+function named(source: unknown): boolean {
+  return typeof source === "string" && looksPublished(source);
 }
 
 /** Addresses mean the page's, not the worker's. */
@@ -220,7 +228,10 @@ class RemoteTraining implements Training {
     this.#net = makeNet;
     const stop = (): void => this.stop();
     this.finished = result
-      .then((reply) => ({ net: makeNet(reply), epochs: reply.epochs, interrupted: reply.interrupted }))
+      .then(({ epochs, chosen, test, interrupted, stoppedEarly, ...reply }) => ({
+        net: makeNet(reply),
+        ...{ epochs, chosen, test, interrupted, stoppedEarly },
+      }))
       .finally(() => signal?.removeEventListener("abort", stop));
     signal?.addEventListener("abort", stop);
     if (signal?.aborted) stop();

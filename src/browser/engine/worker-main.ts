@@ -70,8 +70,8 @@ const handlers: Handlers = {
     });
     trainings.set(id, training);
     try {
-      const { net: trained, epochs, interrupted } = await training.finished;
-      return { ...reply(trained), epochs, interrupted };
+      const { net: trained, ...facts } = await training.finished;
+      return { ...reply(trained), ...facts };
     } finally {
       trainings.delete(id);
     }

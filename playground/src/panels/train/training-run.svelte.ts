@@ -55,8 +55,10 @@ export class TrainingRun {
   loss = $state.raw<readonly Point[]>([]);
   /** Of the watched test pictures. */
   accuracy = $state.raw<readonly Point[]>([]);
-  /** Of all test pictures, after each epoch. */
+  /** Of the training pictures that are kept aside, after each epoch. */
   epochs = $state.raw<readonly Point[]>([]);
+  /** Share of all test pictures that the net of the best epoch names right: looked at once, at the end. */
+  test = $state<number>();
   watches = $state.raw<readonly Watch[]>([]);
   folded = $state.raw<FoldedResult>();
   kernels = $state("");
@@ -112,13 +114,14 @@ export class TrainingRun {
           if (step % 2 === 0 || step < 20) this.loss = [...this.loss, { x: step, y: loss }];
         },
         onWatched: ({ step, probabilities }) => this.#see(step, probabilities),
-        onEpoch: ({ step, testTop1 }) => {
-          this.epochs = [...this.epochs, { x: step, y: testTop1 }];
+        onEpoch: ({ step, validation }) => {
+          this.epochs = [...this.epochs, { x: step, y: validation?.top1 ?? 0 }];
         },
       });
-      const { net: trained, interrupted } = await this.#training.finished;
+      const { net: trained, interrupted, test } = await this.#training.finished;
       net.dispose();
       this.#net = trained;
+      this.test = test?.top1;
       this.seconds = this.#elapsed();
       this.state = interrupted ? "idle" : "finished";
     } catch (error) {

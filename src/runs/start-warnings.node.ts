@@ -1,0 +1,25 @@
+import { pixelWarnings } from "../analysis/diagnosis/preprocessing.js";
+import type { TrainingSets } from "../api/training-sets.js";
+import { createLoader } from "../data/loader.node.js";
+import { quickChecks } from "../data/quick-checks.node.js";
+import { describeDataWarning } from "../data/warnings.js";
+import type { Model } from "../nn/model.js";
+import { datasetStatistics } from "../recipe/statistics.js";
+import { isUntrained } from "../recipe/training-setup.js";
+
+/** What can be seen quickly before training: unbalanced classes, pictures of one part in another, a net of other pictures. */
+export async function startWarnings(model: Model, { train, validation, test }: TrainingSets): Promise<string[]> {
+  const { preprocessing } = model.metadata;
+  const strange = isUntrained(model)
+    ? []
+    : pixelWarnings(await datasetStatistics(train, preprocessing, createLoader), preprocessing);
+  const data = await quickChecks({ train, validation, test });
+  const untested = test ? [] : [describeUntested(validation !== undefined)];
+  return [...untested, ...data.map(describeDataWarning), ...strange.map(({ message }) => message)];
+}
+
+function describeUntested(judged: boolean): string {
+  return judged
+    ? "there are no test pictures: the only figures are those of the validation pictures, which choose the epoch and make it look a little too good"
+    : "there are no test pictures and nothing is held out: no accuracy is measured";
+}
