@@ -1,8 +1,10 @@
 import { yieldToEvents } from "../core/yield.js";
+import { classCounts } from "../data/class-counts.js";
 import type { Batch, Dataset, Image } from "../data/dataset.js";
 import { frameForEvaluation } from "../data/evaluation-transform.js";
 import { createInThreadLoader, type Loader } from "../data/loader.js";
 import type { Model } from "../nn/model.js";
+import { balanceFor } from "../recipe/balance.js";
 import { configFor, described, fitToData, type TrainFields } from "../recipe/training-setup.js";
 import type { EpochRecord } from "../train/history.js";
 import { trainLoop } from "../train/loop.js";
@@ -64,7 +66,8 @@ export async function train(
   options: TrainOptions = {},
 ): Promise<TrainResult> {
   const { backend: _, threads, kernels, relaxed, signal, gate = new Gate(), onStep, onEpoch, ...fields } = options;
-  const config = configFor(model, fields);
+  const counts = classCounts(sets.train);
+  const config = configFor(model, { ...fields, balance: fields.balance ?? balanceFor(counts) });
   const start = await fitToData(model, sets.train, createInThreadLoader);
   const { size, channels, cropRatio } = start.metadata.preprocessing;
   const { batchSize, augmentation, seed } = config;
@@ -82,7 +85,7 @@ export async function train(
         position,
         interrupted,
       } = await trainLoop({
-        ...{ backend, model: start, config, trainLoader, testLoader },
+        ...{ backend, model: start, config, trainLoader, testLoader, classCounts: counts },
         ...(signal && { signal }),
         onStep: ({ step, epoch, stepInEpoch }, loss, trainer) =>
           onStep?.(

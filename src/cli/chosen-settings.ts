@@ -1,6 +1,9 @@
 import type { TrainAndTest } from "../api/datasets.node.js";
 import type { AugmentationConfig, AugmentationPreset } from "../data/augmentation/config.js";
+import { classCounts } from "../data/class-counts.js";
+import type { Dataset } from "../data/dataset.js";
 import type { Model } from "../nn/model.js";
+import { type BalanceMode, balanceFor } from "../recipe/balance.js";
 import { pictureFacts } from "../recipe/picture-facts.node.js";
 import {
   augmentationFor,
@@ -26,6 +29,7 @@ export interface GivenSettings {
   readonly learningRate?: number;
   readonly holdOut?: number;
   readonly augmentation?: AugmentationPreset | AugmentationConfig;
+  readonly balance?: BalanceMode;
 }
 
 /** Settings of a training, whoever decided them. */
@@ -38,6 +42,7 @@ export interface ChosenSettings {
   readonly learningRate: number;
   /** Undefined: by the input's size, as ever. */
   readonly augmentation?: AugmentationPreset;
+  readonly balance: BalanceMode;
   /** What was chosen, why, and which options change it. */
   readonly sentence: string;
 }
@@ -65,6 +70,7 @@ export async function chooseSettings(
     ...(given.learningRate === undefined ? [`--learning-rate ${learningRate}`] : []),
     ...(varied ? [`--augmentation ${varied}`] : []),
     ...(given.holdOut === undefined && heldOut !== undefined ? [`--hold-out ${heldOut}`] : []),
+    ...chosenBalance(train, given),
   ];
   return {
     model,
@@ -72,6 +78,7 @@ export async function chooseSettings(
     epochs,
     batchSize,
     learningRate,
+    balance: given.balance ?? balanceFor(classCounts(train)),
     sentence: describe(facts, chosen),
   };
 }
@@ -84,7 +91,7 @@ export async function chooseTuning(
   { train, heldOut }: Pick<TrainAndTest, "train" | "heldOut">,
   given: GivenSettings & Pick<TrainFields, Exclude<keyof TuningSettings, keyof GivenSettings> | "freeze">,
   { architecture, metadata }: Model,
-): Promise<TuningSettings & Pick<ChosenSettings, "sentence">> {
+): Promise<TuningSettings & Pick<ChosenSettings, "sentence" | "balance">> {
   const facts = await pictureFacts(train);
   const { size } = given;
   const settings = tuningSettings(facts, architecture, size ? [size, size] : metadata.preprocessing.size, given);
@@ -92,7 +99,15 @@ export async function chooseTuning(
     given[field as keyof TuningSettings] === undefined ? [`${flagOf(field)} ${value}`] : [],
   );
   if (given.holdOut === undefined && heldOut !== undefined) chosen.push(`--hold-out ${heldOut}`);
-  return { ...settings, sentence: describe(facts, chosen, ", weights trained before") };
+  chosen.push(...chosenBalance(train, given));
+  const balance = given.balance ?? balanceFor(classCounts(train));
+  return { ...settings, balance, sentence: describe(facts, chosen, ", weights trained before") };
+}
+
+/** Told where something is done that nobody asked for. */
+function chosenBalance(train: Dataset, { balance }: GivenSettings): string[] {
+  const chosen = balanceFor(classCounts(train));
+  return balance === undefined && chosen !== "none" ? [`--balance ${chosen}`] : [];
 }
 
 /** batchSize → --batch-size */

@@ -7,6 +7,7 @@ import type { BlockKind } from "../nn/architecture.js";
 import { blockKinds } from "../nn/blocks/registry.js";
 import type { Model } from "../nn/model.js";
 import type { RepvggOptions } from "../nn/repvgg.js";
+import { balanceModes } from "../recipe/balance.js";
 import { freshModel } from "../recipe/fresh-model.node.js";
 import { checkNewRun, resume, type TrainOptions, type TrainResult, train } from "../runs/train.node.js";
 import { exitCodes } from "../terminal/exit-codes.js";
@@ -17,7 +18,7 @@ import { Terminal } from "../terminal/terminal.js";
 import { chooseSettings, chooseTuning } from "./chosen-settings.js";
 import { epsilonOption } from "./exchange-options.js";
 import { readModel } from "./net-facts.js";
-import { type ComputeOptions, number, wholeNumber, withComputeOptions } from "./options.js";
+import { aboveZeroTo, type ComputeOptions, number, wholeNumber, withComputeOptions } from "./options.js";
 import { ownCommand } from "./own-command.js";
 import {
   givenAmong,
@@ -104,6 +105,17 @@ export function trainCommand(): Command {
   };
   const training = withTrainingOptions(net, byPictures)
     .optionsGroup("Training:")
+    .addOption(
+      new Option(
+        "--balance <how>",
+        "make up for classes of different sizes in the loss: by their shares added to the logits, or by weights (default: logits where the largest class has three times the pictures of the smallest, else none)",
+      ).choices(balanceModes),
+    )
+    .option(
+      "--balance-strength <x>",
+      "how much: 1 counts all classes the same, 0.5 halfway (default: 1)",
+      aboveZeroTo(2),
+    )
     .option("--custom-l2", "decay the equivalent kernels instead of the branches'")
     .option("--seed <n>", "of weights, order and variation (default: 0)", wholeNumber(0, 2 ** 32 - 1))
     .optionsGroup("Process:")

@@ -7,6 +7,7 @@ import { withTrainedPictures } from "../api/trained-pictures.node.js";
 import type { Backend } from "../backend/backend.js";
 import { type ComputeOptions, usingBackend } from "../backend/using-backend.node.js";
 import { UserError } from "../core/errors.js";
+import { classCounts } from "../data/class-counts.js";
 import type { Dataset, SkippedFile } from "../data/dataset.js";
 import { inMemoryIfSmall } from "../data/in-memory.js";
 import { createLoader } from "../data/loader.node.js";
@@ -15,6 +16,7 @@ import { quickChecks } from "../data/quick-checks.node.js";
 import { describeDataWarning } from "../data/warnings.js";
 import type { Model } from "../nn/model.js";
 import { decodeModel, encodeModel } from "../nn/model-file.js";
+import { balanceFor, balanceRemedy } from "../recipe/balance.js";
 import { checkClasses } from "../recipe/classes.js";
 import { datasetStatistics } from "../recipe/statistics.js";
 import {
@@ -140,9 +142,10 @@ export async function train(
   const asked = configFor(given, fields);
   if (out !== undefined) checkNewRun(out);
   const sets = await trainAndTest(data, { ...options, seed: asked.seed });
+  const settings = { ...fields, balance: fields.balance ?? balanceFor(classCounts(sets.train)) };
   const prepared = read
-    ? await prepareStart(read, sets, fields)
-    : await freshStart(given, sets, { ...fields, batchSize: fields.batchSize ?? batchFor(sets.train.length, asked) });
+    ? await prepareStart(read, sets, settings)
+    : await freshStart(given, sets, { ...settings, batchSize: fields.batchSize ?? batchFor(sets.train.length, asked) });
   for (const remark of prepared.remarks) onRemark?.(remark);
   configFor(prepared.model, prepared.fields); // throws before anything is computed
   if (signal?.aborted) {
@@ -233,7 +236,7 @@ async function runTraining(
   const epochsLeft = config.epochs - (checkpoint?.position.epoch ?? 0);
   const decoded = epochsLeft > 1 ? await decodedOnce(sets, options) : sets;
   const loaders = await trainingLoaders(options.backend, model, decoded, config, options);
-  const warnings = await startWarnings(model, sets);
+  const warnings = await startWarnings(model, sets, config);
   for (const line of warnings) options.onRemark?.(`! ${line}`);
   const { signal, checkpointSeconds, onStep, onEpoch } = options;
   await run?.cutHistory(checkpoint?.position);
@@ -248,7 +251,7 @@ async function runTraining(
   try {
     const result = await trainLoop({
       ...{ backend: options.backend, model, config, onRecord },
-      ...{ trainLoader: loaders.train, testLoader: loaders.test },
+      ...{ trainLoader: loaders.train, testLoader: loaders.test, classCounts: classCounts(sets.train) },
       ...(checkpoint && { resume: checkpoint }),
       ...(signal && { signal }),
       ...(checkpointSeconds !== undefined && { checkpointSeconds }),
@@ -322,12 +325,17 @@ async function decodedOnce(
 }
 
 /** What can be seen quickly before training: unbalanced classes, test pictures in the training set, a net of other pictures. */
-async function startWarnings(model: Model, { train, test, heldOut }: TrainAndTest): Promise<string[]> {
+async function startWarnings(
+  model: Model,
+  { train, test, heldOut }: TrainAndTest,
+  config: TrainConfig,
+): Promise<string[]> {
   const { preprocessing } = model.metadata;
   const strange = isUntrained(model)
     ? []
     : pixelWarnings(await datasetStatistics(train, preprocessing, createLoader), preprocessing);
-  const data = await quickChecks(train, heldOut === 0 ? test.select([]) : test);
+  const found = await quickChecks(train, heldOut === 0 ? test.select([]) : test);
+  const data = found.map((warning) => balanceRemedy(warning, config));
   const unmeasured =
     heldOut === 0
       ? [

@@ -1,7 +1,7 @@
 import type { BlockAlgebra, BranchName, KernelView } from "../analysis/block-algebra.js";
 import { counts } from "../analysis/counts.js";
 import { blockName } from "../analysis/diagnosis/finding.js";
-import { saysTop5 } from "../api/evaluation.js";
+import { saysBalanced, saysTop5 } from "../api/evaluation.js";
 import { percent, plural, shortNumber, wholeCount } from "../core/format.js";
 import { type Report, type Section, units } from "../report/report-page.js";
 import { memoryTimelineChart } from "../studies/profile/memory-page.js";
@@ -73,6 +73,15 @@ function keyFigures({ model, evaluation, epochs, verification, profile }: Traini
         value: percent(evaluation.top1),
         note: `best ${percent(best.testTop1)} after epoch ${best.epoch}`,
       },
+      ...(saysBalanced(evaluation)
+        ? [
+            {
+              label: "balanced accuracy",
+              value: percent(evaluation.balancedAccuracy),
+              note: "mean recall of the classes",
+            },
+          ]
+        : []),
       {
         label: "test loss",
         value: evaluation.loss.toFixed(4),

@@ -2,6 +2,7 @@ import { existsSync } from "node:fs";
 import { basename, resolve } from "node:path";
 import type { TrainAndTest } from "../api/datasets.node.js";
 import { evaluate } from "../api/evaluate.node.js";
+import { saysBalanced } from "../api/evaluation.js";
 import type { Backend } from "../backend/backend.js";
 import type { CardFacts, CardResults } from "../cards/card-facts.js";
 import { modelCard } from "../cards/model-card.js";
@@ -39,7 +40,7 @@ function cardFacts(
   const { train, test, origin } = sets;
   const datasetId = idOnHub(train, origin?.place);
   const id = datasetId === undefined ? {} : { datasetId };
-  const { images, top1, top5, loss, perClass } = evaluation;
+  const { images, top1, top5, balancedAccuracy, loss, perClass } = evaluation;
   const license = model.metadata.provenance["license"];
   const { auxiliaryWeight, ...settings } = config;
   return {
@@ -63,6 +64,7 @@ function cardFacts(
       dataset: test.name,
       ...id,
       ...{ images, top1, top5, loss, perClass, warnings },
+      ...(saysBalanced(evaluation) && { balancedAccuracy }),
     },
   };
 }
