@@ -1,6 +1,7 @@
 // Classes of very different sizes: Fashion-MNIST with a long tail, by how the loss makes up for it.
-//   node bench/unbalanced.mjs --out FOLDER [--ratio 20] [--most 200] [--seeds 3] [--threads 1] [--validate] [--methods "a;b"] [--write]
-// The largest class has `most` training pictures, the others fall geometrically to `most / ratio`; which class is large is drawn by the seed.
+//   node bench/unbalanced.mjs --out FOLDER [--shapes tail,step] [--ratio 20] [--most 200] [--seeds 3] [--threads 1] [--validate] [--methods "a;b"] [--write]
+// The largest class has `most` training pictures, the smallest `most / ratio`: in a tail the others fall geometrically, in a step half of the
+// classes are large and half small (the two shapes of Cao et al. 2019 and Menon et al. 2021); which class is large is drawn by the seed.
 // Nets, epochs and the rest are what `repvgg train` chooses. Every training is a file in OUT/parts: what was stopped goes on where it stood.
 // --validate: measured on 200 held-out training pictures of each class, never on test pictures: what the default was chosen by.
 // --write: bench/results/unbalanced.json (unbalanced-validation.json).
@@ -19,6 +20,7 @@ import { machine, writeResults } from "./lib.mjs";
 const { values } = parseArgs({
   options: {
     out: { type: "string" },
+    shapes: { type: "string", default: "tail,step" },
     ratio: { type: "string", default: "20" },
     most: { type: "string", default: "200" },
     seeds: { type: "string", default: "3" },
@@ -51,26 +53,28 @@ const pictures = await openDataset("fashion-mnist", "train");
 const test = values.validate ? undefined : await openDataset("fashion-mnist", "test");
 const backend = await createBackend({ threads: Number(values.threads) });
 const rows = [];
-for (const ratio of values.ratio.split(",").map(Number)) {
-  for (let seed = 0; seed < Number(values.seeds); seed++) {
-    for (const method of chosen) rows.push(await part(ratio, seed, method));
+for (const shape of values.shapes.split(",")) {
+  for (const ratio of values.ratio.split(",").map(Number)) {
+    for (let seed = 0; seed < Number(values.seeds); seed++) {
+      for (const method of chosen) rows.push(await part(shape, ratio, seed, method));
+    }
   }
 }
 backend.dispose();
 const summary = summarize(rows);
 console.table(summary);
 if (values.write) {
-  const { most, ratio, seeds, validate } = values;
-  const command = `node bench/unbalanced.mjs --out FOLDER --ratio ${ratio} --most ${most} --seeds ${seeds}${validate ? " --validate" : ""} --write`;
+  const { shapes, most, ratio, seeds, validate } = values;
+  const command = `node bench/unbalanced.mjs --out FOLDER --shapes ${shapes} --ratio ${ratio} --most ${most} --seeds ${seeds}${validate ? " --validate" : ""} --write`;
   writeResults(validate ? "unbalanced-validation" : "unbalanced", { machine: machine(), command, summary, rows });
 }
 
 /** One training: from OUT/parts where it was done before. */
-async function part(ratio, seed, method) {
-  const name = `${values.validate ? "validation-" : ""}${values.most}-${ratio}-${seed}-${method.replaceAll(/[^\w.]+/g, "-")}`;
+async function part(shape, ratio, seed, method) {
+  const name = `${values.validate ? "validation-" : ""}${shape}-${values.most}-${ratio}-${seed}-${method.replaceAll(/[^\w.]+/g, "-")}`;
   const file = join(parts, `${name}.json`);
   if (existsSync(file)) return JSON.parse(readFileSync(file, "utf8"));
-  const { own, heldOut, counts } = draw(ratio, seed);
+  const { own, heldOut, counts } = draw(shape, ratio, seed);
   // What the training looks at after each epoch: few, because what counts is measured once, at the end.
   const sets = { train: own, test: heldOut.select(Array.from({ length: 20 }, (_, i) => i)) };
   const given = methods[method];
@@ -86,6 +90,7 @@ async function part(ratio, seed, method) {
   const total = counts.reduce((sum, count) => sum + count, 0);
   const asTrained = recall.reduce((sum, share, c) => sum + (share * counts[c]) / total, 0);
   const row = {
+    shape,
     ratio,
     seed,
     method,
@@ -99,17 +104,16 @@ async function part(ratio, seed, method) {
   writeFileSync(file, `${JSON.stringify(row)}\n`);
   const percent = (share) => `${(100 * share).toFixed(2)} %`;
   console.log(
-    `1:${ratio}, seed ${seed}, ${method}: ${percent(row.balancedAccuracy)}, as trained ${percent(asTrained)} (${seconds} s)`,
+    `${shape} 1:${ratio}, seed ${seed}, ${method}: ${percent(row.balancedAccuracy)}, as trained ${percent(asTrained)} (${seconds} s)`,
   );
   return row;
 }
 
 /** Training pictures with a long tail, and held-out ones of every class that are none of them. */
-function draw(ratio, seed) {
+function draw(shape, ratio, seed) {
   const classes = pictures.classNames.length;
-  const sizes = Array.from({ length: classes }, (_, i) =>
-    Math.round(Number(values.most) * ratio ** (-i / (classes - 1))),
-  );
+  const depth = (i) => (shape === "step" ? Math.floor((2 * i) / classes) : i / (classes - 1));
+  const sizes = Array.from({ length: classes }, (_, i) => Math.round(Number(values.most) * ratio ** -depth(i)));
   const counts = rngFor(seed, "unbalanced", "sizes").shuffle(sizes);
   const byClass = pictures.classNames.map(() => []);
   for (let i = 0; i < pictures.length; i++) byClass[pictures.label(i)].push(i);
@@ -131,17 +135,18 @@ function draw(ratio, seed) {
 function summarize(list) {
   const groups = new Map();
   for (const row of list) {
-    const key = `${row.ratio} ${row.method}`;
+    const key = `${row.shape} ${row.ratio} ${row.method}`;
     groups.set(key, [...(groups.get(key) ?? []), row]);
   }
   return [...groups.values()].map((group) => {
-    const { ratio, method } = group[0];
+    const { shape, ratio, method } = group[0];
     const mean = (of) => group.reduce((sum, row) => sum + of(row), 0) / group.length;
     const balancedAccuracy = mean((row) => row.balancedAccuracy);
     const variance = group.reduce((sum, row) => sum + (row.balancedAccuracy - balancedAccuracy) ** 2, 0);
     const deviation = Math.sqrt(variance / Math.max(1, group.length - 1));
     const smallest = mean((row) => row.recall[row.counts.indexOf(Math.min(...row.counts))]);
     return {
+      shape,
       ratio,
       method,
       seeds: group.length,

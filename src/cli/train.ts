@@ -9,7 +9,9 @@ import type { Model } from "../nn/model.js";
 import type { RepvggOptions } from "../nn/repvgg.js";
 import { balanceModes } from "../recipe/balance.js";
 import { freshModel } from "../recipe/fresh-model.node.js";
-import { checkNewRun, resume, type TrainOptions, type TrainResult, train } from "../runs/train.node.js";
+import type { TrainFields } from "../recipe/training-setup.js";
+import { checkNewFolds, type FoldsResult, holdsFolds, resumeFolds, trainFolds } from "../runs/folds.node.js";
+import { resume, type TrainFrom, type TrainOptions, type TrainResult, train } from "../runs/train.node.js";
 import { exitCodes } from "../terminal/exit-codes.js";
 import { percent, plural, wholeCount } from "../terminal/format.js";
 import { interruptible } from "../terminal/interrupt.js";
@@ -17,6 +19,8 @@ import { freeFolder } from "../terminal/run-folder.js";
 import { Terminal } from "../terminal/terminal.js";
 import { chooseSettings, chooseTuning } from "./chosen-settings.js";
 import { epsilonOption } from "./exchange-options.js";
+import { sayLearningRate } from "./find-rate.js";
+import { foldView, reportFolds } from "./folds.js";
 import { readModel } from "./net-facts.js";
 import { aboveZeroTo, type ComputeOptions, number, wholeNumber, withComputeOptions } from "./options.js";
 import { ownCommand } from "./own-command.js";
@@ -46,6 +50,8 @@ type TrainingOptions = Omit<
 interface Options extends ComputeOptions, FreshNetOptions, TrainingOptions {
   readonly from?: string;
   readonly batchNormEpsilon?: number;
+  readonly findLr?: boolean;
+  readonly folds?: number;
   readonly resume?: string;
 }
 
@@ -73,6 +79,8 @@ Examples:
   repvgg train path/to/pictures --epochs 20           one folder a class, or train/ and test/ of such
   repvgg train fashion-mnist --model tiny
   repvgg train path/to/pictures --from timm/repvgg_a0.rvgg_in1k --freeze all-but-head
+  repvgg train path/to/pictures --find-lr             a drawing of the loss by learning rate, and one to begin with
+  repvgg train path/to/few --folds 5                  how good it is, by every picture, and a net of them all
   repvgg train --resume runs/pictures-nano            after Ctrl-C or a crash: same result as without it`;
 
 export function trainCommand(): Command {
@@ -85,6 +93,20 @@ export function trainCommand(): Command {
     .addHelpText("after", examples)
     .optionsGroup("Run:")
     .option("--out <folder>", "folder of the run (default: runs/DATA-MODEL, or -2, -3, … behind it)")
+    .addOption(
+      new Option(
+        "--find-lr",
+        "train nothing: try learning rates in 150 steps, draw the loss by them and suggest one",
+      ).conflicts(["resume", "learningRate", "folds"]),
+    )
+    .addOption(
+      new Option(
+        "--folds <k>",
+        "for few pictures: first train k nets on all parts but one each and test them on that one, then a net on all pictures",
+      )
+        .argParser(wholeNumber(2, 1000))
+        .conflicts(["holdOut"]),
+    )
     .option("--resume <folder>", "go on with the run in this folder; all its settings stay");
   const net = withNetOptions(command, "by the pictures: nano, or tiny for 20,000 and more")
     .addOption(new Option("--block <kind>", "what a block is in training form (default: repvgg)").choices(blockKinds))
@@ -127,13 +149,15 @@ export function trainCommand(): Command {
 
 async function run(data: string | undefined, options: Options, command: Command): Promise<void> {
   const terminal = new Terminal(options);
-  const result = await interruptible(terminal, (signal) => {
+  const result = await interruptible(terminal, async (signal) => {
     const process = { ...trainingView(terminal), signal, onRemark: (sentence: string) => terminal.say(sentence) };
     return options.resume === undefined
       ? begin(data, options, { ...process, onProgress: terminal.counting("download", "B") }, terminal, command)
-      : goOn(options.resume, data, options, process, command);
+      : goOn(options.resume, data, options, process, terminal, command);
   });
-  report(terminal, result);
+  if (!result) return;
+  if ("crossValidation" in result) reportFolds(terminal, result);
+  else report(terminal, result);
   if (result.interrupted) process.exitCode = exitCodes.interrupted;
 }
 
@@ -145,7 +169,7 @@ async function begin(
   callbacks: Callbacks,
   terminal: Terminal,
   command: Command,
-): Promise<TrainResult> {
+): Promise<TrainResult | FoldsResult | undefined> {
   if (data === undefined) {
     throw new UserError({
       expected: "data to train on, or --resume",
@@ -154,30 +178,44 @@ async function begin(
     });
   }
   const { model: _name, depths, widths, strides, groups, block, pointwise, identity, size, ...others } = options;
-  const { from, batchNormEpsilon, resume: _, json, quiet, ...training } = others;
+  const { from, batchNormEpsilon, findLr, folds, resume: _, json, quiet, ...training } = others;
   checkTuning(command, from);
-  if (options.out !== undefined) checkNewRun(options.out);
-  const sets = await trainAndTest(data, { ...options, ...callbacks });
-  const runFolder = (name: string): string => options.out ?? freeFolder(`runs/${basename(resolve(data))}-${name}`);
+  if (options.out !== undefined && !findLr) checkNewFolds(options.out);
+  const sets = await trainAndTest(data, { ...options, ...callbacks, ...(folds !== undefined && { holdOut: 0 }) });
+  const uses = folds === undefined ? `to train on, ${wholeCount(sets.test.length)} to test on` : `in ${folds} folds`;
+  // What is not held out is no choice of anybody.
+  const given = folds === undefined ? options : { ...options, holdOut: 0 };
+  const runFolder = (name: string): string =>
+    options.out ?? freeFolder(`runs/${basename(resolve(data))}-${name}${findLr ? "-learning-rate" : ""}`);
   const begins = (model: Model, out: string, sentence: string): void => {
     terminal.say(
-      `RepVGG ${model.architecture.name} on ${sets.train.name}: ${plural(sets.train.length, "picture")} to train on, ${wholeCount(sets.test.length)} to test on; run folder ${out}`,
+      `RepVGG ${model.architecture.name} on ${sets.train.name}: ${plural(sets.train.length, "picture")} ${uses}; run folder ${out}`,
     );
     if (sentence) terminal.say(sentence);
   };
+  const go = async (
+    start: Model | TrainFrom,
+    out: string,
+    chosen: TrainFields,
+  ): Promise<TrainResult | FoldsResult | undefined> => {
+    const whole = { ...training, ...chosen, ...callbacks, out, command: ownCommand() };
+    if (findLr) return sayLearningRate(terminal, start, sets, whole);
+    if (folds !== undefined) return trainFolds(start, sets, { ...whole, folds, onFold: foldView(terminal, folds) });
+    return train(start, sets, whole);
+  };
   if (from === undefined) {
-    const { sentence, model: name, inputSize, ...chosen } = await chooseSettings(sets, options);
+    const { sentence, model: name, inputSize, ...chosen } = await chooseSettings(sets, given);
     const model = await freshModel(name, sets.train, { ...netOptions(options), inputSize });
     const out = runFolder(name.toLowerCase());
     begins(model, out, sentence);
-    return train(model, sets, { ...training, ...chosen, ...callbacks, out, command: ownCommand() });
+    return go(model, out, chosen);
   }
   const { model } = await readModel(from, batchNormEpsilon === undefined ? {} : { batchNormEpsilon }, terminal);
-  const { sentence, ...chosen } = await chooseTuning(sets, options, model);
+  const { sentence, ...chosen } = await chooseTuning(sets, given, model);
   const out = runFolder("finetuned");
   begins(model, out, sentence);
   const start = { from: model, name: from, ...(size !== undefined && { inputSize: size }) };
-  return train(start, sets, { ...training, ...chosen, ...callbacks, out, command: ownCommand() });
+  return go(start, out, chosen);
 }
 
 /** @throws UserError for options of a net that was trained before where there is none */
@@ -196,8 +234,9 @@ function goOn(
   data: string | undefined,
   options: Options,
   callbacks: Callbacks,
+  terminal: Terminal,
   command: Command,
-): Promise<TrainResult> {
+): Promise<TrainResult | FoldsResult> {
   const given = givenOptions(command, processFlags);
   if (data !== undefined) given.unshift("data");
   if (given.length > 0) {
@@ -207,6 +246,7 @@ function goOn(
       remedy: "leave them out, or begin a new run",
     });
   }
+  if (holdsFolds(folder)) return resumeFolds(folder, { ...options, ...callbacks, onFold: foldView(terminal) });
   return resume(folder, { ...options, ...callbacks });
 }
 

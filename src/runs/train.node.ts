@@ -16,28 +16,21 @@ import { quickChecks } from "../data/quick-checks.node.js";
 import { describeDataWarning } from "../data/warnings.js";
 import type { Model } from "../nn/model.js";
 import { decodeModel, encodeModel } from "../nn/model-file.js";
-import { balanceFor, balanceRemedy } from "../recipe/balance.js";
+import { balanceRemedy } from "../recipe/balance.js";
 import { checkClasses } from "../recipe/classes.js";
 import { datasetStatistics } from "../recipe/statistics.js";
-import {
-  batchFor,
-  checkForm,
-  configFor,
-  described,
-  fitToData,
-  isUntrained,
-  type TrainFields,
-} from "../recipe/training-setup.js";
+import { configFor, described, isUntrained, type TrainFields } from "../recipe/training-setup.js";
 import type { Checkpoint, RunPosition } from "../train/checkpoint.js";
 import { type TrainConfig, trainConfig } from "../train/config.js";
 import { DivergenceError } from "../train/divergence.js";
 import type { EpochRecord, HistoryRecord } from "../train/history.js";
 import { trainLoop } from "../train/loop.js";
 import { RunDirectory } from "../train/run-directory.node.js";
+import { prepareTraining, readTraining } from "./prepare.node.js";
 import { drawCurves, reportOn } from "./run-pages.node.js";
 import { type RunSetup, readSetup } from "./run-setup.node.js";
 import { describeSettling, settle } from "./settle.node.js";
-import { type PreparedStart, prepareStart, readStart, type TrainFrom } from "./start-from.node.js";
+import type { TrainFrom } from "./start-from.node.js";
 import { trainingLoaders } from "./training-loaders.node.js";
 import { writeCard } from "./write-card.node.js";
 
@@ -136,16 +129,10 @@ export async function train(
   const { backend: _, threads, kernels, relaxed, workers, signal, checkpointSeconds, ...rest } = others;
   const { onStep, onEpoch, onDecode, onFeatures, onSkip, onRemark, report, command, strict, onProgress, ...fields } =
     rest;
-  const read = "from" in start ? await readStart(start) : undefined;
-  const given = read?.model ?? (start as Model);
-  if (!read) checkForm(given);
-  const asked = configFor(given, fields);
+  const training = await readTraining(start, fields);
   if (out !== undefined) checkNewRun(out);
-  const sets = await trainAndTest(data, { ...options, seed: asked.seed });
-  const settings = { ...fields, balance: fields.balance ?? balanceFor(classCounts(sets.train)) };
-  const prepared = read
-    ? await prepareStart(read, sets, settings)
-    : await freshStart(given, sets, { ...settings, batchSize: fields.batchSize ?? batchFor(sets.train.length, asked) });
+  const sets = await trainAndTest(data, { ...options, seed: training.asked.seed });
+  const prepared = await prepareTraining(training, sets, fields);
   for (const remark of prepared.remarks) onRemark?.(remark);
   configFor(prepared.model, prepared.fields); // throws before anything is computed
   if (signal?.aborted) {
@@ -176,12 +163,6 @@ export async function train(
       throw error;
     }
   });
-}
-
-/** A net of these classes: fresh ones get the pictures' statistics. */
-async function freshStart(given: Model, { train: set }: TrainAndTest, fields: TrainFields): Promise<PreparedStart> {
-  const model = await fitToData(given, set, createLoader);
-  return { model, fields, remarks: [], complete: async () => ({ model, fields, remarks: [] }) };
 }
 
 /** @throws UserError when the folder holds a run already: {@link train} would not begin another one there. */
