@@ -1,5 +1,5 @@
-// Classes of very different sizes: Fashion-MNIST with a long tail, by how the loss makes up for it.
-//   node bench/unbalanced.mjs --out FOLDER [--shapes tail,step] [--ratio 20] [--most 200] [--seeds 3] [--threads 1] [--validate] [--methods "a;b"] [--write]
+// Classes of very different sizes, by how the loss makes up for it.
+//   node bench/unbalanced.mjs --out FOLDER [--data fashion-mnist] [--shapes tail,step] [--ratio 20] [--most 200] [--seeds 0,1,2] [--threads 1] [--validate] [--methods "a;b"] [--write]
 // The largest class has `most` training pictures, the smallest `most / ratio`: in a tail the others fall geometrically, in a step half of the
 // classes are large and half small (the two shapes of Cao et al. 2019 and Menon et al. 2021); which class is large is drawn by the seed.
 // Nets, epochs and the rest are what `repvgg train` chooses. Every training is a file in OUT/parts: what was stopped goes on where it stood.
@@ -20,10 +20,11 @@ import { machine, writeResults } from "./lib.mjs";
 const { values } = parseArgs({
   options: {
     out: { type: "string" },
+    data: { type: "string", default: "fashion-mnist" },
     shapes: { type: "string", default: "tail,step" },
     ratio: { type: "string", default: "20" },
     most: { type: "string", default: "200" },
-    seeds: { type: "string", default: "3" },
+    seeds: { type: "string", default: "0,1,2" },
     threads: { type: "string", default: "1" },
     methods: { type: "string" },
     validate: { type: "boolean", default: false },
@@ -49,13 +50,13 @@ const methods = values.validate
   : { "before (--balance none)": { balance: "none" }, "default options": {} };
 const chosen = values.methods ? values.methods.split(";") : Object.keys(methods);
 
-const pictures = await openDataset("fashion-mnist", "train");
-const test = values.validate ? undefined : await openDataset("fashion-mnist", "test");
+const pictures = await openDataset(values.data, "train");
+const test = values.validate ? undefined : await openDataset(values.data, "test");
 const backend = await createBackend({ threads: Number(values.threads) });
 const rows = [];
 for (const shape of values.shapes.split(",")) {
   for (const ratio of values.ratio.split(",").map(Number)) {
-    for (let seed = 0; seed < Number(values.seeds); seed++) {
+    for (const seed of values.seeds.split(",").map(Number)) {
       for (const method of chosen) rows.push(await part(shape, ratio, seed, method));
     }
   }
@@ -64,14 +65,14 @@ backend.dispose();
 const summary = summarize(rows);
 console.table(summary);
 if (values.write) {
-  const { shapes, most, ratio, seeds, validate } = values;
-  const command = `node bench/unbalanced.mjs --out FOLDER --shapes ${shapes} --ratio ${ratio} --most ${most} --seeds ${seeds}${validate ? " --validate" : ""} --write`;
+  const { data, shapes, most, ratio, seeds, validate } = values;
+  const command = `node bench/unbalanced.mjs --out FOLDER --data ${existsSync(data) ? "FOLDER" : data} --shapes ${shapes} --ratio ${ratio} --most ${most} --seeds ${seeds}${validate ? " --validate" : ""} --write`;
   writeResults(validate ? "unbalanced-validation" : "unbalanced", { machine: machine(), command, summary, rows });
 }
 
 /** One training: from OUT/parts where it was done before. */
 async function part(shape, ratio, seed, method) {
-  const name = `${values.validate ? "validation-" : ""}${shape}-${values.most}-${ratio}-${seed}-${method.replaceAll(/[^\w.]+/g, "-")}`;
+  const name = `${values.validate ? "validation-" : ""}${values.data.replaceAll(/[^\w]+/g, "-")}-${shape}-${values.most}-${ratio}-${seed}-${method.replaceAll(/[^\w.]+/g, "-")}`;
   const file = join(parts, `${name}.json`);
   if (existsSync(file)) return JSON.parse(readFileSync(file, "utf8"));
   const { own, heldOut, counts } = draw(shape, ratio, seed);
@@ -90,6 +91,7 @@ async function part(shape, ratio, seed, method) {
   const total = counts.reduce((sum, count) => sum + count, 0);
   const asTrained = recall.reduce((sum, share, c) => sum + (share * counts[c]) / total, 0);
   const row = {
+    data: pictures.name.split("/")[0],
     shape,
     ratio,
     seed,

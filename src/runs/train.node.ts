@@ -44,6 +44,7 @@ export type {
   RandomResizedCrop,
 } from "../data/augmentation/config.js";
 export type { RunPosition } from "../train/checkpoint.js";
+export type { BalanceMode } from "../train/class-balance.js";
 export type { Freeze, TrainConfig } from "../train/config.js";
 export type { EpochRecord } from "../train/history.js";
 export type { TrainFrom } from "./start-from.node.js";

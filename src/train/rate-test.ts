@@ -1,5 +1,6 @@
 /** One step of a learning-rate range test. */
 export interface RateStep {
+  /** Of this step. */
   readonly learningRate: number;
   /** Of the step's batch, as trained. */
   readonly loss: number;

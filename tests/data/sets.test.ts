@@ -266,7 +266,8 @@ describe("warnings", () => {
       {
         problem: "unbalanced",
         message: "set: the largest class (c1, 3,600 pictures) has 3.0 × the pictures of the smallest (c0, 1200)",
-        remedy: "accuracy hides how the small classes fare: look at recall by class",
+        remedy:
+          "train makes up for it in the loss (--balance); accuracy hides how the small classes fare: look at the balanced one",
       },
     ]);
     expect(balanceWarnings("set", counts(1, 0))).toEqual([]);
@@ -303,7 +304,7 @@ describe("warnings", () => {
     ];
     expect(lines({ contradictions: 1 }, { skipped, classes: counts(1, 5) }, [3, 4], 3)).toEqual([
       "train: 1 picture under several classes; one of the labels is wrong",
-      "test: the largest class (c1, 5 pictures) has 5.0 × the pictures of the smallest (c0, 1); accuracy hides how the small classes fare: look at recall by class",
+      "test: the largest class (c1, 5 pictures) has 5.0 × the pictures of the smallest (c0, 1); train makes up for it in the loss (--balance); accuracy hides how the small classes fare: look at the balanced one",
       "test: 2 files that cannot be used; they are left out; mend or remove them",
       "2 test pictures in the training set too; accuracy will look too good: take them out of one of the two",
       "3 test pictures that look the same as a training picture (test t0 = train o0, test t1 = train o1, test t2 = train o2); accuracy will look too good: take them out of one of the two",
