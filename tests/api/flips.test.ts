@@ -13,7 +13,13 @@ const net = smallNet(test);
 it("mirrors every picture of a batch as the one by itself", () => {
   for (const channels of [1, 3] as const) {
     const images = [0, 1].map((i) => memoryPictures(2, { size: 5, channels }).read(i));
-    const batch = { size: 2, height: 5, width: 5, channels, images: Uint8Array.from(images.flatMap(({ data }) => [...data])) };
+    const batch = {
+      size: 2,
+      height: 5,
+      width: 5,
+      channels,
+      images: Uint8Array.from(images.flatMap(({ data }) => [...data])),
+    };
     const once = mirrored(batch);
     expect([...once.images]).toEqual(images.flatMap((image) => [...flipHorizontal(image).data]));
     expect(mirrored(once).images).toEqual(batch.images);
@@ -33,7 +39,9 @@ it("takes the mean of probabilities, whatever the scale of logits, and of a 0 th
 it("evaluates and predicts by the picture and its mirror image", async () => {
   const flipped = memoryDataset({
     ...{ name: "mirror", classNames: test.classNames, channels: 1, height: 28, width: 28 },
-    pixels: Uint8Array.from(Array.from({ length: 30 }, (_, i) => [...flipHorizontal(await0(test.read(i))).data]).flat()),
+    pixels: Uint8Array.from(
+      Array.from({ length: 30 }, (_, i) => [...flipHorizontal(await0(test.read(i))).data]).flat(),
+    ),
     labels: Array.from({ length: 30 }, (_, i) => test.label(i)),
   });
   const own = await evaluate(net, test, { threads: 1, flips: true });

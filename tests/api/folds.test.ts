@@ -71,16 +71,11 @@ describe("cross-validation", async () => {
   });
 
   it("ends with the same bits wherever it is stopped", async () => {
-    for (const [stopAt, epochs] of [
-      [1, 2],
-      [9, 2],
-      [20, 2],
-      [27, 2],
-    ] as const) {
+    // In the first fold, and in the net of all pictures.
+    for (const stopAt of [1, 23]) {
       const stop = new AbortController();
       let steps = 0;
       const cut = await begin(`stopped-${stopAt}`, {
-        epochs,
         signal: stop.signal,
         onStep: () => {
           if (++steps === stopAt) stop.abort();
@@ -91,7 +86,7 @@ describe("cross-validation", async () => {
       expect(whole.crossValidation).toEqual(result.crossValidation);
       expect(models(cut.out)).toEqual(models(out));
     }
-  });
+  }, 300_000);
 
   it("refuses other pictures, a folder that is taken, and a class that a net would never see", async () => {
     const fewer = { ...sets, train: train.select([0, 1, 2]) };
@@ -111,12 +106,16 @@ describe("cross-validation", async () => {
     const said: string[] = [];
     const stop = new AbortController();
     const few = train.select(Array.from({ length: 40 }, (_, i) => i).filter((i) => train.label(i) !== 4 || i < 20));
-    await trainFolds(smallNet(train), { ...sets, train: few }, {
-      ...{ ...fields, out: join(folder, "few") },
-      signal: stop.signal,
-      onRemark: (sentence) => said.push(sentence),
-      onStep: () => stop.abort(),
-    });
+    await trainFolds(
+      smallNet(train),
+      { ...sets, train: few },
+      {
+        ...{ ...fields, out: join(folder, "few") },
+        signal: stop.signal,
+        onRemark: (sentence) => said.push(sentence),
+        onStep: () => stop.abort(),
+      },
+    );
     expect(said.join("\n")).toMatch(/test no picture of a class.*Coat \(in 2 of 3\)/);
   });
 });

@@ -66,9 +66,17 @@ describe("stratified folds", () => {
 describe("groups of look-alikes", () => {
   it("are found also by way of others, and single pictures are none", async () => {
     const side = 24;
-    const originals = [1, 2, 3, 4].map((seed) => wavesAndNoise(side, side, 1, seed).data.map((x, i) => (x + seed * 37 * (i % 5)) & 255));
+    const originals = [1, 2, 3, 4].map((seed) =>
+      wavesAndNoise(side, side, 1, seed).data.map((x, i) => (x + seed * 37 * (i % 5)) & 255),
+    );
     const brighter = (data: Uint8Array, by: number) => data.map((x) => Math.min(255, Math.floor(x * 0.8) + by));
-    const shown = [originals[0]!, originals[1]!, brighter(originals[0]!, 9), originals[2]!, brighter(originals[0]!, 20)];
+    const shown = [
+      originals[0]!,
+      originals[1]!,
+      brighter(originals[0]!, 9),
+      originals[2]!,
+      brighter(originals[0]!, 20),
+    ];
     const set = memoryDataset({
       ...{ name: "set", classNames: ["a", "b"], channels: 1, height: side, width: side, labels: [0, 1, 0, 1, 0] },
       pixels: Uint8Array.from(shown.flatMap((data) => [...data])),

@@ -40,18 +40,30 @@ describe("the balance of classes", () => {
   it("is chosen from three to one on", () => {
     expect(classCounts(pictures)).toEqual(counts);
     expect([imbalance(counts), imbalance([4, 0]), imbalance([5, 5])]).toEqual([6, 4, 1]);
-    expect([[29, 10], [30, 10], [2, 0], [3, 0]].map(isUnbalanced)).toEqual([false, true, false, true]);
-    expect([[29, 10], [30, 10]].map(balanceFor)).toEqual(["none", "logits"]);
+    expect(
+      [
+        [29, 10],
+        [30, 10],
+        [2, 0],
+        [3, 0],
+      ].map(isUnbalanced),
+    ).toEqual([false, true, false, true]);
+    expect(
+      [
+        [29, 10],
+        [30, 10],
+      ].map(balanceFor),
+    ).toEqual(["none", "logits"]);
   });
 
   it("adds the logarithms of the classes' shares to logits, and weighs classes by the inverse with a mean of 1", () => {
     const adjusted = classBalance(config({ balance: "logits", balanceStrength: 0.5 }), counts);
     expect(adjusted).toMatchObject({ mode: "logits" });
     const adjustment = [...(adjusted as { adjustment: Float32Array }).adjustment];
-    counts.forEach((n, c) => expect(adjustment[c]).toBeCloseTo(0.5 * Math.log(n / 20), 6));
+    for (const [c, n] of counts.entries()) expect(adjustment[c]).toBeCloseTo(0.5 * Math.log(n / 20), 6);
     const weighted = classBalance(config({ balance: "weights" }), counts) as { weights: Float32Array };
     // N / (classes · n): every class counts the same in all.
-    counts.forEach((n, c) => expect(weighted.weights[c]).toBeCloseTo(20 / (3 * n), 5));
+    for (const [c, n] of counts.entries()) expect(weighted.weights[c]).toBeCloseTo(20 / (3 * n), 5);
     const root = classBalance(config({ balance: "weights", balanceStrength: 0.5 }), counts) as typeof weighted;
     expect(root.weights[2]! / root.weights[0]!).toBeCloseTo(Math.sqrt(6), 5);
     expect(counts.reduce((sum, n, c) => sum + n * root.weights[c]!, 0) / 20).toBeCloseTo(1, 5);
@@ -89,7 +101,9 @@ function naiveLoss(logits: Float32Array, targets: Float32Array, { balance, balan
   const mean = inverse.reduce((sum, w, c) => sum + w * counts[c]!, 0) / total;
   let loss = 0;
   for (let row = 0; row < logits.length; row += 3) {
-    const scores = counts.map((n, c) => logits[row + c]! + (balance === "logits" ? balanceStrength * Math.log(n / total) : 0));
+    const scores = counts.map(
+      (n, c) => logits[row + c]! + (balance === "logits" ? balanceStrength * Math.log(n / total) : 0),
+    );
     const logSum = Math.log(scores.reduce((sum, score) => sum + Math.exp(score), 0));
     scores.forEach((score, c) => {
       const weight = balance === "weights" ? inverse[c]! / mean : 1;
@@ -101,7 +115,10 @@ function naiveLoss(logits: Float32Array, targets: Float32Array, { balance, balan
 
 const ways: [string, Partial<TrainConfig>][] = [
   ["adjusted logits", { balance: "logits" }],
-  ["adjusted logits with smoothing and mixup", { balance: "logits", balanceStrength: 1.5, labelSmoothing: 0.2, mixup: 1 }],
+  [
+    "adjusted logits with smoothing and mixup",
+    { balance: "logits", balanceStrength: 1.5, labelSmoothing: 0.2, mixup: 1 },
+  ],
   ["weights", { balance: "weights" }],
   ["weights with smoothing and CutMix", { balance: "weights", balanceStrength: 0.5, labelSmoothing: 0.1, cutmix: 1 }],
 ];
@@ -109,7 +126,13 @@ const ways: [string, Partial<TrainConfig>][] = [
 describe.each(ways)("a loss with %s", (_, overrides) => {
   const whole = config(overrides);
   const balance = classBalance(whole, counts)!;
-  const loader = createInThreadLoader(pictures, { batchSize: 10, size: [side, side], channels: 1, seed: 1, shuffle: true });
+  const loader = createInThreadLoader(pictures, {
+    batchSize: 10,
+    size: [side, side],
+    channels: 1,
+    seed: 1,
+    shuffle: true,
+  });
   const place = { epoch: 0, step: 0, part: 0 };
   const { preprocessing } = model.metadata;
 

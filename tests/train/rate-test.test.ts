@@ -32,23 +32,26 @@ describe("a learning-rate range test", () => {
   });
 
   // Gradient descent with momentum m on curvature h is stable below 2 (1 + m) / h: whatever the scale of the problem.
-  it.each([2, 20, 200])("on a problem whose largest curvature is %d suggests a rate that trains, and that times 40 diverges", (h) => {
-    const curvatures = [h, h / 20];
-    const test = tested(descent((step) => rateOfStep("sgd", step), curvatures));
-    expect(test.diverged).toBe(true);
-    expect(test.steps.length).toBeLessThan(rateTestSteps);
-    const after = (rate: number, steps: number): number => {
-      let [step, last] = [0, 0];
-      for (const loss of descent(() => rate, curvatures)) {
-        last = loss;
-        if (step++ === steps) break;
-      }
-      return last;
-    };
-    const [start] = descent(() => 0, curvatures);
-    expect(after(test.suggestion!, 200)).toBeLessThan(0.05 + (start! - 0.05) / 50);
-    expect(after(test.suggestion! * 40, 200)).toBeGreaterThan(10 * start!);
-  });
+  it.each([2, 20, 200])(
+    "on a problem whose largest curvature is %d suggests a rate that trains, and that times 40 diverges",
+    (h) => {
+      const curvatures = [h, h / 20];
+      const test = tested(descent((step) => rateOfStep("sgd", step), curvatures));
+      expect(test.diverged).toBe(true);
+      expect(test.steps.length).toBeLessThan(rateTestSteps);
+      const lossAfter = (rate: number, steps: number): number => {
+        let [step, last] = [0, 0];
+        for (const loss of descent(() => rate, curvatures)) {
+          last = loss;
+          if (step++ === steps) break;
+        }
+        return last;
+      };
+      const [start] = descent(() => 0, curvatures);
+      expect(lossAfter(test.suggestion!, 200)).toBeLessThan(0.05 + (start! - 0.05) / 50);
+      expect(lossAfter(test.suggestion! * 40, 200)).toBeGreaterThan(10 * start!);
+    },
+  );
 
   it("stops where BatchNorm keeps the loss from running away: at a quarter more than knowing nothing", () => {
     const losses = Array.from({ length: 150 }, (_, i) => (i < 80 ? 2.3 - i / 60 : 4));
@@ -60,7 +63,12 @@ describe("a learning-rate range test", () => {
   });
 
   it("says nothing where the loss never fell", () => {
-    expect(tested(Array.from({ length: 40 }, (_, i) => 1 + i / 10), 2)).toMatchObject({ suggestion: null, lowest: null });
+    expect(
+      tested(
+        Array.from({ length: 40 }, (_, i) => 1 + i / 10),
+        2,
+      ),
+    ).toMatchObject({ suggestion: null, lowest: null });
     expect(tested([Number.NaN])).toEqual({ steps: [], diverged: true, lowest: null, suggestion: null });
     expect(tested([])).toEqual({ steps: [], diverged: false, lowest: null, suggestion: null });
   });
