@@ -65,8 +65,8 @@ backend.dispose();
 const summary = summarize(rows);
 console.table(summary);
 if (values.write) {
-  const { data, shapes, most, ratio, seeds, validate } = values;
-  const command = `node bench/unbalanced.mjs --out FOLDER --data ${existsSync(data) ? "FOLDER" : data} --shapes ${shapes} --ratio ${ratio} --most ${most} --seeds ${seeds}${validate ? " --validate" : ""} --write`;
+  const { data, shapes, most, ratio, seeds, methods: some, validate } = values;
+  const command = `node bench/unbalanced.mjs --out FOLDER --data ${existsSync(data) ? "FOLDER" : data} --shapes ${shapes} --ratio ${ratio} --most ${most} --seeds ${seeds}${some ? ` --methods "${some}"` : ""}${validate ? " --validate" : ""} --write`;
   writeResults(validate ? "unbalanced-validation" : "unbalanced", { machine: machine(), command, summary, rows });
 }
 
