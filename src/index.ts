@@ -127,10 +127,22 @@ export type { InputSize } from "./nn/tuned-start.js";
 export { type VariantName, variantNames } from "./nn/zoo.js";
 export { freshModel } from "./recipe/fresh-model.node.js";
 export { type Chart, type Report, reportPage, type Section, type Unit, units } from "./report/report-page.js";
+export { type FindRateOptions, findLearningRate, type RateStep, type RateTest } from "./runs/find-rate.node.js";
+export {
+  type CrossValidation,
+  type FoldScore,
+  type FoldsOptions,
+  type FoldsProcessOptions,
+  type FoldsResult,
+  resumeFolds,
+  type Spread,
+  trainFolds,
+} from "./runs/folds.node.js";
 export { type Preview, previewTraining } from "./runs/preview.node.js";
 export {
   type AugmentationConfig,
   type AugmentationPreset,
+  type BalanceMode,
   type ColorJitter,
   type EpochRecord,
   type EpochScore,

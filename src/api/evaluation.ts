@@ -1,3 +1,4 @@
+import { isUnbalanced } from "../data/class-counts.js";
 import type { Dataset, SkippedFile } from "../data/dataset.js";
 import { pictureName } from "../data/picture-name.js";
 import type { ClassificationMetrics } from "../train/metrics.js";
@@ -10,6 +11,8 @@ export interface Evaluation {
   readonly top1: number;
   /** Share whose class is among the five likeliest. */
   readonly top5: number;
+  /** Mean over the classes that have pictures of the share of each that is answered right: small classes count as much as large ones. */
+  readonly balancedAccuracy: number;
   /** Mean cross-entropy. */
   readonly loss: number;
   /** Of each class, in the order of the logits: the share of its pictures that were answered right. */
@@ -47,12 +50,13 @@ export function evaluationOf(
   metrics: ClassificationMetrics,
   dataset: Dataset,
 ): Omit<Evaluation, "skipped" | "warnings" | "assumed"> {
-  const { classes, count, top1, top5, loss, perClass, confusion } = metrics;
+  const { classes, count, top1, top5, balancedAccuracy, loss, perClass, confusion } = metrics;
   const { classNames } = dataset;
   return {
     images: count,
     top1,
     top5,
+    balancedAccuracy,
     loss,
     perClass: classNames.map((name, c) => ({ name, recall: perClass[c]! })),
     confusion: Array.from({ length: classes }, (_, c) => [...confusion.subarray(c * classes, (c + 1) * classes)]),
@@ -64,6 +68,12 @@ export function evaluationOf(
       ...probabilities,
     })),
   };
+}
+
+/** Whether the classes have so different numbers of pictures that the balanced accuracy is a figure of its own. */
+export function saysBalanced({ confusion }: Pick<Evaluation, "confusion">): boolean {
+  const counts = confusion.map((row) => row.reduce((sum, count) => sum + count, 0));
+  return isUnbalanced(counts.filter((count) => count > 0));
 }
 
 /** Whether the share of pictures whose class is among the five likeliest says anything: of five classes every one is. */

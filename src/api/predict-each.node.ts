@@ -1,11 +1,6 @@
 import { type ComputeOptions, usingBackend } from "../backend/using-backend.node.js";
-import {
-  type AskedFacts,
-  classifierInput,
-  classifierLogits,
-  classifierOf,
-  classifierShape,
-} from "../classifier/net-classifier.js";
+import { answersTo } from "../classifier/answers.js";
+import { type AskedFacts, classifierOf, classifierShape } from "../classifier/net-classifier.js";
 import { framed, likeliest, type Prediction } from "../classifier/prediction.js";
 import { UserError } from "../core/errors.js";
 import type { Image } from "../data/dataset.js";
@@ -26,16 +21,15 @@ export interface PictureNet {
 }
 
 /** A model, or any net that classifies, as what answers. @throws UserError for a net that does not (see {@link classifierOf}). */
-export function pictureNet(net: Model | Net, asked: AskedFacts = {}): PictureNet {
+export function pictureNet(net: Model | Net, asked: AskedFacts & { readonly flips?: boolean } = {}): PictureNet {
   const classifier = classifierOf(net, asked);
-  const { graph, classNames, preprocessing, outputName } = classifier;
+  const { graph, classNames, preprocessing } = classifier;
   return {
     graph,
     shape: classifierShape(classifier, 1),
     classNames,
     logits: (session, picture) => {
-      const outputs = session.run(classifierInput(classifier, framed(picture, preprocessing)));
-      return classifierLogits(classifier, outputs[outputName]!, 1);
+      return answersTo(classifier, session, framed(picture, preprocessing), asked.flips);
     },
   };
 }

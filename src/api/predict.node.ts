@@ -1,11 +1,6 @@
 import { type ComputeOptions, usingBackend } from "../backend/using-backend.node.js";
-import {
-  type AskedFacts,
-  classifierInput,
-  classifierLogits,
-  classifierOf,
-  classifierShape,
-} from "../classifier/net-classifier.js";
+import { answersTo } from "../classifier/answers.js";
+import { type AskedFacts, classifierOf, classifierShape } from "../classifier/net-classifier.js";
 import type { Picture } from "../classifier/picture.js";
 import { decodePicture } from "../classifier/picture.node.js";
 import { framed, likeliest, type Prediction } from "../classifier/prediction.js";
@@ -28,6 +23,8 @@ export interface PredictOptions extends ComputeOptions, AskedFacts {
   readonly top?: number;
   /** The same, by the name that classifiers and browsers have for it. */
   readonly topK?: number;
+  /** Ask about the picture and its mirror image, and take the mean of both probabilities; on this thread. Default false. */
+  readonly flips?: boolean;
   /** Gives up; the promise rejects with the signal's reason. */
   readonly signal?: AbortSignal;
 }
@@ -36,6 +33,7 @@ const optionNames = [
   "top",
   "topK",
   "signal",
+  "flips",
   "threads",
   "kernels",
   "relaxed",
@@ -73,8 +71,8 @@ export async function predictAll(
     throw new UserError({ expected: "an array of pictures", received: typeof pictures, remedy: "use predict for one" });
   }
   const top = wantedClasses(options);
-  const { backend, signal, classNames, preprocessing } = options;
-  if (!repvgg || backend || classNames || preprocessing) return onThisThread(model, pictures, top, options);
+  const { backend, signal, classNames, preprocessing, flips } = options;
+  if (!repvgg || backend || classNames || preprocessing || flips) return onThisThread(model, pictures, top, options);
   return withClassifier(repvgg, options, (classifier) =>
     eachInOrder(pictures, async (picture) => {
       const { predictions } = await classifier.classify(picture, { topK: top, ...(signal && { signal }) });
@@ -110,9 +108,9 @@ async function onThisThread(
     try {
       const results: Prediction[][] = [];
       for (const picture of pictures) {
-        const input = classifierInput(classifier, framed(await decodePicture(picture), classifier.preprocessing));
+        const seen = framed(await decodePicture(picture), classifier.preprocessing);
         options.signal?.throwIfAborted();
-        const logits = classifierLogits(classifier, session.run(input)[classifier.outputName]!, 1);
+        const logits = answersTo(classifier, session, seen, options.flips);
         results.push(likeliest(logits, classifier.classNames, top));
       }
       return results;

@@ -1,10 +1,12 @@
 import type { Backend } from "../backend/backend.js";
 import { yieldToEvents } from "../core/yield.js";
+import { classCounts } from "../data/class-counts.js";
 import type { Batch, Dataset, Image } from "../data/dataset.js";
 import { frameForEvaluation } from "../data/evaluation-transform.js";
 import { holdOut, validationPartFor, validationTwice } from "../data/hold-out.js";
 import { createInThreadLoader, type Loader } from "../data/loader.js";
 import type { Model } from "../nn/model.js";
+import { balanceFor } from "../recipe/balance.js";
 import { configFor, described, fitToData, type TrainFields } from "../recipe/training-setup.js";
 import type { TrainConfig } from "../train/config.js";
 import type { EpochRecord, EpochScore } from "../train/history.js";
@@ -87,11 +89,13 @@ export interface TrainingPictures {
 export async function train(model: Model, given: TrainingPictures, options: TrainOptions = {}): Promise<TrainResult> {
   const { backend: _, threads, kernels, relaxed, signal, gate = new Gate(), ...rest } = options;
   const { onStep, onEpoch, validation: part, ...fields } = rest;
-  const config = configFor(model, fields);
-  const sets = withValidation(given, part, config.seed);
+  const { seed } = configFor(model, fields); // throws before anything is computed
+  const sets = withValidation(given, part, seed);
+  const counts = classCounts(sets.train);
+  const config = configFor(model, { ...fields, balance: fields.balance ?? balanceFor(counts) });
   const start = await fitToData(model, sets.train, createInThreadLoader);
   const { size, channels, cropRatio } = start.metadata.preprocessing;
-  const { batchSize, augmentation, seed } = config;
+  const { batchSize, augmentation } = config;
   const framing = { batchSize, size, channels, cropRatio, seed };
   const trainLoader = gated(createInThreadLoader(sets.train, { ...framing, augmentation }), gate);
   const inOrder = (set: Dataset | undefined): Loader | undefined =>
@@ -105,7 +109,7 @@ export async function train(model: Model, given: TrainingPictures, options: Trai
     return await usingBackend(options, async (backend) => {
       let best: Model | undefined;
       const { position, interrupted, stoppedEarly, ...last } = await trainLoop({
-        ...{ backend, model: start, config, trainLoader, validationLoader },
+        ...{ backend, model: start, config, trainLoader, validationLoader, classCounts: counts },
         ...(signal && { signal }),
         onStep: ({ step, epoch, stepInEpoch }, loss, trainer) =>
           onStep?.(

@@ -135,11 +135,14 @@ function unknownTraining({ metadata: { provenance } }: Model): string {
 }
 
 function measured(results: CardResults): string {
-  const { pictures, dataset, images, top1, top5, loss, perClass, warnings } = results;
+  const { pictures, dataset, images, top1, top5, balancedAccuracy, loss, perClass, warnings } = results;
   const [low, high] = interval(top1, images);
   const where = `${inline(dataset)}: ${splitNames[pictures]}`;
   const rows = [
     `| top-1 accuracy | ${percent(top1)} (95 % interval ${percent(low)} to ${percent(high)}) |`,
+    ...(balancedAccuracy === undefined
+      ? []
+      : [`| balanced accuracy (mean recall of the classes, whose sizes differ) | ${percent(balancedAccuracy)} |`]),
     ...(perClass.length > 5 ? [`| top-5 accuracy | ${percent(top5)} |`] : []),
     `| mean cross-entropy | ${loss.toFixed(4)} |`,
   ];

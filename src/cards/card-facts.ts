@@ -37,6 +37,8 @@ export interface CardResults {
   /** Shares in [0, 1]. */
   readonly top1: number;
   readonly top5: number;
+  /** Mean recall of the classes, where their numbers of pictures are so different that it is a figure of its own. */
+  readonly balancedAccuracy?: number;
   readonly loss: number;
   readonly perClass: readonly { readonly name: string; readonly recall: number }[];
   /** Sentences: what spoils the figures. */

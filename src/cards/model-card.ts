@@ -29,10 +29,10 @@ function frontMatter({ name, model, license, training, results }: CardFacts): st
 }
 
 function modelIndex(name: string, results: CardResults): string[] {
-  const { pictures, dataset, datasetId, images, top1, top5, perClass } = results;
+  const { pictures, dataset, datasetId, images, top1, top5, balancedAccuracy, perClass } = results;
   const measured = `${splitNames[pictures]}, ${plural(images, "picture")}`;
-  const metric = (label: string, value: number): string[] => [
-    "    - type: accuracy",
+  const metric = (label: string, value: number, type = "accuracy"): string[] => [
+    `    - type: ${type}`,
     `      name: ${yamlText(`${label} (${measured})`)}`,
     `      value: ${Number(value.toFixed(6))}`,
     "      verified: false",
@@ -50,6 +50,7 @@ function modelIndex(name: string, results: CardResults): string[] {
     `      split: ${yamlText(pictures)}`,
     "    metrics:",
     ...metric("Top-1 accuracy", top1),
+    ...(balancedAccuracy === undefined ? [] : metric("Balanced accuracy", balancedAccuracy, "balanced_accuracy")),
     ...(perClass.length > 5 ? metric("Top-5 accuracy", top5) : []),
   ];
 }

@@ -1,6 +1,9 @@
 import type { TrainingSets } from "../api/training-sets.js";
 import type { AugmentationConfig, AugmentationPreset } from "../data/augmentation/config.js";
+import { classCounts } from "../data/class-counts.js";
+import type { Dataset } from "../data/dataset.js";
 import type { Model } from "../nn/model.js";
+import { type BalanceMode, balanceFor } from "../recipe/balance.js";
 import { pictureFacts } from "../recipe/picture-facts.node.js";
 import {
   augmentationFor,
@@ -27,6 +30,7 @@ export interface GivenSettings {
   readonly holdOut?: number;
   readonly validation?: number;
   readonly augmentation?: AugmentationPreset | AugmentationConfig;
+  readonly balance?: BalanceMode;
 }
 
 /** Settings of a training, whoever decided them. */
@@ -39,6 +43,7 @@ export interface ChosenSettings {
   readonly learningRate: number;
   /** Undefined: by the input's size, as ever. */
   readonly augmentation?: AugmentationPreset;
+  readonly balance: BalanceMode;
   /** What was chosen, why, and which options change it. */
   readonly sentence: string;
 }
@@ -63,6 +68,7 @@ export async function chooseSettings(sets: TrainingSets, given: GivenSettings): 
     ...(given.learningRate === undefined ? [`--learning-rate ${learningRate}`] : []),
     ...(varied ? [`--augmentation ${varied}`] : []),
     ...chosenParts(sets, given),
+    ...chosenBalance(sets.train, given),
   ];
   return {
     model,
@@ -70,6 +76,7 @@ export async function chooseSettings(sets: TrainingSets, given: GivenSettings): 
     epochs,
     batchSize,
     learningRate,
+    balance: given.balance ?? balanceFor(classCounts(sets.train)),
     sentence: describe(facts, chosen),
   };
 }
@@ -82,15 +89,22 @@ export async function chooseTuning(
   sets: TrainingSets,
   given: GivenSettings & Pick<TrainFields, Exclude<keyof TuningSettings, keyof GivenSettings> | "freeze">,
   { architecture, metadata }: Model,
-): Promise<TuningSettings & Pick<ChosenSettings, "sentence">> {
+): Promise<TuningSettings & Pick<ChosenSettings, "sentence" | "balance">> {
   const facts = await pictureFacts(sets.train);
   const { size } = given;
   const settings = tuningSettings(facts, architecture, size ? [size, size] : metadata.preprocessing.size, given);
   const chosen = Object.entries(settings).flatMap(([field, value]) =>
     given[field as keyof TuningSettings] === undefined ? [`${flagOf(field)} ${value}`] : [],
   );
-  chosen.push(...chosenParts(sets, given));
-  return { ...settings, sentence: describe(facts, chosen, ", weights trained before") };
+  chosen.push(...chosenParts(sets, given), ...chosenBalance(sets.train, given));
+  const balance = given.balance ?? balanceFor(classCounts(sets.train));
+  return { ...settings, balance, sentence: describe(facts, chosen, ", weights trained before") };
+}
+
+/** Told where something is done that nobody asked for. */
+function chosenBalance(train: Dataset, { balance }: GivenSettings): string[] {
+  const chosen = balanceFor(classCounts(train));
+  return balance === undefined && chosen !== "none" ? [`--balance ${chosen}`] : [];
 }
 
 /** How the pictures were divided, where it was not given. */

@@ -23,6 +23,7 @@ import {
 interface Options extends ComputeOptions, PreprocessingOptions, ClassOptions, LabelColumns {
   readonly strict?: boolean;
   readonly split?: EvaluationSplit;
+  readonly flips?: boolean;
   readonly html?: string;
   readonly batchNormEpsilon?: number;
 }
@@ -52,6 +53,7 @@ export function evalCommand(): Command {
               "pictures to score (default: the test split; without one all, or those held out from the net's training)",
             ).choices(evaluationSplits),
           )
+          .option("--flips", "ask about each picture and its mirror image, and take the mean of both probabilities")
           .addOption(strictOption()),
       )
         .optionsGroup("Source:")
@@ -106,7 +108,7 @@ async function run(path: string, data: string, options: Options): Promise<void> 
             mistake(result.confusion[c]!, c, dataset.classNames),
           ]),
         ),
-        `${path}${form ? ` (${form})` : ""} on ${plural(result.images, "picture")}: top-1 ${percent(result.top1)}, ${top5}loss ${result.loss.toFixed(4)}`,
+        `${path}${form ? ` (${form})` : ""} on ${plural(result.images, "picture")}: top-1 ${percent(result.top1)}, balanced accuracy ${percent(result.balancedAccuracy)}, ${top5}loss ${result.loss.toFixed(4)}`,
       ].join("\n"),
   );
 }

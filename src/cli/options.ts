@@ -92,6 +92,15 @@ export function numberAbove(low: number): (text: string) => number {
   };
 }
 
+/** Parser of a number above 0, at most `high`. */
+export function aboveZeroTo(high: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (text.trim() !== "" && value > 0 && value <= high) return value;
+    throw wanted(`a number above 0, at most ${high}`);
+  };
+}
+
 /** Parser of a number from 0 to below 1. */
 export function share(text: string): number {
   const value = Number(text);

@@ -28,6 +28,7 @@ interface Options extends ComputeOptions, PreprocessingOptions, ClassOptions {
   readonly top: number;
   readonly threshold?: number;
   readonly format: RowFormatName;
+  readonly flips?: boolean;
   readonly explain?: true | string;
   readonly class?: string;
   readonly stage?: number;
@@ -61,6 +62,12 @@ export function predictCommand(): Command {
         .optionsGroup("Answer:")
         .option("--top <n>", "classes to show of each picture", wholeNumber(1), 5)
         .option("--threshold <p>", 'probability below which the answer is "none of these"', number(0, 1))
+        .addOption(
+          new Option(
+            "--flips",
+            "ask about each picture and its mirror image, and take the mean of both probabilities",
+          ).conflicts("explain"),
+        )
         .addOption(
           new Option("--format <name>", "how answers are written, as they come")
             .choices(rowFormats)
@@ -105,8 +112,13 @@ async function run(path: string, given: readonly string[], options: Options, com
   if (pictures.ignored.length > 0) terminal.say(`not looked at: ${describeIgnored(pictures.ignored)}`);
   const explainer = explain === undefined ? undefined : new PictureExplainer(modelOf(net, path), explain, options);
   const rows: PredictionRow[] = [];
-  const failed = await answerAll(pictureNet(net, asked), pictures, options, terminal, explainer, (row) =>
-    rows.push(row),
+  const failed = await answerAll(
+    pictureNet(net, { ...asked, ...(options.flips && { flips: true }) }),
+    pictures,
+    options,
+    terminal,
+    explainer,
+    (row) => rows.push(row),
   );
   if (options.json)
     terminal.result({ model: path, notes: net.source.notes, failed, pictures: rows, ...ignoredOf(pictures) }, String);

@@ -9,10 +9,12 @@ import type { BlockKind } from "../nn/architecture.js";
 import { blockKinds } from "../nn/blocks/registry.js";
 import type { Model } from "../nn/model.js";
 import type { RepvggOptions } from "../nn/repvgg.js";
+import { balanceModes } from "../recipe/balance.js";
 import { freshModel } from "../recipe/fresh-model.node.js";
+import type { TrainFields } from "../recipe/training-setup.js";
+import { checkNewFolds, type FoldsResult, holdsFolds, resumeFolds, trainFolds } from "../runs/folds.node.js";
 import { previewTraining } from "../runs/preview.node.js";
 import {
-  checkNewRun,
   type EpochRecord,
   resume,
   type TrainFrom,
@@ -28,8 +30,18 @@ import { Terminal } from "../terminal/terminal.js";
 import { chooseSettings, chooseTuning } from "./chosen-settings.js";
 import { configurationOf } from "./configured.js";
 import { epsilonOption } from "./exchange-options.js";
+import { sayLearningRate } from "./find-rate.js";
+import { foldView, reportFolds } from "./folds.js";
 import { readModel } from "./net-facts.js";
-import { type ComputeOptions, number, share, wholeNumber, withColumnOptions, withComputeOptions } from "./options.js";
+import {
+  aboveZeroTo,
+  type ComputeOptions,
+  number,
+  share,
+  wholeNumber,
+  withColumnOptions,
+  withComputeOptions,
+} from "./options.js";
 import { ownCommand } from "./own-command.js";
 import {
   givenAmong,
@@ -57,6 +69,8 @@ type TrainingOptions = Omit<
 interface Options extends ComputeOptions, FreshNetOptions, TrainingOptions {
   readonly from?: string;
   readonly batchNormEpsilon?: number;
+  readonly findLr?: boolean;
+  readonly folds?: number;
   readonly resume?: string;
   readonly config?: string;
   readonly preview?: string | true;
@@ -88,6 +102,8 @@ Examples:
   repvgg train fashion-mnist --model tiny
   repvgg train path/to/pictures --from timm/repvgg_a0.rvgg_in1k --freeze all-but-head
   repvgg train path/to/pictures --mixup 0.2 --preview sheet.png
+  repvgg train path/to/pictures --find-lr             a drawing of the loss by learning rate, and one to begin with
+  repvgg train path/to/few --folds 5                  how good it is, by every picture, and a net of them all
   repvgg train --config repvgg.config.json --epochs 40
   repvgg train --resume runs/pictures-nano            after Ctrl-C or a crash: same result as without it
   repvgg train --resume runs/pictures-nano --epochs 40   a run that was to have fewer goes on`;
@@ -106,9 +122,25 @@ export function trainCommand(): Command {
       "--config <file>",
       "options by their names from a .json, .js or .ts file, or a run's config.json; flags win",
     )
-    .option(
-      "--preview [file.png]",
-      "draw what the net would see, and stop: nothing is trained (default: DATA-preview.png)",
+    .addOption(
+      new Option(
+        "--preview [file.png]",
+        "draw what the net would see, and stop: nothing is trained (default: DATA-preview.png)",
+      ).conflicts(["findLr", "folds", "resume"]),
+    )
+    .addOption(
+      new Option(
+        "--find-lr",
+        "train nothing: try learning rates in 150 steps, draw the loss by them and suggest one",
+      ).conflicts(["resume", "learningRate", "folds"]),
+    )
+    .addOption(
+      new Option(
+        "--folds <k>",
+        "for few pictures: first train k nets on all parts but one each and test them on that one, then a net on all pictures",
+      )
+        .argParser(wholeNumber(2, 1000))
+        .conflicts(["holdOut", "validation", "patience"]),
     )
     .option(
       "--resume <folder>",
@@ -133,6 +165,17 @@ export function trainCommand(): Command {
   };
   const training = withColumnOptions(withTrainingOptions(net, byPictures))
     .optionsGroup("Training:")
+    .addOption(
+      new Option(
+        "--balance <how>",
+        "make up for classes of different sizes in the loss: by their shares added to the logits, or by weights (default: logits where the largest class has three times the pictures of the smallest, else none)",
+      ).choices(balanceModes),
+    )
+    .option(
+      "--balance-strength <x>",
+      "how much: 1 counts all classes the same, 0.5 halfway (default: 1)",
+      aboveZeroTo(2),
+    )
     .option("--custom-l2", "decay the equivalent kernels instead of the branches'")
     .option(
       "--validation <part>",
@@ -160,14 +203,15 @@ export function trainCommand(): Command {
 
 async function run(data: string | undefined, options: Options, command: Command): Promise<void> {
   const terminal = new Terminal(options);
-  const result = await interruptible(terminal, (signal) => {
+  const result = await interruptible(terminal, async (signal) => {
     const process = { ...trainingView(terminal), signal, onRemark: (sentence: string) => terminal.say(sentence) };
     return options.resume === undefined
       ? begin(data, options, { ...process, onProgress: terminal.counting("download", "B") }, terminal, command)
-      : goOn(options.resume, data, options, process, command);
+      : goOn(options.resume, data, options, process, terminal, command);
   });
-  if (!result) return; // a preview
-  report(terminal, result);
+  if (!result) return; // a preview, or a test of learning rates
+  if ("crossValidation" in result) reportFolds(terminal, result);
+  else report(terminal, result);
   if (result.interrupted) process.exitCode = exitCodes.interrupted;
 }
 
@@ -179,7 +223,7 @@ async function begin(
   callbacks: Callbacks,
   terminal: Terminal,
   command: Command,
-): Promise<TrainResult | undefined> {
+): Promise<TrainResult | FoldsResult | undefined> {
   const previewFile = options.preview && previewPath(options.preview, data);
   if (data === undefined) {
     throw new UserError({
@@ -189,34 +233,59 @@ async function begin(
     });
   }
   const { model: _name, depths, widths, strides, groups, block, pointwise, identity, size, ...others } = options;
-  const { from, batchNormEpsilon, resume: _, config: __, preview: ___, json, quiet, ...training } = others;
+  const {
+    from,
+    batchNormEpsilon,
+    findLr,
+    folds,
+    resume: _,
+    config: __,
+    preview: ___,
+    json,
+    quiet,
+    ...training
+  } = others;
   checkTuning(command, from);
-  if (options.out !== undefined) checkNewRun(options.out);
-  const sets = await trainingSets(data, { ...options, ...callbacks });
-  const runFolder = (name: string): string => options.out ?? freeFolder(`runs/${nameOfData(data)}-${name}`);
+  if (options.out !== undefined && !findLr) checkNewFolds(options.out);
+  // What the folds divide is neither held out nor judged by, and that is no choice of anybody.
+  const given = folds === undefined ? options : { ...options, holdOut: 0, validation: 0 };
+  const sets = await trainingSets(data, { ...given, ...callbacks });
+  const uses = folds === undefined ? `to train on, ${othersOf(sets)}` : `in ${folds} folds`;
+  const runFolder = (name: string): string =>
+    options.out ?? freeFolder(`runs/${nameOfData(data)}-${name}${findLr ? "-learning-rate" : ""}`);
   const begins = (model: Model, out: string, sentence: string): void => {
     terminal.say(
-      `RepVGG ${model.architecture.name} on ${sets.train.name}: ${plural(sets.train.length, "picture")} to train on, ${othersOf(sets)}; run folder ${out}`,
+      `RepVGG ${model.architecture.name} on ${sets.train.name}: ${plural(sets.train.length, "picture")} ${uses}; run folder ${out}`,
     );
     if (sentence) terminal.say(sentence);
   };
+  const go = async (
+    start: Model | TrainFrom,
+    out: string,
+    chosen: TrainFields,
+    settings: TrainOptions["settings"],
+  ): Promise<TrainResult | FoldsResult | undefined> => {
+    const whole = { ...training, ...chosen, ...callbacks, out, ...(settings && { settings }), command: ownCommand() };
+    if (findLr) return sayLearningRate(terminal, start, sets, whole);
+    if (folds !== undefined) return trainFolds(start, sets, { ...whole, folds, onFold: foldView(terminal, folds) });
+    return train(start, sets, whole);
+  };
   if (from === undefined) {
-    const { sentence, model: name, inputSize, ...chosen } = await chooseSettings(sets, options);
+    const { sentence, model: name, inputSize, ...chosen } = await chooseSettings(sets, given);
     const model = await freshModel(name, sets.train, { ...netOptions(options), inputSize });
     if (previewFile) return drawPreview(previewFile, model, sets, { ...training, ...chosen }, sentence, terminal);
     const out = runFolder(name.toLowerCase());
     begins(model, out, sentence);
     const settings = configurationOf(command, data, { ...chosen, model: name, inputSize });
-    return train(model, sets, { ...training, ...chosen, ...callbacks, out, settings, command: ownCommand() });
+    return go(model, out, chosen, settings);
   }
   const { model } = await readModel(from, batchNormEpsilon === undefined ? {} : { batchNormEpsilon }, terminal);
-  const { sentence, ...chosen } = await chooseTuning(sets, options, model);
+  const { sentence, ...chosen } = await chooseTuning(sets, given, model);
   const start = { from: model, name: from, ...(size !== undefined && { inputSize: size }) };
   if (previewFile) return drawPreview(previewFile, start, sets, { ...training, ...chosen }, sentence, terminal);
   const out = runFolder("finetuned");
   begins(model, out, sentence);
-  const settings = configurationOf(command, data, chosen);
-  return train(start, sets, { ...training, ...chosen, ...callbacks, out, settings, command: ownCommand() });
+  return go(start, out, chosen, configurationOf(command, data, chosen));
 }
 
 function nameOfData(data: string): string {
@@ -274,8 +343,9 @@ function goOn(
   data: string | undefined,
   options: Options,
   callbacks: Callbacks,
+  terminal: Terminal,
   command: Command,
-): Promise<TrainResult> {
+): Promise<TrainResult | FoldsResult> {
   const given = givenOptions(command, processFlags);
   if (data !== undefined) given.unshift("data");
   if (given.length > 0) {
@@ -285,6 +355,7 @@ function goOn(
       remedy: "leave them out, or begin a new run",
     });
   }
+  if (holdsFolds(folder)) return resumeFolds(folder, { ...options, ...callbacks, onFold: foldView(terminal) });
   return resume(folder, { ...options, ...callbacks });
 }
 

@@ -1,7 +1,7 @@
 import { type Command, Option } from "commander";
 import { augmentationPresets } from "../data/augmentation/config.js";
 import type { Freeze } from "../runs/train.node.js";
-import { number, numberAbove, share, strictOption, wanted, wholeNumber, wholeNumbers } from "./options.js";
+import { aboveZeroTo, number, numberAbove, share, strictOption, wanted, wholeNumber, wholeNumbers } from "./options.js";
 
 /** Options of the shape that a fresh net has, whatever its blocks. */
 export interface NetOptions {
@@ -104,7 +104,7 @@ export function withTuningOptions(command: Command): Command {
     .option(
       "--layer-decay <x>",
       "each block learns at this part of the next one's rate (default: by the net's depth)",
-      aboveZeroToOne,
+      aboveZeroTo(1),
     );
 }
 
@@ -113,12 +113,6 @@ function wholeNumberOr(other: string): (text: string) => number {
     if (/^\d{1,3}$/.test(text)) return Number(text);
     throw wanted(`a whole number ≥ 0, ${other}`);
   };
-}
-
-function aboveZeroToOne(text: string): number {
-  const value = Number(text);
-  if (text.trim() !== "" && value > 0 && value <= 1) return value;
-  throw wanted("a number above 0, at most 1");
 }
 
 /** Names of the options given on the command line, of those that are not in `allowed`. */

@@ -1,9 +1,7 @@
+import { imbalance, isUnbalanced } from "./class-counts.js";
 import type { IgnoredFiles } from "./dataset.js";
 import type { DatasetDescription, DataWarning, SplitsDescription } from "./description.js";
 import { describeIgnored } from "./ignored-files.js";
-
-/** Pictures of the largest class a picture of the smallest, from which on classes are badly unbalanced. */
-const unbalanced = 3;
 
 /** Examples that a message names. */
 const examples = 3;
@@ -15,13 +13,14 @@ type ClassCount = DatasetDescription["classes"][number];
 export function balanceWarnings(name: string, classes: readonly ClassCount[]): DataWarning[] {
   const inOrder = [...classes].sort((a, b) => a.pictures - b.pictures);
   const [smallest, largest] = [inOrder[0]!, inOrder.at(-1)!];
-  const ratio = largest.pictures / Math.max(1, smallest.pictures);
-  if (ratio < unbalanced) return [];
+  const counts = classes.map(({ pictures }) => pictures);
+  if (!isUnbalanced(counts)) return [];
   return [
     {
       problem: "unbalanced",
-      message: `${name}: the largest class (${largest.name}, ${counted(largest.pictures)}) has ${ratio.toFixed(1)} × the pictures of the smallest (${smallest.name}, ${smallest.pictures})`,
-      remedy: "accuracy hides how the small classes fare: look at recall by class",
+      message: `${name}: the largest class (${largest.name}, ${counted(largest.pictures)}) has ${imbalance(counts).toFixed(1)} × the pictures of the smallest (${smallest.name}, ${smallest.pictures})`,
+      remedy:
+        "train makes up for it in the loss (--balance); accuracy hides how the small classes fare: look at the balanced one",
     },
   ];
 }

@@ -24,7 +24,7 @@ export function evaluationReport(
   mistakes: readonly Section[],
   footer: readonly string[] = [],
 ): Report {
-  const { images, top1, top5, loss, skipped, warnings, assumed, perClass } = evaluation;
+  const { images, top1, top5, balancedAccuracy, loss, skipped, warnings, assumed, perClass } = evaluation;
   return {
     kind: "repvgg eval",
     title: `${net} on ${dataset}`,
@@ -34,6 +34,7 @@ export function evaluationReport(
         kind: "figures",
         figures: [
           { label: "top-1", value: percent(top1) },
+          { label: "balanced accuracy", value: percent(balancedAccuracy), note: "mean recall of the classes" },
           ...(saysTop5(perClass.length) ? [{ label: "top-5", value: percent(top5) }] : []),
           { label: "loss", value: loss.toFixed(4), note: "mean cross-entropy" },
         ],

@@ -6,6 +6,7 @@ import { withTrainedPictures } from "../api/trained-pictures.node.js";
 import type { TrainingSets } from "../api/training-sets.js";
 import type { Backend } from "../backend/backend.js";
 import { percent, plural } from "../core/format.js";
+import { classCounts } from "../data/class-counts.js";
 import type { Dataset, SkippedFile } from "../data/dataset.js";
 import { inMemoryIfSmall } from "../data/in-memory.js";
 import type { Model } from "../nn/model.js";
@@ -73,7 +74,7 @@ export async function runTraining(
   const epochsLeft = config.epochs - (checkpoint?.position.epoch ?? 0);
   const decoded = epochsLeft > 1 ? await decodedOnce(sets, options) : sets;
   const loaders = await trainingLoaders(options.backend, model, decoded, config, options);
-  const warnings = await startWarnings(model, sets);
+  const warnings = await startWarnings(model, sets, config);
   for (const line of warnings) options.onRemark?.(`! ${line}`);
   const { signal, checkpointSeconds, onStep, onEpoch, changedLengths = [] } = options;
   await run?.cutHistory(checkpoint?.position);
@@ -89,7 +90,7 @@ export async function runTraining(
   try {
     const result = await trainLoop({
       ...{ backend: options.backend, model, config, onRecord },
-      ...{ trainLoader: loaders.train, validationLoader: loaders.validation },
+      ...{ trainLoader: loaders.train, validationLoader: loaders.validation, classCounts: classCounts(sets.train) },
       ...(checkpoint && { resume: sets.validation ? checkpoint : unjudged(checkpoint) }),
       ...(signal && { signal }),
       ...(checkpointSeconds !== undefined && { checkpointSeconds }),

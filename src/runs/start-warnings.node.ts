@@ -4,16 +4,23 @@ import { createLoader } from "../data/loader.node.js";
 import { quickChecks } from "../data/quick-checks.node.js";
 import { describeDataWarning } from "../data/warnings.js";
 import type { Model } from "../nn/model.js";
+import { balanceRemedy } from "../recipe/balance.js";
 import { datasetStatistics } from "../recipe/statistics.js";
 import { isUntrained } from "../recipe/training-setup.js";
+import type { TrainConfig } from "../train/config.js";
 
 /** What can be seen quickly before training: unbalanced classes, pictures of one part in another, a net of other pictures. */
-export async function startWarnings(model: Model, { train, validation, test }: TrainingSets): Promise<string[]> {
+export async function startWarnings(
+  model: Model,
+  { train, validation, test }: TrainingSets,
+  config: TrainConfig,
+): Promise<string[]> {
   const { preprocessing } = model.metadata;
   const strange = isUntrained(model)
     ? []
     : pixelWarnings(await datasetStatistics(train, preprocessing, createLoader), preprocessing);
-  const data = await quickChecks({ train, validation, test });
+  const found = await quickChecks({ train, validation, test });
+  const data = found.map((warning) => balanceRemedy(warning, config));
   const untested = test ? [] : [describeUntested(validation !== undefined)];
   return [...untested, ...data.map(describeDataWarning), ...strange.map(({ message }) => message)];
 }

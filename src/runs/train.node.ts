@@ -3,20 +3,20 @@ import type { TrainingSets } from "../api/training-sets.js";
 import { trainingSets } from "../api/training-sets.node.js";
 import { usingBackend } from "../backend/using-backend.node.js";
 import { UserError } from "../core/errors.js";
-import { createLoader } from "../data/loader.node.js";
 import type { Model } from "../nn/model.js";
 import { decodeModel, encodeModel } from "../nn/model-file.js";
 import { checkClasses } from "../recipe/classes.js";
-import { batchFor, checkForm, configFor, fitToData, type TrainFields } from "../recipe/training-setup.js";
+import { configFor, type TrainFields } from "../recipe/training-setup.js";
 import { checkPatience } from "../train/choosing.js";
 import { trainConfig } from "../train/config.js";
 import { DivergenceError } from "../train/divergence.js";
 import { RunDirectory } from "../train/run-directory.node.js";
 import { changeLength } from "./change-length.node.js";
+import { prepareTraining, readTraining } from "./prepare.node.js";
 import type { TrainProcessOptions } from "./process-options.node.js";
 import { type RunSetup, readSetup } from "./run-setup.node.js";
 import { runTraining, type TrainResult } from "./run-training.node.js";
-import { type PreparedStart, prepareStart, readStart, type TrainFrom } from "./start-from.node.js";
+import type { TrainFrom } from "./start-from.node.js";
 
 export type {
   AugmentationConfig,
@@ -28,6 +28,7 @@ export type {
   RandomResizedCrop,
 } from "../data/augmentation/config.js";
 export type { RunPosition } from "../train/checkpoint.js";
+export type { BalanceMode } from "../train/class-balance.js";
 export type { Freeze, TrainConfig } from "../train/config.js";
 export type { EpochRecord, EpochScore } from "../train/history.js";
 export type { TrainProcessOptions } from "./process-options.node.js";
@@ -72,17 +73,12 @@ export async function train(
 ): Promise<TrainResult> {
   const { out, signal, command, settings, onStep, onRemark } = options;
   const fields = fieldsOf(options);
-  const read = "from" in start ? await readStart(start) : undefined;
-  const given = read?.model ?? (start as Model);
-  if (!read) checkForm(given);
-  const asked = configFor(given, fields);
+  const training = await readTraining(start, fields);
   if (out !== undefined) checkNewRun(out);
-  const sets = await trainingSets(data, { ...options, seed: asked.seed });
+  const sets = await trainingSets(data, { ...options, seed: training.asked.seed });
   for (const note of sets.train.notes ?? []) onRemark?.(note);
-  checkPatience(asked, sets.validation?.length ?? 0);
-  const prepared = read
-    ? await prepareStart(read, sets, fields)
-    : await freshStart(given, sets, { ...fields, batchSize: fields.batchSize ?? batchFor(sets.train.length, asked) });
+  checkPatience(training.asked, sets.validation?.length ?? 0);
+  const prepared = await prepareTraining(training, sets, fields);
   for (const remark of prepared.remarks) onRemark?.(remark);
   configFor(prepared.model, prepared.fields); // throws before anything is computed
   if (signal?.aborted) {
@@ -129,12 +125,6 @@ export function fieldsOf(options: TrainOptions): TrainFields {
   const { onStep, onEpoch, onDecode, onFeatures, onTest, onSkip, onRemark, report, command, settings, ...fields } =
     further;
   return fields;
-}
-
-/** A net of these classes: fresh ones get the pictures' statistics. */
-async function freshStart(given: Model, { train: set }: TrainingSets, fields: TrainFields): Promise<PreparedStart> {
-  const model = await fitToData(given, set, createLoader);
-  return { model, fields, remarks: [], complete: async () => ({ model, fields, remarks: [] }) };
 }
 
 /** @throws UserError when the folder holds a run already: {@link train} would not begin another one there. */

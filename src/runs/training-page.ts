@@ -1,7 +1,7 @@
 import type { BlockAlgebra, BranchName, KernelView } from "../analysis/block-algebra.js";
 import { counts } from "../analysis/counts.js";
 import { blockName } from "../analysis/diagnosis/finding.js";
-import { saysTop5 } from "../api/evaluation.js";
+import { saysBalanced, saysTop5 } from "../api/evaluation.js";
 import { percent, plural, shortNumber, wholeCount } from "../core/format.js";
 import type { Dataset } from "../data/dataset.js";
 import { type Report, type Section, units } from "../report/report-page.js";
@@ -115,6 +115,15 @@ function accuracyFigures({ pictures, evaluation }: Measured) {
   const name = measuredAs[pictures];
   return [
     { label: `${name} top-1`, value: percent(top1), note: `of ${plural(images, "picture")}` },
+    ...(saysBalanced(evaluation)
+      ? [
+          {
+            label: `${name} balanced accuracy`,
+            value: percent(evaluation.balancedAccuracy),
+            note: "mean recall of the classes",
+          },
+        ]
+      : []),
     {
       label: `${name} loss`,
       value: loss.toFixed(4),

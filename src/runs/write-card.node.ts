@@ -1,5 +1,6 @@
 import { existsSync } from "node:fs";
 import { basename, resolve } from "node:path";
+import { saysBalanced } from "../api/evaluation.js";
 import type { CardFacts, CardResults } from "../cards/card-facts.js";
 import { modelCard } from "../cards/model-card.js";
 import type { Dataset } from "../data/dataset.js";
@@ -70,8 +71,11 @@ function resultsOf(
   id: Pick<CardResults, "datasetId">,
   warnings: readonly string[],
 ): CardResults {
-  const { images, top1, top5, loss, perClass } = evaluation;
-  return { pictures, dataset: dataset.name, ...id, images, top1, top5, loss, perClass, warnings };
+  const { images, top1, top5, balancedAccuracy, loss, perClass } = evaluation;
+  return {
+    ...{ pictures, dataset: dataset.name, ...id, images, top1, top5, loss, perClass, warnings },
+    ...(saysBalanced(evaluation) && { balancedAccuracy }),
+  };
 }
 
 /** What the hub calls a data set that everybody knows; a folder of somebody's own pictures is on no hub. */

@@ -1,5 +1,6 @@
 import { nearest, UserError } from "../core/errors.js";
 import { type AugmentationConfig, checkAugmentation } from "../data/augmentation/config.js";
+import { type BalanceMode, balanceModes } from "./class-balance.js";
 
 /** What is frozen: so many stages, stage 0 counted as one, or all of them. */
 export type Freeze = number | "all-but-head";
@@ -28,6 +29,13 @@ export interface TrainConfig {
   readonly customL2: boolean;
   /** Share of the target that is spread evenly over all classes, in [0, 1). */
   readonly labelSmoothing: number;
+  /**
+   * How the loss makes up for classes of different sizes: `logits` adds the logarithm of each class's share to the logits (Menon et al. 2021),
+   * `weights` weighs classes by the inverse of their size.
+   */
+  readonly balance: BalanceMode;
+  /** τ: of `logits` a factor of the logarithms, of `weights` the exponent (0.5: the root of the inverse). */
+  readonly balanceStrength: number;
   /** α of mixup's Beta(α, α); 0: off. */
   readonly mixup: number;
   /** α of CutMix's Beta(α, α); 0: off. With mixup too, each batch draws one of them. */
@@ -69,6 +77,8 @@ const defaults: Omit<TrainConfig, "augmentation"> = {
   weightDecay: 1e-4,
   customL2: false,
   labelSmoothing: 0,
+  balance: "none",
+  balanceStrength: 1,
   mixup: 0,
   cutmix: 0,
   ema: 0,
@@ -100,6 +110,7 @@ const rules: Partial<Record<keyof TrainConfig, Rule>> = {
   momentum: share,
   weightDecay: notNegative,
   labelSmoothing: share,
+  balanceStrength: { expected: "a number above 0, at most 2", test: (v) => v > 0 && v <= 2 },
   mixup: notNegative,
   cutmix: notNegative,
   ema: share,
@@ -146,6 +157,12 @@ export function trainConfig(overrides: Partial<TrainConfig> & Pick<TrainConfig, 
   }
   if (choose !== "best" && choose !== "last") {
     throw new UserError({ expected: 'choose "best" or "last"', received: JSON.stringify(choose) ?? "nothing" });
+  }
+  if (!balanceModes.includes(config.balance)) {
+    throw new UserError({
+      expected: `balance of ${balanceModes.join(", ")}`,
+      received: JSON.stringify(config.balance) ?? "nothing",
+    });
   }
   checkAugmentation(config.augmentation);
   if (config.batchSize % config.accumulate !== 0) {

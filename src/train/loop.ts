@@ -20,6 +20,8 @@ export interface TrainLoopOptions {
   readonly trainLoader: Loader<TrainingBatch>;
   /** Batches of the validation pictures in order, which judge every epoch. Left out: nothing is judged. */
   readonly validationLoader?: Loader<TrainingBatch> | undefined;
+  /** Training pictures of each class, where `config.balance` needs them. */
+  readonly classCounts?: readonly number[];
   /** Goes on from here instead of from the model's own weights. */
   readonly resume?: Checkpoint;
   /** Stops after the step under way, with a checkpoint; between epochs and while the net is evaluated, at once. */
@@ -62,7 +64,7 @@ export async function trainLoop(options: TrainLoopOptions): Promise<TrainLoopRes
   const { checkpointSeconds = 60, recordEvery = 10 } = options;
   checkPatience(config, validationLoader?.stepsPerEpoch ?? 0);
   const schedule = scheduleOf(config, trainLoader.stepsPerEpoch);
-  const trainer = new Trainer(backend, model, config);
+  const trainer = new Trainer(backend, model, config, options.classCounts);
   try {
     let position = options.resume?.position ?? start;
     if (options.resume) trainer.loadState(options.resume);

@@ -8,6 +8,7 @@ import { scale } from "../tensor/ops/scale.js";
 import { softmaxCrossEntropy } from "../tensor/ops/softmax-cross-entropy.js";
 import type { Tape } from "../tensor/tape.js";
 import type { Tensor } from "../tensor/tensor.js";
+import { type ClassBalance, weighTargets } from "./class-balance.js";
 import type { TrainConfig } from "./config.js";
 import type { TrainingBatch } from "./training-batch.js";
 
@@ -39,7 +40,7 @@ export interface BatchPlace {
 }
 
 /**
- * Forward pass in training mode and the loss that is trained: cross-entropy with label smoothing and mixing, plus
+ * Forward pass in training mode and the loss that is trained: cross-entropy with label smoothing, mixing and the classes' balance, plus
  * `auxiliaryWeight` × that of each auxiliary head, plus weightDecay / 2 · (the authors' custom L2) where that is on.
  */
 export function batchLoss(
@@ -49,22 +50,32 @@ export function batchLoss(
   preprocessing: Preprocessing,
   config: TrainConfig,
   place: BatchPlace,
+  balance?: ClassBalance,
 ): Tensor {
   const step = place.step * config.accumulate + place.part;
   const mixing = "features" in batch ? undefined : drawMixing(config, config.seed, place.epoch, step, batch);
   const classes = network.classes;
-  const targets = tape.constant(
-    [batch.size, classes],
-    softTargets(batch.labels, classes, config.labelSmoothing, mixing),
-  );
+  const shares = softTargets(batch.labels, classes, config.labelSmoothing, mixing);
+  const weights = balance?.mode === "weights" ? weighTargets(shares, balance.weights) : undefined;
+  const targets = tape.constant([batch.size, classes], shares);
+  const entropy = (scores: Tensor): Tensor =>
+    softmaxCrossEntropy(tape, adjusted(tape, scores, balance), targets, weights);
 
   const { logits, auxiliary } = forwardBatch(tape, network, batch, preprocessing, { training: true }, mixing);
-  let loss = softmaxCrossEntropy(tape, logits, targets);
+  let loss = entropy(logits);
   for (const head of auxiliary) {
-    loss = add(tape, loss, scale(tape, softmaxCrossEntropy(tape, head, targets), config.auxiliaryWeight));
+    loss = add(tape, loss, scale(tape, entropy(head), config.auxiliaryWeight));
   }
   if (config.customL2) loss = add(tape, loss, scale(tape, network.customL2(tape), config.weightDecay / 2));
   return loss;
+}
+
+/** Logits with each class's adjustment, where there is one. */
+function adjusted(tape: Tape, logits: Tensor, balance: ClassBalance | undefined): Tensor {
+  if (balance?.mode !== "logits") return logits;
+  const { adjustment } = balance;
+  const rows = Float32Array.from({ length: logits.size }, (_, i) => adjustment[i % adjustment.length]!);
+  return add(tape, logits, tape.constant(logits.shape, rows));
 }
 
 function mixedInput(tape: Tape, batch: Batch, preprocessing: Preprocessing, mixing: Mixing | undefined): Tensor {

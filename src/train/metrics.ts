@@ -85,6 +85,12 @@ export class ClassificationMetrics {
     return this.#correct5 / this.#count;
   }
 
+  /** Mean of {@link perClass} over the classes that have pictures: what small classes count in as much as large ones. */
+  get balancedAccuracy(): number {
+    const recalls = this.perClass.filter((recall) => !Number.isNaN(recall));
+    return recalls.reduce((sum, recall) => sum + recall, 0) / recalls.length;
+  }
+
   /** Share of each class that was recognised (recall); NaN for a class without pictures. */
   get perClass(): number[] {
     return Array.from({ length: this.classes }, (_, c) => {

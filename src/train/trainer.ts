@@ -4,6 +4,7 @@ import { createNetwork, type Network } from "../nn/network.js";
 import { scale } from "../tensor/ops/scale.js";
 import { Tape } from "../tensor/tape.js";
 import type { Checkpoint } from "./checkpoint.js";
+import { type ClassBalance, classBalance } from "./class-balance.js";
 import type { TrainConfig } from "./config.js";
 import { DivergenceError } from "./divergence.js";
 import { freezingOf } from "./freezing.js";
@@ -25,9 +26,15 @@ export class Trainer {
   readonly #tape: Tape;
   readonly #optimizer: Optimizer;
   readonly #average: WeightAverage | undefined;
+  readonly #balance: ClassBalance | undefined;
 
-  /** @throws UserError when the model is a plain one without branches' gradients to train, or does not fit the backend. */
-  constructor(backend: Backend, model: Model, config: TrainConfig) {
+  /**
+   * @param classCounts training pictures of each class, where `config.balance` needs them
+   * @throws UserError when the model is a plain one without branches' gradients to train, or does not fit the backend.
+   */
+  constructor(backend: Backend, model: Model, config: TrainConfig, classCounts?: readonly number[]) {
+    if (config.balance !== "none" && !classCounts) throw new Error(`balance "${config.balance}" without class counts`);
+    this.#balance = classCounts && classBalance(config, classCounts);
     this.#model = model;
     this.#config = config;
     this.#network = createNetwork(backend, model, { freezing: freezingOf(model.architecture, config) });
@@ -157,7 +164,7 @@ export class Trainer {
   /** Adds the gradients of `weight` times a part's loss to the parameters'. @returns that product */
   #backward(part: TrainingBatch, place: BatchPlace, weight: number): number {
     const { preprocessing } = this.#model.metadata;
-    const partLoss = batchLoss(this.#tape, this.#network, part, preprocessing, this.#config, place);
+    const partLoss = batchLoss(this.#tape, this.#network, part, preprocessing, this.#config, place, this.#balance);
     const loss = scale(this.#tape, partLoss, weight);
     const value = loss.toArray()[0]!;
     if (Number.isFinite(value)) this.#tape.backward(loss);

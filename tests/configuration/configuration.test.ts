@@ -149,7 +149,17 @@ describe("a configuration file", () => {
       ...{ optimizer: true, learningRate: true, warmupEpochs: true, momentum: true, weightDecay: true },
       ...{ labelSmoothing: true, mixup: true, cutmix: true, ema: true, customL2: true, seed: true },
       ...{ augmentation: true, erasing: true, holdOut: true, strict: true, pathColumn: true, labelColumn: true },
-      ...{ splitColumn: true, validation: true, choose: true, patience: true, threads: true, kernels: true, workers: true, checkpointSeconds: true, report: true },
+      ...{
+        splitColumn: true,
+        validation: true,
+        choose: true,
+        patience: true,
+        threads: true,
+        kernels: true,
+        workers: true,
+        checkpointSeconds: true,
+        report: true,
+      },
       ...{ json: true, quiet: true },
     };
     const options = train.options.map((one) => one.attributeName());

@@ -266,7 +266,8 @@ describe("warnings", () => {
       {
         problem: "unbalanced",
         message: "set: the largest class (c1, 3,600 pictures) has 3.0 × the pictures of the smallest (c0, 1200)",
-        remedy: "accuracy hides how the small classes fare: look at recall by class",
+        remedy:
+          "train makes up for it in the loss (--balance); accuracy hides how the small classes fare: look at the balanced one",
       },
     ]);
     expect(balanceWarnings("set", counts(1, 0))).toEqual([]);
@@ -285,7 +286,16 @@ describe("warnings", () => {
     );
     const set = (name: string, more: object = {}) => ({
       ...{ name, pictures: 4, channels: 1 as const, classes: counts(2, 2), imbalance: 1, sizes: [] },
-      ...{ duplicates: 0, contradictions: 0, skipped: [], ignored: [], animated: 0, notes: [], lookalikes: [], ...more },
+      ...{
+        duplicates: 0,
+        contradictions: 0,
+        skipped: [],
+        ignored: [],
+        animated: 0,
+        notes: [],
+        lookalikes: [],
+        ...more,
+      },
     });
     const like = (n: number) => ({ index: n, of: n, picture: `t${n}`, original: `o${n}`, likeness: 1 });
     const lines = (train: object, test: object | undefined, leaked: number[], alike: number) =>
@@ -303,7 +313,7 @@ describe("warnings", () => {
     ];
     expect(lines({ contradictions: 1 }, { skipped, classes: counts(1, 5) }, [3, 4], 3)).toEqual([
       "train: 1 picture under several classes; one of the labels is wrong",
-      "test: the largest class (c1, 5 pictures) has 5.0 × the pictures of the smallest (c0, 1); accuracy hides how the small classes fare: look at recall by class",
+      "test: the largest class (c1, 5 pictures) has 5.0 × the pictures of the smallest (c0, 1); train makes up for it in the loss (--balance); accuracy hides how the small classes fare: look at the balanced one",
       "test: 2 files that cannot be used; they are left out; mend or remove them",
       "2 test pictures in the training set too; accuracy will look too good: take them out of one of the two",
       "3 test pictures that look the same as a training picture (test t0 = train o0, test t1 = train o1, test t2 = train o2); accuracy will look too good: take them out of one of the two",

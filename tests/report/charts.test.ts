@@ -15,6 +15,14 @@ describe("scales", () => {
     expect(scale.at(25)).toBe(50);
   });
 
+  it("take numbers that differ by rounding alone for one", () => {
+    for (const value of [1, -1, 2.3, 1e300, 1e-300, 0]) {
+      const { domain, ticks } = scaleOf({ label: "" }, [value, value * (1 + 2 ** -52)], 100, 5);
+      expect(ticks.length).toBeLessThan(20);
+      expect(domain[0]).toBeLessThan(domain[1]);
+    }
+  });
+
   it("count bytes in powers of two", () => {
     const { ticks } = scaleOf({ label: "", zero: true, unit: bytes }, [0, 5 * 2 ** 20], 100, 5);
     expect(ticks).toEqual([0, 1, 2, 3, 4, 5].map((n) => n * 2 ** 20));

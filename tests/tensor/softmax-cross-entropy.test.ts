@@ -1,4 +1,4 @@
-import { describe, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { scale, softmaxCrossEntropy, Tape } from "#repvgg/tensor/index.js";
 import { backendOf } from "./backends.js";
 import { describeOperation, expectClose } from "./gradient-check.js";
@@ -19,6 +19,21 @@ for (const [name, targets] of Object.entries({ "one-hot": oneHot, soft })) {
   });
 }
 
+// Pictures that count differently, one of them not at all: as if each were there so many times.
+const pictureWeights = Float32Array.of(2, 0.5, 0, 1, 3.25);
+describeOperation({
+  name: "softmaxCrossEntropy with weights",
+  inputs: { logits: { shape: [5, 7], values: (rng) => 3 * rng.normal() } },
+  operation: (tape, { logits }) => softmaxCrossEntropy(tape, logits!, tape.constant([5, 7], soft), pictureWeights),
+  reference: ({ logits }) =>
+    Float64Array.of(
+      pictureWeights.reduce((sum, weight, i) => {
+        const row = (values: ArrayLike<number>) => Float64Array.from(values).subarray(7 * i, 7 * i + 7);
+        return sum + (weight * naive.softmaxCrossEntropy(row(logits!), row(soft).map(Math.fround), 7)[0]!) / 5;
+      }, 0),
+    ),
+});
+
 // More classes than any processor has lanes, with a rest.
 const many = Array.from({ length: 3 * 103 }, (_, at) => (at % 103 === (at * 7) % 11 ? 1 / 3 : 0.6 / 103));
 describeOperation({
@@ -37,6 +52,13 @@ function rowsOfOne(values: readonly number[]): number[] {
 }
 
 describe("softmaxCrossEntropy", () => {
+  it("wants a weight for each picture", () => {
+    const tape = new Tape(backendOf(1));
+    const logits = tape.constant([2, 3], [0, 0, 0, 0, 0, 0]);
+    expect(() => softmaxCrossEntropy(tape, logits, logits, Float32Array.of(1))).toThrow("a weight for each of 2");
+    tape.dispose();
+  });
+
   it("survives logits whose exponentials overflow", () => {
     const tape = new Tape(backendOf(1));
     const logits = tape.constant([2, 3], [1000, 0, -1000, -500, -500, -500]);

@@ -20,6 +20,16 @@ it("counts top-1, top-5, loss and confusion", () => {
   expect(metrics.perClass[0]).toBeNaN();
 });
 
+it("counts every class that has pictures the same in the balanced accuracy", () => {
+  const metrics = new ClassificationMetrics(4);
+  for (let i = 0; i < 8; i++) metrics.add([1, 0, 0, 0], 0);
+  metrics.add([1, 0, 0, 0], 1);
+  metrics.add([0, 0, 1, 0], 2);
+  metrics.add([1, 0, 0, 0], 2);
+  expect(metrics.balancedAccuracy).toBeCloseTo((1 + 0 + 1 / 2) / 3, 12);
+  expect(metrics.top1).toBeCloseTo(9 / 11, 12);
+});
+
 it("keeps the mistakes of which the net was surest, with the pictures' indices", () => {
   const metrics = new ClassificationMetrics(2);
   for (let i = 0; i < 60; i++) metrics.add([0, (i * 7) % 30], i % 2, 100 + i);

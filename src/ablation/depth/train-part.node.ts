@@ -7,6 +7,7 @@ import type { Backend } from "../../backend/backend.js";
 import type { BackendOptions } from "../../backend/options.js";
 import { usingBackend } from "../../backend/using-backend.node.js";
 import { yieldToEvents } from "../../core/yield.js";
+import { classCounts } from "../../data/class-counts.js";
 import type { Batch, Dataset } from "../../data/dataset.js";
 import type { Loader } from "../../data/loader.js";
 import { createLoader } from "../../data/loader.node.js";
@@ -68,7 +69,7 @@ export async function trainPart(
       ...{ batchSize, size, channels, cropRatio, augmentation, seed },
       workers: 0, // pictures are in memory, and every core has a process of its own
     });
-    const training = new PartTraining(backend, model, config, loader, options);
+    const training = new PartTraining(backend, model, config, loader, options, classCounts(sets.train));
     try {
       const finished = await training.run();
       if (!finished) return undefined;
@@ -129,13 +130,20 @@ class PartTraining {
   #position: Checkpoint["position"] = { step: 0, epoch: 0, stepInEpoch: 0, lossSum: 0, best: null };
   #progress: Progress = { gradientsAtStart: [], epochLosses: [], seconds: 0, peakBytes: 0 };
 
-  constructor(backend: Backend, model: Model, config: TrainConfig, loader: Loader, options: PartOptions) {
+  constructor(
+    backend: Backend,
+    model: Model,
+    config: TrainConfig,
+    loader: Loader,
+    options: PartOptions,
+    counts: readonly number[],
+  ) {
     this.#backend = backend;
     this.#start = model;
     this.#config = config;
     this.#loader = loader;
     this.#options = options;
-    this.#trainer = new Trainer(backend, model, config);
+    this.#trainer = new Trainer(backend, model, config, counts);
     this.#file = join(options.folder, "last.safetensors");
     const { architecture, metadata } = model;
     this.#setup = JSON.stringify([architecture, metadata.preprocessing, config]);

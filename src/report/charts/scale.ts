@@ -23,7 +23,9 @@ function linearScale(axis: Axis, values: readonly number[], length: number, want
   if (!axis.domain) {
     if (finite.length === 0) [low, high] = [0, 1];
     if (axis.zero) [low, high] = [Math.min(0, low), Math.max(0, high)];
-    if (low === high) [low, high] = low === 0 ? [0, 1] : [Math.min(0, low), Math.max(0, high)];
+    // Numbers that differ by rounding alone have no span: steps of it would be lost in them.
+    if (high - low <= 1e-12 * Math.max(Math.abs(low), Math.abs(high)))
+      [low, high] = low === 0 ? [0, 1] : [Math.min(0, low), Math.max(0, high)];
   }
   const step = roundStep((high - low) / wanted, axis.unit?.ticks ?? "decimal");
   if (!axis.domain) {
