@@ -10,7 +10,7 @@ import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { evaluate } from "#repvgg/api/evaluate.node.js";
 import { createBackend } from "#repvgg/backend/select.node.js";
-import { chooseSettings } from "#repvgg/cli/chosen-settings.js";
+import { chooseSettings } from "#repvgg/flags/chosen-settings.js";
 import { rngFor } from "#repvgg/core/rng.js";
 import { openDataset } from "#repvgg/data/open-dataset.node.js";
 import { freshModel } from "#repvgg/recipe/fresh-model.node.js";

@@ -107,7 +107,7 @@ export { type RepvggOptions, repvgg } from "./nn/repvgg.js";
 export { toGraph } from "./nn/to-graph.js";
 export { type VariantName, variantNames } from "./nn/zoo.js";
 export type { TrainFields } from "./recipe/training-setup.js";
-export type { BalanceMode } from "./train/class-balance.js";
+export type { BalanceMode } from "./train/balance-modes.js";
 export type { Freeze, TrainConfig } from "./train/config.js";
 export type { EpochRecord, EpochScore } from "./train/history.js";
 export type { CompareOptions } from "./verify/compare.js";

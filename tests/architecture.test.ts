@@ -11,7 +11,7 @@ const mayImport: Record<string, Permission[]> = {
   labels: [],
   data: ["labels"],
   configuration: ["labels", "data", "nn", "train", "formats"],
-  splitting: ["labels", "data", "formats"],
+  splitting: ["survey", "labels", "data", "formats"],
   backend: [],
   operators: ["graph", { room: "formats", files: /\/(cast|quantize)\.ts$/ }],
   graph: [
@@ -33,9 +33,12 @@ const mayImport: Record<string, Permission[]> = {
   hub: ["formats", "data", "nn", "exchange", "cards"],
   report: ["analysis", "verify"],
   classifier: ["backend", "engine", "nn", "data", "exchange", "hub"],
-  recipe: ["nn", "train", "data", "analysis"],
+  recipe: ["nn", "train", "data", "survey", "analysis"],
   terminal: [],
+  survey: ["data"],
+  flags: ["backend", "nn", "data", "formats", "exchange", "recipe", "api", "runs", "configuration", "terminal"],
   api: [
+    "survey",
     "labels",
     "recipe",
     "classifier",
@@ -55,6 +58,7 @@ const mayImport: Record<string, Permission[]> = {
   ],
   studies: ["graph", "backend", "engine", "nn", "analysis", "exchange", "verify", "report", "api"],
   runs: [
+    "survey",
     "backend",
     "nn",
     "train",
@@ -100,8 +104,9 @@ const mayImport: Record<string, Permission[]> = {
       "ablation",
       "serve",
       "terminal",
+      "flags",
+      "survey",
       "splitting",
-      "configuration",
     ],
   ],
 };
@@ -135,7 +140,7 @@ const longFiles: Record<string, string> = {
 };
 
 /** Where Node's own modules (and sharp) may be imported. */
-const nodeAllowed = /^(cli\/|terminal\/|backend\/native\/)|\.node\.ts$/;
+const nodeAllowed = /^(cli\/|terminal\/|flags\/|backend\/native\/)|\.node\.ts$/;
 
 const files = sourceFiles();
 const bySpecifier = importsOf(files);

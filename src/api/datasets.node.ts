@@ -1,24 +1,24 @@
 import type { Dataset, SkippedFile } from "../data/dataset.js";
-import { describeDataset } from "../data/describe.node.js";
-import type { SplitsDescription } from "../data/description.js";
 import { checkSameClasses, heldOutPart } from "../data/hold-out.js";
 import type { Loader } from "../data/loader.js";
 import { createLoader, type ThreadedLoaderOptions } from "../data/loader.node.js";
 import { findSplit, type OpenOptions, openDataset, openTrainAndTest } from "../data/open-dataset.node.js";
 import { labelColumnsOf } from "../labels/columns.js";
 import type { ModelMetadata } from "../nn/model.js";
+import { describeDataset } from "../survey/describe.node.js";
+import type { SplitsDescription } from "../survey/description.js";
 import type { SplitOrigin } from "./training-sets.js";
 
 export type { Dataset, DatasetSource, FolderSource, IgnoredFiles, Image, SkippedFile } from "../data/dataset.js";
+export { type OpenOptions, openDataset, type Split } from "../data/open-dataset.node.js";
+export type { LabelColumns } from "../labels/columns.js";
 export type {
   DataProblem,
   DatasetDescription,
   DataWarning,
   Lookalike,
   SplitsDescription,
-} from "../data/description.js";
-export { type OpenOptions, openDataset, type Split } from "../data/open-dataset.node.js";
-export type { LabelColumns } from "../labels/columns.js";
+} from "../survey/description.js";
 export type { SplitOrigin } from "./training-sets.js";
 
 /** Pictures to train on and pictures to test on. */

@@ -8,14 +8,20 @@ import { writeAblation } from "../ablation/write-results.node.js";
 import { ablationVariants } from "../analysis/ablation/variants.js";
 import { UserError } from "../core/errors.js";
 import { percent, plural } from "../core/format.js";
+import { type ComputeOptions, wholeNumber, withComputeOptions } from "../flags/options.js";
+import {
+  givenOptions,
+  type NetOptions,
+  netSettings,
+  withNetOptions,
+  withTrainingOptions,
+} from "../flags/training-options.js";
 import { exitCodes } from "../terminal/exit-codes.js";
 import { interruptible } from "../terminal/interrupt.js";
 import { type Progress, type RateMeter, rateMeter } from "../terminal/progress.js";
 import { freeFolder } from "../terminal/run-folder.js";
 import { Terminal } from "../terminal/terminal.js";
 import { depthStudyCommand } from "./depth-study.js";
-import { type ComputeOptions, wholeNumber, withComputeOptions } from "./options.js";
-import { givenOptions, type NetOptions, netSettings, withNetOptions, withTrainingOptions } from "./training-options.js";
 import { type ChosenVariant, variantList } from "./variant-list.js";
 
 interface Options

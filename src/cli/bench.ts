@@ -1,6 +1,8 @@
 import { availableParallelism } from "node:os";
 import { Command, Option } from "commander";
 import { UserError } from "../core/errors.js";
+import { type SourceOptions, withSourceOptions } from "../flags/exchange-options.js";
+import { chosenFrom, number, wholeNumber, wholeNumbers, withOutputOptions, words } from "../flags/options.js";
 import { writeFileAtomically } from "../formats/atomic-write.node.js";
 import type { Form } from "../nn/architecture.js";
 import { variantNames } from "../nn/zoo.js";
@@ -12,10 +14,8 @@ import { benchReport } from "../studies/bench/page.js";
 import { benchHead, benchRows, describeNoise } from "../studies/bench/text.js";
 import { plural } from "../terminal/format.js";
 import { type OutputOptions, Terminal } from "../terminal/terminal.js";
-import { type SourceOptions, withSourceOptions } from "./exchange-options.js";
 import { htmlOption, writeReport } from "./html.js";
 import { netToTime } from "./named-net.js";
-import { chosenFrom, number, wholeNumber, wholeNumbers, withOutputOptions, words } from "./options.js";
 
 interface Options extends OutputOptions, SourceOptions {
   readonly form?: Form;

@@ -2,10 +2,10 @@ import { createInterface } from "node:readline/promises";
 import { Argument, Command } from "commander";
 import { UserError } from "../core/errors.js";
 import { byteSize } from "../core/format.js";
+import { number, withOutputOptions } from "../flags/options.js";
 import { type CachedNet, type CacheListing, clearCache, listCache } from "../hub/stored-nets.node.js";
 import { plural } from "../terminal/format.js";
 import { type OutputOptions, Terminal } from "../terminal/terminal.js";
-import { number, withOutputOptions } from "./options.js";
 
 interface Options extends OutputOptions {
   readonly olderThan?: number;

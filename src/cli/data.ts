@@ -1,16 +1,16 @@
 import { Command } from "commander";
 import { type LabelColumns, surveyData } from "../api/datasets.node.js";
 import { UserError } from "../core/errors.js";
-import type { DatasetDescription } from "../data/description.js";
 import { describeIgnored } from "../data/ignored-files.js";
-import { describeDataWarning } from "../data/warnings.js";
+import { strictOption, wholeNumber, withColumnOptions, withOutputOptions } from "../flags/options.js";
 import { describeSplit } from "../splitting/data-split.js";
 import { type SplitDataOptions, splitData } from "../splitting/split-data.node.js";
+import type { DatasetDescription } from "../survey/description.js";
+import { describeDataWarning } from "../survey/warnings.js";
 import { exitCodes } from "../terminal/exit-codes.js";
 import { plural, wholeCount } from "../terminal/format.js";
 import { interruptible } from "../terminal/interrupt.js";
 import { type OutputOptions, Terminal } from "../terminal/terminal.js";
-import { strictOption, wholeNumber, withColumnOptions, withOutputOptions } from "./options.js";
 
 interface Options extends OutputOptions, LabelColumns, Pick<SplitDataOptions, "out" | "manifest" | "seed"> {
   readonly split?: string;

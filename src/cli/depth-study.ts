@@ -11,11 +11,6 @@ import { writeStudy } from "../ablation/depth/write-report.node.js";
 import { UserError } from "../core/errors.js";
 import { percent, plural } from "../core/format.js";
 import { type AugmentationPreset, augmentationPresets } from "../data/augmentation/config.js";
-import { exitCodes } from "../terminal/exit-codes.js";
-import { interruptible } from "../terminal/interrupt.js";
-import { type Progress, type RateMeter, rateMeter } from "../terminal/progress.js";
-import { freeFolder } from "../terminal/run-folder.js";
-import { Terminal } from "../terminal/terminal.js";
 import {
   type ComputeOptions,
   number,
@@ -26,8 +21,13 @@ import {
   wholeNumbers,
   withComputeOptions,
   words,
-} from "./options.js";
-import { givenOptions } from "./training-options.js";
+} from "../flags/options.js";
+import { givenOptions } from "../flags/training-options.js";
+import { exitCodes } from "../terminal/exit-codes.js";
+import { interruptible } from "../terminal/interrupt.js";
+import { type Progress, type RateMeter, rateMeter } from "../terminal/progress.js";
+import { freeFolder } from "../terminal/run-folder.js";
+import { Terminal } from "../terminal/terminal.js";
 import { type ChosenVariant, variantList } from "./variant-list.js";
 
 interface Options extends ComputeOptions {

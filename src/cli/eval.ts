@@ -5,20 +5,20 @@ import { evaluate } from "../api/evaluate.node.js";
 import { saysTop5 } from "../api/evaluation.js";
 import { type EvaluationSplit, evaluationSet, evaluationSplits } from "../api/evaluation-set.node.js";
 import type { Net } from "../exchange/net.js";
-import { evaluationReport } from "../runs/evaluation-page.js";
-import { mistakePictures } from "../runs/mistake-pictures.node.js";
-import { percent, plural } from "../terminal/format.js";
-import { Terminal } from "../terminal/terminal.js";
-import { epsilonOf, epsilonOption } from "./exchange-options.js";
-import { htmlOption, writeReport } from "./html.js";
-import { readClassifier } from "./net-facts.js";
-import { type ComputeOptions, strictOption, withColumnOptions, withComputeOptions } from "./options.js";
+import { epsilonOf, epsilonOption } from "../flags/exchange-options.js";
+import { type ComputeOptions, strictOption, withColumnOptions, withComputeOptions } from "../flags/options.js";
 import {
   askedPictures,
   type ClassOptions,
   type PreprocessingOptions,
   withPictureOptions,
-} from "./preprocessing-options.js";
+} from "../flags/preprocessing-options.js";
+import { evaluationReport } from "../runs/evaluation-page.js";
+import { mistakePictures } from "../runs/mistake-pictures.node.js";
+import { percent, plural } from "../terminal/format.js";
+import { Terminal } from "../terminal/terminal.js";
+import { htmlOption, writeReport } from "./html.js";
+import { readClassifier } from "./net-facts.js";
 
 interface Options extends ComputeOptions, PreprocessingOptions, ClassOptions, LabelColumns {
   readonly strict?: boolean;

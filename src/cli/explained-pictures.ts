@@ -4,10 +4,10 @@ import { type Explanation, explain } from "../api/explain.node.js";
 import { UserError } from "../core/errors.js";
 import type { Image } from "../data/dataset.js";
 import { isAddress } from "../data/find-pictures.node.js";
+import type { ComputeOptions } from "../flags/options.js";
 import { writeFileAtomically } from "../formats/atomic-write.node.js";
 import type { Model } from "../nn/model.js";
 import { percent } from "../terminal/format.js";
-import type { ComputeOptions } from "./options.js";
 
 /** Where a picture shows a class; plain JSON. */
 export interface Explained {

@@ -10,21 +10,21 @@ import type { Net } from "../exchange/net.js";
 import { statedFacts } from "../exchange/picture-input.js";
 import { outputFormat, type SaveOptions, saveNet } from "../exchange/save-net.node.js";
 import { withFacts } from "../exchange/with-facts.js";
-import type { Form } from "../nn/architecture.js";
-import { plural, wholeCount } from "../terminal/format.js";
-import { Terminal } from "../terminal/terminal.js";
-import { foldVerified } from "../verify/fold-verified.node.js";
-import { precisionOption, type SourceOptions, withSourceOptions } from "./exchange-options.js";
-import { loadNamed } from "./named-net.js";
-import { describeSource } from "./net-facts.js";
-import { type ComputeOptions, wholeNumber, withComputeOptions, words } from "./options.js";
-import { checkNotSource, checkReplaceable, forceOption, type OverwritingOptions } from "./overwriting.js";
+import { precisionOption, type SourceOptions, withSourceOptions } from "../flags/exchange-options.js";
+import { type ComputeOptions, wholeNumber, withComputeOptions, words } from "../flags/options.js";
 import {
   askedPictures,
   type ClassOptions,
   type PreprocessingOptions,
   withPictureOptions,
-} from "./preprocessing-options.js";
+} from "../flags/preprocessing-options.js";
+import type { Form } from "../nn/architecture.js";
+import { plural, wholeCount } from "../terminal/format.js";
+import { Terminal } from "../terminal/terminal.js";
+import { foldVerified } from "../verify/fold-verified.node.js";
+import { loadNamed } from "./named-net.js";
+import { describeSource } from "./net-facts.js";
+import { checkNotSource, checkReplaceable, forceOption, type OverwritingOptions } from "./overwriting.js";
 
 interface Options
   extends ComputeOptions,

@@ -9,15 +9,15 @@ import { foldNet } from "../exchange/fold-net.js";
 import { isConstant } from "../exchange/graph-ends.js";
 import { type Net, netOf } from "../exchange/net.js";
 import { outputFormat, saveNet } from "../exchange/save-net.node.js";
+import { precisionOption, type SourceOptions, withSourceOptions } from "../flags/exchange-options.js";
+import { type ComputeOptions, number, strictOption, withComputeOptions } from "../flags/options.js";
 import { describeFold, type FoldReport } from "../fold/report.js";
 import { percent, plural, shortNumber, wholeCount } from "../terminal/format.js";
 import { Terminal } from "../terminal/terminal.js";
 import { type FoldVerification, foldVerified } from "../verify/fold-verified.node.js";
-import { precisionOption, type SourceOptions, withSourceOptions } from "./exchange-options.js";
 import { explainFold } from "./fold-explanation.js";
 import { withNamed } from "./named-net.js";
 import { describeSource } from "./net-facts.js";
-import { type ComputeOptions, number, strictOption, withComputeOptions } from "./options.js";
 import { checkNotSource, checkReplaceable, forceOption, type OverwritingOptions } from "./overwriting.js";
 
 interface Options extends ComputeOptions, SourceOptions, OverwritingOptions {

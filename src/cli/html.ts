@@ -1,8 +1,8 @@
 import { Option } from "commander";
+import { wanted } from "../flags/options.js";
 import { writeFileAtomically } from "../formats/atomic-write.node.js";
 import { reportPage } from "../report/page/page.js";
 import type { Report } from "../report/page/section.js";
-import { wanted } from "./options.js";
 
 /** The option of every command that can show its result as a page. */
 export function htmlOption(): Option {

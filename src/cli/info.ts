@@ -12,6 +12,8 @@ import { describeLacking, type LackingOperator, lackingOperators } from "../engi
 import { type FileContents, inspectFile } from "../exchange/inspect.node.js";
 import type { Net } from "../exchange/net.js";
 import { inputShapes, signature } from "../exchange/net-inputs.js";
+import { type SourceOptions, withSourceOptions } from "../flags/exchange-options.js";
+import { withOutputOptions } from "../flags/options.js";
 import type { Graph } from "../graph/graph.js";
 import { describeBlock } from "../nn/blocks/describe.js";
 import { blockDefinition, blockKinds } from "../nn/blocks/registry.js";
@@ -20,10 +22,8 @@ import type { Model } from "../nn/model.js";
 import { variantNames } from "../nn/zoo.js";
 import { byteSize, plural, wholeCount } from "../terminal/format.js";
 import { type OutputOptions, Terminal } from "../terminal/terminal.js";
-import { type SourceOptions, withSourceOptions } from "./exchange-options.js";
 import { loadNamed } from "./named-net.js";
 import { describeSource } from "./net-facts.js";
-import { withOutputOptions } from "./options.js";
 
 interface Options extends OutputOptions, SourceOptions {
   readonly system?: boolean;

@@ -3,10 +3,10 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Command } from "commander";
 import { UserError } from "../core/errors.js";
+import { wholeNumber, withOutputOptions } from "../flags/options.js";
 import { serveFiles } from "../serve/static-files.node.js";
 import { untilInterrupted } from "../terminal/signals.js";
 import { type OutputOptions, Terminal } from "../terminal/terminal.js";
-import { wholeNumber, withOutputOptions } from "./options.js";
 
 interface Options extends OutputOptions {
   readonly port: number;

@@ -8,21 +8,21 @@ import { hasPictureName } from "../data/file-kind.js";
 import { type FoundPictures, findPictures, isAddress } from "../data/find-pictures.node.js";
 import { describeIgnored } from "../data/ignored-files.js";
 import { modelOf } from "../exchange/read-net.js";
-import { errorParts } from "../terminal/error-json.js";
-import { exitCodes } from "../terminal/exit-codes.js";
-import { duration, plural, shortNumber } from "../terminal/format.js";
-import { Terminal } from "../terminal/terminal.js";
-import { epsilonOf, epsilonOption } from "./exchange-options.js";
-import { type Explained, PictureExplainer } from "./explained-pictures.js";
-import { readClassifier } from "./net-facts.js";
-import { type ComputeOptions, number, wholeNumber, withComputeOptions } from "./options.js";
-import { type PredictionRow, type RowFormatName, rowFormat, rowFormats } from "./prediction-rows.js";
+import { epsilonOf, epsilonOption } from "../flags/exchange-options.js";
+import { type ComputeOptions, number, wholeNumber, withComputeOptions } from "../flags/options.js";
 import {
   askedPictures,
   type ClassOptions,
   type PreprocessingOptions,
   withPictureOptions,
-} from "./preprocessing-options.js";
+} from "../flags/preprocessing-options.js";
+import { errorParts } from "../terminal/error-json.js";
+import { exitCodes } from "../terminal/exit-codes.js";
+import { duration, plural, shortNumber } from "../terminal/format.js";
+import { Terminal } from "../terminal/terminal.js";
+import { type Explained, PictureExplainer } from "./explained-pictures.js";
+import { readClassifier } from "./net-facts.js";
+import { type PredictionRow, type RowFormatName, rowFormat, rowFormats } from "./prediction-rows.js";
 
 interface Options extends ComputeOptions, PreprocessingOptions, ClassOptions {
   readonly top: number;

@@ -1,6 +1,8 @@
 import { Command } from "commander";
 import { type BackendKind, backendKinds } from "../backend/options.js";
 import { UserError } from "../core/errors.js";
+import { type SourceOptions, withSourceOptions } from "../flags/exchange-options.js";
+import { chosenFrom, wholeNumber, withOutputOptions, words } from "../flags/options.js";
 import { variantNames } from "../nn/zoo.js";
 import { profileReport } from "../studies/profile/page.js";
 import type { Profile } from "../studies/profile/profile.js";
@@ -10,10 +12,8 @@ import { profileZoo, zooCells, zooHead } from "../studies/profile/zoo.js";
 import { zooReport } from "../studies/profile/zoo-page.js";
 import { plural, shortNumber } from "../terminal/format.js";
 import { type OutputOptions, Terminal } from "../terminal/terminal.js";
-import { type SourceOptions, withSourceOptions } from "./exchange-options.js";
 import { htmlOption, writeReport } from "./html.js";
 import { netToTime } from "./named-net.js";
-import { chosenFrom, wholeNumber, withOutputOptions, words } from "./options.js";
 
 interface Options extends OutputOptions, SourceOptions {
   readonly zoo?: boolean;

@@ -1,11 +1,11 @@
 import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
+import { withConfiguration } from "../flags/configured.js";
+import { unknownCommand, usageError } from "../flags/usage.js";
 import { explainNamedFileError } from "../formats/file-errors.node.js";
 import { type Ending, endings, exitCodes } from "../terminal/exit-codes.js";
 import { type CommandEntry, commandEntries } from "./commands.js";
-import { withConfiguration } from "./configured.js";
 import { sayKernels } from "./say-kernels.js";
-import { unknownCommand, usageError } from "./usage.js";
 
 const codes = Object.entries(exitCodes)
   .map(([ending, code]) => `${code} ${endings[ending as Ending]}`)

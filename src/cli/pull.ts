@@ -3,14 +3,14 @@ import { Command } from "commander";
 import { saveModel } from "../api/model-files.node.js";
 import { netOf } from "../exchange/net.js";
 import { outputFormat } from "../exchange/save-net.node.js";
+import { epsilonOption } from "../flags/exchange-options.js";
+import { withOutputOptions } from "../flags/options.js";
 import { pull } from "../hub/pull.node.js";
 import type { Model } from "../nn/model.js";
 import { exitCodes } from "../terminal/exit-codes.js";
 import { wholeCount } from "../terminal/format.js";
 import { interruptible } from "../terminal/interrupt.js";
 import { type OutputOptions, Terminal } from "../terminal/terminal.js";
-import { epsilonOption } from "./exchange-options.js";
-import { withOutputOptions } from "./options.js";
 import { checkReplaceable, forceOption, type OverwritingOptions } from "./overwriting.js";
 
 interface Options extends OutputOptions, OverwritingOptions {

@@ -1,10 +1,10 @@
 import { Command } from "commander";
 import { byteSize } from "../core/format.js";
+import { withOutputOptions } from "../flags/options.js";
 import { type Pushed, type PushOptions, push } from "../hub/push.node.js";
 import { exitCodes } from "../terminal/exit-codes.js";
 import { interruptible } from "../terminal/interrupt.js";
 import { type OutputOptions, Terminal } from "../terminal/terminal.js";
-import { withOutputOptions } from "./options.js";
 
 type Options = OutputOptions &
   Pick<PushOptions, "license" | "branch" | "private" | "onnx" | "card" | "force" | "dryRun">;

@@ -16,6 +16,7 @@ import { type ComputeOptions as ApiComputeOptions, usingBackend } from "../backe
 import { UserError, VerificationError } from "../core/errors.js";
 import type { Dataset, Image } from "../data/dataset.js";
 import { createSession } from "../engine/session.js";
+import { type ComputeOptions, wholeNumber, withComputeOptions } from "../flags/options.js";
 import { writeFileAtomically } from "../formats/atomic-write.node.js";
 import type { Model } from "../nn/model.js";
 import { toGraph } from "../nn/to-graph.js";
@@ -27,7 +28,6 @@ import { exitCodes } from "../terminal/exit-codes.js";
 import { byteSize, percent, shortNumber, wholeCount } from "../terminal/format.js";
 import { interruptible } from "../terminal/interrupt.js";
 import { Terminal } from "../terminal/terminal.js";
-import { type ComputeOptions, wholeNumber, withComputeOptions } from "./options.js";
 import { trainingView } from "./training-view.js";
 
 interface Options extends ComputeOptions {

@@ -1,38 +1,10 @@
-import { existsSync } from "node:fs";
-import { basename, join, resolve } from "node:path";
 import { Command, Option } from "commander";
 import type { TrainingSets } from "../api/training-sets.js";
 import { trainingSets } from "../api/training-sets.node.js";
 import { UserError } from "../core/errors.js";
-import { writeFileAtomically } from "../formats/atomic-write.node.js";
-import type { BlockKind } from "../nn/architecture.js";
-import { blockKinds } from "../nn/blocks/registry.js";
-import type { Model } from "../nn/model.js";
-import type { RepvggOptions } from "../nn/repvgg.js";
-import { balanceModes } from "../recipe/balance.js";
-import { freshModel } from "../recipe/fresh-model.node.js";
-import type { TrainFields } from "../recipe/training-setup.js";
-import { checkNewFolds, type FoldsResult, holdsFolds, resumeFolds, trainFolds } from "../runs/folds.node.js";
-import { previewTraining } from "../runs/preview.node.js";
-import {
-  type EpochRecord,
-  resume,
-  type TrainFrom,
-  type TrainOptions,
-  type TrainResult,
-  train,
-} from "../runs/train.node.js";
-import { exitCodes } from "../terminal/exit-codes.js";
-import { percent, plural, wholeCount } from "../terminal/format.js";
-import { interruptible } from "../terminal/interrupt.js";
-import { freeFolder } from "../terminal/run-folder.js";
-import { Terminal } from "../terminal/terminal.js";
-import { chooseSettings, chooseTuning } from "./chosen-settings.js";
-import { configurationOf } from "./configured.js";
-import { epsilonOption } from "./exchange-options.js";
-import { sayLearningRate } from "./find-rate.js";
-import { foldView, reportFolds } from "./folds.js";
-import { readModel } from "./net-facts.js";
+import { chooseSettings, chooseTuning } from "../flags/chosen-settings.js";
+import { configurationOf } from "../flags/configured.js";
+import { epsilonOption } from "../flags/exchange-options.js";
 import {
   aboveZeroTo,
   type ComputeOptions,
@@ -41,8 +13,8 @@ import {
   wholeNumber,
   withColumnOptions,
   withComputeOptions,
-} from "./options.js";
-import { ownCommand } from "./own-command.js";
+} from "../flags/options.js";
+import { ownCommand } from "../flags/own-command.js";
 import {
   givenAmong,
   givenOptions,
@@ -51,7 +23,26 @@ import {
   withNetOptions,
   withTrainingOptions,
   withTuningOptions,
-} from "./training-options.js";
+} from "../flags/training-options.js";
+import type { BlockKind } from "../nn/architecture.js";
+import { blockKinds } from "../nn/blocks/registry.js";
+import type { Model } from "../nn/model.js";
+import type { RepvggOptions } from "../nn/repvgg.js";
+import { balanceModes } from "../recipe/balance.js";
+import { freshModel } from "../recipe/fresh-model.node.js";
+import type { TrainFields } from "../recipe/training-setup.js";
+import { checkNewFolds, type FoldsResult, holdsFolds, resumeFolds, trainFolds } from "../runs/folds.node.js";
+import { resume, type TrainFrom, type TrainOptions, type TrainResult, train } from "../runs/train.node.js";
+import { exitCodes } from "../terminal/exit-codes.js";
+import { plural, wholeCount } from "../terminal/format.js";
+import { interruptible } from "../terminal/interrupt.js";
+import { freeFolder } from "../terminal/run-folder.js";
+import { Terminal } from "../terminal/terminal.js";
+import { sayLearningRate } from "./find-rate.js";
+import { foldView, reportFolds } from "./folds.js";
+import { readModel } from "./net-facts.js";
+import { drawPreview, nameOfData, previewPath } from "./training-preview.js";
+import { reportTraining } from "./training-result.js";
 import { trainingView } from "./training-view.js";
 
 /** Options that a fresh net is built from. */
@@ -211,7 +202,7 @@ async function run(data: string | undefined, options: Options, command: Command)
   });
   if (!result) return; // a preview, or a test of learning rates
   if ("crossValidation" in result) reportFolds(terminal, result);
-  else report(terminal, result);
+  else reportTraining(terminal, result);
   if (result.interrupted) process.exitCode = exitCodes.interrupted;
 }
 
@@ -288,39 +279,6 @@ async function begin(
   return go(start, out, chosen, configurationOf(command, data, chosen));
 }
 
-function nameOfData(data: string): string {
-  return basename(resolve(data)).replace(/\.(csv|tsv)$/i, "");
-}
-
-/** @throws UserError for another file than a PNG: the data, where it stands behind --preview */
-function previewPath(given: string | true, data: string | undefined): string {
-  if (given === true) return `${nameOfData(data ?? "data")}-preview.png`;
-  if (/\.png$/i.test(given)) return given;
-  throw new UserError({
-    expected: "a file named .png after --preview",
-    received: given,
-    remedy: data === undefined ? `the data comes first: repvgg train ${given} --preview` : `for example ${given}.png`,
-  });
-}
-
-async function drawPreview(
-  file: string,
-  start: Model | TrainFrom,
-  sets: TrainingSets,
-  options: TrainOptions,
-  sentence: string,
-  terminal: Terminal,
-): Promise<undefined> {
-  for (const note of sets.train.notes ?? []) terminal.say(note);
-  if (sentence) terminal.say(sentence);
-  const { png, ...shown } = await previewTraining(start, sets, options);
-  await writeFileAtomically(file, png);
-  terminal.result(
-    { preview: file, ...shown },
-    () => `${file}: ${plural(shown.pictures.length, "picture")} as the net would see them; nothing was trained`,
-  );
-}
-
 /** "1,000 to judge epochs by, 500 to test on, once" */
 function othersOf({ validation, test }: TrainingSets): string {
   const judging = validation ? `${wholeCount(validation.length)} to judge epochs by, ` : "";
@@ -355,8 +313,15 @@ function goOn(
       remedy: "leave them out, or begin a new run",
     });
   }
-  if (holdsFolds(folder)) return resumeFolds(folder, { ...options, ...callbacks, onFold: foldView(terminal) });
-  return resume(folder, { ...options, ...callbacks });
+  if (!holdsFolds(folder)) return resume(folder, { ...options, ...callbacks });
+  if (options.epochs !== undefined) {
+    throw new UserError({
+      expected: "the folds of one run to be trained for the same time",
+      received: `--epochs ${options.epochs} beside --resume ${folder}, which holds folds`,
+      remedy: "leave it out, or begin a new run",
+    });
+  }
+  return resumeFolds(folder, { ...options, ...callbacks, onFold: foldView(terminal) });
 }
 
 function netOptions(options: Options): RepvggOptions {
@@ -369,33 +334,4 @@ function netOptions(options: Options): RepvggOptions {
     }),
     ...(seed !== undefined && { seed }),
   };
-}
-
-function report(terminal: Terminal, result: TrainResult): void {
-  const { out, epochs, chosen, test, interrupted, stoppedEarly, recalibration, skipped, warnings } = result;
-  const html = out !== undefined && existsSync(join(out, "report.html")) ? join(out, "report.html") : null;
-  const score = test && { images: test.images, top1: test.top1, top5: test.top5, loss: test.loss };
-  const files = { report: html, recalibration, skipped, warnings };
-  const run = { out: out ?? null, interrupted, stoppedEarly, last: epochs.at(-1) ?? null, chosen: chosen ?? null };
-  terminal.result({ ...run, test: score, ...files }, () => {
-    if (out === undefined) return "stopped before the training began; nothing was written";
-    if (!chosen) return `stopped; go on with: repvgg train --resume ${out}`;
-    return [
-      accuracyLine(result, chosen),
-      `Model   ${out}/model.safetensors   of epoch ${chosen.epoch} of ${epochs.at(-1)!.epoch}`,
-      `Curves  ${out}/curves.png`,
-      ...(html === null ? [] : [`Report  ${html}`]),
-      `Next    repvgg fold ${out}/model.safetensors -o plain.safetensors`,
-    ].join("\n");
-  });
-}
-
-/** What was measured of the net that the run gives. */
-function accuracyLine({ test, epochs }: TrainResult, { epoch, validation }: EpochRecord): string {
-  const judged = validation && `validation top-1 ${percent(validation.top1)}`;
-  const whose = `epoch ${epoch} of ${epochs.at(-1)!.epoch}${judged ? `, ${judged}` : ""}`;
-  if (test) return `test top-1 ${percent(test.top1)} on ${plural(test.images, "picture")}, looked at once (${whose})`;
-  return judged
-    ? `${judged} (epoch ${epoch} of ${epochs.at(-1)!.epoch}): a little too good, for it judged the epochs; there is nothing to test on`
-    : `no accuracy was measured: all pictures were trained on (${whose})`;
 }

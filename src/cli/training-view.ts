@@ -29,7 +29,7 @@ export function trainingView(
     },
     onEpoch: ({ epoch, trainLoss, validation }) => {
       const score = validation
-        ? `, validation loss ${validation.loss.toFixed(4)}, validation top-1 ${percent(validation.top1)}`
+        ? `, validation loss ${validation.loss.toFixed(4)}, validation ${validation.balancedAccuracy === undefined ? `top-1 ${percent(validation.top1)}` : `balanced accuracy ${percent(validation.balancedAccuracy)}`}`
         : "";
       terminal.say(`epoch ${epoch}: train loss ${trainLoss.toFixed(4)}${score}`);
     },

@@ -1,4 +1,4 @@
-import { wanted } from "./options.js";
+import { wanted } from "../flags/options.js";
 
 export interface ChosenVariant {
   readonly name: string;

@@ -7,18 +7,22 @@ import { UserError, VerificationError } from "../core/errors.js";
 import { foldNet } from "../exchange/fold-net.js";
 import { isConstant } from "../exchange/graph-ends.js";
 import type { Net } from "../exchange/net.js";
+import { type SourceOptions, withSourceOptions } from "../flags/exchange-options.js";
+import { type ComputeOptions, number, strictOption, wholeNumber, withComputeOptions } from "../flags/options.js";
+import {
+  askedPreprocessing,
+  type PreprocessingOptions,
+  withPreprocessingOptions,
+} from "../flags/preprocessing-options.js";
 import { verifyReport } from "../report/pages/verify-page.js";
 import { plural, shortNumber } from "../terminal/format.js";
 import { Terminal } from "../terminal/terminal.js";
 import { describeOutput } from "../verify/comparison/describe-output.js";
 import { type DiagnosisContext, diagnose } from "../verify/diagnose.js";
 import { IncomparableError } from "../verify/incomparable.js";
-import { type SourceOptions, withSourceOptions } from "./exchange-options.js";
 import { htmlOption, writeReport } from "./html.js";
 import { loadNamed } from "./named-net.js";
 import { describeSource } from "./net-facts.js";
-import { type ComputeOptions, number, strictOption, wholeNumber, withComputeOptions } from "./options.js";
-import { askedPreprocessing, type PreprocessingOptions, withPreprocessingOptions } from "./preprocessing-options.js";
 
 interface Options extends ComputeOptions, SourceOptions, PreprocessingOptions {
   readonly data?: string;

@@ -1,6 +1,6 @@
 import { isUnbalanced } from "../data/class-counts.js";
-import type { DataWarning } from "../data/description.js";
-import { type BalanceMode, balanceModes } from "../train/class-balance.js";
+import type { DataWarning } from "../survey/description.js";
+import { type BalanceMode, balanceModes } from "../train/balance-modes.js";
 import type { TrainConfig } from "../train/config.js";
 
 export { type BalanceMode, balanceModes };

@@ -9,10 +9,10 @@ import { percent, plural } from "../core/format.js";
 import type { Dataset } from "../data/dataset.js";
 import { foldsOfClasses, stratifiedFolds } from "../data/folds.js";
 import { inMemoryIfSmall } from "../data/in-memory.js";
-import { lookalikeGroups } from "../data/lookalike-groups.js";
 import { writeFileAtomically } from "../formats/atomic-write.node.js";
 import type { Model } from "../nn/model.js";
 import { batchFor, type TrainFields } from "../recipe/training-setup.js";
+import { findAlike } from "../survey/alike.node.js";
 import { RunDirectory } from "../train/run-directory.node.js";
 import { type CrossValidation, crossValidation, foldScore } from "./fold-scores.js";
 import { FoldsDirectory, type FoldsSetup } from "./folds-directory.node.js";
@@ -210,7 +210,7 @@ async function dealtOut(
 ): Promise<number[]> {
   stratifiedFolds(dataset, folds, seed); // throws before anything is decoded
   const compared = dataset.length <= mostCompared;
-  const together = compared ? await lookalikeGroups(dataset) : [];
+  const together = compared ? (await findAlike(dataset)).groups : [];
   const foldOf = stratifiedFolds(dataset, folds, seed, together);
   if (together.length > 0) {
     onRemark?.(`${plural(together.flat().length, "picture")} that look like others stay in one fold with them`);

@@ -190,8 +190,11 @@ function unjudged(checkpoint: Checkpoint): Checkpoint {
   return { ...checkpoint, position: { ...checkpoint.position, best: null } };
 }
 
-function describeStop({ position: { epoch, best } }: TrainLoopResult, { epochs, patience }: TrainConfig): string {
-  return `stopped early after epoch ${epoch} of ${epochs}: ${plural(patience, "epoch")} in a row no better than epoch ${best!.highest.epoch}, validation top-1 ${percent(best!.highest.top1)}`;
+function describeStop(
+  { position: { epoch, best } }: TrainLoopResult,
+  { epochs, patience, balance }: TrainConfig,
+): string {
+  return `stopped early after epoch ${epoch} of ${epochs}: ${plural(patience, "epoch")} in a row no better than epoch ${best!.highest.epoch}, validation ${balance === "none" ? "top-1" : "balanced accuracy"} ${percent(best!.highest.top1)}`;
 }
 
 /** Whether weights or statistics were to stay as they are: then nothing recalibrates them at the end. */

@@ -1,12 +1,12 @@
 import { pixelWarnings } from "../analysis/diagnosis/preprocessing.js";
 import type { TrainingSets } from "../api/training-sets.js";
 import { createLoader } from "../data/loader.node.js";
-import { quickChecks } from "../data/quick-checks.node.js";
-import { describeDataWarning } from "../data/warnings.js";
 import type { Model } from "../nn/model.js";
 import { balanceRemedy } from "../recipe/balance.js";
 import { datasetStatistics } from "../recipe/statistics.js";
 import { isUntrained } from "../recipe/training-setup.js";
+import { quickChecks } from "../survey/quick-checks.node.js";
+import { describeDataWarning } from "../survey/warnings.js";
 import type { TrainConfig } from "../train/config.js";
 
 /** What can be seen quickly before training: unbalanced classes, pictures of one part in another, a net of other pictures. */

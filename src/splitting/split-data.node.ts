@@ -4,7 +4,7 @@ import { UserError } from "../core/errors.js";
 import type { Dataset, FolderSource } from "../data/dataset.js";
 import { indicesByClass } from "../data/hold-out.js";
 import { findSplit, namedDatasets, type OpenOptions, openDataset } from "../data/open-dataset.node.js";
-import { type Alike, findAlike } from "./alike.node.js";
+import { type Alike, findAlike } from "../survey/alike.node.js";
 import { assignParts } from "./assign.js";
 import { checkNewFolder, copyParts, type PlacedPicture } from "./copy.node.js";
 import type { DataSplit } from "./data-split.js";

@@ -2,14 +2,31 @@ import { UserError } from "../core/errors.js";
 import type { BestEpoch, RunPosition } from "./checkpoint.js";
 import type { TrainConfig } from "./config.js";
 import type { EpochScore } from "./history.js";
+import type { ClassificationMetrics } from "./metrics.js";
+
+/** What an epoch is judged by. */
+export interface Judgement extends Pick<EpochScore, "top1"> {
+  /** As many pictures as would tell an accuracy as exactly: of balanced accuracy fewer than there are. */
+  readonly pictures: number;
+}
+
+/**
+ * By the share of validation pictures right; where the loss makes up for classes of different sizes by the mean recall, or an epoch that knows
+ * the large classes alone would win. A mean of K recalls of n_k pictures is as exact as a share of K² / Σ 1/n_k pictures.
+ */
+export function judgementOf(metrics: ClassificationMetrics, { balance }: Pick<TrainConfig, "balance">): Judgement {
+  if (balance === "none") return { top1: metrics.top1, pictures: metrics.count };
+  const sizes = metrics.classSizes.filter((size) => size > 0);
+  const pictures = sizes.length ** 2 / sizes.reduce((sum, size) => sum + 1 / size, 0);
+  return { top1: metrics.balancedAccuracy, pictures };
+}
 
 /**
  * Whether an epoch's net is taken in place of an earlier one's: its share of validation pictures right is the highest so far, or at most one
  * standard error, √(p(1 − p)/n), below it. So of epochs that the pictures cannot tell apart the last one counts (the one-standard-error rule of
  * Breiman et al. 1984, with "late" for "simple": the learning rate falls, and late nets wander least). The fewer the pictures, the later the net.
- * @param pictures that judged the epoch
  */
-export function isTaken({ top1 }: Pick<EpochScore, "top1">, best: BestEpoch | null, pictures: number): boolean {
+export function isTaken({ top1, pictures }: Judgement, best: BestEpoch | null): boolean {
   if (best === null) return true;
   const highest = Math.max(best.highest.top1, top1);
   return top1 >= highest - Math.sqrt((highest * (1 - highest)) / pictures);

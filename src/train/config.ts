@@ -1,6 +1,6 @@
 import { nearest, UserError } from "../core/errors.js";
 import { type AugmentationConfig, checkAugmentation } from "../data/augmentation/config.js";
-import { type BalanceMode, balanceModes } from "./class-balance.js";
+import { type BalanceMode, balanceModes } from "./balance-modes.js";
 
 /** What is frozen: so many stages, stage 0 counted as one, or all of them. */
 export type Freeze = number | "all-but-head";

@@ -10,6 +10,7 @@ const columns: readonly (readonly [name: string, of: (record: LoggedEpoch) => nu
   ["validation_top5", ({ validation }) => validation?.top5],
   ["learning_rate", ({ learningRate }) => learningRate],
   ["wall_time", ({ wallTime }) => wallTime],
+  ["validation_balanced_accuracy", ({ validation }) => validation?.balancedAccuracy],
 ];
 
 /** `wallTime` in seconds since 1970. */

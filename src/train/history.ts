@@ -33,6 +33,8 @@ export interface EpochScore {
   readonly top1: number;
   /** Share whose class is among the five likeliest. */
   readonly top5: number;
+  /** Mean recall of the classes that have pictures, where the loss makes up for their sizes (`balance`): then this judges an epoch. */
+  readonly balancedAccuracy?: number;
 }
 
 export type HistoryRecord = StepRecord | EpochRecord;

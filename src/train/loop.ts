@@ -3,7 +3,7 @@ import { yieldToEvents } from "../core/yield.js";
 import type { Loader } from "../data/loader.js";
 import type { Model } from "../nn/model.js";
 import type { Checkpoint, RunPosition } from "./checkpoint.js";
-import { checkPatience, hasStoppedEarly, isTaken, taken } from "./choosing.js";
+import { checkPatience, hasStoppedEarly, isTaken, judgementOf, taken } from "./choosing.js";
 import type { TrainConfig } from "./config.js";
 import type { EpochRecord, EpochScore, HistoryRecord } from "./history.js";
 import type { ClassificationMetrics } from "./metrics.js";
@@ -119,11 +119,12 @@ export async function trainLoop(options: TrainLoopOptions): Promise<TrainLoopRes
         step: position.step,
         epoch: epoch + 1,
         trainLoss: position.lossSum / position.stepInEpoch,
-        validation: metrics ? scoreOf(metrics) : null,
+        validation: metrics ? scoreOf(metrics, config) : null,
         learningRate: learningRate(schedule, position.step - 1),
       };
-      const isBest = metrics !== undefined && isTaken(metrics, position.best, metrics.count);
-      const best = isBest ? taken(epoch + 1, metrics, position.best) : position.best;
+      const judgement = metrics && judgementOf(metrics, config);
+      const isBest = judgement !== undefined && isTaken(judgement, position.best);
+      const best = isBest ? taken(epoch + 1, judgement, position.best) : position.best;
       position = { step: position.step, epoch: epoch + 1, stepInEpoch: 0, lossSum: 0, best };
       // In this order a kill between any two of them is mended by replaying from the checkpoint.
       options.onRecord?.(record);
@@ -138,8 +139,11 @@ export async function trainLoop(options: TrainLoopOptions): Promise<TrainLoopRes
   }
 }
 
-function scoreOf({ loss, top1, top5 }: ClassificationMetrics): EpochScore {
-  return { loss, top1, top5 };
+function scoreOf(
+  { loss, top1, top5, balancedAccuracy }: ClassificationMetrics,
+  { balance }: Pick<TrainConfig, "balance">,
+): EpochScore {
+  return { loss, top1, top5, ...(balance !== "none" && { balancedAccuracy }) };
 }
 
 /** The batches until the signal comes, looked for before each; then `state` says that they were cut short. */

@@ -91,11 +91,15 @@ export class ClassificationMetrics {
     return recalls.reduce((sum, recall) => sum + recall, 0) / recalls.length;
   }
 
+  /** Pictures of each class. */
+  get classSizes(): number[] {
+    return Array.from({ length: this.classes }, (_, c) =>
+      this.confusion.subarray(c * this.classes, (c + 1) * this.classes).reduce((sum, n) => sum + n, 0),
+    );
+  }
+
   /** Share of each class that was recognised (recall); NaN for a class without pictures. */
   get perClass(): number[] {
-    return Array.from({ length: this.classes }, (_, c) => {
-      const row = this.confusion.subarray(c * this.classes, (c + 1) * this.classes);
-      return row[c]! / row.reduce((sum, n) => sum + n, 0);
-    });
+    return this.classSizes.map((size, c) => this.confusion[c * this.classes + c]! / size);
   }
 }

@@ -249,8 +249,11 @@ function scalars(record: HistoryRecord): Record<string, number> {
     : { "train/epoch_loss": record.trainLoss, ...(record.validation && validationScalars(record.validation)) };
 }
 
-function validationScalars({ loss, top1, top5 }: EpochScore): Record<string, number> {
-  return { "validation/loss": loss, "validation/top1": top1, "validation/top5": top5 };
+function validationScalars({ loss, top1, top5, balancedAccuracy }: EpochScore): Record<string, number> {
+  return {
+    ...{ "validation/loss": loss, "validation/top1": top1, "validation/top5": top5 },
+    ...(balancedAccuracy !== undefined && { "validation/balanced_accuracy": balancedAccuracy }),
+  };
 }
 
 /** Epochs of runs that older versions began were judged by the test pictures: what they say of them is not a curve to go on with. */

@@ -5,8 +5,8 @@ import { interval } from "#repvgg/cards/card-body.js";
 import type { CardResults } from "#repvgg/cards/card-facts.js";
 import { statedLicense, withLicense, yamlText } from "#repvgg/cards/front-matter.js";
 import { modelCard } from "#repvgg/cards/model-card.js";
-import { commandText } from "#repvgg/cli/own-command.js";
 import { memoryDataset } from "#repvgg/data/memory-dataset.js";
+import { commandText } from "#repvgg/flags/own-command.js";
 import { repvgg, resume, train } from "#repvgg/index.js";
 import { testFolder } from "../hub/support.js";
 

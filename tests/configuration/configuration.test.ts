@@ -146,7 +146,15 @@ describe("a configuration file", () => {
       ...{ data: true, out: true, model: true, depths: true, widths: true, strides: true, groups: true, size: true },
       ...{ block: true, pointwise: true, identity: true, from: true, batchNormEpsilon: true, freeze: true },
       ...{ batchNorm: true, backboneRate: true, layerDecay: true, epochs: true, batchSize: true, accumulate: true },
-      ...{ optimizer: true, learningRate: true, warmupEpochs: true, momentum: true, weightDecay: true },
+      ...{
+        balance: true,
+        balanceStrength: true,
+        optimizer: true,
+        learningRate: true,
+        warmupEpochs: true,
+        momentum: true,
+        weightDecay: true,
+      },
       ...{ labelSmoothing: true, mixup: true, cutmix: true, ema: true, customL2: true, seed: true },
       ...{ augmentation: true, erasing: true, holdOut: true, strict: true, pathColumn: true, labelColumn: true },
       ...{
@@ -163,7 +171,8 @@ describe("a configuration file", () => {
       ...{ json: true, quiet: true },
     };
     const options = train.options.map((one) => one.attributeName());
-    const notInFiles = ["config", "resume", "preview"];
+    // What is one command and no setting of a training.
+    const notInFiles = ["config", "resume", "preview", "findLr", "folds"];
     expect(Object.keys(typed).sort()).toEqual(["data", ...options.filter((name) => !notInFiles.includes(name))].sort());
     const config: TrainConfiguration = defineConfig({ epochs: 3, widths: [8, 8] });
     expect(config).toEqual({ epochs: 3, widths: [8, 8] });

@@ -2,10 +2,10 @@ import { cpSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import sharp from "sharp";
 import { expect, test } from "vitest";
-import { describeDataset } from "#repvgg/data/describe.node.js";
 import { openDataset } from "#repvgg/data/open-dataset.node.js";
-import { quickChecks } from "#repvgg/data/quick-checks.node.js";
-import { describeDataWarning } from "#repvgg/data/warnings.js";
+import { describeDataset } from "#repvgg/survey/describe.node.js";
+import { quickChecks } from "#repvgg/survey/quick-checks.node.js";
+import { describeDataWarning } from "#repvgg/survey/warnings.js";
 import { writePictures } from "../../scripts/fashion-pictures.mjs";
 import { encode, memoryPictures, pictureFolder, temporaryFolder, wavesAndNoise } from "./pictures.js";
 

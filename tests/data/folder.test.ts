@@ -2,10 +2,10 @@ import { mkdirSync, renameSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { FormatError, UserError } from "#repvgg/core/errors.js";
-import { describeDataset } from "#repvgg/data/describe.node.js";
 import { checkSameClasses, holdOut } from "#repvgg/data/hold-out.js";
 import { openDataset, openTrainAndTest } from "#repvgg/data/open-dataset.node.js";
-import { quickChecks } from "#repvgg/data/quick-checks.node.js";
+import { describeDataset } from "#repvgg/survey/describe.node.js";
+import { quickChecks } from "#repvgg/survey/quick-checks.node.js";
 import { encode, memoryPictures, pictureFolder, temporaryFolder, uniform, wavesAndNoise } from "./pictures.js";
 
 const png = (seed: number) => encode(wavesAndNoise(10, 8, 3, seed), "png");

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { foldsOfClasses, stratifiedFolds } from "#repvgg/data/folds.js";
-import { lookalikeGroups } from "#repvgg/data/lookalike-groups.js";
 import { memoryDataset } from "#repvgg/data/memory-dataset.js";
+import { findAlike } from "#repvgg/survey/alike.node.js";
 import { memoryPictures, wavesAndNoise } from "./pictures.js";
 
 /** Pictures of one pixel with these labels. */
@@ -81,7 +81,7 @@ describe("groups of look-alikes", () => {
       ...{ name: "set", classNames: ["a", "b"], channels: 1, height: side, width: side, labels: [0, 1, 0, 1, 0] },
       pixels: Uint8Array.from(shown.flatMap((data) => [...data])),
     });
-    expect(await lookalikeGroups(set)).toEqual([[0, 2, 4]]);
-    expect(await lookalikeGroups(memoryPictures(2))).toEqual([]);
+    expect((await findAlike(set)).groups).toEqual([[0, 2, 4]]);
+    expect((await findAlike(memoryPictures(2))).groups).toEqual([]);
   });
 });

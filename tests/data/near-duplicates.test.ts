@@ -3,10 +3,10 @@ import { beforeAll, describe, expect, it } from "vitest";
 import { rngFor } from "#repvgg/core/rng.js";
 import type { Dataset, Image } from "#repvgg/data/dataset.js";
 import { decodeImage } from "#repvgg/data/decode.node.js";
-import { fingerprint, likeness, normalized } from "#repvgg/data/fingerprint.js";
 import { flipHorizontal } from "#repvgg/data/image.js";
-import { type Candidate, type NearPair, nearDuplicates } from "#repvgg/data/near-duplicates.js";
 import { openDataset } from "#repvgg/data/open-dataset.node.js";
+import { fingerprint, likeness, normalized } from "#repvgg/survey/fingerprint.js";
+import { type Candidate, type NearPair, nearDuplicates } from "#repvgg/survey/near-duplicates.js";
 import { uniform, wavesAndNoise } from "./pictures.js";
 
 /** The definition, pair by pair. */

@@ -12,9 +12,9 @@ import { inMemoryIfSmall } from "#repvgg/data/in-memory.js";
 import { decodeIntoMemory, type MemoryDataset, memoryDataset } from "#repvgg/data/memory-dataset.js";
 import { openDataset, openTrainAndTest } from "#repvgg/data/open-dataset.node.js";
 import { pictureName } from "#repvgg/data/picture-name.js";
-import { quickChecks } from "#repvgg/data/quick-checks.node.js";
 import { readAll } from "#repvgg/data/read-all.js";
-import { balanceWarnings, describeDataWarning, leakWarnings, surveyWarnings } from "#repvgg/data/warnings.js";
+import { quickChecks } from "#repvgg/survey/quick-checks.node.js";
+import { balanceWarnings, describeDataWarning, leakWarnings, surveyWarnings } from "#repvgg/survey/warnings.js";
 import { memoryPictures, pictureFolder, temporaryFolder, wavesAndNoise } from "./pictures.js";
 
 /** A lenient folder of pictures that exists in memory only; some of them are broken. */

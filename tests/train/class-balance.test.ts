@@ -187,7 +187,7 @@ describe.each(ways)("a loss with %s", (_, overrides) => {
       trainLoop({
         ...{ backend, model, config: config({ ...overrides, accumulate: 2 }), classCounts: counts },
         trainLoader: loader,
-        testLoader: createInThreadLoader(pictures, { batchSize: 10, size: [side, side], channels: 1, seed: 1 }),
+        validationLoader: createInThreadLoader(pictures, { batchSize: 10, size: [side, side], channels: 1, seed: 1 }),
         checkpointSeconds: -1,
         ...(resume && { resume }),
         onCheckpoint: async (checkpoint) => {
@@ -208,6 +208,6 @@ describe.each(ways)("a loss with %s", (_, overrides) => {
 it("needs the classes' sizes", async () => {
   const loader = createInThreadLoader(pictures, { batchSize: 10, size: [side, side], channels: 1, seed: 1 });
   const whole = config({ balance: "logits" });
-  const run = trainLoop({ backend: backends[0], model, config: whole, trainLoader: loader, testLoader: loader });
+  const run = trainLoop({ backend: backends[0], model, config: whole, trainLoader: loader });
   await expect(run).rejects.toThrow("class counts");
 });

@@ -314,15 +314,15 @@ describe("trainLoop", () => {
   it("is stricter the more pictures judge", () => {
     const first = taken(3, { top1: 0.9 }, null);
     expect(first).toEqual({ epoch: 3, top1: 0.9, highest: { epoch: 3, top1: 0.9 } });
-    const at = (top1: number, pictures: number): boolean => isTaken({ top1 }, first, pictures);
+    const at = (top1: number, pictures: number): boolean => isTaken({ top1, pictures }, first);
     // √(0.9 · 0.1 / n): 0.03 of 100 pictures, 0.003 of 10,000.
     expect([at(0.871, 100), at(0.869, 100), at(0.898, 10_000), at(0.896, 10_000)]).toEqual([true, false, true, false]);
     // It is the highest that counts, not the last that was taken: nothing drifts down.
     const lower = taken(4, { top1: 0.88 }, first);
     expect(lower).toEqual({ epoch: 4, top1: 0.88, highest: { epoch: 3, top1: 0.9 } });
-    expect([isTaken({ top1: 0.86 }, lower, 100), isTaken({ top1: 0.91 }, lower, 100)]).toEqual([false, true]);
+    expect([0.86, 0.91].map((top1) => isTaken({ top1, pictures: 100 }, lower))).toEqual([false, true]);
     expect(taken(5, { top1: 0.9 }, lower).highest).toEqual({ epoch: 3, top1: 0.9 });
-    expect(isTaken({ top1: 1 }, taken(1, { top1: 1 }, null), 10)).toBe(true);
+    expect(isTaken({ top1: 1, pictures: 10 }, taken(1, { top1: 1 }, null))).toBe(true);
   });
 
   it("takes the first epoch for the best so far, be it never right", async () => {

@@ -1,9 +1,9 @@
 import { createHash } from "node:crypto";
 import { readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
-import type { Dataset, FolderSource } from "./dataset.js";
+import type { Dataset, FolderSource } from "../data/dataset.js";
+import { indicesByClass } from "../data/hold-out.js";
 import type { DataWarning } from "./description.js";
-import { indicesByClass } from "./hold-out.js";
 import { balanceWarnings, ignoredWarnings, leakWarnings } from "./warnings.js";
 
 /** Bytes that are read at most in search of equal pictures: a second or two. */

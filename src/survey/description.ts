@@ -1,4 +1,4 @@
-import type { IgnoredFiles, SkippedFile } from "./dataset.js";
+import type { IgnoredFiles, SkippedFile } from "../data/dataset.js";
 
 /** What is in a data set; plain JSON. */
 export interface DatasetDescription {

@@ -1,11 +1,11 @@
 import { createHash } from "node:crypto";
 import { extremes } from "../core/statistics.js";
-import type { Dataset, Image } from "./dataset.js";
+import type { Dataset, Image } from "../data/dataset.js";
+import { pictureName } from "../data/picture-name.js";
+import { readAll } from "../data/read-all.js";
 import type { DatasetDescription, Lookalike, SplitsDescription } from "./description.js";
 import { type Fingerprint, fingerprint } from "./fingerprint.js";
 import { nearDuplicates } from "./near-duplicates.js";
-import { pictureName } from "./picture-name.js";
-import { readAll } from "./read-all.js";
 import { surveyWarnings } from "./warnings.js";
 
 /**

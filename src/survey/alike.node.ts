@@ -1,16 +1,15 @@
 import type { Dataset, Image, SkippedFile } from "../data/dataset.js";
-import { pixelHash } from "../data/describe.node.js";
-import { type Fingerprint, fingerprint } from "../data/fingerprint.js";
-import { nearDuplicates } from "../data/near-duplicates.js";
 import { readAll } from "../data/read-all.js";
-import type { Group } from "./assign.js";
+import { pixelHash } from "./describe.node.js";
+import { type Fingerprint, fingerprint } from "./fingerprint.js";
+import { nearDuplicates } from "./near-duplicates.js";
 
 /** What reading every picture of a set showed. */
 export interface Alike {
   /** Indices of the pictures that can be read, ascending. */
   readonly readable: readonly number[];
   /** Several pictures each that are equal, or look the same by {@link nearDuplicates}, directly or by way of others. */
-  readonly groups: readonly Group[];
+  readonly groups: readonly (readonly number[])[];
   /** Pictures whose pixels an earlier one has. */
   readonly equal: number;
   readonly skipped: readonly SkippedFile[];

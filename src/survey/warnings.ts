@@ -1,7 +1,7 @@
-import { imbalance, isUnbalanced } from "./class-counts.js";
-import type { IgnoredFiles } from "./dataset.js";
+import { imbalance, isUnbalanced } from "../data/class-counts.js";
+import type { IgnoredFiles } from "../data/dataset.js";
+import { describeIgnored } from "../data/ignored-files.js";
 import type { DatasetDescription, DataWarning, SplitsDescription } from "./description.js";
-import { describeIgnored } from "./ignored-files.js";
 
 /** Examples that a message names. */
 const examples = 3;

@@ -1,6 +1,6 @@
-import type { Image } from "./dataset.js";
-import { toChannels } from "./image.js";
-import { resize } from "./resize.js";
+import type { Image } from "../data/dataset.js";
+import { toChannels } from "../data/image.js";
+import { resize } from "../data/resize.js";
 
 /** Side of the small grey pictures by which two pictures are compared. */
 const side = 16;

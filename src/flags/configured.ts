@@ -3,7 +3,7 @@ import { type KnownOption, optionWords } from "../configuration/option-words.js"
 import { readConfiguration } from "../configuration/read-configuration.node.js";
 
 /** Options that say what to do now, which no file does. */
-const notInFiles = ["config", "resume", "preview"];
+const notInFiles = ["config", "resume", "preview", "findLr", "folds"];
 
 /** What the next run has of its own. */
 const notRepeated = [...notInFiles, "out", "json", "quiet"];
