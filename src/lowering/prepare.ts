@@ -6,10 +6,14 @@ import { eliminateDead, eliminateNoOps } from "../graph/eliminate.js";
 import type { Graph, GraphNode, ValueInfo } from "../graph/graph.js";
 import { graphInputs } from "../graph/graph-inputs.js";
 import { producersOf } from "../graph/validate.js";
+import { isQuantized } from "./quantization.js";
 import { spelledOut } from "./spell-out.js";
 import { isStatic } from "./spelling.js";
 
-/** A graph for inputs of one shape as the planner reads it: everything constant is an initializer, and every node is needed. */
+/**
+ * A graph for inputs of one shape as the planner reads it: every node is needed, and everything constant is an initializer but what DequantizeLinear
+ * makes of constants, which may go into products of integers.
+ */
 export interface PreparedGraph {
   readonly nodes: readonly GraphNode[];
   readonly constants: ReadonlyMap<string, NamedArray>;
@@ -36,14 +40,17 @@ export function prepare(
     outputs: outputs.map((name): ValueInfo => ({ name, dtype: "f32", shape: undefined })),
     valueInfo: [],
   };
-  const simple = constantFolding(bound);
+  const options = { keepQuantized: isQuantized(bound) };
+  const simple = constantFolding(bound, options);
   const spelled = spelledOut(simple);
-  const prepared = eliminateDead(eliminateNoOps(spelled === simple ? simple : constantFolding(spelled)));
+  const prepared = eliminateDead(
+    eliminateNoOps(spelled === simple ? simple : constantFolding(spelled, options), options),
+  );
   const uses = new Map<string, number>();
   for (const value of [...prepared.nodes.flatMap((node) => node.inputs), ...outputs]) {
     uses.set(value, (uses.get(value) ?? 0) + 1);
   }
-  const { shapes: inferred, dtypes } = analyze(prepared);
+  const { shapes: inferred, dtypes } = analyze(prepared, options);
   const shapes = new Map<string, readonly number[]>();
   for (const [name, shape] of inferred) if (isStatic(shape)) shapes.set(name, shape);
   return {

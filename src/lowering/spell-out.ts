@@ -7,6 +7,8 @@ import { valueNames } from "../graph/subgraphs.js";
 import { batchNormMode } from "../operators/batch-normalization.js";
 import { dropoutPasses } from "../operators/dropout.js";
 import { einsumProduct } from "./einsum-product.js";
+import { isQuantized } from "./quantization.js";
+import { quantizedSpellings } from "./quantized.js";
 import { isStatic, Spelling } from "./spelling.js";
 
 /** Forms of operators that the engine has no step for, each spelled out in operators that it has; false where a node is not of such a form. */
@@ -15,26 +17,28 @@ const spellings: Readonly<Record<string, (spelling: Spelling) => boolean>> = {
   Clip: computedLimits,
   Dropout: withMask,
   Einsum: einsumProduct,
+  ...quantizedSpellings,
 };
 
 /** Operators that are only ever spelled out. */
-export const spelledOperators = ["Einsum"];
+export const spelledOperators = ["ConvInteger", "DynamicQuantizeLinear", "Einsum", "MatMulInteger"];
 
 /**
  * The graph with BatchNormalization whose parameters are computed or differ by position, Clip with computed limits, Dropout whose mask is read, and Einsum
- * that is a matrix product, in other operators. Shapes have to be known.
+ * that is a matrix product, and quantization of other kinds than the integer steps know, in other operators. Shapes have to be known.
  */
 export function spelledOut(graph: Graph): Graph {
   if (!graph.nodes.some(({ op, domain }) => domain === "" && Object.hasOwn(spellings, op))) return graph;
-  const analysis = analyze(graph);
+  const analysis = analyze(graph, { keepQuantized: isQuantized(graph) });
   const initializers = new Map(graph.initializers);
   const values = valueNames(graph);
   const names = new Names(graph.nodes.map(({ name }) => name));
+  const readers = (value: string) => graph.nodes.filter(({ inputs }) => inputs.includes(value));
   const nodes = graph.nodes.flatMap((node) => {
     const spell = node.domain === "" && Object.hasOwn(spellings, node.op) ? spellings[node.op] : undefined;
     const context = spell && analysis.context(node);
     if (!spell || !context) return [node];
-    const spelling = new Spelling(context, initializers, values, names);
+    const spelling = new Spelling(context, initializers, values, names, readers);
     return spell(spelling) ? spelling.nodes : [node];
   });
   return nodes.length === graph.nodes.length && nodes.every((node, i) => node === graph.nodes[i])

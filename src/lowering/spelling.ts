@@ -11,6 +11,8 @@ export class Spelling {
     readonly initializers: Map<string, NamedArray>,
     readonly values: Names,
     readonly names: Names,
+    /** The nodes that read a value. */
+    readonly readers: (value: string) => readonly GraphNode[],
   ) {}
 
   get node(): GraphNode {
