@@ -1,6 +1,6 @@
 import type { GraphNode } from "../graph/graph.js";
+import type { Quantization } from "../graph/quantization.js";
 import type { Lowering } from "../lowering/context.js";
-import type { Quantization } from "../lowering/quantization.js";
 import { extents, type Held, type Tensor } from "../lowering/step.js";
 import { type IntegerResult, type Operand, stored } from "./integer-op.js";
 

@@ -6,7 +6,6 @@ import { constantFolding } from "../graph/constant-folding.js";
 import { eliminateNoOps } from "../graph/eliminate.js";
 import type { Graph, GraphNode } from "../graph/graph.js";
 import { refuse } from "../graph/operator/operator.js";
-import { valueNames } from "../graph/subgraphs.js";
 import {
   dequantized,
   type Known,
@@ -14,7 +13,8 @@ import {
   quantized,
   rangeOf,
   sameQuantization,
-} from "../lowering/quantization.js";
+} from "../graph/quantization.js";
+import { valueNames } from "../graph/subgraphs.js";
 
 const qLinear: ReadonlySet<string> = new Set(["QLinearConv", "QLinearMatMul"]);
 

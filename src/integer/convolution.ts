@@ -1,11 +1,14 @@
-import type { KernelCall, Pointer } from "../backend/backend.js";
+import type { ByteConvPlan, ByteRange } from "../backend/conv-bytes/plan.js";
 import { type ConvGeometry, convGeometry, convMacs } from "../core/conv-geometry.js";
 import { type Constant, plainConstant } from "../lowering/constants.js";
 import { convGeometryOf } from "../lowering/conv-geometry.js";
 import type { ByteValues } from "./byte-values.js";
 import { limitsOf, zeroOf } from "./byte-values.js";
 import { multipliersOf } from "./find-convolution.js";
-import type { IntegerOp, IntegerWeight } from "./integer-op.js";
+import type { IntegerOp, IntegerResult, IntegerWeight } from "./integer-op.js";
+
+/** Chooses among the algorithms that hold weights of a largest Σ |w|; all of them give the same bits. */
+export type PlanByteConvolution = (geometry: ConvGeometry, largestSum: number) => ByteConvPlan;
 
 type ConvolutionOp = Extract<IntegerOp, { readonly kind: "convolution" }>;
 
@@ -13,14 +16,15 @@ type ConvolutionOp = Extract<IntegerOp, { readonly kind: "convolution" }>;
 export function lowerIntegerConvolution(
   values: ByteValues,
   op: ConvolutionOp,
-  planConvolution: PlanIntegerConvolution,
+  planConvolution: PlanByteConvolution,
 ): void {
   const { node, weight, bias, result } = op;
+  const residual = op.residual && values.readOperand(op.residual, node);
   const { lowering } = values;
   const { quantization } = op.input;
   const input = values.readOperand(op.input, node);
   const geometry = geometryOf(op, input.shape);
-  const plan = planConvolution(geometry, largestMagnitude(weight));
+  const plan = planConvolution(geometry, largestWeightSumOf(weight));
   const { value } = result;
   const packed: Constant = {
     key: `${value} integers ${JSON.stringify(plan.pack(1, 2))}`,
@@ -39,18 +43,36 @@ export function lowerIntegerConvolution(
   const held =
     result.kind === "integers" ? values.create(value, shape, result.quantization.dtype) : lowering.create(value, shape);
   lowering.emit({
-    ...{ name: node.name, op: op.op, algorithm: plan.algorithm, macs: convMacs(geometry), convolution: geometry },
-    ...{ reads: [input], output: held, constants: [packed, sums, multipliers], workspaceWords: plan.workspaceWords },
+    ...{
+      name: node.name,
+      op: op.op,
+      algorithm: `u8_${plan.algorithm}`,
+      macs: convMacs(geometry),
+      convolution: geometry,
+    },
+    ...{ reads: residual ? [input, residual] : [input], output: held, constants: [packed, sums, multipliers] },
     calls: (at) =>
       plan.run({
-        ...{ input: at.of(input.buffer), packed: at.constant(packed), output: at.of(held.buffer) },
-        ...{ bias: at.constant(sums), multiplier: at.constant(multipliers), workspace: at.workspace },
-        ...{ xZero: zeroOf(quantization), floats: result.kind === "real" },
-        ...(result.kind === "integers" ? limitsOf(result) : { y_zero: 0, low: 0, high: 255 }),
+        ...{ input: at.of(input.buffer), inputZero: zeroOf(quantization), output: at.of(held.buffer) },
+        ...{ packed: at.constant(packed), bias: at.constant(sums), multiplier: at.constant(multipliers) },
+        ...(result.kind === "integers" && { bytes: byteRange(result) }),
+        ...(residual && { residual: { at: at.of(residual.buffer), ...ofResidual(op) } }),
       }),
   });
   if ("dtype" in held) values.define(value, held);
   else lowering.define(value, held);
+}
+
+/** Its scale in steps of the result. */
+function ofResidual({ residual, result }: ConvolutionOp): { readonly zero: number; readonly multiplier: number } {
+  if (!residual || result.kind === "real") throw new Error("only bytes have residuals");
+  const { quantization } = residual;
+  return { zero: zeroOf(quantization), multiplier: Math.fround(quantization.scale / result.quantization.scale) };
+}
+
+function byteRange(result: IntegerResult): ByteRange {
+  const { y_zero: zero, low, high } = limitsOf(result);
+  return { zero, low, high };
 }
 
 function geometryOf({ node, weight }: ConvolutionOp, input: readonly number[]): ConvGeometry {
@@ -60,7 +82,7 @@ function geometryOf({ node, weight }: ConvolutionOp, input: readonly number[]): 
 }
 
 /** Largest Σ |w| of an output. */
-function largestMagnitude({ data, shape }: IntegerWeight): number {
+export function largestWeightSumOf({ data, shape }: IntegerWeight): number {
   const each = data.length / shape[0]!;
   let largest = 0;
   for (let o = 0; o < shape[0]!; o++) {
@@ -89,28 +111,3 @@ function biasWithZero({ data, shape }: IntegerWeight, bias: Int32Array, zero: nu
     return b - zero * sum;
   });
 }
-
-/** Where a planned convolution finds its memory, and how its sums become results. */
-export interface IntegerConvArguments {
-  readonly input: Pointer;
-  readonly packed: Pointer;
-  readonly bias: Pointer;
-  readonly multiplier: Pointer;
-  readonly output: Pointer;
-  readonly workspace: Pointer;
-  readonly xZero: number;
-  readonly floats: boolean;
-  readonly y_zero: number;
-  readonly low: number;
-  readonly high: number;
-}
-
-export interface IntegerConvPlan {
-  readonly algorithm: string;
-  readonly packedWords: number;
-  readonly workspaceWords: number;
-  pack(weight: Pointer, packed: Pointer): readonly KernelCall[];
-  run(at: IntegerConvArguments): readonly KernelCall[];
-}
-
-export type PlanIntegerConvolution = (geometry: ConvGeometry, largestMagnitude: number) => IntegerConvPlan;

@@ -1,8 +1,8 @@
 import { toFloat64 } from "../core/named-arrays.js";
 import { flagAttribute, floatAttribute } from "../graph/attributes.js";
 import type { GraphNode } from "../graph/graph.js";
+import { isOperator } from "../graph/quantization.js";
 import { perChannel } from "../lowering/affine.js";
-import { isOperator } from "../lowering/quantization.js";
 import { type IntegerOp, type IntegerWeight, type Result, stored } from "./integer-op.js";
 import type { Surroundings } from "./surroundings.js";
 import { type Bias, biasInUnits, fitsInt32, Reason, weightsOf } from "./weights.js";
@@ -24,7 +24,7 @@ export function findConvolution(
   const weight = weightsOf(behind, around.constants, form.outputAxis);
   if (weight instanceof Reason) return weight;
   const { last, bias }: Last = form.bias ? { last: node, bias: form.bias } : addedBias(around, node, weight.shape[0]!);
-  const { result, taken } = around.resultOf(last);
+  const { result, taken, residual } = endOf(around, last);
   const multipliers = multipliersOf(weight, input.quantization.scale, result);
   if (multipliers.some((m) => !(m >= smallestNormal && m < Number.POSITIVE_INFINITY)))
     return new Reason("its scales together leave float32");
@@ -39,7 +39,7 @@ export function findConvolution(
   const nodes = [...new Set([node, ...taken])];
   const op = nodes.filter((taken) => !isOperator(taken, "QuantizeLinear")).map((taken) => taken.op);
   return {
-    op: { kind: "convolution", node, op: op.join("+"), input, weight, bias: inUnits, result },
+    op: { kind: "convolution", node, op: op.join("+"), input, weight, bias: inUnits, result, ...residual },
     taken: nodes,
   };
 }
@@ -104,6 +104,20 @@ function addedBias(around: Surroundings, node: GraphNode, outputs: number): Last
   const same = `${shape}` === `${around.graph.shapes.get(node.outputs[0]!)}`;
   const fits = same && shape !== undefined && !(biasOf(around, other, outputs, shape) instanceof Reason);
   return fits ? { last: reader, bias: other } : { last: node };
+}
+
+/** What becomes of a product: where nothing rounds it before, a quantized value is added as it is written (a shortcut). */
+function endOf(around: Surroundings, last: GraphNode) {
+  const value = last.outputs[0]!;
+  const reader = around.onlyReader(value);
+  const other = reader && isOperator(reader, "Add") ? reader.inputs[reader.inputs[0] === value ? 1 : 0]! : undefined;
+  const operand = other === undefined ? undefined : around.operand(other);
+  const { shapes } = around.graph;
+  if (reader && other && operand && `${shapes.get(other)}` === `${shapes.get(value)}`) {
+    const { result, taken } = around.resultOf(reader);
+    if (result.kind === "integers") return { result, taken: [last, ...taken], residual: { residual: operand } };
+  }
+  return { ...around.resultOf(last), residual: {} };
 }
 
 function biasOf(around: Surroundings, name: string, outputs: number, shape: readonly number[]): Bias | Reason {

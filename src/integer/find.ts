@@ -1,13 +1,13 @@
-import type { NamedArray } from "../core/named-arrays.js";
+import { type NamedArray, toFloat64 } from "../core/named-arrays.js";
 import { intsAttribute } from "../graph/attributes.js";
 import { toNamedArray, toTensor64 } from "../graph/evaluate/tensor64.js";
 import type { GraphNode } from "../graph/graph.js";
 import { apply } from "../graph/operator/apply.js";
 import { nodeContext } from "../graph/operator/node-context.js";
+import { isOperator, rangeOf } from "../graph/quantization.js";
 import type { PreparedGraph } from "../lowering/prepare.js";
-import { isOperator, rangeOf } from "../lowering/quantization.js";
 import { concatAxis } from "../operators/concat.js";
-import { checkScales } from "../operators/quantize.js";
+import { checkScales, checkZero } from "../operators/quantize.js";
 import { findConvolution, products } from "./find-convolution.js";
 import type { FloatLayer, IntegerOp, IntegerResult, Operand } from "./integer-op.js";
 import { Surroundings } from "./surroundings.js";
@@ -34,6 +34,7 @@ interface Found {
  * QuantizeLinear; what is left of these two is a step by itself.
  */
 export function findIntegers(graph: PreparedGraph): IntegerParts {
+  checkQuantization(graph);
   const around = new Surroundings(graph);
   const taken = new Map<GraphNode, IntegerOp | undefined>();
   const inFloat: FloatLayer[] = [];
@@ -53,6 +54,16 @@ export function findIntegers(graph: PreparedGraph): IntegerParts {
     if (border) take(border);
   }
   return { taken, graph: withDequantizedConstants(graph, taken), inFloat };
+}
+
+/** @throws ShapeError for constant scales that are no scales, wherever they stand */
+function checkQuantization({ nodes, constants }: PreparedGraph): void {
+  for (const node of nodes) {
+    if (!isOperator(node, "DequantizeLinear") && !isOperator(node, "QuantizeLinear")) continue;
+    const [, scale, zero] = node.inputs.map((name) => constants.get(name));
+    if (scale) checkScales({ node }, toFloat64(scale));
+    if (zero) checkZero({ node }, { dtype: zero.dtype, data: toFloat64(zero) });
+  }
 }
 
 function findOther(around: Surroundings, node: GraphNode): Found | undefined {
@@ -140,7 +151,6 @@ function findBorder(around: Surroundings, node: GraphNode, taken: ReadonlyMap<Gr
   const named = { node, op: node.op };
   const from = around.dequantized(node);
   if (from) {
-    checkScales({ node }, [from.scale]);
     const read =
       around.isOutput(node.outputs[0]!) || around.readers(node.outputs[0]!).some((reader) => !taken.has(reader));
     const operand = { value: node.inputs[0]!, quantization: from };
@@ -149,7 +159,6 @@ function findBorder(around: Surroundings, node: GraphNode, taken: ReadonlyMap<Gr
   }
   const to = around.quantized(node);
   if (to) {
-    checkScales({ node }, [to.scale]);
     const [low, high] = rangeOf(to);
     const result = { kind: "integers", value: node.outputs[0]!, quantization: to, low, high } as const;
     return { op: { kind: "quantize", ...named, value: node.inputs[0]!, result }, taken: [node] };

@@ -1,5 +1,5 @@
 import type { GraphNode } from "../graph/graph.js";
-import type { Quantization } from "../lowering/quantization.js";
+import type { Quantization } from "../graph/quantization.js";
 
 /** A value of 8-bit numbers, and what they stand for to its reader. */
 export interface Operand {
@@ -44,6 +44,8 @@ export type IntegerOp = Named &
         readonly weight: IntegerWeight;
         /** In units of the input's scale times the output channel's: added to the sums. */
         readonly bias: Int32Array;
+        /** Added before the result is rounded. */
+        readonly residual?: Operand;
         readonly result: Result;
       }
     | { readonly kind: "add"; readonly operands: readonly [Operand, Operand]; readonly result: IntegerResult }

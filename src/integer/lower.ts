@@ -14,7 +14,7 @@ import {
   rowsOf,
   zeroOf,
 } from "./byte-values.js";
-import { lowerIntegerConvolution, type PlanIntegerConvolution as Planner } from "./convolution.js";
+import { lowerIntegerConvolution, type PlanByteConvolution as Planner } from "./convolution.js";
 import type { IntegerOp, IntegerResult } from "./integer-op.js";
 
 type Op<Kind extends IntegerOp["kind"]> = Extract<IntegerOp, { readonly kind: Kind }>;

@@ -1,8 +1,8 @@
 import { type NamedArray, toFloat64 } from "../core/named-arrays.js";
 import { roundHalfEven } from "../core/rounding.js";
 import type { GraphNode } from "../graph/graph.js";
+import { dequantized, isOperator, type Quantization, quantized, rangeOf } from "../graph/quantization.js";
 import type { PreparedGraph } from "../lowering/prepare.js";
-import { dequantized, isOperator, type Quantization, quantized, rangeOf } from "../lowering/quantization.js";
 import type { IntegerResult, Operand, Result } from "./integer-op.js";
 
 /** A prepared graph as the finding of integer steps asks it: who gives a value, who reads it, what it stands for. */

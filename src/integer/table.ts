@@ -1,7 +1,7 @@
 import { elementCount, type NamedArray } from "../core/named-arrays.js";
 import { evaluate } from "../graph/evaluate/evaluate.js";
 import type { Graph, GraphNode } from "../graph/graph.js";
-import { rangeOf } from "../lowering/quantization.js";
+import { rangeOf } from "../graph/quantization.js";
 import { type IntegerOp, type Operand, stored } from "./integer-op.js";
 import type { Surroundings } from "./surroundings.js";
 

@@ -1,8 +1,8 @@
+import { largestWeightSum } from "../backend/conv-bytes/plan.js";
 import { inMemory } from "../core/deferred-array.js";
 import { elementCount, type NamedArray, toFloat64 } from "../core/named-arrays.js";
 import { intAttribute } from "../graph/attributes.js";
 import type { GraphNode } from "../graph/graph.js";
-import { checkScales } from "../operators/quantize.js";
 import type { IntegerWeight } from "./integer-op.js";
 
 /** Why something cannot be done in integers. */
@@ -30,7 +30,6 @@ export function weightsOf(
   if (array.dtype !== "i8" && array.dtype !== "u8") return new Reason(`its weights are ${array.dtype}`);
   if (intAttribute(node, "block_size", 0) > 0) return new Reason("its weights are quantized by blocks");
   const values = toFloat64(scale);
-  checkScales({ node }, values);
   const outputs = array.shape[outputAxis]!;
   const axis = intAttribute(node, "axis", 1);
   const own = axis < 0 ? axis + array.shape.length : axis;
@@ -108,6 +107,6 @@ export function fitsInt32({ data, shape }: IntegerWeight, bias: Int32Array, stor
       sum += data[i]!;
       magnitude += Math.abs(data[i]!);
     }
-    return magnitude * 255 + Math.abs(b - storedZero * sum) <= largestSum;
+    return magnitude <= largestWeightSum && magnitude * 255 + Math.abs(b - storedZero * sum) <= largestSum;
   });
 }

@@ -5,9 +5,9 @@ import { constantFolding } from "../graph/constant-folding.js";
 import { eliminateDead, eliminateNoOps } from "../graph/eliminate.js";
 import type { Graph, GraphNode, ValueInfo } from "../graph/graph.js";
 import { graphInputs } from "../graph/graph-inputs.js";
+import { isQuantized } from "../graph/quantization.js";
 import { producersOf } from "../graph/validate.js";
-import { isQuantized } from "./quantization.js";
-import { spelledOut } from "./spell-out.js";
+import { type Spellings, spelledOut } from "./spell-out.js";
 import { isStatic } from "./spelling.js";
 
 /**
@@ -27,11 +27,15 @@ export interface PreparedGraph {
   readonly producer: ReadonlyMap<string, GraphNode>;
 }
 
-/** @throws ShapeError for input shapes that are not what the graph declares. */
+/**
+ * @param further forms of operators that are spelled out besides
+ * @throws ShapeError for input shapes that are not what the graph declares.
+ */
 export function prepare(
   graph: Graph,
   inputShapes: Readonly<Record<string, readonly number[]>>,
   features: readonly string[],
+  further?: Spellings,
 ): PreparedGraph {
   const outputs = [...new Set([...graph.outputs.map(({ name }) => name), ...features])];
   const bound: Graph = {
@@ -42,7 +46,7 @@ export function prepare(
   };
   const options = { keepQuantized: isQuantized(bound) };
   const simple = constantFolding(bound, options);
-  const spelled = spelledOut(simple);
+  const spelled = spelledOut(simple, further);
   const prepared = eliminateDead(
     eliminateNoOps(spelled === simple ? simple : constantFolding(spelled, options), options),
   );

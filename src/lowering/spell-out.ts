@@ -3,21 +3,21 @@ import { analyze } from "../graph/analyze/analyze.js";
 import { floatAttribute, int } from "../graph/attributes.js";
 import { int64, node as makeNode, Names } from "../graph/build.js";
 import type { Graph } from "../graph/graph.js";
+import { isQuantized } from "../graph/quantization.js";
 import { valueNames } from "../graph/subgraphs.js";
 import { batchNormMode } from "../operators/batch-normalization.js";
 import { dropoutPasses } from "../operators/dropout.js";
 import { einsumProduct } from "./einsum-product.js";
-import { isQuantized } from "./quantization.js";
-import { quantizedSpellings } from "./quantized.js";
 import { isStatic, Spelling } from "./spelling.js";
 
 /** Forms of operators that the engine has no step for, each spelled out in operators that it has; false where a node is not of such a form. */
-const spellings: Readonly<Record<string, (spelling: Spelling) => boolean>> = {
+export type Spellings = Readonly<Record<string, (spelling: Spelling) => boolean>>;
+
+const own: Spellings = {
   BatchNormalization: byParts,
   Clip: computedLimits,
   Dropout: withMask,
   Einsum: einsumProduct,
-  ...quantizedSpellings,
 };
 
 /** Operators that are only ever spelled out. */
@@ -25,9 +25,10 @@ export const spelledOperators = ["ConvInteger", "DynamicQuantizeLinear", "Einsum
 
 /**
  * The graph with BatchNormalization whose parameters are computed or differ by position, Clip with computed limits, Dropout whose mask is read, and Einsum
- * that is a matrix product, and quantization of other kinds than the integer steps know, in other operators. Shapes have to be known.
+ * that is a matrix product, in other operators, and what `further` spells. Shapes have to be known.
  */
-export function spelledOut(graph: Graph): Graph {
+export function spelledOut(graph: Graph, further: Spellings = {}): Graph {
+  const spellings: Spellings = { ...own, ...further };
   if (!graph.nodes.some(({ op, domain }) => domain === "" && Object.hasOwn(spellings, op))) return graph;
   const analysis = analyze(graph, { keepQuantized: isQuantized(graph) });
   const initializers = new Map(graph.initializers);

@@ -38,7 +38,10 @@ export function checkScales(context: Pick<NodeContext, "node">, values: Iterable
 const largestFloat = (2 - 2 ** -23) * 2 ** 127;
 
 /** A zero point of int32 is 0 by definition. @throws ShapeError */
-function checkZero(context: NodeContext, zero: Tensor64 | undefined): void {
+export function checkZero(
+  context: Pick<NodeContext, "node">,
+  zero: Pick<Tensor64, "dtype" | "data"> | undefined,
+): void {
   const wrong = zero?.dtype === "i32" ? zero.data.find((value) => value !== 0) : undefined;
   if (wrong !== undefined) refuse(context, "0 as zero point of int32", `${wrong}`);
 }

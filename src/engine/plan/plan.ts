@@ -5,9 +5,10 @@ import type { Graph } from "../../graph/graph.js";
 import { graphInputs } from "../../graph/graph-inputs.js";
 import { type ByteTensor, ByteValues } from "../../integer/byte-values.js";
 import { canonical } from "../../integer/canonical.js";
-import type { PlanIntegerConvolution } from "../../integer/convolution.js";
+import type { PlanByteConvolution } from "../../integer/convolution.js";
 import { findIntegers } from "../../integer/find.js";
 import { lowerInteger } from "../../integer/lower.js";
+import { quantizedSpellings } from "../../integer/spellings.js";
 import type { Constant } from "../../lowering/constants.js";
 import { Lowering } from "../../lowering/context.js";
 import { type PreparedGraph, prepare } from "../../lowering/prepare.js";
@@ -29,7 +30,7 @@ export interface PlanOptions {
   readonly fuseBatchNorm: boolean;
   readonly planConvolution: (geometry: ConvGeometry) => ConvPlan;
   readonly planTransposedConvolution: (geometry: ConvGeometry) => ConvPlan;
-  readonly planIntegerConvolution: PlanIntegerConvolution;
+  readonly planByteConvolution: PlanByteConvolution;
 }
 
 /** A value that the caller writes or reads, row-major, at `offset` words in the arena. */
@@ -74,7 +75,7 @@ export interface Plan {
  */
 export function buildPlan(graph: Graph, options: PlanOptions): Plan {
   const { inputShapes, features, fuseBatchNorm, planConvolution, planTransposedConvolution } = options;
-  const whole = prepare(canonical(graph), inputShapes, features);
+  const whole = prepare(canonical(graph), inputShapes, features, quantizedSpellings);
   checkOperators(whole.nodes);
   checkExtents(whole);
   const { graph: prepared, taken, inFloat } = findIntegers(whole);
@@ -87,7 +88,7 @@ export function buildPlan(graph: Graph, options: PlanOptions): Plan {
   });
   for (const op of fuse({ graph: prepared, fuseBatchNorm, taken })) {
     if (op.kind === "sum" || op.kind === "node") lower(lowering, op);
-    else lowerInteger(bytes, op, options.planIntegerConvolution);
+    else lowerInteger(bytes, op, options.planByteConvolution);
   }
   const outputs = prepared.outputs.map((name): [string, Tensor] => [name, lowering.result(name)]);
 

@@ -4,9 +4,10 @@ import { int64 } from "../graph/build.js";
 import type { GraphNode } from "../graph/graph.js";
 import { axisAttribute } from "../graph/operator/checks.js";
 import { refuse } from "../graph/operator/operator.js";
+import { type Known, quantizationOf } from "../graph/quantization.js";
+import type { Spellings } from "../lowering/spell-out.js";
+import { isStatic, type Spelling } from "../lowering/spelling.js";
 import { checkScales, quantizedRange } from "../operators/quantize.js";
-import { type Known, quantizationOf } from "./quantization.js";
-import { isStatic, type Spelling } from "./spelling.js";
 
 /** Numbers of ONNX's element types, as Cast names them. */
 const types = { f32: 1, u8: 2, i8: 3, u16: 4, i16: 5, i32: 6 } as const;
@@ -24,7 +25,7 @@ export const quantizedSpellings = {
   DynamicQuantizeLinear: dynamicQuantize,
   MatMulInteger: integerProduct,
   QuantizeLinear: quantize,
-} satisfies Record<string, (spelling: Spelling) => boolean>;
+} satisfies Spellings;
 
 /** y = clamp(round(x / scale) + zero point). */
 function quantize(spelling: Spelling): boolean {

@@ -1,6 +1,6 @@
 import { type DType, elementCount, type NamedArray, toFloat64 } from "../core/named-arrays.js";
-import { intAttribute } from "../graph/attributes.js";
-import type { Graph, GraphNode } from "../graph/graph.js";
+import { intAttribute } from "./attributes.js";
+import type { Graph, GraphNode } from "./graph.js";
 
 /** How whole numbers of 8 bits stand for real ones: x = (q − zero) · scale. */
 export interface Quantization {
