@@ -1,0 +1,174 @@
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { Backend, Pointer } from "#repvgg/backend/backend.js";
+import { checkCalls } from "#repvgg/backend/check-calls.js";
+import {
+  type ByteConvAlgorithm,
+  byteConvAlgorithms,
+  largestWeightSum,
+  planByteConv,
+} from "#repvgg/backend/conv-bytes/plan.js";
+import { type ConvGeometry, convGeometry } from "#repvgg/core/conv-geometry.js";
+import { Rng } from "#repvgg/core/rng.js";
+import { backends } from "./backends.js";
+import { type ByteConv, largestSumOf, naiveSums, padded, rowBytes, toByte, unpadded } from "./byte-oracle.js";
+import { convGeometries, describeGeometry } from "./conv-geometries.js";
+
+interface Range {
+  readonly zero: number;
+  readonly low: number;
+  readonly high: number;
+}
+
+/** A convolution with what it must give: bytes without and with a residual, floats. */
+interface Expected extends ByteConv {
+  readonly range: Range;
+  readonly residual: Uint8Array;
+  readonly bytes: Uint8Array;
+  readonly summed: Uint8Array;
+  readonly floats: Float32Array;
+}
+
+const residualZero = 77;
+const residualMultiplier = Math.fround(0.37);
+
+/** Values that the byte 0 … 255 or −128 … 127 takes, of every kind: `kind` decides which. */
+type Kind = "random" | "largest" | "least";
+
+function expected(geometry: ConvGeometry, kind: Kind, seed: number): Expected {
+  const g = geometry;
+  const rng = new Rng(seed);
+  const integer = (from: number, to: number) => Math.floor(rng.uniform(from, to + 1));
+  const weights = (g.kernelHeight * g.kernelWidth * g.inChannels * g.outChannels) / g.groups;
+  const inputZero = kind === "random" ? integer(0, 255) : 255;
+  const conv: ByteConv = {
+    ...{ geometry, inputZero },
+    x: new Uint8Array(g.batch * g.height * g.width * g.inChannels).map(() =>
+      kind === "random" ? integer(0, 255) : 255,
+    ),
+    weight: new Int8Array(weights).map(() =>
+      kind === "random" ? integer(-128, 127) : kind === "largest" ? 127 : -128,
+    ),
+    bias: new Int32Array(g.outChannels).map(() => integer(-50_000, 50_000)),
+    multiplier: new Float32Array(g.outChannels).map(
+      () => rng.uniform(0.2, 4) / (1 + weights / g.outChannels) ** 0.6 / 100,
+    ),
+  };
+  const sums = naiveSums(conv);
+  const floats = Float32Array.from(sums, (sum, i) => Math.fround(sum) * conv.multiplier[i % g.outChannels]!);
+  const range = { zero: integer(0, 255), low: integer(0, 60), high: integer(200, 255) };
+  const residual = new Uint8Array(sums.length).map(() => integer(0, 255));
+  const { zero, low, high } = range;
+  return {
+    ...conv,
+    ...{ range, residual, floats },
+    bytes: Uint8Array.from(floats, (v) => toByte(v, zero, low, high)),
+    summed: Uint8Array.from(floats, (v, i) =>
+      toByte(Math.fround(v + Math.fround((residual[i]! - residualZero) * residualMultiplier)), zero, low, high),
+    ),
+  };
+}
+
+/** Words around each array that no kernel may touch. */
+const guard = 16;
+
+/** Runs an algorithm on a backend as all three kinds of results. */
+function run(backend: Backend, e: Expected, algorithm: ByteConvAlgorithm) {
+  const g = e.geometry;
+  const plan = planByteConv(g, backend, largestSumOf(g, e.weight), algorithm);
+  const blocks: { at: Pointer; words: number }[] = [];
+  const place = (bytes: Uint8Array | number): Pointer => {
+    const words = typeof bytes === "number" ? bytes : Math.ceil(bytes.byteLength / 4);
+    const at = backend.allocate(words + 2 * guard);
+    backend.u8(at, 4 * (words + 2 * guard)).fill(0xa5);
+    if (typeof bytes !== "number") backend.u8(at + guard, bytes.byteLength).set(bytes);
+    blocks.push({ at, words });
+    return at + guard;
+  };
+  const bytesOf = (array: Int8Array | Int32Array | Float32Array) => new Uint8Array(array.buffer);
+  const outputWords = (e.bytes.length / g.outChannels) * (rowBytes(g.outChannels) / 4);
+  const at = {
+    input: place(padded(e.x, g.inChannels, 211)),
+    weight: place(bytesOf(e.weight)),
+    packed: place(plan.packedWords),
+    bias: place(bytesOf(e.bias)),
+    multiplier: place(bytesOf(e.multiplier)),
+    residual: place(padded(e.residual, g.outChannels, 99)),
+    bytes: place(outputWords),
+    summed: place(outputWords),
+    floats: place(e.floats.length),
+  };
+  const common = {
+    input: at.input,
+    inputZero: e.inputZero,
+    packed: at.packed,
+    bias: at.bias,
+    multiplier: at.multiplier,
+  };
+  const residual = { at: at.residual, zero: residualZero, multiplier: residualMultiplier };
+  const calls = [
+    ...plan.pack(at.weight, at.packed),
+    ...plan.run({ ...common, output: at.bytes, bytes: e.range }),
+    ...plan.run({ ...common, output: at.summed, bytes: e.range, residual }),
+    ...plan.run({ ...common, output: at.floats }),
+  ];
+  const regions = blocks.map(({ at: from, words }, i) => ({
+    name: `array ${i}`,
+    from: from + guard,
+    words,
+    writable: true,
+  }));
+  checkCalls(calls, regions, backend, algorithm);
+  backend.run(calls);
+  const result = {
+    bytes: backend.u8(at.bytes, 4 * outputWords).slice(),
+    summed: backend.u8(at.summed, 4 * outputWords).slice(),
+    floats: backend.f32(at.floats, e.floats.length).slice(),
+  };
+  for (const { at: from, words } of blocks) {
+    const outside = [...backend.u8(from, 4 * guard), ...backend.u8(from + guard + words, 4 * guard)];
+    if (outside.some((byte) => byte !== 0xa5)) throw new Error(`${algorithm} wrote beside its arrays`);
+    backend.free(from);
+  }
+  return result;
+}
+
+/** 64 inputs and more, so that loops over vectors have several turns; sums beyond what F(4×4) holds. */
+const wide: readonly ConvGeometry[] = [
+  convGeometry({ height: 9, width: 10, inChannels: 200, outChannels: 72, kernel: 3, padding: 1 }),
+  convGeometry({ height: 10, width: 7, inChannels: 96, outChannels: 40, kernel: 3, padding: 1, stride: 2 }),
+  convGeometry({ height: 3, width: 5, inChannels: 260, outChannels: 33, kernel: 1 }),
+  convGeometry({ batch: 2, height: 7, width: 7, inChannels: 64, outChannels: 64, kernel: 3, padding: 1, groups: 4 }),
+];
+
+const cases: Expected[] = [
+  ...[...convGeometries, ...wide].map((g, i) => expected(g, "random", 1000 + i)),
+  ...wide.slice(0, 2).flatMap((g, i) => (["largest", "least"] as const).map((kind) => expected(g, kind, 2000 + i))),
+];
+
+describe.each(backends)("convolutions of bytes, $name", ({ create }) => {
+  let backend: Backend;
+  beforeAll(async () => {
+    backend = await create();
+  });
+  afterAll(() => backend.dispose());
+
+  it.each(["igemm", "winograd2", "winograd4", "winograd4_stride2", "depthwise"] as const)(
+    "are, by %s, what whole numbers are, bit for bit",
+    (algorithm) => {
+      let tried = 0;
+      for (const e of cases) {
+        const g = e.geometry;
+        if (!byteConvAlgorithms(g, backend, largestSumOf(g, e.weight)).includes(algorithm)) continue;
+        tried++;
+        const { bytes, summed, floats } = run(backend, e, algorithm);
+        expect(unpadded(bytes, g.outChannels), describeGeometry(g)).toEqual(e.bytes);
+        expect(unpadded(summed, g.outChannels), describeGeometry(g)).toEqual(e.summed);
+        expect(floats, describeGeometry(g)).toEqual(e.floats);
+        const filler = toByte(0, e.range.zero, e.range.low, e.range.high);
+        expect(bytes, describeGeometry(g)).toEqual(padded(e.bytes, g.outChannels, filler));
+      }
+      expect(tried).toBeGreaterThan(2);
+      expect(backend.memory.usedWords).toBe(0);
+    },
+  );
+});
