@@ -3,7 +3,6 @@ import { analyze } from "../graph/analyze/analyze.js";
 import { int } from "../graph/attributes.js";
 import { node as makeNode, Names } from "../graph/build.js";
 import { constantFolding } from "../graph/constant-folding.js";
-import { eliminateNoOps } from "../graph/eliminate.js";
 import type { Graph, GraphNode } from "../graph/graph.js";
 import { refuse } from "../graph/operator/operator.js";
 import {
@@ -31,8 +30,7 @@ export function canonical(graph: Graph): Graph {
     ({ op, domain }) => domain === "" && (op === "DequantizeLinear" || qLinear.has(op)),
   );
   if (!relevant) return graph;
-  const folded = constantFolding(graph, { keepQuantized: true });
-  return eliminateNoOps(new Canonical(folded).graph(), { keepQuantized: true });
+  return new Canonical(constantFolding(graph, { keepQuantized: true })).graph();
 }
 
 class Canonical {

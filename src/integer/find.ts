@@ -170,7 +170,7 @@ function findBorder(around: Surroundings, node: GraphNode, taken: ReadonlyMap<Gr
   return { op, taken: [node] };
 }
 
-const moves: ReadonlySet<string> = new Set(["Flatten", "MaxPool", "Reshape", "Squeeze", "Unsqueeze"]);
+const moves: ReadonlySet<string> = new Set(["Flatten", "Identity", "MaxPool", "Reshape", "Squeeze", "Unsqueeze"]);
 
 /** Constants that float32 steps read become real numbers; those that only integer steps read stay what they are. */
 function withDequantizedConstants(graph: PreparedGraph, taken: ReadonlyMap<GraphNode, unknown>): PreparedGraph {
