@@ -68,6 +68,6 @@ void conv_u8_depthwise_forward_task(const conv_u8_depthwise_forward_args *args, 
   }
   for (int column = 0; column < channels; column += PANEL) {
     const u8_panel panel = u8_panel_of(&output, column, min_int(PANEL, channels - column));
-    for (int r = 0; r < rows; r++) u8_store(&output, &panel, sums + r * row_words + column, first + r);
+    for (int r = 0; r < rows; r++) u8_store(&output, &panel, sums + r * row_words + column, first + r, 1);
   }
 }

@@ -1,5 +1,6 @@
 // Integer convolution as an implicit matrix product of bytes; see conv_igemm_forward.c, whose blocks and tables it has.
-// Packed weights: [groups][panels][taps][words of a group][PANEL][4]: a word is 4 inputs, 0 where the group has no more.
+// Packed weights: [groups][panels][taps][words of a group][BYTE_STEPS][PANEL][BYTE_STEP]: a word is 4 inputs, 0 where the group has no more.
+// Where bytes are not multiplied as they are, inputs are always gathered, and widened on the way.
 #include "pool.h"
 #include "u8_output.h"
 #include "u8_window.h"
@@ -8,6 +9,7 @@ typedef struct {
   u8_window w;
   u8_output output;
   int inputs, outputs; // of one group
+  int grouped;         // there are several
   int words;           // of a tap
   int panels, panel_words;
 } u8_igemm;
@@ -16,6 +18,7 @@ static u8_igemm igemm_of(const conv_u8_igemm_forward_args *args) {
   u8_igemm g = {.w = U8_WINDOW_OF(args), .output = U8_OUTPUT_OF(args)};
   g.inputs = args->in_channels / args->groups;
   g.outputs = args->out_channels / args->groups;
+  g.grouped = args->groups > 1;
   g.words = row_words_of(g.inputs);
   g.panels = ceil_div(g.outputs, PANEL);
   g.panel_words = args->kernel_height * args->kernel_width * g.words * PANEL;
@@ -51,23 +54,39 @@ INLINE u8_panel panel_of(const u8_igemm *g, int group, int panel) {
   return u8_panel_of(&g->output, group * g->outputs + panel * PANEL, min_int(PANEL, g->outputs - panel * PANEL));
 }
 
-// One position's inputs of all taps, one after another: [taps][words].
+// A group's inputs at one pixel, where they are not whole words of it.
+NOINLINE static void gather_part(const uint8_t *from, int inputs, int32_t *to) {
+  for (; inputs > 0; inputs -= 4, from += 4, to += BYTE_STEPS) {
+    uint8_t word[4] = {0};
+    for (int i = 0; i < min_int(inputs, 4); i++) word[i] = from[i];
+    widen_bytes(word, 1, to);
+  }
+}
+
+// One position's inputs of all taps, one after another: [taps][words · BYTE_STEPS].
 static void gather_position(const u8_igemm *g, int position, int first_byte, const uint8_t *outside, int32_t *to) {
   const u8_corner corner = u8_corner_of(&g->w, position);
-  for (int ky = 0; ky < g->w.kernel_height; ky++)
-    for (int kx = 0; kx < g->w.kernel_width; kx++, to += g->words) {
-      const uint8_t *from = u8_pixel(&g->w, corner, ky, kx, outside) + first_byte;
-      if (g->inputs == g->words * 4 || g->w.row_bytes == g->words * 4) {
-        for (int i = 0; i < g->words; i++) __builtin_memcpy(to + i, from + 4 * i, 4);
-      } else {
-        to[g->words - 1] = 0;
-        for (int i = 0; i < g->inputs; i++) ((uint8_t *)to)[i] = from[i];
+  const int whole = !g->grouped || g->inputs % 4 == 0, width = g->w.kernel_width;
+  const int runs = !g->grouped && g->w.dilation_x == 1 && corner.x >= 0 && corner.x + width <= g->w.in_width;
+  for (int ky = 0; ky < g->w.kernel_height; ky++) {
+    if (runs) { // pixels side by side
+      const uint8_t *line = u8_pixel(&g->w, corner, ky, 0, 0);
+      if (line) {
+        widen_bytes(line, width * g->words, to);
+        to += width * g->words * BYTE_STEPS;
+        continue;
       }
     }
+    for (int kx = 0; kx < width; kx++, to += g->words * BYTE_STEPS) {
+      const uint8_t *from = u8_pixel(&g->w, corner, ky, kx, outside) + first_byte;
+      if (whole) widen_bytes(from, g->words, to);
+      else gather_part(from, g->inputs, to);
+    }
+  }
 }
 
 static void multiply_gathered(const conv_u8_igemm_forward_args *args, const u8_igemm *g, const u8_block *b, scratch s) {
-  const int rows = b->end_row - b->first_row, depth = g->w.kernel_height * g->w.kernel_width * g->words;
+  const int rows = b->end_row - b->first_row, depth = g->w.kernel_height * g->w.kernel_width * g->words * BYTE_STEPS;
   const long made_rows = ceil_div(rows, MICRO_ROWS) * MICRO_ROWS;
   const uint8_t *outside = u8_outside(&s, g->w.row_bytes, args->x_zero);
   int32_t *inputs = scratch_take(&s, made_rows * depth * 4);
@@ -76,11 +95,12 @@ static void multiply_gathered(const conv_u8_igemm_forward_args *args, const u8_i
   for (long k = (long)rows * depth; k < made_rows * depth; k++) inputs[k] = 0; // rows that fill up a micro-tile
   for (int p = b->first_panel; p < b->end_panel; p++) {
     const u8_panel panel = panel_of(g, b->group, p);
-    quad_rows(inputs, depth, rows, panel_weights(args, g, b->group, p), g->panel_words, depth, panel.columns, sums);
-    for (int r = 0; r < rows; r++) u8_store(&g->output, &panel, sums + r * PANEL, b->first_row + r);
+    byte_rows(inputs, depth, rows, panel_weights(args, g, b->group, p), g->panel_words, depth, panel.columns, sums);
+    u8_store(&g->output, &panel, sums, b->first_row, rows);
   }
 }
 
+#if BYTE_PRODUCTS
 static void multiply_taps(const conv_u8_igemm_forward_args *args, const u8_igemm *g, const u8_block *b, scratch s) {
   const int tiles = ceil_div(b->end_row - b->first_row, MICRO_ROWS), taps = g->w.kernel_height * g->w.kernel_width;
   const uint8_t *outside = u8_outside(&s, g->w.row_bytes, args->x_zero);
@@ -94,15 +114,20 @@ static void multiply_taps(const conv_u8_igemm_forward_args *args, const u8_igemm
       const int first = b->first_row + t * MICRO_ROWS, rows = min_int(MICRO_ROWS, b->end_row - first);
       word_taps(table + t * taps, taps, rows, panel_weights(args, g, b->group, p), g->words, panel.columns,
                 ahead_of(g->panel_words, g->words, t, tiles, 0), sums);
-      for (int r = 0; r < rows; r++) u8_store(&g->output, &panel, sums + r * PANEL, first + r);
+      u8_store(&g->output, &panel, sums, first, rows);
     }
   }
 }
 
+#endif
+
 void conv_u8_igemm_forward_task(const conv_u8_igemm_forward_args *args, int task, int thread) {
   const u8_igemm g = igemm_of(args);
   const u8_block b = block_of(args, &g, task);
-  (args->gather ? multiply_gathered : multiply_taps)(args, &g, &b, scratch_of(thread));
+#if BYTE_PRODUCTS
+  if (!args->gather) return multiply_taps(args, &g, &b, scratch_of(thread));
+#endif
+  multiply_gathered(args, &g, &b, scratch_of(thread));
 }
 
 int conv_u8_igemm_pack_tasks(const conv_u8_igemm_pack_args *args) {
@@ -115,14 +140,9 @@ void conv_u8_igemm_pack_task(const conv_u8_igemm_pack_args *args, int task, int 
   const int panels = ceil_div(outputs, PANEL), words = row_words_of(inputs);
   const int group = task / panels, first = task % panels * PANEL, columns = min_int(PANEL, outputs - first);
   const int8_t *from = (const int8_t *)U8(args->weight) + group * outputs + first;
-  int32_t *to = I32(args->packed) + (long)task * args->taps * words * PANEL;
+  int8_t *to = (int8_t *)(I32(args->packed) + (long)task * args->taps * words * PANEL);
   for (int tap = 0; tap < args->taps; tap++, from += (long)inputs * args->out_channels)
-    for (int word = 0; word < words; word++)
-      for (int v = 0; v < MICRO_VECTORS; v++, to += LANES) {
-        const int count = min_int(LANES, columns - v * LANES);
-        vi packed = splat_word(0);
-        for (int k = 0; k < 4 && word * 4 + k < inputs && count > 0; k++)
-          packed |= (load_signed_bytes(from + (long)(word * 4 + k) * args->out_channels + v * LANES, count) & splat_word(255)) << (8 * k);
-        store_words(to, packed);
-      }
+    for (int i = 0; i < words * 4; i += BYTE_STEP)
+      for (int c = 0; c < PANEL; c++)
+        for (int k = i; k < i + BYTE_STEP; k++) *to++ = k < inputs && c < columns ? from[(long)k * args->out_channels + c] : 0;
 }

@@ -107,7 +107,7 @@ static void store_tile(forward_arguments *a, tile_position p, const u8_output *o
   const int lines = min_int(WINOGRAD, a->out_height - p.y), width = min_int(WINOGRAD, a->out_width - p.x);
   long position = (long)(p.n * a->out_height + p.y) * a->out_width + p.x;
   for (int i = 0; i < lines; i++, position += a->out_width)
-    for (int j = 0; j < width; j++) u8_store(output, panel, results + (i * WINOGRAD + j) * PANEL, position + j);
+    u8_store(output, panel, results + i * WINOGRAD * PANEL, position, width);
 }
 
 // Rows of transformed tiles that micro-tiles read: they may go beyond the last tile of a point.

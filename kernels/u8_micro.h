@@ -1,4 +1,4 @@
-// The micro-kernels of integer convolutions: as conv_micro.h, but an input is a word of 4 bytes or 2 int16, and so is a weight.
+// The micro-kernels of integer convolutions: as conv_micro.h, but inputs and weights are words of 4 bytes or 2 int16.
 #pragma once
 #include "conv_micro.h"
 #include "u8_simd.h"
@@ -24,41 +24,30 @@ INLINE void words_store(const word_sums *sums, const int rows, const int vectors
   }
 }
 
-// One step of depth: a word of each row times one row of a panel.
-INLINE void quad_step(word_sums *sums, const int rows, const int vectors, const int32_t *const inputs[MICRO_ROWS], long k,
-                      const int32_t *panel_row) {
-  byte_operand weights[MICRO_VECTORS];
-  UNROLL
-  for (int v = 0; v < vectors; v++) weights[v] = weight_bytes(load_words(panel_row + v * LANES));
-  UNROLL
-  for (int r = 0; r < rows; r++) {
-    const byte_operand input = input_bytes(splat_word(inputs[r][k]));
-    UNROLL
-    for (int v = 0; v < vectors; v++) sums->at[r][v] = add_quads(sums->at[r][v], input, weights[v]);
-  }
-}
-INLINE void pair_step(word_sums *sums, const int rows, const int vectors, const int32_t *const inputs[MICRO_ROWS], long k,
-                      const int32_t *panel_row) {
+// One step of depth: an input of each row times one row of a panel; bytes: as add_bytes has them, else pairs of int16.
+INLINE void word_step(word_sums *sums, const int rows, const int vectors, const int bytes, const int32_t *const inputs[MICRO_ROWS],
+                      long k, const int8_t *panel_row) {
   vi weights[MICRO_VECTORS];
   UNROLL
-  for (int v = 0; v < vectors; v++) weights[v] = load_words(panel_row + v * LANES);
+  for (int v = 0; v < vectors; v++)
+    weights[v] = bytes ? load_byte_weights(panel_row + v * LANES * BYTE_STEP) : load_words((const int32_t *)panel_row + v * LANES);
   UNROLL
   for (int r = 0; r < rows; r++) {
     const vi input = splat_word(inputs[r][k]);
     UNROLL
-    for (int v = 0; v < vectors; v++) sums->at[r][v] = add_pairs(sums->at[r][v], input, weights[v]);
+    for (int v = 0; v < vectors; v++)
+      sums->at[r][v] = bytes ? add_bytes(sums->at[r][v], input, weights[v]) : add_pairs(sums->at[r][v], input, weights[v]);
   }
 }
 
-// sums += Σ_k inputs[·][k] · b[k·PANEL + ·]; quads: words are 4 bytes, else 2 int16
-INLINE void word_product(word_sums *sums, const int rows, const int vectors, const int quads, const int prefetch,
-                         const int32_t *const inputs[MICRO_ROWS], const int32_t *b, int depth, micro_ahead ahead) {
+// sums += Σ_k inputs[·][k] · b[k·PANEL + ·]
+INLINE void word_product(word_sums *sums, const int rows, const int vectors, const int bytes, const int prefetch,
+                         const int32_t *const inputs[MICRO_ROWS], const int8_t *b, int depth, micro_ahead ahead) {
   const float *next = (const float *)b + ahead.offset;
   NO_UNROLL
-  for (int k = 0; k < depth; k++, b += PANEL, next += ahead.step) {
+  for (int k = 0; k < depth; k++, b += PANEL * (bytes ? BYTE_STEP : 4), next += ahead.step) {
     if (prefetch) micro_prefetch(next, ahead.step, 0);
-    if (quads) quad_step(sums, rows, vectors, inputs, k, b);
-    else pair_step(sums, rows, vectors, inputs, k, b);
+    word_step(sums, rows, vectors, bytes, inputs, k, b);
   }
 }
 
@@ -71,7 +60,7 @@ INLINE void word_taps_of(const int rows, const int vectors, const int prefetch, 
     const int32_t *inputs[MICRO_ROWS];
     UNROLL
     for (int r = 0; r < rows; r++) inputs[r] = (const int32_t *)tap->row[r];
-    word_product(&s, rows, vectors, 1, prefetch, inputs, panel + tap->weights, depth, ahead);
+    word_product(&s, rows, vectors, 1, prefetch, inputs, (const int8_t *)(panel + tap->weights), depth, ahead);
   }
   words_store(&s, rows, vectors, sums);
 }
@@ -98,32 +87,32 @@ INLINE void word_taps(const micro_tap *tap, int taps, int rows, const int32_t *p
   else word_taps_whole(tap, taps, panel, depth, ahead, sums);
 }
 
-INLINE void word_rows_of(const int rows, const int vectors, const int quads, const int prefetch, const int32_t *a, long row_words,
+INLINE void word_rows_of(const int rows, const int vectors, const int bytes, const int prefetch, const int32_t *a, long row_words,
                          const int32_t *b, int depth, micro_ahead ahead, int32_t *sums) {
   const int32_t *inputs[MICRO_ROWS];
   UNROLL
   for (int r = 0; r < rows; r++) inputs[r] = a + r * row_words;
   word_sums s;
   words_zero(&s, rows, vectors);
-  word_product(&s, rows, vectors, quads, prefetch, inputs, b, depth, ahead);
+  word_product(&s, rows, vectors, bytes, prefetch, inputs, (const int8_t *)b, depth, ahead);
   words_store(&s, rows, vectors, sums);
 }
 
-INLINE void word_all_rows(const int vectors, const int quads, const int32_t *a, long row_words, int rows, const int32_t *b, long next,
+INLINE void word_all_rows(const int vectors, const int bytes, const int32_t *a, long row_words, int rows, const int32_t *b, long next,
                           int depth, int32_t *sums) {
   const int passes = (rows + MICRO_ROWS - 1) / MICRO_ROWS;
   NO_UNROLL
   for (int pass = 0; pass < passes; pass++, rows -= MICRO_ROWS, a += MICRO_ROWS * row_words, sums += MICRO_SIZE) {
     const micro_ahead ahead = MICRO_PREFETCH && next ? ahead_of(next, depth, pass, passes, 0) : nothing_ahead;
-    if (are_few(rows)) word_rows_of(FEW_ROWS, vectors, quads, 0, a, row_words, b, depth, nothing_ahead, sums);
-    else if (MICRO_PREFETCH && ahead.step) word_rows_of(MICRO_ROWS, vectors, quads, 1, a, row_words, b, depth, ahead, sums);
-    else word_rows_of(MICRO_ROWS, vectors, quads, 0, a, row_words, b, depth, ahead, sums);
+    if (are_few(rows)) word_rows_of(FEW_ROWS, vectors, bytes, 0, a, row_words, b, depth, nothing_ahead, sums);
+    else if (MICRO_PREFETCH && ahead.step) word_rows_of(MICRO_ROWS, vectors, bytes, 1, a, row_words, b, depth, ahead, sums);
+    else word_rows_of(MICRO_ROWS, vectors, bytes, 0, a, row_words, b, depth, ahead, sums);
   }
 }
-NOINLINE static void quad_rows_whole(const int32_t *a, long row_words, int rows, const int32_t *b, long next, int depth, int32_t *sums) {
+NOINLINE static void byte_rows_whole(const int32_t *a, long row_words, int rows, const int32_t *b, long next, int depth, int32_t *sums) {
   word_all_rows(MICRO_VECTORS, 1, a, row_words, rows, b, next, depth, sums);
 }
-NOINLINE static void quad_rows_narrow(const int32_t *a, long row_words, int rows, const int32_t *b, int depth, int32_t *sums) {
+NOINLINE static void byte_rows_narrow(const int32_t *a, long row_words, int rows, const int32_t *b, int depth, int32_t *sums) {
   word_all_rows(HALF_VECTORS, 1, a, row_words, rows, b, 0, depth, sums);
 }
 NOINLINE static void pair_rows_whole(const int32_t *a, long row_words, int rows, const int32_t *b, long next, int depth, int32_t *sums) {
@@ -134,10 +123,10 @@ NOINLINE static void pair_rows_narrow(const int32_t *a, long row_words, int rows
 }
 
 // Rows `row_words` apart: sums [rows][PANEL], whole micro-tiles of them (inputs that are read for these must exist). next: words from b to
-// the block that is multiplied next, which is asked for ahead; 0: nothing. quad: words are 4 bytes; pair: 2 int16.
-INLINE void quad_rows(const int32_t *a, long row_words, int rows, const int32_t *b, long next, int depth, int columns, int32_t *sums) {
-  if (columns <= HALF_PANEL) quad_rows_narrow(a, row_words, rows, b, depth, sums);
-  else quad_rows_whole(a, row_words, rows, b, next, depth, sums);
+// the block that is multiplied next, which is asked for ahead; 0: nothing. byte: as add_bytes has them; pair: 2 int16.
+INLINE void byte_rows(const int32_t *a, long row_words, int rows, const int32_t *b, long next, int depth, int columns, int32_t *sums) {
+  if (columns <= HALF_PANEL) byte_rows_narrow(a, row_words, rows, b, depth, sums);
+  else byte_rows_whole(a, row_words, rows, b, next, depth, sums);
 }
 INLINE void pair_rows(const int32_t *a, long row_words, int rows, const int32_t *b, long next, int depth, int columns, int32_t *sums) {
   if (columns <= HALF_PANEL) pair_rows_narrow(a, row_words, rows, b, depth, sums);

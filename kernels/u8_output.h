@@ -39,37 +39,52 @@ static inline u8_panel u8_panel_of(const u8_output *o, int column, int columns) 
   return p;
 }
 
-INLINE vf u8_scaled(const u8_panel *p, int v, const int32_t *sums) {
-  const vi sum = (vi)((vu)load_words(sums + v * LANES) + (vu)p->bias[v]);
-  return __builtin_convertvector(sum, vf) * p->multiplier[v];
+INLINE vf u8_scaled(vi bias, vf multiplier, const int32_t *sums) {
+  return __builtin_convertvector((vi)((vu)load_words(sums) + (vu)bias), vf) * multiplier;
 }
 
-NOINLINE static void u8_store_floats(const u8_output *o, const u8_panel *p, const int32_t *sums, long position) {
-  float *y = o->floats + position * o->channels + p->column;
-  for (int v = 0; v * LANES < p->columns; v++) store_lanes(y + v * LANES, u8_scaled(p, v, sums), min_int(LANES, p->columns - v * LANES));
-}
-
-INLINE void u8_store_lanes(const u8_output *o, const u8_panel *p, const int32_t *sums, long at, int v, int count) {
-  vf value = u8_scaled(p, v, sums);
-  if (o->residual) {
-    const vi residual = load_bytes(o->residual + at + v * LANES, count) - splat_word(o->residual_zero);
-    value += __builtin_convertvector(residual, vf) * splat(o->residual_multiplier);
-  }
+// One vector of columns of `rows` positions side by side: `lanes` of it, a constant where that is LANES.
+INLINE void u8_store_vector(const u8_output *o, const u8_panel *p, const int v, const int residual, const int32_t *sums, long position,
+                            int rows, const int lanes) {
+  const vi bias = p->bias[v], zero = splat_word(o->y_zero), residual_zero = splat_word(o->residual_zero);
+  const vf multiplier = p->multiplier[v], residual_multiplier = splat(o->residual_multiplier);
   const vf low = splat((float)(o->low - o->y_zero)), high = splat((float)(o->high - o->y_zero));
-  store_bytes(o->bytes + at + v * LANES, to_byte_lanes(value, low, high, splat_word(o->y_zero)), count);
-}
-
-NOINLINE static void u8_store_part(const u8_output *o, const u8_panel *p, const int32_t *sums, long at) {
-  for (int v = 0; v * LANES < p->stored; v++) u8_store_lanes(o, p, sums, at, v, min_int(LANES, p->stored - v * LANES));
-}
-
-// sums: one row of the panel; position: of the output, all images counted.
-INLINE void u8_store(const u8_output *o, const u8_panel *p, const int32_t *sums, long position) {
-  const long at = position * o->row_bytes + p->column;
-  if (o->floats) u8_store_floats(o, p, sums, position);
-  else if (p->stored < PANEL) u8_store_part(o, p, sums, at);
-  else {
-    UNROLL
-    for (int v = 0; v < MICRO_VECTORS; v++) u8_store_lanes(o, p, sums, at, v, LANES);
+  long at = position * o->row_bytes + p->column + v * LANES;
+  sums += v * LANES;
+  NO_UNROLL
+  for (int r = 0; r < rows; r++, sums += PANEL, at += o->row_bytes) {
+    vf value = u8_scaled(bias, multiplier, sums);
+    if (residual)
+      value += __builtin_convertvector(load_bytes(o->residual + at, lanes) - residual_zero, vf) * residual_multiplier;
+    store_bytes(o->bytes + at, to_byte_lanes(value, low, high, zero), lanes);
   }
+}
+
+NOINLINE static void u8_store_tail(const u8_output *o, const u8_panel *p, int v, const int32_t *sums, long position, int rows, int lanes) {
+  if (o->residual) u8_store_vector(o, p, v, 1, sums, position, rows, lanes);
+  else u8_store_vector(o, p, v, 0, sums, position, rows, lanes);
+}
+
+NOINLINE static void u8_store_bytes(const u8_output *o, const u8_panel *p, const int32_t *sums, long position, int rows) {
+  for (int v = 0; v * LANES < p->stored; v++) {
+    const int lanes = p->stored - v * LANES;
+    if (lanes < LANES) u8_store_tail(o, p, v, sums, position, rows, lanes);
+    else if (o->residual) u8_store_vector(o, p, v, 1, sums, position, rows, LANES);
+    else u8_store_vector(o, p, v, 0, sums, position, rows, LANES);
+  }
+}
+
+NOINLINE static void u8_store_floats(const u8_output *o, const u8_panel *p, const int32_t *sums, long position, int rows) {
+  for (int v = 0; v * LANES < p->columns; v++) {
+    const int lanes = min_int(LANES, p->columns - v * LANES);
+    float *y = o->floats + position * o->channels + p->column + v * LANES;
+    for (int r = 0; r < rows; r++, y += o->channels)
+      store_lanes(y, u8_scaled(p->bias[v], p->multiplier[v], sums + r * PANEL + v * LANES), lanes);
+  }
+}
+
+// sums [rows][PANEL] of positions side by side; position: the first, all images counted.
+INLINE void u8_store(const u8_output *o, const u8_panel *p, const int32_t *sums, long position, int rows) {
+  if (o->floats) u8_store_floats(o, p, sums, position, rows);
+  else u8_store_bytes(o, p, sums, position, rows);
 }

@@ -14,6 +14,9 @@ typedef int8_t vs8_unaligned __attribute__((vector_size(LANES), aligned(1), may_
 typedef uint8_t vu8x2 __attribute__((vector_size(2 * LANES)));
 typedef uint8_t vu8x2_unaligned __attribute__((vector_size(2 * LANES), aligned(1), may_alias));
 
+typedef int8_t vs8x2 __attribute__((vector_size(2 * LANES)));
+typedef int8_t vs8x2_unaligned __attribute__((vector_size(2 * LANES), aligned(1), may_alias));
+
 INLINE vi load_words(const int32_t *p) { return *(const vi_unaligned *)p; }
 INLINE void store_words(int32_t *p, vi v) { *(vi_unaligned *)p = v; }
 INLINE vi splat_word(int32_t x) { return x - (vi){0}; }
@@ -70,40 +73,46 @@ INLINE vu add_pairs(vu sums, vi x, vi w) {
 #endif
 }
 
-// Four bytes of a word, as they are multiplied: at once where there is an instruction for it, else as two pairs of int16.
+// Products of bytes: four at once where there is an instruction for it (BYTE_PRODUCTS). Elsewhere inputs are widened to pairs of int16 before
+// (widen_bytes), and int8 weights as they are loaded, pair by pair.
 #if (LANES == 16 && defined(__AVX512VNNI__)) || (LANES == 8 && defined(__AVXVNNI__))
 #define BYTE_PRODUCTS 1
-typedef struct {
-  vi all;
-} byte_operand;
-INLINE byte_operand input_bytes(vi x) { return (byte_operand){x}; }
-INLINE byte_operand weight_bytes(vi w) { return (byte_operand){w}; }
-INLINE vu add_quads(vu sums, byte_operand x, byte_operand w) {
+INLINE vi load_byte_weights(const int8_t *p) { return load_words((const int32_t *)p); }
+INLINE vu add_bytes(vu sums, vi x, vi w) {
 #if LANES == 16
-  return (vu)_mm512_dpbusd_epi32((__m512i)sums, (__m512i)x.all, (__m512i)w.all);
+  return (vu)_mm512_dpbusd_epi32((__m512i)sums, (__m512i)x, (__m512i)w);
 #else
-  return (vu)_mm256_dpbusd_avx_epi32((__m256i)sums, (__m256i)x.all, (__m256i)w.all);
+  return (vu)_mm256_dpbusd_avx_epi32((__m256i)sums, (__m256i)x, (__m256i)w);
 #endif
 }
 #else
 #define BYTE_PRODUCTS 0
-typedef struct {
-  vs even, odd;
-} byte_operand;
-typedef uint16_t vus __attribute__((vector_size(4 * LANES)));
-INLINE byte_operand input_bytes(vi x) { return (byte_operand){(vs)(x & splat_word(0x00ff00ff)), (vs)((vus)x >> 8)}; }
-INLINE byte_operand weight_bytes(vi w) { return (byte_operand){(vs)((vus)w << 8) >> 8, (vs)w >> 8}; }
-INLINE vu add_quads(vu sums, byte_operand x, byte_operand w) {
+INLINE vi load_byte_weights(const int8_t *p) { return (vi)__builtin_convertvector(*(const vs8x2_unaligned *)p, vs); }
+INLINE vu add_bytes(vu sums, vi x, vi w) {
 #if LANES == 4 && defined(__aarch64__)
-  // A product of bytes is at most 255 · 128: it fits int16.
-  int32x4_t s = (int32x4_t)sums;
-  s = vpadalq_s16(s, vmulq_s16((int16x8_t)x.even, (int16x8_t)w.even));
-  return (vu)vpadalq_s16(s, vmulq_s16((int16x8_t)x.odd, (int16x8_t)w.odd));
+  return (vu)vpadalq_s16((int32x4_t)sums, vmulq_s16((int16x8_t)x, (int16x8_t)w)); // at most 255 · 128: it fits int16
 #else
-  return add_pairs(add_pairs(sums, (vi)x.even, (vi)w.even), (vi)x.odd, (vi)w.odd);
+  return add_pairs(sums, x, w);
 #endif
 }
 #endif
+
+// Bytes that an input of add_bytes has, and inputs of them in a word of 4 bytes.
+enum { BYTE_STEP = BYTE_PRODUCTS ? 4 : 2, BYTE_STEPS = 4 / BYTE_STEP };
+
+// Words of 4 bytes as inputs of add_bytes: BYTE_STEPS times as many.
+INLINE void widen_bytes(const uint8_t *from, int words, int32_t *to) {
+#if BYTE_PRODUCTS
+  for (int i = 0; i < words; i++) __builtin_memcpy(to + i, from + 4 * i, 4);
+#else
+  for (; words >= LANES / 2; words -= LANES / 2, from += 2 * LANES, to += LANES)
+    store_words(to, (vi)__builtin_convertvector(*(const vu8x2_unaligned *)from, vs));
+  for (; words > 0; words--, from += 4, to += 2) {
+    to[0] = from[0] | from[1] << 16;
+    to[1] = from[2] | from[3] << 16;
+  }
+#endif
+}
 
 // Bytes of so many channels, filled up to whole words.
 INLINE int row_words_of(int channels) { return ceil_div(channels, 4); }

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import type { Backend, Pointer } from "#repvgg/backend/backend.js";
 import { checkCalls } from "#repvgg/backend/check-calls.js";
 import {
@@ -9,7 +9,7 @@ import {
 } from "#repvgg/backend/conv-bytes/plan.js";
 import { type ConvGeometry, convGeometry } from "#repvgg/core/conv-geometry.js";
 import { Rng } from "#repvgg/core/rng.js";
-import { backends } from "./backends.js";
+import { backendKinds } from "./backends.js";
 import { type ByteConv, largestSumOf, naiveSums, padded, rowBytes, toByte, unpadded } from "./byte-oracle.js";
 import { convGeometries, describeGeometry } from "./conv-geometries.js";
 
@@ -68,6 +68,9 @@ function expected(geometry: ConvGeometry, kind: Kind, seed: number): Expected {
   };
 }
 
+const bytesOf = (array: Uint8Array | Int8Array | Int32Array | Float32Array) =>
+  new Uint8Array(array.buffer, array.byteOffset, array.byteLength);
+
 /** Words around each array that no kernel may touch. */
 const guard = 16;
 
@@ -84,7 +87,6 @@ function run(backend: Backend, e: Expected, algorithm: ByteConvAlgorithm) {
     blocks.push({ at, words });
     return at + guard;
   };
-  const bytesOf = (array: Int8Array | Int32Array | Float32Array) => new Uint8Array(array.buffer);
   const outputWords = (e.bytes.length / g.outChannels) * (rowBytes(g.outChannels) / 4);
   const at = {
     input: place(padded(e.x, g.inChannels, 211)),
@@ -140,35 +142,73 @@ const wide: readonly ConvGeometry[] = [
   convGeometry({ batch: 2, height: 7, width: 7, inChannels: 64, outChannels: 64, kernel: 3, padding: 1, groups: 4 }),
 ];
 
-const cases: Expected[] = [
-  ...[...convGeometries, ...wide].map((g, i) => expected(g, "random", 1000 + i)),
-  ...wide.slice(0, 2).flatMap((g, i) => (["largest", "least"] as const).map((kind) => expected(g, kind, 2000 + i))),
+const wideCases: readonly Expected[] = wide.map((g, i) => expected(g, "random", 1000 + i));
+const cases: readonly Expected[] = [
+  ...convGeometries.map((g, i) => expected(g, "random", 2000 + i)),
+  ...wideCases,
+  // All 255 and weights of one sign: the largest sums that there can be.
+  ...wide.slice(0, 3).flatMap((g, i) => (["largest", "least"] as const).map((kind) => expected(g, kind, 3000 + i))),
 ];
 
-describe.each(backends)("convolutions of bytes, $name", ({ create }) => {
-  let backend: Backend;
-  beforeAll(async () => {
-    backend = await create();
-  });
-  afterAll(() => backend.dispose());
+const algorithms = ["igemm", "winograd2", "winograd4", "winograd4_stride2", "depthwise"] as const;
 
-  it.each(["igemm", "winograd2", "winograd4", "winograd4_stride2", "depthwise"] as const)(
-    "are, by %s, what whole numbers are, bit for bit",
-    (algorithm) => {
-      let tried = 0;
-      for (const e of cases) {
-        const g = e.geometry;
-        if (!byteConvAlgorithms(g, backend, largestSumOf(g, e.weight)).includes(algorithm)) continue;
-        tried++;
-        const { bytes, summed, floats } = run(backend, e, algorithm);
-        expect(unpadded(bytes, g.outChannels), describeGeometry(g)).toEqual(e.bytes);
-        expect(unpadded(summed, g.outChannels), describeGeometry(g)).toEqual(e.summed);
-        expect(floats, describeGeometry(g)).toEqual(e.floats);
-        const filler = toByte(0, e.range.zero, e.range.low, e.range.high);
-        expect(bytes, describeGeometry(g)).toEqual(padded(e.bytes, g.outChannels, filler));
-      }
-      expect(tried).toBeGreaterThan(2);
-      expect(backend.memory.usedWords).toBe(0);
-    },
-  );
+const same = (a: Uint8Array | Float32Array, b: Uint8Array | Float32Array) =>
+  Buffer.compare(bytesOf(a), bytesOf(b)) === 0;
+
+/** How many of the convolutions an algorithm can do; all of them must give what whole numbers do. */
+function tryAll(backend: Backend, algorithm: ByteConvAlgorithm, tried: readonly Expected[]): number {
+  let count = 0;
+  for (const e of tried) {
+    const g = e.geometry;
+    if (!byteConvAlgorithms(g, backend, largestSumOf(g, e.weight)).includes(algorithm)) continue;
+    count++;
+    const { bytes, summed, floats } = run(backend, e, algorithm);
+    const filler = toByte(0, e.range.zero, e.range.low, e.range.high);
+    const title = describeGeometry(g);
+    expect(same(bytes, padded(e.bytes, g.outChannels, filler)), `${title}: bytes`).toBe(true);
+    expect(same(unpadded(summed, g.outChannels), e.summed), `${title}: with a residual`).toBe(true);
+    expect(same(floats, e.floats), `${title}: floats`).toBe(true);
+  }
+  return count;
+}
+
+describe.each(backendKinds)("convolutions of bytes, $name", (kind) => {
+  it.each(algorithms)("are, by %s, what whole numbers are, bit for bit", async (algorithm) => {
+    const backend = await kind.create(2);
+    expect(tryAll(backend, algorithm, cases)).toBeGreaterThan(2);
+    expect(backend.memory.usedWords).toBe(0);
+    backend.dispose();
+  });
+
+  it.each([1, 3])("are the same on %i threads", async (threads) => {
+    const backend = await kind.create(threads);
+    for (const algorithm of algorithms) tryAll(backend, algorithm, wideCases);
+    backend.dispose();
+  });
+});
+
+describe("the choice of an algorithm", () => {
+  const target = { lanes: 16, panelColumns: 32, microRows: 8, threads: 2, multipliesBytes: false };
+  const g = convGeometry({ height: 14, width: 14, inChannels: 192, outChannels: 192, kernel: 3, padding: 1 });
+
+  it("is Winograd's where bytes are not multiplied as they are, as far as it holds the weights' sums", () => {
+    expect(planByteConv(g, target, 263_172).algorithm).toBe("winograd4");
+    expect(byteConvAlgorithms(g, target, 263_173)).toEqual(["igemm", "winograd2"]);
+    expect(() => planByteConv(g, target, 263_173, "winograd4")).toThrow(
+      "winograd4 cannot do this convolution of bytes",
+    );
+  });
+
+  it("does not depend on batch and threads", () => {
+    for (const batch of [1, 7])
+      for (const threads of [1, 5])
+        expect(planByteConv({ ...g, batch }, { ...target, threads }, 1000).algorithm).toBe("winograd4");
+  });
+
+  it("refuses sums that no int32 holds", () => {
+    expect(byteConvAlgorithms(g, target, largestWeightSum)).toContain("igemm");
+    expect(() => planByteConv(g, target, largestWeightSum + 1)).toThrow(
+      /weights .* sum of magnitudes of at most 4210752/,
+    );
+  });
 });

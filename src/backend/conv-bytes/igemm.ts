@@ -53,10 +53,12 @@ export function hasWholeWords(g: ConvGeometry): boolean {
 /** How the work is cut. */
 export function igemmBytesShape(g: ConvGeometry, target: ByteConvTarget) {
   const [taps, words] = [g.kernelHeight * g.kernelWidth, groupWords(g)];
-  const gather = !hasWholeWords(g) || (words < gatherBelowWords && taps > 1);
+  // Where bytes are not multiplied as they are, they are widened as they are gathered.
+  const gather = !target.multipliesBytes || !hasWholeWords(g) || (words < gatherBelowWords && taps > 1);
+  const gathered = taps * words * (target.multipliesBytes ? 1 : 2);
   const rows = g.batch * convOutHeight(g) * convOutWidth(g);
   // In words, of a tile: its gathered inputs and sums, or its taps; and once for all a position outside the image.
-  const tileWords = gather ? target.microRows * (taps * words + target.panelColumns) : taps * tapWords(target);
+  const tileWords = gather ? target.microRows * (gathered + target.panelColumns) : taps * tapWords(target);
   const outside = ceilDiv(g.inChannels, 4) + 256;
   checkScratch(tileWords + outside);
   const maxTiles = Math.floor((scratchWords - outside) / tileWords);

@@ -1,4 +1,5 @@
 import { type ConvGeometry, checkConvGeometry, convOutHeight, convOutWidth } from "../../core/conv-geometry.js";
+import { ShapeError } from "../../core/errors.js";
 import type { ByteConvAlgorithm, ByteConvBuffers, ByteConvParts, ByteConvPlan, ByteConvTarget } from "./contract.js";
 import { byteConvCosts } from "./cost.js";
 import { depthwiseBytes } from "./depthwise.js";
@@ -19,6 +20,7 @@ export function planByteConv(
   algorithm: ByteConvAlgorithm = cheapest(g, target, largestSum),
 ): ByteConvPlan {
   checkConvGeometry(g);
+  checkSum(largestSum);
   if (!byteConvAlgorithms(g, target, largestSum).includes(algorithm))
     throw new RangeError(`${algorithm} cannot do this convolution of bytes`);
   const parts = partsOf(g, target, algorithm);
@@ -44,8 +46,18 @@ export function byteConvAlgorithms(
  */
 export const largestWeightSum: number = Math.floor(2 ** 30 / 255);
 
+function checkSum(largestSum: number): void {
+  if (largestSum >= 0 && largestSum <= largestWeightSum) return;
+  throw new ShapeError({
+    expected: `weights of an output with a sum of magnitudes of at most ${largestWeightSum}`,
+    received: `${largestSum}`,
+    remedy: "keep this layer in float32",
+  });
+}
+
 function cheapest(g: ConvGeometry, target: ByteConvTarget, largestSum: number): ByteConvAlgorithm {
   checkConvGeometry(g);
+  checkSum(largestSum);
   // Of one picture and one thread, like algorithms of floats; but all of them give the same bits here.
   const costs = byteConvCosts({ ...g, batch: 1 }, { ...target, threads: 1 }, largestSum);
   return costs.reduce((best, cost) => (cost.cycles < best.cycles ? cost : best)).algorithm;
