@@ -1,9 +1,10 @@
 import type { ByteConvPlan, ByteRange } from "../backend/conv-bytes/plan.js";
 import { type ConvGeometry, convGeometry, convMacs } from "../core/conv-geometry.js";
 import { type Constant, plainConstant } from "../lowering/constants.js";
+import type { Lowering } from "../lowering/context.js";
 import { convGeometryOf } from "../lowering/conv-geometry.js";
-import type { ByteValues } from "./byte-values.js";
-import { limitsOf, zeroOf } from "./byte-values.js";
+import type { Tensor } from "../lowering/step.js";
+import { type ByteValues, limitsOf, rowsOf, zeroOf } from "./byte-values.js";
 import { multipliersOf } from "./find-convolution.js";
 import type { IntegerOp, IntegerResult, IntegerWeight } from "./integer-op.js";
 
@@ -60,7 +61,30 @@ export function lowerIntegerConvolution(
       }),
   });
   if ("dtype" in held) values.define(value, held);
-  else lowering.define(value, held);
+  else lowering.define(value, op.rest ? withRest(lowering, op, held, op.rest) : held);
+}
+
+/** What the bias in whole units leaves, added to real numbers. */
+function withRest(lowering: Lowering, { node }: ConvolutionOp, sums: Tensor, rest: Float64Array): Tensor {
+  const output = lowering.create(sums.buffer.name, sums.shape);
+  const [shift, scale] = [
+    plainConstant(`${sums.buffer.name} rest`, rest),
+    plainConstant(`${sums.buffer.name} ones`, new Float32Array(rest.length).fill(1)),
+  ];
+  const none = { scale1: 0, shift1: 0, x1: 0, scale2: 0, shift2: 0, x2: 0, relu: 0 };
+  return lowering.emit({
+    ...{ name: node.name, op: "Affine", algorithm: "branch_sum", reads: [sums], output, mayOverwrite: [sums] },
+    constants: [scale, shift],
+    calls: (at) => [
+      {
+        kernel: "branch_sum_forward",
+        args: {
+          ...{ x0: at.of(sums.buffer), scale0: at.constant(scale), shift0: at.constant(shift) },
+          ...{ ...none, y: at.of(output.buffer), ...rowsOf(sums.shape) },
+        },
+      },
+    ],
+  });
 }
 
 /** Its scale in steps of the result. */

@@ -34,12 +34,12 @@ export function findConvolution(
   const steps = result.kind === "integers" ? multipliers : undefined;
   const inUnits = biasInUnits(own, input.quantization.scale, weight, steps);
   if (inUnits instanceof Reason) return inUnits;
-  if (!fitsInt32(weight, inUnits, stored(input.quantization.zero, input.quantization)))
+  if (!fitsInt32(weight, inUnits.bias, stored(input.quantization.zero, input.quantization)))
     return new Reason("its sums could leave int32");
   const nodes = [...new Set([node, ...taken])];
   const op = nodes.filter((taken) => !isOperator(taken, "QuantizeLinear")).map((taken) => taken.op);
   return {
-    op: { kind: "convolution", node, op: op.join("+"), input, weight, bias: inUnits, result, ...residual },
+    op: { kind: "convolution", node, op: op.join("+"), input, weight, ...inUnits, result, ...residual },
     taken: nodes,
   };
 }

@@ -44,6 +44,8 @@ export type IntegerOp = Named &
         readonly weight: IntegerWeight;
         /** In units of the input's scale times the output channel's: added to the sums. */
         readonly bias: Int32Array;
+        /** Of a real result: what the bias in whole units leaves, one number an output channel. */
+        readonly rest?: Float64Array;
         /** Added before the result is rounded. */
         readonly residual?: Operand;
         readonly result: Result;

@@ -67,19 +67,26 @@ export interface Bias {
   readonly scales?: Float64Array;
 }
 
+/** A bias for the sums, and what their whole units leave of it in real numbers: absent where nothing is left that counts. */
+export interface BiasInUnits {
+  readonly bias: Int32Array;
+  readonly rest?: Float64Array;
+}
+
 /**
  * A bias in units of the sums: scale of the input times that of the output channel. Integers stay what they are; real numbers are rounded, which
  * costs half a unit.
- * @param steps how many steps of the result a unit is, per output channel; undefined where the result is real
+ * @param steps how many steps of the result a unit is, per output channel; undefined where the result is real: then the rest is given too
  */
 export function biasInUnits(
   bias: Bias | undefined,
   inputScale: number,
   { scales, shape }: IntegerWeight,
   steps: Float64Array | undefined,
-): Int32Array | Reason {
+): BiasInUnits | Reason {
   const result = new Int32Array(shape[0]!);
-  if (!bias) return result;
+  if (!bias) return { bias: result };
+  const rest = new Float64Array(shape[0]!);
   for (let o = 0; o < result.length; o++) {
     const unit = inputScale * scales[o]!;
     const value = bias.values[bias.values.length === 1 ? 0 : o]!;
@@ -91,8 +98,9 @@ export function biasInUnits(
     if ((steps?.[o] ?? 0) * Math.abs(rounded - inUnits) > coarsest)
       return new Reason("a unit of its sums is too coarse for its bias");
     result[o] = rounded;
+    rest[o] = (inUnits - rounded) * unit;
   }
-  return result;
+  return steps === undefined && rest.some((value) => value !== 0) ? { bias: result, rest } : { bias: result };
 }
 
 /** Of a step of the result: what rounding a bias may cost. */

@@ -45,6 +45,16 @@ export interface Steps {
   readonly where: string;
   /** Largest difference of a real output by its largest magnitude. */
   readonly real: number;
+  /** How many are apart, by the operators between the integers. */
+  readonly byOperator: Readonly<Record<string, number>>;
+}
+
+/** Names of the operators that an integer is made by, back to the DequantizeLinear. */
+function operatorsBefore(graph: Graph, node: GraphNode): string {
+  const giver = graph.nodes.find(({ outputs }) => outputs[0] === node.inputs[0]);
+  if (node.op.startsWith("QLinear")) return node.op;
+  if (!giver) return "input";
+  return giver.op === "DequantizeLinear" ? "" : `${operatorsBefore(graph, giver)} ${giver.op}`.trim();
 }
 
 /**
@@ -69,6 +79,8 @@ export function stepsApart(graph: Graph, input: NamedArray, given: SessionOutput
   });
   const wanted = [...new Set([...integers, ...graph.outputs.map(({ name }) => name)])];
   const defined = evaluate(cut, new Map([["x", input], ...feeds]), wanted);
+  const before = new Map(graph.nodes.map((node) => [node.outputs[0]!, operatorsBefore(graph, node)]));
+  const byOperator: Record<string, number> = {};
   let [count, apart, most, where, real] = [0, 0, 0, "", 0];
   for (const name of wanted) {
     const expected = defined.get(name)!.data;
@@ -83,9 +95,13 @@ export function stepsApart(graph: Graph, input: NamedArray, given: SessionOutput
         return;
       }
       count++;
-      if (difference > 0) apart++;
+      if (difference > 0) {
+        apart++;
+        const op = before.get(name)!;
+        byOperator[op] = (byOperator[op] ?? 0) + 1;
+      }
       if (difference > most) [most, where] = [difference, name];
     });
   }
-  return { count, apart, most, where, real };
+  return { count, apart, most, where, real, byOperator };
 }

@@ -4,7 +4,7 @@ import { createBackend } from "#repvgg/backend/select.node.js";
 import { randomPicture, runIntegers, stepsApart } from "./compare.js";
 import { randomQuantizedNet } from "./random-net.js";
 
-const cases = Number(process.env["FUZZ_CASES"] ?? 300);
+const cases = Number(process.env["FUZZ_CASES"] ?? 200);
 const first = Number(process.env["FUZZ_FIRST"] ?? 0);
 /** Where the number of the case that runs stands, for who watches from outside (scripts/fuzz-engine.mjs). */
 const progress = process.env["FUZZ_PROGRESS"];
@@ -23,6 +23,7 @@ describe("quantized nets of any small shape", () => {
     timeout: 60_000 + cases * 1000,
   }, () => {
     const faults: string[] = [];
+    const byOperator: Record<string, number> = {};
     const total = { count: 0, apart: 0, integerSteps: 0, floatLayers: 0 };
     for (let seed = first; seed < first + cases; seed++) {
       if (progress) writeFileSync(progress, String(seed));
@@ -41,13 +42,14 @@ describe("quantized nets of any small shape", () => {
         if (!(steps.real < rounding)) faults.push(`seed ${seed}: a real output is ${steps.real} off`);
         total.count += steps.count;
         total.apart += steps.apart;
+        for (const [op, n] of Object.entries(steps.byOperator)) byOperator[op] = (byOperator[op] ?? 0) + n;
         total.integerSteps += plan.steps.filter(({ type }) => type === "u8").length;
         total.floatLayers += plan.inFloat?.length ?? 0;
       } catch (error) {
         faults.push(`seed ${seed}: ${(error as Error).stack?.split("\n").slice(0, 4).join(" | ")}`);
       }
     }
-    if (process.env["FUZZ_REPORT"]) console.log(total);
+    if (process.env["FUZZ_REPORT"]) console.log(total, byOperator);
     if (progress)
       writeFileSync(`${progress}.json`, JSON.stringify({ cases, defined: cases, folded: 0, ran: cases, faults }));
     expect(faults).toEqual([]);
