@@ -46,7 +46,7 @@ function quantize(spelling: Spelling): boolean {
 function dequantize(spelling: Spelling): boolean {
   const { node, initializers } = spelling;
   // Of a constant: a weight, which is computed once or goes into an integer product.
-  if (initializers.has(node.inputs[0]!) || quantizationOf(node, knownOf(spelling))) return false;
+  if (isConstant(node, initializers) || quantizationOf(node, knownOf(spelling))) return false;
   const whole = spelling.add("Cast", [node.inputs[0]!], { to: int(types.i32) });
   const moved = node.inputs[2]
     ? spelling.add("Sub", [whole, spelling.add("Cast", [operand(spelling, 2)!], { to: int(types.i32) })])
@@ -55,6 +55,9 @@ function dequantize(spelling: Spelling): boolean {
   spelling.add("Mul", [real, operand(spelling, 1)!], {}, node.outputs[0]);
   return true;
 }
+
+const isConstant = ({ inputs }: GraphNode, initializers: ReadonlyMap<string, NamedArray>): boolean =>
+  inputs.every((input) => input === "" || initializers.has(input));
 
 /** scale = (max − min) / 255 of a range that holds 0, zero point = round(−min / scale). */
 function dynamicQuantize(spelling: Spelling): boolean {

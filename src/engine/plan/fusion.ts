@@ -126,9 +126,11 @@ function affineStep(context: FusionContext, node: GraphNode): ReturnType<typeof 
   return step && sameShape(context.graph.shapes.get(step.input), shape) ? step : undefined;
 }
 
-/** A quotient whose last bit decides: a product with the inverse would round otherwise. */
+/** A quotient whose last bit may decide (it is rounded next, or is a scale that others are divided by): a product with the inverse would round otherwise. */
 function isRoundedQuotient({ graph }: FusionContext, { op, outputs: [quotient] }: GraphNode): boolean {
-  return op === "Div" && graph.nodes.some((node) => jumps.has(node.op) && node.inputs[0] === quotient);
+  if (op !== "Div") return false;
+  if (graph.shapes.get(quotient!)?.every((size) => size === 1)) return true;
+  return graph.nodes.some((node) => jumps.has(node.op) && node.inputs[0] === quotient);
 }
 
 const jumps: ReadonlySet<string> = new Set(["Ceil", "Floor", "Round"]);
