@@ -9,7 +9,7 @@ import type { PreparedGraph } from "../lowering/prepare.js";
 import { concatAxis } from "../operators/concat.js";
 import { checkScales, checkZero } from "../operators/quantize.js";
 import { findConvolution, products } from "./find-convolution.js";
-import type { FloatLayer, IntegerOp, IntegerResult, Operand } from "./integer-op.js";
+import { type FloatLayer, type IntegerOp, type IntegerResult, type Operand, stored } from "./integer-op.js";
 import { Surroundings } from "./surroundings.js";
 import { findTable } from "./table.js";
 import { Reason } from "./weights.js";
@@ -93,7 +93,7 @@ function withIntegerResult(
 ): { readonly op: string; readonly result: IntegerResult; readonly taken: readonly GraphNode[] } | undefined {
   const { result, taken } = around.resultOf(node);
   if (result.kind === "real") return undefined;
-  const op = taken.slice(0, -1).map((each) => each.op);
+  const op = taken.filter((each) => !isOperator(each, "QuantizeLinear")).map((each) => each.op);
   return { op: op.join("+"), result, taken };
 }
 
@@ -164,10 +164,26 @@ function findBorder(around: Surroundings, node: GraphNode, taken: ReadonlyMap<Gr
     return { op: { kind: "quantize", ...named, value: node.inputs[0]!, result }, taken: [node] };
   }
   const dtype = around.graph.dtypes.get(node.outputs[0]!);
-  if ((dtype !== "u8" && dtype !== "i8") || !moves.has(node.op) || around.constants.has(node.inputs[0]!))
-    return undefined;
+  if ((dtype !== "u8" && dtype !== "i8") || around.constants.has(node.inputs[0]!)) return undefined;
+  if (node.op === "Clip") return findClip(around, node, dtype);
+  if (!moves.has(node.op)) return undefined;
   const op = { kind: "move", ...named, operand: node.inputs[0]!, dtype, value: node.outputs[0]! } as const;
   return { op, taken: [node] };
+}
+
+/** Integers between two limits. */
+function findClip(around: Surroundings, node: GraphNode, dtype: "u8" | "i8"): Found | undefined {
+  const limits = around.limitsOf(node, node.inputs[0]!);
+  if (!limits) return undefined;
+  const quantization = { scale: 1, zero: 0, dtype };
+  const [lowest, highest] = rangeOf(quantization);
+  const [low, high] = [Math.max(lowest, limits[0]), Math.min(highest, limits[1])];
+  const table = Uint8Array.from({ length: 256 }, (_, byte) =>
+    stored(Math.min(high, Math.max(low, byte + lowest)), quantization),
+  );
+  const operand = { value: node.inputs[0]!, quantization };
+  const result = { kind: "integers", value: node.outputs[0]!, quantization, low, high } as const;
+  return { op: { kind: "table", node, op: node.op, operand, table, result }, taken: [node] };
 }
 
 const moves: ReadonlySet<string> = new Set(["Flatten", "Identity", "MaxPool", "Reshape", "Squeeze", "Unsqueeze"]);

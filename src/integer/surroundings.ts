@@ -79,7 +79,7 @@ export class Surroundings {
         const result = { kind: "integers", value: reader.outputs[0]!, quantization, low, high } as const;
         return this.#withFewerNumbers(result, taken);
       }
-      const limits = this.#limitsOf(reader, taken.at(-2)!.outputs[0]!);
+      const limits = this.limitsOf(reader, taken.at(-2)!.outputs[0]!);
       if (!limits) return real;
       floor = Math.min(Math.max(floor, limits[0]), limits[1]);
       ceiling = Math.max(Math.min(ceiling, limits[1]), limits[0]);
@@ -90,7 +90,7 @@ export class Surroundings {
   /** PyTorch writes ranges narrower than the type (0 to 127, −127 to 127) as a Clip of the integers. */
   #withFewerNumbers(result: IntegerResult, taken: readonly GraphNode[]) {
     const reader = this.onlyReader(result.value);
-    const limits = reader?.op === "Clip" && this.#limitsOf(reader, result.value);
+    const limits = reader?.op === "Clip" && this.limitsOf(reader, result.value);
     if (!reader || !limits) return { result, taken };
     const [least, most] = limits;
     const within = (q: number): number => Math.min(most, Math.max(least, q));
@@ -99,7 +99,7 @@ export class Surroundings {
   }
 
   /** Of Relu and of Clip with constant limits. */
-  #limitsOf(node: GraphNode, input: string): readonly [number, number] | undefined {
+  limitsOf(node: GraphNode, input: string): readonly [number, number] | undefined {
     if (node.domain !== "" || node.inputs[0] !== input) return undefined;
     if (node.op === "Relu") return [0, Number.POSITIVE_INFINITY];
     if (node.op !== "Clip") return undefined;
