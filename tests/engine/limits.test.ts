@@ -11,7 +11,7 @@ import { engineOperators } from "#repvgg/lowering/registry.js";
 import { operatorOf, operators } from "#repvgg/operators/registry.js";
 import { type Single, singleGraph, singles } from "./fuzz/pool.js";
 
-const backend = { lanes: 4, panelColumns: 8, microRows: 4, threads: 1 };
+const backend = { lanes: 4, panelColumns: 8, microRows: 4, threads: 1, multipliesBytes: false };
 
 /** Why the engine does not plan a graph; undefined where it does. */
 function refusal({ inputs, ...rest }: Graph): string | undefined {

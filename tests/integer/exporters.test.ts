@@ -62,7 +62,7 @@ class Exported extends GraphBuilder {
     return this.real("DequantizeLinear", [q, ...how], { axis: int(0) });
   }
 
-  conv(x: string, outputs = 4, inputs = 4, kernel = 3): string {
+  fakedConv(x: string, outputs = 4, inputs = 4, kernel = 3): string {
     const bias = this.constant(`b${this.#count++}`, normal([outputs]));
     const attributes = convAttributes({ kernel, padding: kernel >> 1 });
     return this.real("Conv", [x, this.fakedWeights([outputs, inputs, kernel, kernel]), bias], attributes);
@@ -98,7 +98,7 @@ describe("nets as quantizers write them", () => {
   it("PyTorch: weights quantized in the graph, real biases, ranges of 7 bits as Clip of the integers, Flatten between", () => {
     const b = new Exported(13);
     const x = b.faked("x", 0.04, 64, "u8", 127);
-    const y = b.faked(b.real("Relu", [b.conv(x)]), 0.03, 0, "u8", 127);
+    const y = b.faked(b.real("Relu", [b.fakedConv(x)]), 0.03, 0, "u8", 127);
     const pooled = b.faked(b.real("GlobalAveragePool", [y]), 0.01, 0, "u8", 127);
     const flat = b.real("Flatten", [pooled], { axis: int(1) });
     const bias = b.constant("gb", normal([3]));
@@ -112,7 +112,7 @@ describe("nets as quantizers write them", () => {
   it("NNCF: a shortcut that is added before anything is rounded", () => {
     const b = new Exported(13);
     const x = b.faked(b.real("Relu", ["x"]), 0.02, 0);
-    const y = b.faked(b.real("Relu", [b.real("Add", [b.conv(x), x])]), 0.03, 0);
+    const y = b.faked(b.real("Relu", [b.real("Add", [b.fakedConv(x), x])]), 0.03, 0);
     const { plan } = run(b.net(y), 0.03);
     expect(integers(plan)).toEqual(["QuantizeLinear", "Conv+Add+Relu"]);
   });
@@ -120,7 +120,7 @@ describe("nets as quantizers write them", () => {
   it("ONNX Runtime: one DequantizeLinear that several nodes read, scales that differ, a convolution whose real result is read too", () => {
     const b = new Exported(13);
     const x = b.faked("x", 0.03, 120);
-    const both = b.conv(x);
+    const both = b.fakedConv(x);
     const y = b.faked(both, 0.03, 128);
     const again = b.faked(y, 0.05, 100);
     const sum = b.faked(b.real("Add", [again, x]), 0.06, 110);
@@ -131,7 +131,7 @@ describe("nets as quantizers write them", () => {
 
   it("activations of 16 bits, in float32, and it is said", () => {
     const b = new Exported(21);
-    const y = b.faked(b.conv(b.faked("x", 0.0002, 32000, "u16")), 0.0003, 30000, "u16");
+    const y = b.faked(b.fakedConv(b.faked("x", 0.0002, 32000, "u16")), 0.0003, 30000, "u16");
     const { plan } = run(b.net(y), 0.0004);
     expect(integers(plan)).toEqual([]);
     expect(plan.inFloat).toEqual([
@@ -219,7 +219,7 @@ describe("a picture's own bytes", () => {
   it("go in as they are, as Uint8Array or as float32", () => {
     const b = new Exported(13);
     const real = b.real("DequantizeLinear", ["x", b.scalar(0.02), b.scalar(114, "u8")]);
-    const graph = b.net(b.faked(b.conv(real), 0.04, 128));
+    const graph = b.net(b.faked(b.fakedConv(real), 0.04, 128));
     const bytes = { ...graph, inputs: [valueInfo("x", shape, "u8")] };
     const data = Uint8Array.from({ length: 140 }, (_, i) => (i * 89) % 256);
     const session = createSession(bytes, { backend, shape });
