@@ -83,9 +83,9 @@ function dynamicQuantize(spelling: Spelling): boolean {
 /** (x − zero point) · (w − zero point): exact in float32 where no sum can leave it, or where only its float32 is read. */
 function integerProduct(spelling: Spelling): boolean {
   const { node, context, initializers } = spelling;
-  const weight = initializers.get(node.inputs[1]!);
-  const onlyReal = spelling.readers(node.outputs[0]!).every((reader) => castsToFloat(reader));
-  if (!onlyReal && !(weight && largestSum(weight) < exact)) {
+  const weight = context.shape(1);
+  const onlyReal = spelling.readers(node.outputs[0]!)?.every(castsToFloat) ?? false;
+  if (!onlyReal && !(isStatic(weight) && largestSum(weight) < exact)) {
     refuse(context, "sums that float32 holds (below 2^24), or a Cast to float32 behind them", "larger ones");
   }
   const centred = (factor: number): string => {
@@ -104,10 +104,10 @@ function integerProduct(spelling: Spelling): boolean {
 const castsToFloat = ({ op, domain, attributes: { to } }: GraphNode): boolean =>
   domain === "" && op === "Cast" && to?.type === "int" && to.value === types.f32;
 
-/** Σ |w| · 255 · 2 over everything that can meet one output, at most: zero points move both factors by up to 255. */
-function largestSum(weight: NamedArray): number {
-  const outputs = weight.shape.length > 2 ? weight.shape[0]! : weight.shape.at(-1)!;
-  return (elementCount(weight.shape) / outputs) * 255 * 255;
+/** Of everything that can meet one output: both factors less their zero points are at most 255. */
+function largestSum(shape: readonly number[]): number {
+  const outputs = shape.length > 2 ? shape[0]! : shape.at(-1)!;
+  return (elementCount(shape) / outputs) * 255 * 255;
 }
 
 /** Zero points of a factor in a shape that broadcasts to it: of a weight [O, …] one an output, of a left matrix one a row. */

@@ -34,7 +34,9 @@ export function spelledOut(graph: Graph, further: Spellings = {}): Graph {
   const initializers = new Map(graph.initializers);
   const values = valueNames(graph);
   const names = new Names(graph.nodes.map(({ name }) => name));
-  const readers = (value: string) => graph.nodes.filter(({ inputs }) => inputs.includes(value));
+  const outputs = new Set(graph.outputs.map(({ name }) => name));
+  const readers = (value: string) =>
+    outputs.has(value) ? undefined : graph.nodes.filter(({ inputs }) => inputs.includes(value));
   const nodes = graph.nodes.flatMap((node) => {
     const spell = node.domain === "" && Object.hasOwn(spellings, node.op) ? spellings[node.op] : undefined;
     const context = spell && analysis.context(node);

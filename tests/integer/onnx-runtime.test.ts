@@ -12,7 +12,7 @@ import { randomQuantizedNet } from "./random-net.js";
 const backend = await createBackend({ threads: 1 });
 afterAll(() => backend.dispose());
 
-const runs = 40;
+const runs = 30;
 
 /** ONNX Runtime's integers, or undefined where it lacks a form (int8 activations of QLinearConv with uint8 weights). */
 async function theirs(
@@ -76,6 +76,6 @@ describe("quantized nets in ONNX Runtime and here", () => {
         expect(argmax(a.data), `seed ${seed}`).toBe(argmax(b.data));
       }
     }
-    expect(classes).toBeGreaterThan(3);
+    expect(classes).toBeGreaterThan(2);
   });
 });

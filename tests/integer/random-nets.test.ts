@@ -4,7 +4,7 @@ import { createBackend } from "#repvgg/backend/select.node.js";
 import { randomPicture, runIntegers, stepsApart } from "./compare.js";
 import { randomQuantizedNet } from "./random-net.js";
 
-const cases = Number(process.env["FUZZ_CASES"] ?? 200);
+const cases = Number(process.env["FUZZ_CASES"] ?? 120);
 const first = Number(process.env["FUZZ_FIRST"] ?? 0);
 /** Where the number of the case that runs stands, for who watches from outside (scripts/fuzz-engine.mjs). */
 const progress = process.env["FUZZ_PROGRESS"];
