@@ -82,7 +82,7 @@ function dynamicQuantize(spelling: Spelling): boolean {
 
 /** (x − zero point) · (w − zero point): exact in float32 where no sum can leave it, or where only its float32 is read. */
 function integerProduct(spelling: Spelling): boolean {
-  const { node, context, initializers } = spelling;
+  const { node, context } = spelling;
   const weight = context.shape(1);
   const onlyReal = spelling.readers(node.outputs[0]!)?.every(castsToFloat) ?? false;
   if (!onlyReal && !(isStatic(weight) && largestSum(weight) < exact)) {
@@ -106,7 +106,7 @@ const castsToFloat = ({ op, domain, attributes: { to } }: GraphNode): boolean =>
 
 /** Of everything that can meet one output: both factors less their zero points are at most 255. */
 function largestSum(shape: readonly number[]): number {
-  const outputs = shape.length > 2 ? shape[0]! : shape.at(-1)!;
+  const outputs = shape.length === 1 ? 1 : shape.length > 2 ? shape[0]! : shape.at(-1)!;
   return (elementCount(shape) / outputs) * 255 * 255;
 }
 
