@@ -9,6 +9,7 @@ import {
 } from "#repvgg/backend/conv-bytes/plan.js";
 import { type ConvGeometry, convGeometry } from "#repvgg/core/conv-geometry.js";
 import { Rng } from "#repvgg/core/rng.js";
+import { readKernels } from "../../scripts/kernel-list.mjs";
 import { backendKinds } from "./backends.js";
 import { type ByteConv, largestSumOf, naiveSums, padded, rowBytes, toByte, unpadded } from "./byte-oracle.js";
 import { convGeometries, describeGeometry } from "./conv-geometries.js";
@@ -74,6 +75,8 @@ const bytesOf = (array: Uint8Array | Int8Array | Int32Array | Float32Array) =>
 /** Words around each array that no kernel may touch. */
 const guard = 16;
 
+const ran = new Set<string>();
+
 /** Runs an algorithm on a backend as all three kinds of results. */
 function run(backend: Backend, e: Expected, algorithm: ByteConvAlgorithm) {
   const g = e.geometry;
@@ -120,6 +123,7 @@ function run(backend: Backend, e: Expected, algorithm: ByteConvAlgorithm) {
     writable: true,
   }));
   checkCalls(calls, regions, backend, algorithm);
+  for (const { kernel } of calls) ran.add(kernel);
   backend.run(calls);
   const result = {
     bytes: backend.u8(at.bytes, 4 * outputWords).slice(),
@@ -190,6 +194,12 @@ describe.each(backendKinds)("convolutions of bytes, $name", (kind) => {
     for (const algorithm of algorithms) tryAll(backend, algorithm, wideCases);
     backend.dispose();
   });
+});
+
+it("has run every kernel of convolutions of bytes, of which all give the same bits everywhere", () => {
+  const kernels = readKernels().filter(({ name }) => name.startsWith("conv_u8_"));
+  expect(kernels.map(({ name }) => name).filter((name) => !ran.has(name))).toEqual([]);
+  for (const { name, bits } of kernels) expect(bits, name).toBe("all");
 });
 
 describe("the choice of an algorithm", () => {
