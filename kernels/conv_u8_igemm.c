@@ -64,24 +64,39 @@ NOINLINE static void gather_part(const uint8_t *from, int inputs, int32_t *to) {
 }
 
 // One position's inputs of all taps, one after another: [taps][words · BYTE_STEPS].
-static void gather_position(const u8_igemm *g, int position, int first_byte, const uint8_t *outside, int32_t *to) {
-  const u8_corner corner = u8_corner_of(&g->w, position);
+NOINLINE static void gather_position(const u8_igemm *g, u8_corner corner, int first_byte, const uint8_t *outside, int32_t *to) {
   const int whole = !g->grouped || g->inputs % 4 == 0, width = g->w.kernel_width;
-  const int runs = !g->grouped && g->w.dilation_x == 1 && corner.x >= 0 && corner.x + width <= g->w.in_width;
-  for (int ky = 0; ky < g->w.kernel_height; ky++) {
-    if (runs) { // pixels side by side
-      const uint8_t *line = u8_pixel(&g->w, corner, ky, 0, 0);
-      if (line) {
-        widen_bytes(line, width * g->words, to);
-        to += width * g->words * BYTE_STEPS;
-        continue;
-      }
-    }
+  for (int ky = 0; ky < g->w.kernel_height; ky++)
     for (int kx = 0; kx < width; kx++, to += g->words * BYTE_STEPS) {
       const uint8_t *from = u8_pixel(&g->w, corner, ky, kx, outside) + first_byte;
       if (whole) widen_bytes(from, g->words, to);
       else gather_part(from, g->inputs, to);
     }
+}
+
+// Of `count` positions side by side whose taps all lie inside and are pixels side by side in each line.
+NOINLINE static void gather_lines(const u8_igemm *g, u8_corner corner, int count, int32_t *to) {
+  const long line_bytes = (long)g->w.in_width * g->w.row_bytes * g->w.dilation_y;
+  const int words = g->w.kernel_width * g->words, lines = g->w.kernel_height;
+  const uint8_t *first = u8_pixel(&g->w, corner, 0, 0, 0);
+  for (int i = 0; i < count; i++, first += (long)g->w.stride_x * g->w.row_bytes) {
+    const uint8_t *line = first;
+    for (int ky = 0; ky < lines; ky++, line += line_bytes, to += words * BYTE_STEPS) widen_bytes(line, words, to);
+  }
+}
+
+// Of `count` positions side by side: [count][depth].
+static void gather_run(const u8_igemm *g, int position, int count, int first_byte, const uint8_t *outside, int32_t *to, int depth) {
+  u8_corner corner = u8_corner_of(&g->w, position);
+  const int last_y = corner.y + (g->w.kernel_height - 1) * g->w.dilation_y;
+  const int lines = !g->grouped && g->w.dilation_x == 1 && corner.y >= 0 && last_y < g->w.in_height;
+  while (count > 0) {
+    int inside = 0; // positions from here on
+    const int room = g->w.in_width - g->w.kernel_width - corner.x;
+    if (lines && corner.x >= 0 && room >= 0) inside = min_int(count, room / g->w.stride_x + 1);
+    if (inside) gather_lines(g, corner, inside, to);
+    else gather_position(g, corner, first_byte, outside, to), inside = 1;
+    count -= inside, to += (long)inside * depth, corner.x += inside * g->w.stride_x;
   }
 }
 
@@ -91,7 +106,11 @@ static void multiply_gathered(const conv_u8_igemm_forward_args *args, const u8_i
   const uint8_t *outside = u8_outside(&s, g->w.row_bytes, args->x_zero);
   int32_t *inputs = scratch_take(&s, made_rows * depth * 4);
   int32_t *sums = scratch_take(&s, made_rows * PANEL * 4);
-  for (int r = 0; r < rows; r++) gather_position(g, b->first_row + r, b->group * g->inputs, outside, inputs + (long)r * depth);
+  for (int r = 0, count; r < rows; r += count) {
+    const int position = b->first_row + r;
+    count = min_int(rows - r, g->w.out_width - position % g->w.out_width);
+    gather_run(g, position, count, b->group * g->inputs, outside, inputs + (long)r * depth, depth);
+  }
   for (long k = (long)rows * depth; k < made_rows * depth; k++) inputs[k] = 0; // rows that fill up a micro-tile
   for (int p = b->first_panel; p < b->end_panel; p++) {
     const u8_panel panel = panel_of(g, b->group, p);

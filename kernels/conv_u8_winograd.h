@@ -1,10 +1,13 @@
 // Integer 3×3 convolution by Winograd's algorithm, to be included with what conv_winograd_tile.h wants. Tasks and the order of tiles are those
 // of conv_winograd_forward.h; the results are the same bits as conv_u8_igemm_forward's.
 //
-// Packed weights: [groups][panels]([KERNEL_POINTS][words of a group][PANEL] pairs of int16, then [PANEL] int32: the middle of the values
-// that an output's sum of products can have). A sum s of products lies within 255/2 · Σ|w| of that middle; it is found from the wrapped sums
-// as long as that is less than 2³¹ >> SHIFT: Σ|w| ≤ 263,172 for F(4×4), and always for the others.
+// Packed weights: conv_u8_winograd_pack.c's, int8. A task takes a panel's kernels KERNEL_WORDS pairs of inputs at a time and transforms them to
+// int16 in memory that stays in L2: to read the points, which are 8 times as large, from beyond it would take longer.
+//
+// A sum s of products lies within 255/2 · Σ|w| of the middle of what it can be; it is found from the wrapped sums as long as that is less than
+// 2³¹ >> SHIFT: Σ|w| ≤ 263,172 for F(4×4), and always for the others.
 #include "conv_scratch.h"
+#include "conv_u8_winograd_pack.h"
 #include "conv_u8_winograd_transforms.h"
 #include "conv_winograd_tile.h"
 #include "u8_output.h"
@@ -23,7 +26,6 @@
 enum { SHIFT = U8_NAME(_SHIFT), PAIR_LANES = 2 * LANES };
 
 typedef const CONV_NAME(_forward_args) forward_arguments;
-typedef const CONV_NAME(_pack_args) pack_arguments;
 
 static int tile_count(forward_arguments *a) {
   return a->batch * ceil_div(a->out_height, WINOGRAD) * ceil_div(a->out_width, WINOGRAD);
@@ -33,12 +35,6 @@ static int group_panels(forward_arguments *a) { return ceil_div(a->out_channels 
 int CONV_NAME(_forward_tasks)(forward_arguments *a) {
   return ceil_div(tile_count(a), a->block_tiles) * a->groups * ceil_div(group_panels(a), a->block_panels);
 }
-
-// Words of a panel's packed weights, words being those of a group's inputs in pairs.
-static inline long panel_words_of(int words) { return ((long)KERNEL_POINTS * words + 1) * PANEL; }
-
-// Pairs of a group's inputs: those of whole words of bytes, so that both layouts have the same channels.
-static inline int pair_words_of(int inputs) { return row_words_of(inputs) * 2; }
 
 // Bᵀ d B of 2·LANES channels from channel c on: pairs, point by point `point_words` apart; 0 at an edge's outer points.
 INLINE void transform_pairs(const float *const *pixels, tile_position p, int c, int32_t *to, long point_words) {
@@ -110,6 +106,34 @@ static void store_tile(forward_arguments *a, tile_position p, const u8_output *o
     u8_store(output, panel, results + i * WINOGRAD * PANEL, position, width);
 }
 
+// Pairs of inputs whose kernels are transformed together: their points stay in L2 beside a block of tiles.
+enum { KERNEL_WORDS = 96 };
+
+// G g Gᵀ (the whole multiple of it) of a panel's kernels for `words` pairs of inputs, whose taps are `tap_bytes` apart: points
+// [KERNEL_POINTS] `point_words` apart.
+NOINLINE static void transform_kernels(const int8_t *from, long tap_bytes, int words, int32_t *to, long point_words) {
+  for (int k = 0; k < words * PANEL; k += LANES) {
+    vs half[KERNEL_TILE][3];
+    UNROLL
+    for (int x = 0; x < 3; x++) {
+      vs g[3], t[KERNEL_TILE];
+      UNROLL
+      for (int y = 0; y < 3; y++) g[y] = __builtin_convertvector(*(const vs8x2_unaligned *)(from + (3 * y + x) * tap_bytes + 2 * k), vs);
+      U8_NAME(_kernel)(g, t);
+      UNROLL
+      for (int y = 0; y < KERNEL_TILE; y++) half[y][x] = t[y];
+    }
+    int32_t *at = to + k;
+    UNROLL
+    for (int y = 0; y < KERNEL_TILE; y++) {
+      vs t[KERNEL_TILE];
+      U8_NAME(_kernel)(half[y], t);
+      UNROLL
+      for (int x = 0; x < KERNEL_TILE; x++, at += point_words) store_words(at, (vi)t[x]);
+    }
+  }
+}
+
 // Rows of transformed tiles that micro-tiles read: they may go beyond the last tile of a point.
 static inline int order_rows(const tile_order *o) {
   int rows = 0;
@@ -141,6 +165,8 @@ void CONV_NAME(_forward_task)(forward_arguments *a, int task, int thread) {
   int32_t *transformed = scratch_take(&s, TILE_POINTS * point_words * 4);
   const long product_words = rows * PANEL + 16;
   int32_t *products = scratch_take(&s, TILE_POINTS * product_words * 4);
+  const long kernel_words = min_int(words, KERNEL_WORDS) * PANEL + 16;
+  int32_t *kernels = scratch_take(&s, KERNEL_POINTS * kernel_words * 4);
 
   for (int t = 0; t < rows; t++) {
     const float *pixels[TILE_INPUTS * TILE_INPUTS];
@@ -156,14 +182,17 @@ void CONV_NAME(_forward_task)(forward_arguments *a, int task, int thread) {
   for (int at = first_panel; at < end_panel; at++) {
     const int columns = min_int(PANEL, outputs - at * PANEL);
     const int32_t *packed = I32(a->packed) + (group * panels + at) * panel_words_of(words);
-    const int32_t *middle = packed + (long)KERNEL_POINTS * words * PANEL;
-    for (int point = 0; point < TILE_POINTS; point++) {
-      const int next_point = point + 1 < TILE_POINTS ? kernel_point(point + 1) : KERNEL_POINTS; // after the last, the next panel's
-      const long from = (long)kernel_point(point) * words * PANEL, next = (long)next_point * words * PANEL;
-      const tile_range range = tiles_of_point(&order, point);
-      pair_rows(transformed + point * point_words + range.begin * tile_words, tile_words, range.end - range.begin, packed + from,
-                next - from, words, columns, products + point * product_words + range.begin * PANEL);
+    for (int first = 0; first < words; first += KERNEL_WORDS) {
+      const int depth = min_int(KERNEL_WORDS, words - first);
+      transform_kernels((const int8_t *)packed + (long)first * PANEL * 2, (long)words * PANEL * 2, depth, kernels, kernel_words);
+      for (int point = 0; point < TILE_POINTS; point++) {
+        const tile_range range = tiles_of_point(&order, point);
+        pair_rows(transformed + point * point_words + range.begin * tile_words + first, tile_words, range.end - range.begin,
+                  kernels + kernel_point(point) * kernel_words, depth, columns, first > 0,
+                  products + point * product_words + range.begin * PANEL);
+      }
     }
+    const int32_t *middle = packed + panel_words_of(words) - PANEL;
     const u8_panel panel = u8_panel_of(&output, group * outputs + at * PANEL, columns);
     for (int t = 0; t < tiles; t++) {
       const tile_position p = tile_at(order.tile[t], a->out_height, a->out_width);
@@ -172,48 +201,5 @@ void CONV_NAME(_forward_task)(forward_arguments *a, int task, int thread) {
         transform_sums(products + t * PANEL + c, p, product_words, load_words(middle + c), results + c);
       store_tile(a, p, &output, &panel, results);
     }
-  }
-}
-
-int CONV_NAME(_pack_tasks)(pack_arguments *a) { return a->groups * ceil_div(a->out_channels / a->groups, PANEL); }
-
-// G g Gᵀ (the whole multiple of it) of an input's weights for LANES outputs; 0 where there are fewer. Adds to the least and the largest
-// sum of products.
-static void transform_kernel(const int8_t *from, long tap_bytes, int count, vi points[KERNEL_POINTS], vi *least, vi *largest) {
-  vi half[KERNEL_TILE][3], taps[3][3];
-  for (int tap = 0; tap < 9; tap++) {
-    const vi w = count > 0 ? load_signed_bytes(from + tap * tap_bytes, count) : splat_word(0);
-    taps[tap / 3][tap % 3] = w;
-    *least += (w & (w < 0)) * 255;
-    *largest += (w & (w > 0)) * 255;
-  }
-  for (int x = 0; x < 3; x++) {
-    const vi g[3] = {taps[0][x], taps[1][x], taps[2][x]};
-    vi t[KERNEL_TILE];
-    U8_NAME(_kernel)(g, t);
-    for (int y = 0; y < KERNEL_TILE; y++) half[y][x] = t[y];
-  }
-  for (int y = 0; y < KERNEL_TILE; y++) U8_NAME(_kernel)(half[y], points + y * KERNEL_TILE);
-}
-
-void CONV_NAME(_pack_task)(pack_arguments *a, int task, int thread) {
-  (void)thread;
-  const int inputs = a->in_channels / a->groups, outputs = a->out_channels / a->groups, words = pair_words_of(inputs);
-  const int panels = ceil_div(outputs, PANEL), group = task / panels, first = task % panels * PANEL;
-  const long tap_bytes = (long)inputs * a->out_channels, point_words = (long)words * PANEL;
-  int32_t *to = I32(a->packed) + task * panel_words_of(words);
-  for (int c = 0; c < PANEL; c += LANES) {
-    const int count = min_int(LANES, outputs - first - c);
-    const int8_t *from = (const int8_t *)U8(a->weight) + group * outputs + first + c;
-    vi least = splat_word(0), largest = splat_word(0);
-    for (int word = 0; word < words; word++) {
-      vi even[KERNEL_POINTS], odd[KERNEL_POINTS];
-      const int i = 2 * word;
-      transform_kernel(from + (long)i * a->out_channels, tap_bytes, i < inputs ? count : 0, even, &least, &largest);
-      transform_kernel(from + (long)(i + 1) * a->out_channels, tap_bytes, i + 1 < inputs ? count : 0, odd, &least, &largest);
-      for (int point = 0; point < KERNEL_POINTS; point++)
-        store_words(to + point * point_words + (long)word * PANEL + c, (even[point] & splat_word(0xffff)) | (vi)((vu)odd[point] << 16));
-    }
-    store_words(to + KERNEL_POINTS * point_words + c, (vi)((vu)least + (vu)largest) >> 1);
   }
 }

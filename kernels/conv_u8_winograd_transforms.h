@@ -17,8 +17,8 @@ INLINE void u8_winograd2_data(const vs d[4], vs t[4]) {
   t[2] = d[2] - d[1];
   t[3] = d[3] - d[1];
 }
-INLINE void u8_winograd2_kernel(const vi g[3], vi t[4]) {
-  const vi outer = g[0] + g[2];
+INLINE void u8_winograd2_kernel(const vs g[3], vs t[4]) {
+  const vs outer = g[0] + g[2];
   t[0] = g[0];
   t[1] = outer + g[1];
   t[2] = outer - g[1];
@@ -42,8 +42,8 @@ INLINE void u8_winograd4_data(const vs d[6], vs t[6]) {
   t[4] = even2 - odd2;
   t[5] = (d[1] - d[3]) * 4 - d[3] + d[5];
 }
-INLINE void u8_winograd4_kernel(const vi g[3], vi t[6]) {
-  const vi outer = g[0] + g[2], outer2 = g[0] + g[2] * 4, middle2 = g[1] * 2;
+INLINE void u8_winograd4_kernel(const vs g[3], vs t[6]) {
+  const vs outer = g[0] + g[2], outer2 = g[0] + g[2] * 4, middle2 = g[1] * 2;
   t[0] = g[0];
   t[1] = outer + g[1];
   t[2] = outer - g[1];
@@ -85,7 +85,7 @@ INLINE void u8_winograd4_stride2_data(const vs d[9], vs t[9]) {
   UNROLL
   for (int i = 0; i < 4; i++) t[5 + i] = d[2 * i + 1];
 }
-INLINE void u8_winograd4_stride2_kernel(const vi g[3], vi t[6]) {
+INLINE void u8_winograd4_stride2_kernel(const vs g[3], vs t[6]) {
   t[0] = g[0];
   t[1] = g[0] + g[2];
   t[2] = g[2] - g[0];

@@ -16,6 +16,14 @@ INLINE void words_zero(word_sums *sums, const int rows, const int vectors) {
   }
 }
 
+INLINE void words_load(word_sums *sums, const int rows, const int vectors, const int32_t *from) {
+  UNROLL
+  for (int r = 0; r < rows; r++) {
+    UNROLL
+    for (int v = 0; v < vectors; v++) sums->at[r][v] = (vu)load_words(from + r * PANEL + v * LANES);
+  }
+}
+
 INLINE void words_store(const word_sums *sums, const int rows, const int vectors, int32_t *to) {
   UNROLL
   for (int r = 0; r < rows; r++) {
@@ -88,47 +96,49 @@ INLINE void word_taps(const micro_tap *tap, int taps, int rows, const int32_t *p
 }
 
 INLINE void word_rows_of(const int rows, const int vectors, const int bytes, const int prefetch, const int32_t *a, long row_words,
-                         const int32_t *b, int depth, micro_ahead ahead, int32_t *sums) {
+                         const int32_t *b, int depth, micro_ahead ahead, int add, int32_t *sums) {
   const int32_t *inputs[MICRO_ROWS];
   UNROLL
   for (int r = 0; r < rows; r++) inputs[r] = a + r * row_words;
   word_sums s;
-  words_zero(&s, rows, vectors);
+  if (add) words_load(&s, rows, vectors, sums);
+  else words_zero(&s, rows, vectors);
   word_product(&s, rows, vectors, bytes, prefetch, inputs, (const int8_t *)b, depth, ahead);
   words_store(&s, rows, vectors, sums);
 }
 
-INLINE void word_all_rows(const int vectors, const int bytes, const int32_t *a, long row_words, int rows, const int32_t *b, long next,
-                          int depth, int32_t *sums) {
+INLINE void word_all_rows(const int vectors, const int bytes, const int prefetch, const int32_t *a, long row_words, int rows,
+                          const int32_t *b, long next, int depth, int add, int32_t *sums) {
   const int passes = (rows + MICRO_ROWS - 1) / MICRO_ROWS;
   NO_UNROLL
   for (int pass = 0; pass < passes; pass++, rows -= MICRO_ROWS, a += MICRO_ROWS * row_words, sums += MICRO_SIZE) {
-    const micro_ahead ahead = MICRO_PREFETCH && next ? ahead_of(next, depth, pass, passes, 0) : nothing_ahead;
-    if (are_few(rows)) word_rows_of(FEW_ROWS, vectors, bytes, 0, a, row_words, b, depth, nothing_ahead, sums);
-    else if (MICRO_PREFETCH && ahead.step) word_rows_of(MICRO_ROWS, vectors, bytes, 1, a, row_words, b, depth, ahead, sums);
-    else word_rows_of(MICRO_ROWS, vectors, bytes, 0, a, row_words, b, depth, ahead, sums);
+    const micro_ahead ahead = prefetch && next ? ahead_of(next, depth, pass, passes, 0) : nothing_ahead;
+    if (are_few(rows)) word_rows_of(FEW_ROWS, vectors, bytes, 0, a, row_words, b, depth, nothing_ahead, add, sums);
+    else if (prefetch && ahead.step) word_rows_of(MICRO_ROWS, vectors, bytes, 1, a, row_words, b, depth, ahead, add, sums);
+    else word_rows_of(MICRO_ROWS, vectors, bytes, 0, a, row_words, b, depth, nothing_ahead, add, sums);
   }
 }
 NOINLINE static void byte_rows_whole(const int32_t *a, long row_words, int rows, const int32_t *b, long next, int depth, int32_t *sums) {
-  word_all_rows(MICRO_VECTORS, 1, a, row_words, rows, b, next, depth, sums);
+  word_all_rows(MICRO_VECTORS, 1, MICRO_PREFETCH, a, row_words, rows, b, next, depth, 0, sums);
 }
 NOINLINE static void byte_rows_narrow(const int32_t *a, long row_words, int rows, const int32_t *b, int depth, int32_t *sums) {
-  word_all_rows(HALF_VECTORS, 1, a, row_words, rows, b, 0, depth, sums);
+  word_all_rows(HALF_VECTORS, 1, 0, a, row_words, rows, b, 0, depth, 0, sums);
 }
-NOINLINE static void pair_rows_whole(const int32_t *a, long row_words, int rows, const int32_t *b, long next, int depth, int32_t *sums) {
-  word_all_rows(MICRO_VECTORS, 0, a, row_words, rows, b, next, depth, sums);
+NOINLINE static void pair_rows_whole(const int32_t *a, long row_words, int rows, const int32_t *b, int depth, int add, int32_t *sums) {
+  word_all_rows(MICRO_VECTORS, 0, 0, a, row_words, rows, b, 0, depth, add, sums);
 }
-NOINLINE static void pair_rows_narrow(const int32_t *a, long row_words, int rows, const int32_t *b, int depth, int32_t *sums) {
-  word_all_rows(HALF_VECTORS, 0, a, row_words, rows, b, 0, depth, sums);
+NOINLINE static void pair_rows_narrow(const int32_t *a, long row_words, int rows, const int32_t *b, int depth, int add, int32_t *sums) {
+  word_all_rows(HALF_VECTORS, 0, 0, a, row_words, rows, b, 0, depth, add, sums);
 }
 
-// Rows `row_words` apart: sums [rows][PANEL], whole micro-tiles of them (inputs that are read for these must exist). next: words from b to
-// the block that is multiplied next, which is asked for ahead; 0: nothing. byte: as add_bytes has them; pair: 2 int16.
+// Rows `row_words` apart: sums [rows][PANEL], whole micro-tiles of them (inputs that are read for these must exist). Inputs and weights as
+// add_bytes has them. next: words from b to the block that is multiplied next, which is asked for ahead; 0: nothing.
 INLINE void byte_rows(const int32_t *a, long row_words, int rows, const int32_t *b, long next, int depth, int columns, int32_t *sums) {
   if (columns <= HALF_PANEL) byte_rows_narrow(a, row_words, rows, b, depth, sums);
   else byte_rows_whole(a, row_words, rows, b, next, depth, sums);
 }
-INLINE void pair_rows(const int32_t *a, long row_words, int rows, const int32_t *b, long next, int depth, int columns, int32_t *sums) {
-  if (columns <= HALF_PANEL) pair_rows_narrow(a, row_words, rows, b, depth, sums);
-  else pair_rows_whole(a, row_words, rows, b, next, depth, sums);
+// The same with pairs of int16, of weights that are near; add: onto what the sums hold.
+INLINE void pair_rows(const int32_t *a, long row_words, int rows, const int32_t *b, int depth, int columns, int add, int32_t *sums) {
+  if (columns <= HALF_PANEL) pair_rows_narrow(a, row_words, rows, b, depth, add, sums);
+  else pair_rows_whole(a, row_words, rows, b, depth, add, sums);
 }

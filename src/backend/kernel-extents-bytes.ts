@@ -31,18 +31,12 @@ type Sides = { readonly in_channels: number; readonly out_channels: number; read
 const columns = ({ out_channels, groups }: Sides, { panelColumns }: Tile) =>
   groups * roundUp(out_channels / groups, panelColumns);
 const igemmWords = (a: Sides, taps: number, tile: Tile) => columns(a, tile) * taps * row(a.in_channels / a.groups);
-/** Pairs of inputs, and one more number for each output. */
-const winogradWords = (a: Sides, points: number, tile: Tile) =>
-  columns(a, tile) * (points * 2 * row(a.in_channels / a.groups) + 1);
+/** Bytes of nine taps, and one more number for each output. */
+const winogradWords = (a: Sides, tile: Tile) => columns(a, tile) * (9 * row(a.in_channels / a.groups) + 1);
 /** Words of int8 weights. */
 const weightWords = (a: Sides, taps: number) => Math.ceil((taps * a.in_channels * a.out_channels) / a.groups / 4);
 
-const winogradPack = (points: number) => (a: Args<"conv_u8_winograd2_pack">, tile: Tile) => ({
-  reads: { weight: weightWords(a, 9) },
-  writes: { packed: winogradWords(a, points, tile) },
-});
-const winogradForward = (points: number) => (a: Args<"conv_u8_winograd2_forward">, tile: Tile) =>
-  convolution(a, winogradWords(a, points, tile));
+const winogradForward = (a: Args<"conv_u8_winograd2_forward">, tile: Tile) => convolution(a, winogradWords(a, tile));
 
 type Pool = Pick<
   Args<"u8_max_pool_forward">,
@@ -97,12 +91,13 @@ export const byteKernelExtents = {
   }),
   conv_u8_igemm_forward: (a: Args<"conv_u8_igemm_forward">, tile: Tile) =>
     convolution(a, igemmWords(a, a.kernel_height * a.kernel_width, tile)),
-  conv_u8_winograd2_pack: winogradPack(16),
-  conv_u8_winograd4_pack: winogradPack(36),
-  conv_u8_winograd4_stride2_pack: winogradPack(36),
-  conv_u8_winograd2_forward: winogradForward(16),
-  conv_u8_winograd4_forward: winogradForward(36),
-  conv_u8_winograd4_stride2_forward: winogradForward(36),
+  conv_u8_winograd_pack: (a: Args<"conv_u8_winograd_pack">, tile: Tile) => ({
+    reads: { weight: weightWords(a, 9) },
+    writes: { packed: winogradWords(a, tile) },
+  }),
+  conv_u8_winograd2_forward: winogradForward,
+  conv_u8_winograd4_forward: winogradForward,
+  conv_u8_winograd4_stride2_forward: winogradForward,
   conv_u8_depthwise_pack: (a: Args<"conv_u8_depthwise_pack">) => ({
     reads: { weight: Math.ceil((a.taps * a.channels) / 4) },
     writes: { packed: a.taps * row(a.channels) },

@@ -9,6 +9,7 @@ import {
 } from "#repvgg/backend/conv-bytes/plan.js";
 import { type ConvGeometry, convGeometry } from "#repvgg/core/conv-geometry.js";
 import { Rng } from "#repvgg/core/rng.js";
+import { readKernels } from "../../scripts/kernel-list.mjs";
 import { backendKinds } from "./backends.js";
 import { type ByteConv, largestSumOf, naiveSums, padded, rowBytes, toByte, unpadded } from "./byte-oracle.js";
 import { convGeometries, describeGeometry } from "./conv-geometries.js";
@@ -74,6 +75,8 @@ const bytesOf = (array: Uint8Array | Int8Array | Int32Array | Float32Array) =>
 /** Words around each array that no kernel may touch. */
 const guard = 16;
 
+const ran = new Set<string>();
+
 /** Runs an algorithm on a backend as all three kinds of results. */
 function run(backend: Backend, e: Expected, algorithm: ByteConvAlgorithm) {
   const g = e.geometry;
@@ -120,6 +123,7 @@ function run(backend: Backend, e: Expected, algorithm: ByteConvAlgorithm) {
     writable: true,
   }));
   checkCalls(calls, regions, backend, algorithm);
+  for (const { kernel } of calls) ran.add(kernel);
   backend.run(calls);
   const result = {
     bytes: backend.u8(at.bytes, 4 * outputWords).slice(),
@@ -142,12 +146,17 @@ const wide: readonly ConvGeometry[] = [
   convGeometry({ batch: 2, height: 7, width: 7, inChannels: 64, outChannels: 64, kernel: 3, padding: 1, groups: 4 }),
 ];
 
+/** 230 inputs of 9 · 127: all but 282 of the sum of magnitudes that F(4×4) holds. */
+const widest = convGeometry({ height: 5, width: 6, inChannels: 230, outChannels: 5, kernel: 3, padding: 1 });
+
 const wideCases: readonly Expected[] = wide.map((g, i) => expected(g, "random", 1000 + i));
 const cases: readonly Expected[] = [
   ...convGeometries.map((g, i) => expected(g, "random", 2000 + i)),
   ...wideCases,
   // All 255 and weights of one sign: the largest sums that there can be.
-  ...wide.slice(0, 3).flatMap((g, i) => (["largest", "least"] as const).map((kind) => expected(g, kind, 3000 + i))),
+  ...[widest, ...wide.slice(0, 3)].flatMap((g, i) =>
+    (["largest", "least"] as const).map((kind) => expected(g, kind, 3000 + i)),
+  ),
 ];
 
 const algorithms = ["igemm", "winograd2", "winograd4", "winograd4_stride2", "depthwise"] as const;
@@ -185,6 +194,12 @@ describe.each(backendKinds)("convolutions of bytes, $name", (kind) => {
     for (const algorithm of algorithms) tryAll(backend, algorithm, wideCases);
     backend.dispose();
   });
+});
+
+it("has run every kernel of convolutions of bytes, of which all give the same bits everywhere", () => {
+  const kernels = readKernels().filter(({ name }) => name.startsWith("conv_u8_"));
+  expect(kernels.map(({ name }) => name).filter((name) => !ran.has(name))).toEqual([]);
+  for (const { name, bits } of kernels) expect(bits, name).toBe("all");
 });
 
 describe("the choice of an algorithm", () => {

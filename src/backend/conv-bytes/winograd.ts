@@ -48,12 +48,12 @@ export function winogradBytes(g: ConvGeometry, name: ByteWinogradKind["name"], t
   const kind = byteWinogradKinds.find((k) => k.name === name)!;
   const { groups } = g;
   const { blockTiles, blockPanels } = winogradBytesBlocks(g, kind, target);
-  const panelWords = (kind.tiles.kernelPoints ** 2 * 2 * groupWords(g) + 1) * target.panelColumns;
+  const panelWords = (9 * groupWords(g) + 1) * target.panelColumns;
   return {
     packedWords: groups * ceilDiv(g.outChannels / groups, target.panelColumns) * panelWords,
     pack: (weight, packed) => [
       {
-        kernel: `conv_u8_${name}_pack`,
+        kernel: "conv_u8_winograd_pack",
         args: { weight, packed, in_channels: g.inChannels, out_channels: g.outChannels, groups },
       },
     ],
@@ -64,12 +64,16 @@ export function winogradBytes(g: ConvGeometry, name: ByteWinogradKind["name"], t
   };
 }
 
+/** Pairs of inputs whose kernels are transformed together (KERNEL_WORDS of kernels/conv_u8_winograd.h). */
+const kernelWords = 96;
+
 /** Words of scratch memory of a task of so many tiles. */
 function blockWords(g: ConvGeometry, { tiles: kind }: ByteWinogradKind, tiles: number, target: ByteConvTarget): number {
   // Where there are edges, the tiles of a point may begin anywhere in the block, and micro-tiles end beyond its last row.
   const rows = roundUp(tiles, target.microRows) + (productShare(forwardProblem(g), kind) < 1 ? target.microRows : 0);
   const row = roundUp(2 * groupWords(g), target.lanes) + target.panelColumns;
-  return kind.points ** 2 * (rows * row + 32) + groupWords(g) + tiles + 160;
+  const kernels = kind.kernelPoints ** 2 * (Math.min(2 * groupWords(g), kernelWords) * target.panelColumns + 16);
+  return kind.points ** 2 * (rows * row + 32) + kernels + groupWords(g) + tiles + 160;
 }
 
 /** How a layer is cut in tasks: the blocks of tiles × panels with which the busiest thread is done first; see winogradBlocks of floats. */
@@ -91,6 +95,9 @@ export function winogradBytesBlocks(g: ConvGeometry, kind: ByteWinogradKind, tar
   return best;
 }
 
+/** Measured: cycles to transform one vector of pairs of a panel's kernels. */
+const kernelCycles = 60;
+
 /** What of a task's transformed tiles stays in a core's L2 (1 MiB), beside the weights that pass through. */
 const l2Words = (640 << 10) / 4;
 
@@ -111,7 +118,7 @@ function taskCycles(
   const words = 2 * groupWords(g);
   const vectors = (panels * target.panelColumns) / target.lanes;
   const multiply = points * tiles * words * vectors * pairCycles(target);
-  const kernels = words * panels * target.panelColumns * kind.kernelPoints ** 2 * farWordCycles(target);
+  const kernels = words * vectors * kernelCycles;
   const far = Math.max(0, kind.points ** 2 * tiles * words - l2Words) * panels * farWordCycles(target);
   const input = tiles * ceilDiv(words, target.lanes) * inputCycles;
   return multiply + kernels + far + input + tiles * vectors * outputCycles;
