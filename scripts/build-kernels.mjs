@@ -6,6 +6,8 @@ import { fileURLToPath } from "node:url";
 import { readKernels } from "./kernel-list.mjs";
 import {
   cachedObject,
+  integerFlags,
+  isIntegerUnit,
   readSources,
   root,
   sha256,
@@ -95,6 +97,7 @@ async function main() {
         ...variant.flags,
         ...(unit === "pool.c" ? variant.poolFlags : []),
         ...(smallUnits.has(unit) ? ["-Os"] : []),
+        ...(isIntegerUnit(unit) ? integerFlags : []),
       ];
       objects[unit.replace(/\.c$/, ".o")] = await compile(run, unit, flags, sources);
     }
@@ -136,10 +139,11 @@ function cHeader(kernels) {
     ({ name, args }) => `  { (kernel_tasks *)${name}_tasks, (kernel_task *)${name}_task, ${args.length} }, \\\n`,
   );
   const functions = kernels.flatMap(({ name }) => [`${name}_tasks`, `${name}_task`]);
-  const names = functions.map((name) => `#define ${name} KERNEL_NAME(${name})\n`).join("");
+  const macro = (name) => (isIntegerUnit(`${name}.c`) ? "INTEGER_KERNEL_NAME" : "KERNEL_NAME");
+  const names = functions.map((name) => `#define ${name} ${macro(name)}(${name})\n`).join("");
   return (
     "// Made from kernels.def by scripts/build-kernels.mjs.\n#pragma once\n#include <stdint.h>\n\n" +
-    `// Builds for several instruction sets live in one addon, each with names of its own.\n#ifdef KERNEL_NAME\n${names}#endif\n\n` +
+    `// Builds for several instruction sets live in one addon, each with names of its own: of integer nets\n// there may be more.\n#ifdef KERNEL_NAME\n${names}#endif\n\n` +
     `${blocks.join("\n")}\n// Rows of a kernel table, by kernel id.\n#define KERNEL_TABLE { \\\n${rows.join("")}}\n`
   );
 }

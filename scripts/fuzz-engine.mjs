@@ -1,5 +1,6 @@
 // The property test of the engine (tests/engine/fuzz.test.ts) over many cases, in processes of its own that are watched from outside:
-//   node scripts/fuzz-engine.mjs [--cases 100000] [--first 0] [--batch 2000] [--seconds 60]
+//   node scripts/fuzz-engine.mjs [--cases 100000] [--first 0] [--batch 2000] [--seconds 60] [--test tests/integer/random-nets.test.ts]
+// `--test`: another property test of the same kind: that of quantized nets.
 // A process that dies, or is at one case for longer than `seconds`, costs that case only, which is reported by its number; the next one
 // goes on behind it. REPVGG_SANITIZE=address runs native kernels that are compiled with AddressSanitizer and UndefinedBehaviorSanitizer.
 // One case again: FUZZ_FIRST=<number> FUZZ_CASES=1 npx vitest run tests/engine/fuzz.test.ts
@@ -17,6 +18,7 @@ const { values: options } = parseArgs({
     first: { type: "string", default: "0" },
     batch: { type: "string", default: "2000" },
     seconds: { type: "string", default: "60" },
+    test: { type: "string", default: "tests/engine/fuzz.test.ts" },
   },
 });
 const [cases, first, batch, seconds] = [options.cases, options.first, options.batch, options.seconds].map(Number);
@@ -41,22 +43,18 @@ process.exitCode = faults.length > 0 ? 1 : 0;
 async function runBatch(start, count) {
   writeFileSync(progress, String(start));
   rmSync(results, { force: true });
-  const child = spawn(
-    process.execPath,
-    [join("node_modules", "vitest", "vitest.mjs"), "run", "tests/engine/fuzz.test.ts"],
-    {
-      cwd: root,
-      env: {
-        ...process.env,
-        ...environment,
-        FUZZ_FIRST: String(start),
-        FUZZ_CASES: String(count),
-        FUZZ_PROGRESS: progress,
-      },
-      detached: true, // a group of its own: its workers end with it
-      stdio: ["ignore", "pipe", "pipe"],
+  const child = spawn(process.execPath, [join("node_modules", "vitest", "vitest.mjs"), "run", options.test], {
+    cwd: root,
+    env: {
+      ...process.env,
+      ...environment,
+      FUZZ_FIRST: String(start),
+      FUZZ_CASES: String(count),
+      FUZZ_PROGRESS: progress,
     },
-  );
+    detached: true, // a group of its own: its workers end with it
+    stdio: ["ignore", "pipe", "pipe"],
+  });
   let output = "";
   for (const stream of [child.stdout, child.stderr]) stream.on("data", (bytes) => (output += bytes));
   const at = () => Number(readFileSync(progress, "utf8") || start);

@@ -25,6 +25,17 @@ export function sha256File(path) {
   return createHash("sha256").update(readFileSync(path)).digest("hex");
 }
 
+/**
+ * C files of integer nets. Their float32 operations are never fused, so that every build gives the same bits; instructions that
+ * multiply bytes are for them alone.
+ */
+export function isIntegerUnit(name) {
+  return /^(conv_)?u8_.*\.c$/.test(name);
+}
+
+/** What the compiler is told for these files, after all that it is told for others. */
+export const integerFlags = ["-ffp-contract=off"];
+
 /** A C file and the headers that it includes, directly or not. */
 export function withIncludes(unit, sources) {
   const files = {};

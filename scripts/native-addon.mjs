@@ -7,6 +7,8 @@ import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import {
   cachedObject,
+  integerFlags,
+  isIntegerUnit,
   readSources,
   root,
   sha256,
@@ -19,18 +21,22 @@ import {
  * Instruction sets by architecture, best first. `features` are both what the compiler may use and what the processor must
  * have (kernels/native/cpu.h); the tile (see kernels/conv_micro.h) is what fits the registers: 16, or 32 with AVX-512 and on ARM.
  */
+const v4 = {
+  name: "x86-64-v4",
+  features: ["avx512f", "avx512vl", "avx512bw", "avx512dq", "avx2", "fma", "bmi", "bmi2"],
+  tile: { LANES: 16, MICRO_ROWS: 8, MICRO_VECTORS: 2 },
+};
+const v3 = {
+  name: "x86-64-v3",
+  features: ["avx2", "fma", "f16c", "bmi", "bmi2"],
+  tile: { LANES: 8, MICRO_ROWS: 4, MICRO_VECTORS: 2 },
+};
 const variants = {
   x64: [
-    {
-      name: "x86-64-v4",
-      features: ["avx512f", "avx512vl", "avx512bw", "avx512dq", "avx2", "fma", "bmi", "bmi2"],
-      tile: { LANES: 16, MICRO_ROWS: 8, MICRO_VECTORS: 2 },
-    },
-    {
-      name: "x86-64-v3",
-      features: ["avx2", "fma", "f16c", "bmi", "bmi2"],
-      tile: { LANES: 8, MICRO_ROWS: 4, MICRO_VECTORS: 2 },
-    },
+    withByteProducts(v4, "avx512vnni"),
+    v4,
+    withByteProducts(v3, "avxvnni"),
+    v3,
     { name: "x86-64", features: [], tile: { LANES: 4, MICRO_ROWS: 4, MICRO_VECTORS: 2 } },
   ],
   arm64: [{ name: "aarch64", features: [], tile: { LANES: 4, MICRO_ROWS: 4, MICRO_VECTORS: 4 } }],
@@ -42,6 +48,11 @@ const compileFlags = [
   ...["-std=gnu11", "-O3", "-fvisibility=hidden", "-fno-math-errno"],
   ...["-fno-strict-aliasing", "-DPOOL_THREADS", "-Wall", "-Wextra", "-Wno-psabi", "-Wno-unknown-pragmas"],
 ];
+
+/** A set with instructions that multiply bytes: kernels of integer nets (isIntegerUnit) are its own, all others those of `base`. */
+function withByteProducts(base, feature) {
+  return { ...base, name: `${base.name}-vnni`, features: [...base.features, feature], base };
+}
 
 /** The Node-API's C declarations, the same for every platform: a package of npm, as Node does not come with them everywhere. */
 export const nodeApiHeaders = fileURLToPath(new URL("include", import.meta.resolve("node-api-headers/package.json")));
@@ -86,7 +97,10 @@ export async function buildAddon({ target, architecture, compiler, flags, link, 
   const jobs = [object("pool.c", []), ...nativeUnits.map((unit) => object(unit, [`-I${nodeApiHeaders}`]))];
   for (const set of variants[architecture]) {
     const own = setFlags(set, featureFlag);
-    jobs.push(...[...kernelUnits, "native/variant.c"].map((unit) => object(unit, own)));
+    for (const unit of [...kernelUnits, "native/variant.c"]) {
+      if (isIntegerUnit(unit)) jobs.push(object(unit, [...own, ...integerFlags]));
+      else if (!set.base || unit === "native/variant.c") jobs.push(object(unit, own));
+    }
   }
   const objects = await inParallel(jobs, (job) => compile(job, compiler, sources));
   mkdirSync(dirname(target), { recursive: true });
@@ -120,7 +134,8 @@ function setFlags(set, featureFlag) {
   return [
     ...set.features.map(featureFlag),
     ...Object.entries(set.tile).map(([name, value]) => `-D${name}=${value}`),
-    ...[`-DKERNEL_NAME(name)=name##_${suffix}`, `-DVARIANT_NAME="${set.name}"`],
+    ...[`-DKERNEL_NAME(name)=name##_${symbolOf(set.base ?? set)}`, `-DINTEGER_KERNEL_NAME(name)=name##_${suffix}`],
+    `-DVARIANT_NAME="${set.name}"`,
   ];
 }
 

@@ -84,6 +84,8 @@ export {
   createSession,
   type Session,
   type SessionInput,
+  type SessionInputTensor,
+  type SessionNumbers,
   type SessionOptions,
   type SessionOutputs,
   type SessionTensor,

@@ -48,6 +48,8 @@ export {
   type PlanReport,
   type Session,
   type SessionInput,
+  type SessionInputTensor,
+  type SessionNumbers,
   type SessionOptions,
   type SessionOutputs,
   type SessionTensor,

@@ -38,7 +38,7 @@ static napi_status set_number(napi_env env, napi_value object, const char *name,
   return status == napi_ok ? napi_set_named_property(env, object, name, value) : status;
 }
 
-// variants(): { name, lanes, panelColumns, microRows, readsHalves, supported }[], best first
+// variants(): { name, lanes, panelColumns, microRows, readsHalves, multipliesBytes, supported }[], best first
 static napi_value variants(napi_env env, napi_callback_info info) {
   (void)info;
   candidate list[VARIANT_COUNT];
@@ -47,7 +47,7 @@ static napi_value variants(napi_env env, napi_callback_info info) {
   TRY(napi_create_array_with_length(env, (size_t)count, &array));
   for (int i = 0; i < count; i++) {
     const kernel_variant *v = list[i].variant;
-    napi_value object, name, halves, supported;
+    napi_value object, name, halves, bytes, supported;
     TRY(napi_create_object(env, &object));
     TRY(napi_create_string_utf8(env, v->name, NAPI_AUTO_LENGTH, &name));
     TRY(napi_set_named_property(env, object, "name", name));
@@ -56,6 +56,8 @@ static napi_value variants(napi_env env, napi_callback_info info) {
     TRY(set_number(env, object, "microRows", v->micro_rows));
     TRY(napi_get_boolean(env, v->half_weights, &halves));
     TRY(napi_set_named_property(env, object, "readsHalves", halves));
+    TRY(napi_get_boolean(env, v->byte_products, &bytes));
+    TRY(napi_set_named_property(env, object, "multipliesBytes", bytes));
     TRY(napi_get_boolean(env, list[i].supported, &supported));
     TRY(napi_set_named_property(env, object, "supported", supported));
     TRY(napi_set_element(env, array, (uint32_t)i, object));

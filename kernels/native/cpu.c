@@ -25,17 +25,21 @@ uint32_t cpu_features(void) {
   const uint32_t saved = saved_registers();
   if ((saved & SAVES_AVX) != SAVES_AVX) return 0;
   if (!__get_cpuid_count(7, 0, &a, &b, &c, &d)) return 0;
+  uint32_t more, unused;
+  if (!__get_cpuid_count(7, 1, &more, &unused, &unused, &unused)) more = 0;
   uint32_t found = 0;
   if (first & 1u << 12) found |= CPU_FMA;
   if (first & 1u << 29) found |= CPU_F16C;
   if (b & 1u << 3) found |= CPU_BMI;
   if (b & 1u << 5) found |= CPU_AVX2;
   if (b & 1u << 8) found |= CPU_BMI2;
+  if (more & 1u << 4) found |= CPU_AVXVNNI;
   if ((saved & SAVES_AVX512) != SAVES_AVX512) return found;
   if (b & 1u << 16) found |= CPU_AVX512F;
   if (b & 1u << 17) found |= CPU_AVX512DQ;
   if (b & 1u << 30) found |= CPU_AVX512BW;
   if (b & 1u << 31) found |= CPU_AVX512VL;
+  if (c & 1u << 11) found |= CPU_AVX512VNNI;
   return found;
 }
 

@@ -12,6 +12,8 @@ enum {
   CPU_AVX512DQ = 1 << 6,
   CPU_AVX512BW = 1 << 7,
   CPU_AVX512VL = 1 << 8,
+  CPU_AVX512VNNI = 1 << 9,
+  CPU_AVXVNNI = 1 << 10,
 };
 
 // Those that the processor has and whose registers the system saves.

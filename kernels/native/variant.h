@@ -4,6 +4,6 @@
 
 typedef struct {
   const char *name;
-  int lanes, panel_columns, micro_rows, half_weights;
+  int lanes, panel_columns, micro_rows, half_weights, byte_products;
   const kernel *kernels;
 } kernel_variant;

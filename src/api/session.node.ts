@@ -14,7 +14,14 @@ import { toGraph } from "../nn/to-graph.js";
 import { readTuning, writeTuning } from "./tuning-file.node.js";
 
 export type { PlanReport, StepReport } from "../engine/plan/report.js";
-export type { SessionInput, SessionOutputs, SessionTensor, StepProfile } from "../engine/session.js";
+export type {
+  SessionInput,
+  SessionInputTensor,
+  SessionNumbers,
+  SessionOutputs,
+  SessionTensor,
+  StepProfile,
+} from "../engine/session.js";
 export type { Session };
 
 /** Where the session runs, and how. */

@@ -22,6 +22,8 @@ export interface Backend {
   readonly microRows: number;
   /** Packed weights of convolutions may be float16 (`ConvTarget.halfWeights`). */
   readonly readsHalves: boolean;
+  /** One instruction multiplies and sums 4 bytes of each lane: integer convolutions cost half as much. Results do not depend on it. */
+  readonly multipliesBytes: boolean;
   /** Words allocated at present and at most so far: for memory reports and leak tests. */
   readonly memory: { readonly usedWords: number; readonly peakWords: number };
 

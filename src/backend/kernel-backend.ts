@@ -4,7 +4,10 @@ import { Heap } from "./heap.js";
 
 /** What runs the kernels: their memory and their threads. */
 export interface Engine
-  extends Pick<Backend, "name" | "arithmetic" | "threads" | "lanes" | "panelColumns" | "microRows" | "readsHalves"> {
+  extends Pick<
+    Backend,
+    "name" | "arithmetic" | "threads" | "lanes" | "panelColumns" | "microRows" | "readsHalves" | "multipliesBytes"
+  > {
   /** Words that may be given out: from the first to before the limit. */
   readonly firstWord: number;
   readonly limitWord: number;
@@ -27,6 +30,7 @@ export class KernelBackend implements Backend {
   readonly panelColumns: number;
   readonly microRows: number;
   readonly readsHalves: boolean;
+  readonly multipliesBytes: boolean;
   readonly #heap: Heap;
   #engine: Engine | undefined;
   /** Where {@link run} encodes its calls. */
@@ -42,6 +46,7 @@ export class KernelBackend implements Backend {
     this.panelColumns = engine.panelColumns;
     this.microRows = engine.microRows;
     this.readsHalves = engine.readsHalves;
+    this.multipliesBytes = engine.multipliesBytes;
     this.#engine = engine;
     this.#heap = new Heap(engine.firstWord, engine.limitWord, (endWord) => engine.reserve(endWord));
   }

@@ -1,22 +1,8 @@
-import type { Backend } from "./backend.js";
+import { byteKernelExtents } from "./kernel-extents-bytes.js";
+import type { Tile, Touched, Words } from "./kernel-touched.js";
 import type { KernelArguments, KernelName } from "./kernels.generated.js";
 
-/** Words that a kernel touches from an address on: `[0, n)` as n, or `[first, end)`. */
-export type Words = number | readonly [first: number, end: number];
-
-/** How a build lays out packed weights and products. */
-export type Tile = Pick<Backend, "panelColumns" | "microRows">;
-
-/** By argument; a `?` behind its name: the address may be 0, "none". */
-type ByArgument<K extends KernelName> = Readonly<
-  Partial<Record<(keyof KernelArguments[K] & string) | `${keyof KernelArguments[K] & string}?`, Words>>
->;
-
-/** All words that a call reads, and all that it writes (and may read). */
-export interface Touched<K extends KernelName = KernelName> {
-  readonly reads?: ByArgument<K>;
-  readonly writes: ByArgument<K>;
-}
+export type { Tile, Touched, Words } from "./kernel-touched.js";
 
 /** Extent of an array whose element [i, j, …] is at offset + i · steps[0] + j · steps[1] + …; steps may be negative. */
 function strided(sizes: readonly number[], steps: readonly number[], offset = 0): Words {
@@ -386,4 +372,6 @@ export const kernelExtents: { readonly [K in KernelName]: Describe<K> } = {
     reads: { chosen: a.rows * (1 + a.limit) },
     writes: { y: a.rows * a.limit * 3, count: 1 },
   }),
+
+  ...byteKernelExtents,
 };

@@ -9,6 +9,7 @@ import { nativeAbsence } from "../backend/native/native-backend.js";
 import { usingBackend } from "../backend/using-backend.node.js";
 import { UserError } from "../core/errors.js";
 import { describeLacking, type LackingOperator, lackingOperators } from "../engine/lacking.js";
+import { type QuantizedLayers, quantizedLayers } from "../engine/quantized-layers.js";
 import { type FileContents, inspectFile } from "../exchange/inspect.node.js";
 import type { Net } from "../exchange/net.js";
 import { inputShapes, signature } from "../exchange/net-inputs.js";
@@ -179,6 +180,24 @@ function describeRunning(lacking: readonly LackingOperator[] | string): string {
   return `! the engine lacks ${lacking.map(describeLacking).join(", ")}`;
 }
 
+/** Of a quantized net: which layers run in integers; undefined for others, and where that depends on more than the file. */
+function quantizedIn({ graph, ...net }: Net): QuantizedLayers | undefined {
+  try {
+    return quantizedLayers(graph, inputShapes({ graph, ...net }, 1));
+  } catch (error) {
+    if (error instanceof UserError) return undefined;
+    throw error;
+  }
+}
+
+function describeQuantized({ inIntegers, inFloat }: QuantizedLayers): string[] {
+  const layers = inIntegers + inFloat.length;
+  return [
+    `quantized: ${inIntegers} of ${plural(layers, "layer")} run in integers`,
+    ...inFloat.map(({ name, op, reason }) => `! ${op} "${name}" runs in float32: ${reason}`),
+  ];
+}
+
 function graphFile(terminal: Terminal, path: string, net: Net): void {
   const { graph, source } = net;
   const operators: Record<string, number> = {};
@@ -187,7 +206,11 @@ function graphFile(terminal: Terminal, path: string, net: Net): void {
   const { inputs, outputs, nodes } = graph;
   const warnings = netWarnings(net);
   const lacking = lackingIn(net);
-  const facts = { file: path, source, parameters, inputs, outputs, nodes: nodes.length, operators, warnings, lacking };
+  const quantized = quantizedIn(net);
+  const facts = {
+    ...{ file: path, source, parameters, inputs, outputs, nodes: nodes.length, operators, warnings, lacking },
+    ...(quantized && { quantized }),
+  };
   terminal.result(facts, () => {
     const inOrder = Object.entries(operators).sort(([, a], [, b]) => b - a);
     return [
@@ -196,6 +219,7 @@ function graphFile(terminal: Terminal, path: string, net: Net): void {
       signature(graph),
       inOrder.map(([op, count]) => `${count} ${op}`).join(", "),
       describeRunning(lacking),
+      ...(quantized ? describeQuantized(quantized) : []),
       ...describeStatistics(warnings).map((line) => `! ${line}`),
     ].join("\n");
   });

@@ -1,4 +1,5 @@
 import { algorithmOfOne, type ConvTarget, planConvBackwardData, planConvForward } from "../backend/conv/plan.js";
+import { type ByteConvTarget, planByteConv } from "../backend/conv-bytes/plan.js";
 import type { ConvGeometry } from "../core/conv-geometry.js";
 import type { Graph } from "../graph/graph.js";
 import { buildPlan, type Plan } from "./plan/plan.js";
@@ -6,7 +7,7 @@ import { buildPlan, type Plan } from "./plan/plan.js";
 export interface PlanOfOptions {
   readonly inputShapes: Readonly<Record<string, readonly number[]>>;
   /** Kernels that run it: all that a plan must know of them. */
-  readonly backend: ConvTarget;
+  readonly backend: ConvTarget & ByteConvTarget;
   /** See SessionOptions for these. */
   readonly features?: readonly string[];
   readonly fuseBatchNorm: boolean;
@@ -29,7 +30,8 @@ export function planOf(graph: Graph, options: PlanOfOptions): Plan {
   const { compactWeights = false, halfWeights = false, batchInvariant = false } = options;
   const { lanes, panelColumns, microRows, threads } = backend;
   const target = { lanes, panelColumns, microRows, threads, compactWeights, halfWeights };
-  const key = JSON.stringify([inputShapes, features, fuseBatchNorm, batchInvariant, target]);
+  const ofBytes = { lanes, panelColumns, microRows, threads, multipliesBytes: backend.multipliesBytes };
+  const key = JSON.stringify([inputShapes, features, fuseBatchNorm, batchInvariant, target, ofBytes]);
   const last = lastPlans.get(graph);
   if (!tuned && last?.key === key) return last.plan;
   const ofOne = (geometry: ConvGeometry, role: "forward" | "backward-data"): string | undefined =>
@@ -40,6 +42,7 @@ export function planOf(graph: Graph, options: PlanOfOptions): Plan {
       planConvForward(geometry, target, tuned?.(geometry, target) ?? ofOne(geometry, "forward")),
     planTransposedConvolution: (geometry: ConvGeometry) =>
       planConvBackwardData(geometry, target, ofOne(geometry, "backward-data")),
+    planByteConvolution: (geometry: ConvGeometry, largestSum: number) => planByteConv(geometry, ofBytes, largestSum),
   });
   if (!tuned) lastPlans.set(graph, { key, plan });
   return plan;

@@ -9,25 +9,30 @@ import { isInteger } from "../graph/evaluate/tensor64.js";
 import type { Graph, ValueInfo } from "../graph/graph.js";
 import { graphInputs } from "../graph/graph-inputs.js";
 import { validate } from "../graph/validate.js";
-import { wholeRange } from "../lowering/whole-numbers.js";
+import { writeBytes } from "../integer/byte-values.js";
 import { ConstantStore } from "./constant-store.js";
 import type { Port } from "./plan/plan.js";
 import type { PlanReport, StepReport } from "./plan/report.js";
 import { type Executable, PlanCache } from "./plan-cache.js";
 import { planOf } from "./plan-of.js";
+import {
+  checkNumbers,
+  isNumbers,
+  isTensor,
+  type SessionInput,
+  type SessionInputTensor,
+  type SessionTensor,
+  type SessionValue,
+} from "./session-values.js";
 
-/** Values as the graph has them: row-major, images NCHW, float32 whatever their type there (whole numbers up to 2^24; true is 1). */
-export interface SessionTensor {
-  /** As in the graph: images [N, C, H, W]. */
-  readonly shape: readonly number[];
-  /** Row-major. */
-  readonly data: Float32Array;
-}
+export type {
+  SessionInput,
+  SessionInputTensor,
+  SessionNumbers,
+  SessionTensor,
+  SessionValue,
+} from "./session-values.js";
 
-/** Numbers alone have the session's shape, with as many images as they make. */
-export type SessionValue = Float32Array | SessionTensor;
-/** One value where the graph has one input; else values by input name. */
-export type SessionInput = SessionValue | Readonly<Record<string, SessionValue>>;
 /** Values by output name. */
 export type SessionOutputs = Readonly<Record<string, SessionTensor>>;
 
@@ -227,15 +232,18 @@ class GraphSession implements Session {
     return { shape: [count, ...sizes], data: this.#backend.f32(at, (words / most) * count).slice() };
   }
 
-  #write(executable: Executable, values: ReadonlyMap<string, SessionTensor>): void {
+  #write(executable: Executable, values: ReadonlyMap<string, SessionInputTensor>): void {
     for (const port of executable.plan.inputs) {
-      if (isInteger(port.dtype)) checkWhole(port, values.get(port.name)!.data);
-      this.#backend.f32(executable.arena + port.offset, port.words).set(values.get(port.name)!.data);
+      const { data, shape } = values.get(port.name)!;
+      const at = executable.arena + port.offset;
+      if (isInteger(port.dtype) || !(data instanceof Float32Array)) checkNumbers(port, data);
+      if (port.bytes) writeBytes(this.#backend.u8(at, 4 * port.words), { shape, dtype: port.bytes }, data);
+      else this.#backend.f32(at, port.words).set(data);
     }
   }
 
-  #values(input: SessionInput): Map<string, SessionTensor> {
-    const single = input instanceof Float32Array || isTensor(input);
+  #values(input: SessionInput): Map<string, SessionInputTensor> {
+    const single = isNumbers(input) || isTensor(input);
     if (single && this.inputNames.length !== 1) {
       throw new UserError({
         expected: `inputs by name (${this.inputNames.join(", ")})`,
@@ -246,12 +254,12 @@ class GraphSession implements Session {
     return new Map(this.inputNames.map((name) => [name, this.#value(name, byName[name])]));
   }
 
-  #value(name: string, value: SessionValue | undefined): SessionTensor {
+  #value(name: string, value: SessionValue | undefined): SessionInputTensor {
     if (value === undefined) {
       throw new UserError({ expected: `a value for input "${name}"`, received: "none" });
     }
     const shape = this.#defaultShapes[name]!;
-    if (!(value instanceof Float32Array)) {
+    if (!isNumbers(value)) {
       if (value.data.length === elementCount(value.shape)) return value;
       throw new ShapeError({
         expected: `${elementCount(value.shape)} numbers for input "${name}" of shape [${value.shape}]`,
@@ -274,20 +282,7 @@ class GraphSession implements Session {
   }
 }
 
-/** Inputs of whole numbers and of truth values are given as float32, which holds the former below 2^24. */
-function checkWhole({ name, dtype }: Port, data: Float32Array): void {
-  const { low, high } = wholeRange(dtype);
-  const wrong = data.find((value) => !(Number.isInteger(value) && value >= low && value <= high));
-  if (wrong === undefined) return;
-  const expected = dtype === "bool" ? "0 or 1" : `whole numbers from ${low} to ${high}`;
-  throw new UserError({ expected: `${expected} for input "${name}" (${dtype})`, received: String(wrong) });
-}
-
-function isTensor(input: SessionInput): input is SessionTensor {
-  return !(input instanceof Float32Array) && Array.isArray(input.shape) && input.data instanceof Float32Array;
-}
-
-function shapesOfValues(values: ReadonlyMap<string, SessionTensor>): Shapes {
+function shapesOfValues(values: ReadonlyMap<string, SessionInputTensor>): Shapes {
   return Object.fromEntries([...values].map(([name, { shape }]) => [name, shape]));
 }
 

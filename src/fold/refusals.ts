@@ -5,6 +5,7 @@ export type RefusalKind =
   | Obstacle
   | "training-mode"
   | "computed"
+  | "quantized"
   | "unknown-size"
   | "varies-over-positions"
   | "not-linear"
@@ -87,6 +88,10 @@ export const refusalKinds: Readonly<Record<RefusalKind, RefusalKindEntry>> = {
   computed: {
     meaning: "what has to be a constant is computed from the input",
     remedy: "make it a constant of the file (an initializer) where it does not depend on the input",
+  },
+  quantized: {
+    meaning: "its weights are stored as integers, and what is folded into them would have to be rounded anew",
+    remedy: "fold the float net and quantize what that gives",
   },
   "unknown-size": {
     meaning: "what it does depends on an input size that is open",

@@ -1,7 +1,7 @@
 import type { NamedArray } from "../core/named-arrays.js";
 import { toFloat64 } from "../core/named-arrays.js";
 import { dropoutPasses } from "../operators/dropout.js";
-import { type Analysis, analyze } from "./analyze/analyze.js";
+import { type Analysis, type AnalyzeOptions, analyze } from "./analyze/analyze.js";
 import { attribute } from "./attributes.js";
 import type { Graph, GraphNode } from "./graph.js";
 import { nodeContext } from "./operator/node-context.js";
@@ -26,9 +26,9 @@ export function eliminateDead(graph: Graph): Graph {
  * has, Pad by nothing. Their readers read their input.
  * A node whose output is a graph output, or read inside control flow, stays, since that name has to be written.
  */
-export function eliminateNoOps(graph: Graph): Graph {
+export function eliminateNoOps(graph: Graph, options: AnalyzeOptions = {}): Graph {
   const outputs = new Set([...graph.outputs.map(({ name }) => name), ...readBySubgraphs(graph).keys()]);
-  const analysis = analyze(graph);
+  const analysis = analyze(graph, options);
   const renamed = new Map<string, string>();
   const nodes: GraphNode[] = [];
   for (const node of graph.nodes) {

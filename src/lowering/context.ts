@@ -8,14 +8,17 @@ import type { NodeContext } from "../graph/operator/operator.js";
 import { notUnderstood } from "../operators/registry.js";
 import { type Constant, rowMajorConstant } from "./constants.js";
 import type { PreparedGraph } from "./prepare.js";
-import { type Buffer, extents, layoutsCoincide, type Step, type Tensor } from "./step.js";
+import { type Buffer, extents, type Held, layoutsCoincide, type Step, type Tensor } from "./step.js";
 
 /** What a lowering says about its step; the rest is filled in from the graph. */
-export type StepParts = Pick<Step, "name" | "op" | "algorithm" | "calls" | "convolution" | "refusal"> & {
-  readonly reads: readonly Tensor[];
-  readonly output: Tensor;
-  readonly mayOverwrite?: readonly Tensor[];
-  readonly accumulate?: Tensor;
+export type StepParts<T extends Held = Tensor> = Pick<
+  Step,
+  "name" | "op" | "algorithm" | "calls" | "convolution" | "refusal"
+> & {
+  readonly reads: readonly Held[];
+  readonly output: T;
+  readonly mayOverwrite?: readonly Held[];
+  readonly accumulate?: Held;
   readonly constants?: readonly Constant[];
   readonly macs?: number;
   readonly workspaceWords?: number;
@@ -26,6 +29,8 @@ export class Lowering {
   readonly steps: Step[] = [];
   readonly #tensors = new Map<string, Tensor>();
   readonly #converted = new Map<Tensor, Tensor>();
+  /** Makes a float32 value of one that is held otherwise: set by who holds values of other elements. */
+  widened: ((value: string) => Tensor | undefined) | undefined;
 
   constructor(
     readonly graph: PreparedGraph,
@@ -52,7 +57,7 @@ export class Lowering {
 
   /** The value in whatever layout it has. A constant is copied beside the computed ones: for operators that seldom have one. */
   tensor(value: string, reader: GraphNode): Tensor {
-    const tensor = this.#tensors.get(value) ?? this.#copyOfConstant(value);
+    const tensor = this.#held(value);
     if (tensor?.counted) {
       throw new UserError({
         expected: `an operand of node "${reader.name}" (${reader.op}) whose shape follows from the input's`,
@@ -65,6 +70,10 @@ export class Lowering {
       expected: `a computed value as operand of node "${reader.name}" (${reader.op})`,
       received: `"${value}", which nothing computes`,
     });
+  }
+
+  #held(value: string): Tensor | undefined {
+    return this.#tensors.get(value) ?? this.widened?.(value) ?? this.#copyOfConstant(value);
   }
 
   #copyOfConstant(value: string): Tensor | undefined {
@@ -88,7 +97,7 @@ export class Lowering {
 
   /** A value that the plan returns, in the graph's order. */
   result(name: string): Tensor {
-    const tensor = this.#tensors.get(name) ?? this.#copyOfConstant(name);
+    const tensor = this.#held(name);
     if (tensor) return this.rowMajor(tensor);
     throw new UserError({
       expected: "outputs that the graph computes from its inputs",
@@ -97,8 +106,9 @@ export class Lowering {
     });
   }
 
-  define(value: string, tensor: Tensor): void {
+  define(value: string, tensor: Tensor): Tensor {
     this.#tensors.set(value, tensor);
+    return tensor;
   }
 
   /** A new activation in the layout that kernels work in: channels last. */
@@ -120,7 +130,7 @@ export class Lowering {
   }
 
   /** @throws UserError for a step that reads or writes no words: kernels are not asked to divide nothing into tasks */
-  emit(parts: StepParts): Tensor {
+  emit<T extends Held>(parts: StepParts<T>): T {
     const {
       reads,
       output,

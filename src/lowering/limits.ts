@@ -10,12 +10,14 @@ const wholeNumbers = "whole numbers";
 const axes: Limits = { constant: ["axes"] };
 const fractional: Limits = { ...axes, refused: wholeNumbers };
 const tuples = "computed indices of more than one axis";
+const largeSums = "sums that may leave 2^24 (more than 257 products), read by others than a Cast to float32";
 const resampling = "whole numbers, where it interpolates";
 
 /** By operator; docs/operators.md is made of it, and tests/engine/limits.test.ts holds it against what is refused. */
 export const limits: Readonly<Record<string, Limits>> = {
   BatchNormalization: { refused: "training mode" },
   Conv: { refused: "computed weights of three spatial axes" },
+  ConvInteger: { refused: largeSums },
   ConvTranspose: { refused: "computed weights of three spatial axes; strides whose product is above 2^14" },
   CumSum: { constant: ["axis"] },
   Einsum: { refused: "more than two operands; a label twice in one of them; whole numbers" },
@@ -27,6 +29,7 @@ export const limits: Readonly<Record<string, Limits>> = {
   LayerNormalization: { refused: "coefficients that differ between rows" },
   LpPool: { refused: "`p` outside of 1 to 64" },
   MatMul: { refused: wholeNumbers },
+  MatMulInteger: { refused: largeSums },
   MaxPool: { refused: "Indices of three axes, or beyond 2^24 elements" },
   NonMaxSuppression: {
     constant: ["max_output_boxes_per_class", "iou_threshold", "score_threshold"],

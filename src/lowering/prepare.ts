@@ -5,11 +5,15 @@ import { constantFolding } from "../graph/constant-folding.js";
 import { eliminateDead, eliminateNoOps } from "../graph/eliminate.js";
 import type { Graph, GraphNode, ValueInfo } from "../graph/graph.js";
 import { graphInputs } from "../graph/graph-inputs.js";
+import { isQuantized } from "../graph/quantization.js";
 import { producersOf } from "../graph/validate.js";
-import { spelledOut } from "./spell-out.js";
+import { type Spellings, spelledOut } from "./spell-out.js";
 import { isStatic } from "./spelling.js";
 
-/** A graph for inputs of one shape as the planner reads it: everything constant is an initializer, and every node is needed. */
+/**
+ * A graph for inputs of one shape as the planner reads it: every node is needed, and everything constant is an initializer but what DequantizeLinear
+ * makes of constants, which may go into products of integers.
+ */
 export interface PreparedGraph {
   readonly nodes: readonly GraphNode[];
   readonly constants: ReadonlyMap<string, NamedArray>;
@@ -23,11 +27,15 @@ export interface PreparedGraph {
   readonly producer: ReadonlyMap<string, GraphNode>;
 }
 
-/** @throws ShapeError for input shapes that are not what the graph declares. */
+/**
+ * @param further forms of operators that are spelled out besides
+ * @throws ShapeError for input shapes that are not what the graph declares.
+ */
 export function prepare(
   graph: Graph,
   inputShapes: Readonly<Record<string, readonly number[]>>,
   features: readonly string[],
+  further?: Spellings,
 ): PreparedGraph {
   const outputs = [...new Set([...graph.outputs.map(({ name }) => name), ...features])];
   const bound: Graph = {
@@ -36,14 +44,17 @@ export function prepare(
     outputs: outputs.map((name): ValueInfo => ({ name, dtype: "f32", shape: undefined })),
     valueInfo: [],
   };
-  const simple = constantFolding(bound);
-  const spelled = spelledOut(simple);
-  const prepared = eliminateDead(eliminateNoOps(spelled === simple ? simple : constantFolding(spelled)));
+  const options = { keepQuantized: isQuantized(bound) };
+  const simple = constantFolding(bound, options);
+  const spelled = spelledOut(simple, further);
+  const prepared = eliminateDead(
+    eliminateNoOps(spelled === simple ? simple : constantFolding(spelled, options), options),
+  );
   const uses = new Map<string, number>();
   for (const value of [...prepared.nodes.flatMap((node) => node.inputs), ...outputs]) {
     uses.set(value, (uses.get(value) ?? 0) + 1);
   }
-  const { shapes: inferred, dtypes } = analyze(prepared);
+  const { shapes: inferred, dtypes } = analyze(prepared, options);
   const shapes = new Map<string, readonly number[]>();
   for (const [name, shape] of inferred) if (isStatic(shape)) shapes.set(name, shape);
   return {

@@ -99,10 +99,14 @@ const lowerings: Readonly<Record<string, (lowering: Lowering, node: GraphNode) =
 
 const fusedOperators = ["BatchNormalization", "Relu"];
 
+/** Those that integer steps do, and operators that become them. */
+const integerOperators = ["DequantizeLinear", "QLinearConv", "QLinearMatMul", "QuantizeLinear"];
+
 /** Every operator of ONNX's that the engine has; {@link limits} says in which forms it has not. */
 export const engineOperators: ReadonlySet<string> = new Set([
   ...Object.keys(lowerings),
   ...fusedOperators,
+  ...integerOperators,
   ...spelledOperators,
 ]);
 

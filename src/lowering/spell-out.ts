@@ -3,6 +3,7 @@ import { analyze } from "../graph/analyze/analyze.js";
 import { floatAttribute, int } from "../graph/attributes.js";
 import { int64, node as makeNode, Names } from "../graph/build.js";
 import type { Graph } from "../graph/graph.js";
+import { isQuantized } from "../graph/quantization.js";
 import { valueNames } from "../graph/subgraphs.js";
 import { batchNormMode } from "../operators/batch-normalization.js";
 import { dropoutPasses } from "../operators/dropout.js";
@@ -10,7 +11,9 @@ import { einsumProduct } from "./einsum-product.js";
 import { isStatic, Spelling } from "./spelling.js";
 
 /** Forms of operators that the engine has no step for, each spelled out in operators that it has; false where a node is not of such a form. */
-const spellings: Readonly<Record<string, (spelling: Spelling) => boolean>> = {
+export type Spellings = Readonly<Record<string, (spelling: Spelling) => boolean>>;
+
+const own: Spellings = {
   BatchNormalization: byParts,
   Clip: computedLimits,
   Dropout: withMask,
@@ -18,23 +21,27 @@ const spellings: Readonly<Record<string, (spelling: Spelling) => boolean>> = {
 };
 
 /** Operators that are only ever spelled out. */
-export const spelledOperators = ["Einsum"];
+export const spelledOperators = ["ConvInteger", "DynamicQuantizeLinear", "Einsum", "MatMulInteger"];
 
 /**
  * The graph with BatchNormalization whose parameters are computed or differ by position, Clip with computed limits, Dropout whose mask is read, and Einsum
- * that is a matrix product, in other operators. Shapes have to be known.
+ * that is a matrix product, in other operators, and what `further` spells. Shapes have to be known.
  */
-export function spelledOut(graph: Graph): Graph {
+export function spelledOut(graph: Graph, further: Spellings = {}): Graph {
+  const spellings: Spellings = { ...own, ...further };
   if (!graph.nodes.some(({ op, domain }) => domain === "" && Object.hasOwn(spellings, op))) return graph;
-  const analysis = analyze(graph);
+  const analysis = analyze(graph, { keepQuantized: isQuantized(graph) });
   const initializers = new Map(graph.initializers);
   const values = valueNames(graph);
   const names = new Names(graph.nodes.map(({ name }) => name));
+  const outputs = new Set(graph.outputs.map(({ name }) => name));
+  const readers = (value: string) =>
+    outputs.has(value) ? undefined : graph.nodes.filter(({ inputs }) => inputs.includes(value));
   const nodes = graph.nodes.flatMap((node) => {
     const spell = node.domain === "" && Object.hasOwn(spellings, node.op) ? spellings[node.op] : undefined;
     const context = spell && analysis.context(node);
     if (!spell || !context) return [node];
-    const spelling = new Spelling(context, initializers, values, names);
+    const spelling = new Spelling(context, initializers, values, names, readers);
     return spell(spelling) ? spelling.nodes : [node];
   });
   return nodes.length === graph.nodes.length && nodes.every((node, i) => node === graph.nodes[i])

@@ -11,6 +11,8 @@ export class Spelling {
     readonly initializers: Map<string, NamedArray>,
     readonly values: Names,
     readonly names: Names,
+    /** The nodes that read a value; undefined for an output of the graph, which its caller reads too. */
+    readonly readers: (value: string) => readonly GraphNode[] | undefined,
   ) {}
 
   get node(): GraphNode {

@@ -7,6 +7,14 @@ export interface Buffer {
   /** Value or purpose, for reports and messages. */
   readonly name: string;
   readonly words: number;
+  /** Of its elements; float32 where nothing is said. Bytes lie four a word. */
+  readonly type?: "u8";
+}
+
+/** A value in memory, of whatever elements. */
+export interface Held {
+  readonly shape: readonly number[];
+  readonly buffer: Buffer;
 }
 
 /**
@@ -14,10 +22,8 @@ export interface Buffer {
  * `row-major`: the order of `shape`. Where both orders are the same (one position or one channel, or a rank that
  * is not 4), the layout is `row-major`.
  */
-export interface Tensor {
-  readonly shape: readonly number[];
+export interface Tensor extends Held {
   readonly layout: "channels-last" | "row-major";
-  readonly buffer: Buffer;
   /** How many of its first axis there are depends on the data, `shape` having the most: the number stands behind the elements. */
   readonly counted?: true;
 }

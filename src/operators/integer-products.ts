@@ -8,7 +8,7 @@ import { describe, type NodeCall, type NodeContext, type Operator, refuse } from
 import { floats, signature } from "../graph/operator/signature.js";
 import { conv } from "./conv.js";
 import { matrixProduct } from "./matrix.js";
-import { quantizedRange, saturated } from "./quantize.js";
+import { checkScales, quantizedRange, saturated } from "./quantize.js";
 
 /** Which operands of an integer operator are which of the floating-point one's that it is. */
 interface Places {
@@ -115,6 +115,7 @@ function requantized(
   scales: readonly [Tensor64, Tensor64],
   output: { readonly scale: number; readonly zero: number },
 ): Tensor64 {
+  for (const { data } of [...scales, call.inputs[output.scale]!]) checkScales(call, data);
   const factors = broadcast(scales[0], scales[1], "f64", (a, b) =>
     Math.fround(Math.fround(a * b) / call.inputs[output.scale]!.data[0]),
   );

@@ -4,6 +4,7 @@ import { roundHalfEven } from "../core/rounding.js";
 import { dtypeOf } from "../formats/onnx/tensor.js";
 import { intAttribute } from "../graph/attributes.js";
 import { type Tensor64, tensor64 } from "../graph/evaluate/tensor64.js";
+import type { Dimension } from "../graph/graph.js";
 import { axisAttribute, vectorOf } from "../graph/operator/checks.js";
 import { describe, type NodeContext, type Operator, refuse, type Shape } from "../graph/operator/operator.js";
 import { floats, signature } from "../graph/operator/signature.js";
@@ -21,6 +22,30 @@ export const quantizedRange = (dtype: DType): readonly [number, number] | undefi
 export const saturated = (x: number, [low, high]: readonly [number, number]): number =>
   Math.min(high, Math.max(low, x));
 
+/** float32's smallest number of full precision: what is divided by less is infinite soon. */
+const smallestNormal = 2 ** -126;
+
+/** @throws ShapeError for scales that are no finite positive numbers of full precision: nothing can be told of what they quantize */
+export function checkScales(context: Pick<NodeContext, "node">, values: Iterable<Dimension>): void {
+  for (const value of values) {
+    if (typeof value === "string" || (value >= smallestNormal && value <= largestFloat)) continue;
+    const received = value > 0 && value < smallestNormal ? `${value} (subnormal)` : `${value}`;
+    refuse(context, "scales that are finite, above 0 and normal", received);
+  }
+}
+
+/** The largest that float32 holds. */
+const largestFloat = (2 - 2 ** -23) * 2 ** 127;
+
+/** A zero point of int32 is 0 by definition. @throws ShapeError */
+export function checkZero(
+  context: Pick<NodeContext, "node">,
+  zero: Pick<Tensor64, "dtype" | "data"> | undefined,
+): void {
+  const wrong = zero?.dtype === "i32" ? zero.data.find((value) => value !== 0) : undefined;
+  if (wrong !== undefined) refuse(context, "0 as zero point of int32", `${wrong}`);
+}
+
 /**
  * Checks scale and zero point: one number, one for each element of an axis (since version 13), or one for each block of `block_size` elements along
  * it (since version 21).
@@ -32,6 +57,7 @@ function checkScale(context: NodeContext): void {
   const one = (shape: typeof scale): boolean =>
     shape !== undefined && elementCount(shape.map(Number)) === 1 && shape.length <= 1;
   if (block < 0) refuse(context, "a block_size from 0", `${block}`);
+  checkScales(context, context.contents(1) ?? []);
   if (x && scale && block > 0) checkBlocks(context, x, scale, block);
   else if (x && scale && !one(scale)) {
     if (version < 13) refuse(context, "one scale (operator set below 13)", describe(scale));
@@ -57,6 +83,8 @@ function each(
   scale: Tensor64,
   zero: Tensor64 | undefined,
 ): (i: number) => { scale: number; zero: number } {
+  checkScales(call, scale.data);
+  checkZero(call, zero);
   const block = call.version < 21 ? 0 : intAttribute(call.node, "block_size", 0);
   if (scale.data.length === 1 && block === 0) return () => ({ scale: scale.data[0], zero: zero?.data[0] ?? 0 });
   const axis = axisAttribute(call, "axis", 1, x.shape.length);

@@ -14,6 +14,7 @@ import {
 import type { NamedArrays } from "../core/named-arrays.js";
 import type { Preprocessing } from "../core/preprocessing.js";
 import type { Graph } from "../graph/graph.js";
+import { isQuantized } from "../graph/quantization.js";
 import type { Verification } from "./verify-models.js";
 
 /** What a model file says beside its graph. A `Model` is one. */
@@ -57,6 +58,7 @@ export function diagnose(
   verification: Verification | undefined,
   context: DiagnosisContext = {},
 ): Finding[] {
+  if (isQuantized(reference) !== isQuantized(candidate)) return [quantizationFinding(reference, verification)];
   const [a, b] = [blockView(reference), blockView(candidate)];
   const { pairs, shapeBreak } = pairBlocks(a, b);
   const runs = trainingRuns(reference, candidate, context);
@@ -84,6 +86,26 @@ export function diagnose(
   );
   if (findings.length === 0) findings.push(roundingFinding(verification, pairs.length));
   return [...findings, ...staleFindings(context)];
+}
+
+/** One of the nets is quantized: layers lie apart by its rounding, and where most of that comes from shows in the inner values. */
+function quantizationFinding(reference: Graph, verification: Verification | undefined): Finding {
+  const worst = verification?.values.reduce<Verification["values"][number] | undefined>(
+    (most, value) => (most && most.relative >= value.relative ? most : value),
+    undefined,
+  );
+  const side = isQuantized(reference) ? "reference" : "candidate";
+  const layers = worst
+    ? `; of the values that both compute, "${worst.candidateName}" is furthest off (relative ${digits(worst.relative)})`
+    : "";
+  return {
+    cause: "quantization",
+    where: worst?.name ?? "the whole net",
+    blocks: [],
+    evidence: `the ${side} computes in 8 bits and the other in real numbers${layers}`,
+    remedy:
+      "Compare their accuracy on pictures (repvgg eval); quantize the layer named above with other scales, or leave it in float32",
+  };
 }
 
 const optional = <T>(value: T | undefined): T[] => (value === undefined ? [] : [value]);

@@ -7,6 +7,7 @@ import { readKernels } from "../../scripts/kernel-list.mjs";
 import { alike, backendKinds, backends } from "./backends.js";
 import { batchNormCases } from "./cases/batch-norm.js";
 import { broadcastCases, selectCases } from "./cases/broadcast.js";
+import { byteCases } from "./cases/bytes.js";
 import type { KernelCase } from "./cases/case.js";
 import { channelCases } from "./cases/channel.js";
 import { elementwiseCases } from "./cases/elementwise.js";
@@ -48,6 +49,7 @@ const cases = [
   ...resampleCases,
   ...rankedCases,
   ...gridSampleCases,
+  ...byteCases,
 ];
 const kernels = [...new Set(cases.map((c) => c.kernel))];
 const listed = new Map(readKernels().map((kernel) => [kernel.name, kernel]));

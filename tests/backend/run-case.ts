@@ -7,7 +7,7 @@ import type { ExpectedOutput, KernelCase } from "./cases/case.js";
 const guard = 17;
 const guardValue = 123_456.75;
 
-/** Runs a case and gives its outputs by argument. @throws Error when memory outside an output was written. */
+/** Runs a case and gives its outputs by argument, bytes as so many numbers. @throws Error when memory outside an output was written. */
 export function runCase(backend: Backend, kernelCase: KernelCase): Map<string, Float32Array> {
   const placed = new Map<string, { readonly block: Pointer; readonly words: number }>();
   const args: Record<string, number> = {};
@@ -35,12 +35,16 @@ export function runCase(backend: Backend, kernelCase: KernelCase): Map<string, F
     const around = [...all.subarray(0, guard), ...all.subarray(guard + words)];
     if (around.some((value) => value !== guardValue)) throw new Error(`memory beside ${name} was overwritten`);
     const input = kernelCase.inputs[name];
-    if (input === undefined) results.set(name, contents);
+    if (input === undefined) results.set(name, numbersOf(contents, kernelCase.outputs[name]!));
     else if (Buffer.compare(bytesOf(input), bytesOf(contents).subarray(0, input.byteLength)) !== 0)
       throw new Error(`input ${name} was overwritten`);
     backend.free(block);
   }
   return results;
+}
+
+function numbersOf(contents: Float32Array, { before }: ExpectedOutput): Float32Array {
+  return before instanceof Uint8Array ? Float32Array.from(bytesOf(contents).subarray(0, before.length)) : contents;
 }
 
 /** What is wrong with an output, or undefined. */

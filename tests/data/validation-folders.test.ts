@@ -92,7 +92,7 @@ describe("validation pictures of a place", () => {
     const { train, validation, test: held } = await trainingSets(root);
     const model = repvgg("nano", { classNames: train.classNames });
     const leaks = async (sets: Parameters<typeof startWarnings>[1]): Promise<string[]> =>
-      (await startWarnings(model, sets, trainConfig())).filter((line) => line.includes("set too"));
+      (await startWarnings(model, sets, trainConfig({}))).filter((line) => line.includes("set too"));
     const some = (set: Dataset, ...indices: number[]): Dataset => set.select(indices);
     const [a, b, c] = [some(train, 0, 1, 6), some(train, 2, 3, 7), some(train, 4, 5, 8)];
     expect(await leaks({ train: a, validation: b, test: c })).toEqual([]);

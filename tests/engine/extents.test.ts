@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { KernelCall } from "#repvgg/backend/backend.js";
 import { planConvBackwardData, planConvForward } from "#repvgg/backend/conv/plan.js";
+import { planByteConv } from "#repvgg/backend/conv-bytes/plan.js";
 import type { ConvGeometry } from "#repvgg/core/conv-geometry.js";
 import { ConstantStore } from "#repvgg/engine/constant-store.js";
 import { buildPlan, type Plan } from "#repvgg/engine/plan/plan.js";
@@ -36,6 +37,7 @@ function compileWith(
       ...{ inputShapes, features: [], fuseBatchNorm: true },
       planConvolution: (g: ConvGeometry) => planConvForward(g, backend),
       planTransposedConvolution: (g: ConvGeometry) => planConvBackwardData(g, backend),
+      planByteConvolution: (g: ConvGeometry, largestSum: number) => planByteConv(g, backend, largestSum),
     });
     const broken = (call: KernelCall): KernelCall => {
       const args = call.args as unknown as Record<string, number>;

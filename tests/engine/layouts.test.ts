@@ -19,7 +19,7 @@ function stepsOf(shape: readonly number[], build: (b: GraphBuilder) => readonly 
   };
   const plan = buildPlan(graphOf(shape, build), {
     ...{ inputShapes: { x: shape }, features: [], fuseBatchNorm: true },
-    ...{ planConvolution: noConvolution, planTransposedConvolution: noConvolution },
+    ...{ planConvolution: noConvolution, planTransposedConvolution: noConvolution, planByteConvolution: noConvolution },
   });
   return plan.steps.map(({ step }) => [step.algorithm, `${step.outputShape}`]);
 }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { UserError } from "#repvgg/core/errors.js";
-import { f32, type NamedArray } from "#repvgg/core/named-arrays.js";
+import { elementCount, f32, type NamedArray } from "#repvgg/core/named-arrays.js";
 import { planReport } from "#repvgg/engine/plan-report.js";
 import { float, int, ints, string } from "#repvgg/graph/attributes.js";
 import { int64 } from "#repvgg/graph/build.js";
@@ -11,7 +11,7 @@ import { engineOperators } from "#repvgg/lowering/registry.js";
 import { operatorOf, operators } from "#repvgg/operators/registry.js";
 import { type Single, singleGraph, singles } from "./fuzz/pool.js";
 
-const backend = { lanes: 4, panelColumns: 8, microRows: 4, threads: 1 };
+const backend = { lanes: 4, panelColumns: 8, microRows: 4, threads: 1, multipliesBytes: false };
 
 /** Why the engine does not plan a graph; undefined where it does. */
 function refusal({ inputs, ...rest }: Graph): string | undefined {
@@ -93,6 +93,12 @@ describe("operands that must be constant", () => {
 describe("what else is refused", () => {
   const image = [1, 4, 6, 6];
   const integers = { dtype: "i64", outputs: ["i64"] } as const;
+  const ofBytes = { dtype: "u8", outputs: ["i32"] } as const;
+  const int8 = (shape: readonly number[]): NamedArray => ({
+    dtype: "i8",
+    shape,
+    data: new Int8Array(elementCount(shape)).fill(3),
+  });
   const volume: Single = { op: "Conv", operands: ["x", [3, 2, 2, 2, 2]], shape: [1, 2, 3, 4, 3] };
   const cases: readonly (readonly [string, Single, compute?: number])[] = [
     [
@@ -106,6 +112,8 @@ describe("what else is refused", () => {
     ],
     ["Conv", volume, 1],
     ["ConvTranspose", { ...volume, op: "ConvTranspose", operands: ["x", [2, 3, 2, 2, 2]] }, 1],
+    ["ConvInteger", { op: "ConvInteger", operands: ["x", int8([1, 300, 1, 1])], shape: [1, 300, 1, 1], ...ofBytes }],
+    ["MatMulInteger", { op: "MatMulInteger", operands: ["x", int8([300, 2])], shape: [2, 300], ...ofBytes }],
     [
       "ConvTranspose",
       {

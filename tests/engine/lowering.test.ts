@@ -207,7 +207,11 @@ it("only what is read at the place written may be overwritten in place: no opera
   const noConvolution = () => {
     throw new Error("there is no convolution");
   };
-  const noConvolutions = { planConvolution: noConvolution, planTransposedConvolution: noConvolution };
+  const noConvolutions = {
+    planConvolution: noConvolution,
+    planTransposedConvolution: noConvolution,
+    planByteConvolution: noConvolution,
+  };
   const { steps } = buildPlan(graph, {
     inputShapes: { x: shape },
     features: [],

@@ -72,6 +72,7 @@ export function planOfCase(c: NodeCase): Plan {
     fuseBatchNorm: true,
     planConvolution: noConvolution,
     planTransposedConvolution: noConvolution,
+    planByteConvolution: noConvolution,
   });
 }
 

@@ -21,7 +21,11 @@ function countingCache(capacity: number) {
       const noConvolution = () => {
         throw new Error("there is no convolution");
       };
-      const noConvolutions = { planConvolution: noConvolution, planTransposedConvolution: noConvolution };
+      const noConvolutions = {
+        planConvolution: noConvolution,
+        planTransposedConvolution: noConvolution,
+        planByteConvolution: noConvolution,
+      };
       return buildPlan(graph, { inputShapes, features: [], fuseBatchNorm: true, ...noConvolutions });
     },
     capacity,

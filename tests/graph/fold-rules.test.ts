@@ -59,6 +59,14 @@ const statistics = (net: Net, ...shape: number[]) => ["g", "b", "m", "v"].map((n
 const closed: readonly Dimension[] = ["n", 4, 7, 7];
 const one = (net: Net, bias = false) => net.randomConv("c", "x", 4, 4, 1, { bias });
 
+function quantizedWeights(net: Net, ...shape: number[]): string {
+  const data = Int8Array.from({ length: shape.reduce((n, size) => n * size, 1) }, (_, i) => (i * 7) % 120);
+  return net.add("DequantizeLinear", "w", [
+    net.constant("q", { dtype: "i8", shape, data }),
+    net.constant("s", f32([], Float32Array.of(0.01))),
+  ]);
+}
+
 /** "rule: kind" → a net in which a node is refused so. */
 const cases: Record<string, Case> = {
   "batch-norm: training-mode": {
@@ -94,6 +102,7 @@ const cases: Record<string, Case> = {
   },
   "mean: sizes": { build: (net) => net.add("Mean", "y", [one(net), net.randomConv("d", "x", 4, 4, 3)]) },
   "composition: computed": { computed: [4, 4, 1, 1], build: (net) => net.add("Conv", "y", [one(net), "computed"]) },
+  "composition: quantized": { build: (net) => net.add("Conv", "y", [one(net), quantizedWeights(net, 4, 4, 1, 1)]) },
   "composition: unknown-size": {
     build: (net) =>
       net.add("Conv", "y", [one(net), net.floats("w", 4, 4, 3, 3)], {
@@ -112,6 +121,9 @@ const cases: Record<string, Case> = {
   "transposed: computed": {
     computed: [4, 4, 1, 1],
     build: (net) => net.add("ConvTranspose", "y", [one(net), "computed"]),
+  },
+  "transposed: quantized": {
+    build: (net) => net.add("ConvTranspose", "y", [one(net), quantizedWeights(net, 4, 4, 1, 1)]),
   },
   "transposed: unknown-size": {
     build: (net) =>
@@ -199,6 +211,10 @@ const cases: Record<string, Case> = {
   },
   "concat: sizes": {
     build: (net) => net.add("Concat", "y", [one(net), net.randomConv("d", "x", 4, 4, 3)], { axis: int(1) }),
+  },
+  "matrix: quantized": {
+    shape: ["n", 4],
+    build: (net) => net.add("Gemm", "y", ["x", quantizedWeights(net, 4, 4)]),
   },
   "matrix: computed": { shape: ["n", 4], computed: [4, 4], build: (net) => net.add("Gemm", "y", ["x", "computed"]) },
   "matrix: transposed-input": {

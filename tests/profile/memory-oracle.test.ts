@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { planConvBackwardData, planConvForward } from "#repvgg/backend/conv/plan.js";
+import { planByteConv } from "#repvgg/backend/conv-bytes/plan.js";
 import { createBackend } from "#repvgg/backend/select.node.js";
 import { buildPlan, type Plan } from "#repvgg/engine/plan/plan.js";
 import type { Graph } from "#repvgg/graph/graph.js";
@@ -70,6 +71,7 @@ describe("live bytes of a plan", () => {
         fuseBatchNorm,
         planConvolution: (geometry) => planConvForward(geometry, backend),
         planTransposedConvolution: (geometry) => planConvBackwardData(geometry, backend),
+        planByteConvolution: (geometry, largestSum) => planByteConv(geometry, backend, largestSum),
       });
       for (const [index, { liveBytes, keptBytes }] of plan.report.steps.entries()) {
         expect({ index, live: liveBytes, kept: keptBytes }).toEqual({ index, ...naiveLiveBytes(plan, index) });

@@ -27,6 +27,7 @@ export type Cause =
   | "channel-order"
   | "input-scale"
   | "preprocessing"
+  | "quantization"
   | "rounding"
   | "unexplained";
 

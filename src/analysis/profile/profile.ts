@@ -164,6 +164,14 @@ function formProfile(
   };
 }
 
+/** Multiplications that a step's algorithm does: of bytes directly one a product, by Winograd's algorithm as of float32. */
+function multiplicationsOf({ convolution, algorithm, macs }: StepProfile, backend: Backend): number {
+  if (!convolution) return 0;
+  const ofBytes = /^u8_(.*)$/.exec(algorithm)?.[1];
+  if (ofBytes !== undefined && !ofBytes.startsWith("winograd")) return macs;
+  return convCost(convolution, "forward", ofBytes ?? algorithm, backend).multiplications;
+}
+
 function costsOf(steps: readonly StepProfile[], parameters: number, backend: Backend): Costs {
   const sum = (of: (step: StepProfile) => number): number => steps.reduce((total, step) => total + of(step), 0);
   const most = (of: (step: StepProfile) => number): number => Math.max(0, ...steps.map(of));
@@ -171,9 +179,7 @@ function costsOf(steps: readonly StepProfile[], parameters: number, backend: Bac
     parameters,
     macs: sum((step) => step.macs),
     winogradMultiplications: sum((step) => step.macs * winogradShare(step.convolution)),
-    multiplications: sum(({ convolution, algorithm }) =>
-      convolution ? convCost(convolution, "forward", algorithm, backend).multiplications : 0,
-    ),
+    multiplications: sum((step) => multiplicationsOf(step, backend)),
     bytesRead: sum((step) => step.bytesRead),
     bytesWritten: sum((step) => step.bytesWritten),
     liveBytes: most((step) => step.liveBytes),

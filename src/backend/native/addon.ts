@@ -12,6 +12,7 @@ export interface NativeVariant {
   readonly panelColumns: number;
   readonly microRows: number;
   readonly readsHalves: boolean;
+  readonly multipliesBytes: boolean;
   /** This processor can run it. */
   readonly supported: boolean;
 }

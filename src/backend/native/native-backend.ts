@@ -54,6 +54,7 @@ class NativeEngine implements Engine {
   readonly panelColumns: number;
   readonly microRows: number;
   readonly readsHalves: boolean;
+  readonly multipliesBytes: boolean;
   readonly firstWord: number;
   readonly limitWord: number;
   readonly #handle: NativeHandle;
@@ -63,14 +64,16 @@ class NativeEngine implements Engine {
   constructor(
     readonly addon: NativeAddon,
     index: number,
-    { name, lanes, panelColumns, microRows, readsHalves }: NativeVariant,
+    { name, lanes, panelColumns, microRows, readsHalves, multipliesBytes }: NativeVariant,
     readonly threads: number,
   ) {
-    this.name = this.arithmetic = `native ${name}`;
+    this.name = `native ${name}`;
+    this.arithmetic = `native ${name.replace(/-vnni$/, "")}`; // integers are the same bits everywhere
     this.lanes = lanes;
     this.panelColumns = panelColumns;
     this.microRows = microRows;
     this.readsHalves = readsHalves;
+    this.multipliesBytes = multipliesBytes;
     const { handle, firstWord, limitWord } = addon.create(index, threads);
     this.#handle = handle;
     this.firstWord = firstWord;

@@ -102,6 +102,7 @@ class WasmEngine implements Engine {
   readonly panelColumns = 8;
   readonly microRows = 4;
   readonly readsHalves = false;
+  readonly multipliesBytes = false;
   readonly limitWord = maximumPages[0]! * pageWords;
   readonly #workers: RunningWorker[] = [];
   #disposed = false;

@@ -1,6 +1,7 @@
 import { flagAttribute } from "../../graph/attributes.js";
 import { isInteger } from "../../graph/evaluate/tensor64.js";
 import type { GraphNode } from "../../graph/graph.js";
+import type { IntegerOp } from "../../integer/integer-op.js";
 import { type Affine, affineOf, composeAffine, identityAffine, isIdentity, perChannel } from "../../lowering/affine.js";
 import type { FusedOp, SumOp, Term } from "../../lowering/fused-op.js";
 import type { PreparedGraph } from "../../lowering/prepare.js";
@@ -11,15 +12,22 @@ export interface FusionContext {
   readonly graph: PreparedGraph;
   /** Whether affine maps go into the weights of the convolution before them. */
   readonly fuseBatchNorm: boolean;
+  /** Nodes that integer steps do; each step stands at the last of its nodes. */
+  readonly taken?: ReadonlyMap<GraphNode, IntegerOp | undefined>;
 }
 
 /** Groups the nodes of a graph into operations, in an order in which every value is written before it is read. */
-export function fuse(context: FusionContext): FusedOp[] {
+export function fuse(context: FusionContext): (FusedOp | IntegerOp)[] {
   const absorbed = new Set<GraphNode>();
-  const ops: FusedOp[] = [];
+  const ops: (FusedOp | IntegerOp)[] = [];
   // From the end: a node is reached after all that could take it in.
   for (const node of context.graph.nodes.toReversed()) {
     if (absorbed.has(node)) continue;
+    if (context.taken?.has(node)) {
+      const op = context.taken.get(node);
+      if (op) ops.push(op);
+      continue;
+    }
     const sum = isStandard(node) && (node.op === "Relu" || isLinear(context, node));
     ops.push(sum ? sumOf(context, node, absorbed) : { kind: "node", node: fusedNode(context, node, absorbed) });
   }
@@ -97,9 +105,9 @@ function pending(context: FusionContext, value: string, affine: Affine): Pending
 }
 
 /** The node that gives `value`, where only one place reads it and the node is of the standard operators. */
-function inner({ graph }: FusionContext, value: string): GraphNode | undefined {
+function inner({ graph, taken }: FusionContext, value: string): GraphNode | undefined {
   const node = graph.producer.get(value);
-  return node && isStandard(node) && graph.uses.get(value) === 1 ? node : undefined;
+  return node && !taken?.has(node) && isStandard(node) && graph.uses.get(value) === 1 ? node : undefined;
 }
 
 function isStandard(node: GraphNode): boolean {
@@ -112,11 +120,20 @@ function isLinear(context: FusionContext, node: GraphNode): boolean {
 
 function affineStep(context: FusionContext, node: GraphNode): ReturnType<typeof affineOf> {
   const shape = context.graph.shapes.get(node.outputs[0]!);
-  if (isWhole(context.graph, node.outputs[0]!)) return undefined;
+  if (isWhole(context.graph, node.outputs[0]!) || isRoundedQuotient(context, node)) return undefined;
   const step = shape && affineOf(node, shape, context.graph.constants);
   // A constant may also broadcast the value to a larger shape: that is no map of each channel.
   return step && sameShape(context.graph.shapes.get(step.input), shape) ? step : undefined;
 }
+
+/** A quotient whose last bit may decide (it is rounded next, or is a scale that others are divided by): a product with the inverse would round otherwise. */
+function isRoundedQuotient({ graph }: FusionContext, { op, outputs: [quotient] }: GraphNode): boolean {
+  if (op !== "Div") return false;
+  if (graph.shapes.get(quotient!)?.every((size) => size === 1)) return true;
+  return graph.nodes.some((node) => jumps.has(node.op) && node.inputs[0] === quotient);
+}
+
+const jumps: ReadonlySet<string> = new Set(["Ceil", "Floor", "Round"]);
 
 /** Conv and ConvTranspose with constant weights, and products of a matrix by a constant one: 1×1 convolutions of one position. */
 function isConvolution({ graph }: FusionContext, node: GraphNode): boolean {

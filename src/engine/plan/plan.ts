@@ -3,11 +3,17 @@ import type { ConvGeometry } from "../../core/conv-geometry.js";
 import { type DType, elementCount } from "../../core/named-arrays.js";
 import type { Graph } from "../../graph/graph.js";
 import { graphInputs } from "../../graph/graph-inputs.js";
+import { type ByteTensor, ByteValues } from "../../integer/byte-values.js";
+import { canonical } from "../../integer/canonical.js";
+import type { PlanByteConvolution } from "../../integer/convolution.js";
+import { findIntegers } from "../../integer/find.js";
+import { lowerInteger } from "../../integer/lower.js";
+import { quantizedSpellings } from "../../integer/spellings.js";
 import type { Constant } from "../../lowering/constants.js";
 import { Lowering } from "../../lowering/context.js";
 import { type PreparedGraph, prepare } from "../../lowering/prepare.js";
 import { lower } from "../../lowering/registry.js";
-import type { Buffer, Step, Tensor } from "../../lowering/step.js";
+import type { Buffer, Held, Step, Tensor } from "../../lowering/step.js";
 import { checkOperators } from "../lacking.js";
 import { type Lifetime, placeBuffers } from "./arena.js";
 import { checkExtents } from "./extents.js";
@@ -24,6 +30,7 @@ export interface PlanOptions {
   readonly fuseBatchNorm: boolean;
   readonly planConvolution: (geometry: ConvGeometry) => ConvPlan;
   readonly planTransposedConvolution: (geometry: ConvGeometry) => ConvPlan;
+  readonly planByteConvolution: PlanByteConvolution;
 }
 
 /** A value that the caller writes or reads, row-major, at `offset` words in the arena. */
@@ -36,6 +43,8 @@ export interface Port {
   readonly offset: number;
   /** See {@link Tensor.counted}: the number is the word behind `words`. */
   readonly counted?: true;
+  /** Of an input that is held as bytes, four a word, channels last: see {@link ByteTensor}. */
+  readonly bytes?: "u8" | "i8";
 }
 
 /** A step whose memory is placed: offsets in words in the arena. */
@@ -66,26 +75,32 @@ export interface Plan {
  */
 export function buildPlan(graph: Graph, options: PlanOptions): Plan {
   const { inputShapes, features, fuseBatchNorm, planConvolution, planTransposedConvolution } = options;
-  const prepared = prepare(graph, inputShapes, features);
-  checkOperators(prepared.nodes);
-  checkExtents(prepared);
+  const whole = prepare(canonical(graph), inputShapes, features, quantizedSpellings);
+  checkOperators(whole.nodes);
+  checkExtents(whole);
+  const { graph: prepared, taken, inFloat } = findIntegers(whole);
   const lowering = new Lowering(prepared, planConvolution, planTransposedConvolution);
-  const inputs = graphInputs(graph).map(({ name }): [string, Tensor] => [
-    name,
-    lowering.createRowMajor(name, inputShapes[name]!),
-  ]);
-  for (const [name, tensor] of inputs) lowering.define(name, tensor);
-  for (const op of fuse({ graph: prepared, fuseBatchNorm })) lower(lowering, op);
+  const bytes = new ByteValues(lowering);
+  const inputs = graphInputs(graph).map(({ name, dtype }): [string, Tensor | ByteTensor] => {
+    const shape = inputShapes[name]!;
+    if (dtype !== "u8" && dtype !== "i8") return [name, lowering.define(name, lowering.createRowMajor(name, shape))];
+    return [name, bytes.define(name, bytes.create(name, shape, dtype))];
+  });
+  for (const op of fuse({ graph: prepared, fuseBatchNorm, taken })) {
+    if (op.kind === "sum" || op.kind === "node") lower(lowering, op);
+    else lowerInteger(bytes, op, options.planByteConvolution);
+  }
   const outputs = prepared.outputs.map((name): [string, Tensor] => [name, lowering.result(name)]);
 
-  const buffersOf = (ports: readonly [string, Tensor][]): Buffer[] => ports.map(([, tensor]) => tensor.buffer);
+  const buffersOf = (ports: readonly [string, Held][]): Buffer[] => ports.map(([, tensor]) => tensor.buffer);
   const scheduled = schedule(lowering.steps, buffersOf(inputs), buffersOf(outputs));
-  return place(scheduled, inputs, outputs, prepared.dtypes);
+  const plan = place(scheduled, inputs, outputs, prepared.dtypes);
+  return inFloat.length > 0 ? { ...plan, report: { ...plan.report, inFloat } } : plan;
 }
 
 function place(
   scheduled: Scheduled,
-  inputs: readonly [string, Tensor][],
+  inputs: readonly [string, Tensor | ByteTensor][],
   outputs: readonly [string, Tensor][],
   dtypes: PreparedGraph["dtypes"],
 ): Plan {
@@ -96,13 +111,13 @@ function place(
   const { offsets, words } = placeBuffers([...slots, ...workspaces, statuses]);
   const status = { offset: offsets[slots.length + steps.length]!, words: refusing.length };
   const offsetOf = (buffer: Buffer): number => offsets[slotOf.get(buffer)!]!;
-  const port = ([name, { shape, buffer, counted }]: [string, Tensor]): Port => ({
+  const port = ([name, tensor]: [string, Tensor | ByteTensor]): Port => ({
     name,
     dtype: dtypes.get(name) ?? "f32",
-    shape,
-    words: elementCount(shape),
-    offset: offsetOf(buffer),
-    ...(counted && { counted }),
+    shape: tensor.shape,
+    words: "dtype" in tensor ? tensor.buffer.words : elementCount(tensor.shape),
+    offset: offsetOf(tensor.buffer),
+    ...("dtype" in tensor ? { bytes: tensor.dtype } : tensor.counted && { counted: tensor.counted }),
   });
   const constants = [...new Map(steps.flatMap((step) => step.constants.map((c) => [c.key, c] as const))).values()];
   const ports = { inputs: inputs.map(port), outputs: outputs.map(port) };
@@ -136,6 +151,7 @@ function reportSteps({ steps, slots }: Scheduled): Pick<PlanReport, "steps" | "m
       op: step.op,
       algorithm: step.algorithm,
       outputShape: step.outputShape,
+      ...(step.write.type && { type: step.write.type }),
       macs: step.macs,
       ...(step.convolution && { convolution: step.convolution }),
       bytesRead: bytes(sum(step.reads.map((buffer) => buffer.words))) + weightBytes,

@@ -10,6 +10,8 @@ export interface StepReport {
   readonly algorithm: string;
   /** As the graph has it: NCHW. */
   readonly outputShape: readonly number[];
+  /** Elements of the result, where they are no float32: bytes of a quantized net. */
+  readonly type?: "u8";
   /** Multiply-accumulates, as defined: of Winograd's algorithms too. */
   readonly macs: number;
   /** What is convolved, where the step is a convolution or a matrix product. */
@@ -46,4 +48,6 @@ export interface PlanReport {
   readonly arenaBytes: number;
   /** Bytes of packed weights and per-channel vectors. */
   readonly weightBytes: number;
+  /** Of a quantized net: layers that run in float32 all the same, each with the reason; absent where there are none. */
+  readonly inFloat?: readonly { readonly name: string; readonly op: string; readonly reason: string }[];
 }

@@ -8,15 +8,15 @@ import { type Refusal, refuse } from "../refusals.js";
 import { isPerChannel } from "./affine-nodes.js";
 import type { Context, LinearNode } from "./linear-node.js";
 import type { Rule } from "./rule.js";
-import { numbersOf } from "./stored-numbers.js";
+import { notConstant, numbersOf } from "./stored-numbers.js";
 
 /** y = α·x·B + β·C on [batch, features]. */
-function gemm({ node, constants }: Context): LinearNode | Refusal {
+function gemm({ node, constants, producers }: Context): LinearNode | Refusal {
   if (flagAttribute(node, "transA", false)) return refuse("transposed-input", "it transposes its input");
   const [input, weightName, biasName] = node.inputs;
   const weight = constants.get(weightName);
   const bias = biasName ? constants.get(biasName) : undefined;
-  if (weight?.shape.length !== 2 || (biasName && !bias)) return refuse("computed", "its weight is not a constant");
+  if (weight?.shape.length !== 2 || (biasName && !bias)) return notConstant({ producers }, weightName);
   const transposed = flagAttribute(node, "transB", false);
   const outChannels = weight.shape[transposed ? 0 : 1];
   if (bias && !isPerChannel(bias.shape, 2)) {
@@ -95,6 +95,6 @@ export const matrix: Rule = {
   nodes: "Gemm on [batch, features]; MatMul with a constant on the right, on a value of any rank",
   effect:
     "multiplies by a matrix along the last axis: a pointwise convolution where Transposes put the channels there and back",
-  refuses: ["computed", "transposed-input", "constant-on-the-left", "varies-over-positions"],
+  refuses: ["computed", "quantized", "transposed-input", "constant-on-the-left", "varies-over-positions"],
   makers: { Gemm: gemm, MatMul: matrixProduct },
 };

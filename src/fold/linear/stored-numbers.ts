@@ -2,6 +2,8 @@ import type { Numbers } from "../../conv-algebra/kernel.js";
 import { convertedArray } from "../../core/deferred-array.js";
 import type { NamedArray } from "../../core/named-arrays.js";
 import { elementCount, toFloat64 } from "../../core/named-arrays.js";
+import { type Refusal, refuse } from "../refusals.js";
+import type { Context } from "./linear-node.js";
 
 /** The stored numbers themselves where they are numbers in memory already; of a deferred array, each run when it is asked for. */
 export function numbersOf(array: NamedArray): Numbers {
@@ -34,4 +36,11 @@ function room(dtype: "f32" | "f64", length: number): Float32Array | Float64Array
   if (length > mostShared) return new make(length);
   if (shared[dtype].length < length) Object.assign(shared, { [dtype]: new make(length) });
   return shared[dtype].subarray(0, length);
+}
+
+/** Why a weight cannot be folded into: integers behind a DequantizeLinear, or numbers that are computed. */
+export function notConstant({ producers }: Pick<Context, "producers">, weight: string): Refusal {
+  return producers.get(weight)?.op === "DequantizeLinear"
+    ? refuse("quantized", "its weights are quantized")
+    : refuse("computed", "its weight is not a constant");
 }

@@ -14,13 +14,13 @@ import { type Refusal, refuse } from "../refusals.js";
 import type { Context, LinearNode, UnaryNode } from "./linear-node.js";
 import { isPlain } from "./linear-node.js";
 import type { Rule } from "./rule.js";
-import { numbersOf } from "./stored-numbers.js";
+import { notConstant, numbersOf } from "./stored-numbers.js";
 
 const unknownPads = refuse("unknown-size", "its padding depends on an input size that is not known");
 
 /** A convolution over any number of axes. Its operands have passed the operator's checks. */
-function convolution({ node, constants, shapes }: Context): LinearNode | Refusal {
-  const found = weightsOf(node, constants);
+function convolution({ node, constants, producers, shapes }: Context): LinearNode | Refusal {
+  const found = weightsOf({ node, constants, producers });
   if ("refused" in found) return found;
   const { weight, bias, groups, kernelSize } = found;
   const [outChannels, groupChannels] = weight.shape;
@@ -39,8 +39,8 @@ function convolution({ node, constants, shapes }: Context): LinearNode | Refusal
 }
 
 /** A transposed convolution with constant weights [in, out/groups, …kernel]. */
-function transposedConvolution({ node, own, constants, shapes }: Context): LinearNode | Refusal {
-  const found = weightsOf(node, constants);
+function transposedConvolution({ node, own, constants, producers, shapes }: Context): LinearNode | Refusal {
+  const found = weightsOf({ node, constants, producers });
   if ("refused" in found) return found;
   const { weight, bias, groups, kernelSize } = found;
   const [inChannels, groupChannels] = weight.shape;
@@ -67,11 +67,13 @@ interface Weights {
   readonly kernelSize: readonly number[];
 }
 
-function weightsOf(node: GraphNode, constants: Context["constants"]): Weights | Refusal {
+type OfWeights = Pick<Context, "node" | "constants" | "producers">;
+
+function weightsOf({ node, constants, producers }: OfWeights): Weights | Refusal {
   const [, weightName, biasName] = node.inputs;
   const weight = constants.get(weightName);
   const bias = biasName ? constants.get(biasName) : undefined;
-  if (!weight || (biasName && !bias)) return refuse("computed", "its weight is not a constant");
+  if (!weight || (biasName && !bias)) return notConstant({ producers }, weightName);
   if (weight.shape.includes(0)) {
     return refuse("no-weights", `its weight of shape [${weight.shape.join(", ")}] is not a convolution's`);
   }
@@ -136,7 +138,14 @@ export const composition: Rule = {
   nodes: "Conv with constant weights, after a map",
   effect: "composes its kernel with the map's: a kernel of both extents, the product of strides, pads of both",
   refuses: [
-    ...(["computed", "unknown-size", "no-weights", "bias-before-padding", "input-beyond-the-edge"] as const),
+    ...([
+      "computed",
+      "quantized",
+      "unknown-size",
+      "no-weights",
+      "bias-before-padding",
+      "input-beyond-the-edge",
+    ] as const),
     "strided-and-transposed",
   ],
   makers: { Conv: convolution },
@@ -147,7 +156,14 @@ export const transposed: Rule = {
   nodes: "ConvTranspose with constant weights, after a map",
   effect: "composes its flipped kernel with the map's, with zeros between the positions that it reads",
   refuses: [
-    ...(["computed", "unknown-size", "no-weights", "bias-before-transposed", "strided-and-transposed"] as const),
+    ...([
+      "computed",
+      "quantized",
+      "unknown-size",
+      "no-weights",
+      "bias-before-transposed",
+      "strided-and-transposed",
+    ] as const),
     "input-beyond-the-edge",
   ],
   makers: { ConvTranspose: transposedConvolution },

@@ -44,11 +44,11 @@ function someInput(shape: readonly number[]): SessionTensor {
 /** The same backend, and the blocks of memory that were asked of it and not given back. */
 function recording(backend: Backend): { readonly backend: Backend; readonly blocks: ReadonlyMap<Pointer, number> } {
   const blocks = new Map<Pointer, number>();
-  const { name, arithmetic, threads, lanes, panelColumns, microRows, readsHalves } = backend;
+  const { name, arithmetic, threads, lanes, panelColumns, microRows, readsHalves, multipliesBytes } = backend;
   return {
     blocks,
     backend: {
-      ...{ name, arithmetic, threads, lanes, panelColumns, microRows, readsHalves },
+      ...{ name, arithmetic, threads, lanes, panelColumns, microRows, readsHalves, multipliesBytes },
       get memory() {
         return backend.memory;
       },

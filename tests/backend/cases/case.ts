@@ -16,8 +16,8 @@ export interface KernelCase {
 }
 
 export interface ExpectedOutput {
-  /** Contents before the call. */
-  readonly before: Float32Array;
+  /** Contents before the call; where they are bytes, so are those after it. */
+  readonly before: Float32Array | Uint8Array;
   /** Contents after it. */
   readonly after: ArrayLike<number>;
   /** |actual − after| ≤ relative · |after| + absolute · scale (1 unless given); what is not finite must be the same */

@@ -8,6 +8,7 @@ import { int64, node, valueInfo } from "#repvgg/graph/build.js";
 import { fromOnnx } from "#repvgg/graph/from-onnx.js";
 import type { AttributeValue, Graph, GraphNode, ValueInfo } from "#repvgg/graph/graph.js";
 import { normal, RandomNet } from "../../graph/support.js";
+import { randomQuantizedNet } from "../../integer/random-net.js";
 
 type Attributes = Readonly<Record<string, AttributeValue>>;
 
@@ -34,6 +35,12 @@ const truth = (shape: readonly number[]): NamedArray => ({
   dtype: "bool",
   shape,
   data: Uint8Array.from({ length: elementCount(shape) }, (_, i) => (i % 3) & 1),
+});
+
+const bytes = (shape: readonly number[]): NamedArray => ({
+  dtype: "i8",
+  shape,
+  data: Int8Array.from({ length: elementCount(shape) }, (_, i) => ((i * 37) % 255) - 127),
 });
 
 const simple = (names: string): Single[] => names.split(" ").map((op) => ({ op, operands: ["x"] }));
@@ -206,6 +213,9 @@ export const singles: readonly Single[] = [
   },
   { op: "TopK", operands: ["x", int64([3])], attributes: { axis: int(2), largest: int(0) }, outputs: ["f32", "i64"] },
   { op: "Softmax", operands: ["x"], attributes: { axis: int(1) } },
+  { op: "DynamicQuantizeLinear", operands: ["x"], outputs: ["u8", "f32", "u8"] },
+  { op: "ConvInteger", operands: ["x", bytes([3, 4, 2, 2])], dtype: "u8", outputs: ["i32"] },
+  { op: "MatMulInteger", operands: ["x", bytes([6, 3])], dtype: "u8", outputs: ["i32"] },
   { op: "Softmax", operands: ["x"], attributes: { axis: int(2) }, opset: 9 },
 ];
 
@@ -322,4 +332,5 @@ export const pool: readonly Graph[] = [
   ...Array.from({ length: 8 }, busyGraph),
   ...Array.from({ length: 4 }, oddlyWired),
   ...filed(4_000),
+  ...Array.from({ length: 24 }, (_, seed) => randomQuantizedNet(seed).graph),
 ];
