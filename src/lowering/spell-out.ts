@@ -13,12 +13,14 @@ import { isStatic, Spelling } from "./spelling.js";
 const spellings: Readonly<Record<string, (spelling: Spelling) => boolean>> = {
   BatchNormalization: byParts,
   Clip: computedLimits,
+  DequantizeLinear: dequantize,
   Dropout: withMask,
   Einsum: einsumProduct,
+  QuantizeLinear: quantize,
 };
 
 /** Operators that are only ever spelled out. */
-export const spelledOperators = ["Einsum"];
+export const spelledOperators = ["DequantizeLinear", "Einsum", "QuantizeLinear"];
 
 /**
  * The graph with BatchNormalization whose parameters are computed or differ by position, Clip with computed limits, Dropout whose mask is read, and Einsum
@@ -73,6 +75,36 @@ function computedLimits(spelling: Spelling): boolean {
       spelling.add(op, [value, name], {}, i === steps.length - 1 ? node.outputs[0] : undefined),
     node.inputs[0]!,
   );
+  return true;
+}
+
+/** One constant scale and zero point of 8 bits, as float32. */
+function eightBits({ node, initializers }: Spelling): { scale: number; zero: number; low: number } | undefined {
+  const [scale, zero] = node.inputs.slice(1, 3).map((name) => initializers.get(name));
+  if (!scale || !zero || scale.data.length !== 1 || !["u8", "i8"].includes(zero.dtype)) return undefined;
+  return { scale: Number(scale.data[0]), zero: Number(zero.data[0]), low: zero.dtype === "u8" ? 0 : -128 };
+}
+
+/** y = clamp(round(x / scale) + zero point): its numbers, as float32 has them. */
+function quantize(spelling: Spelling): boolean {
+  const own = eightBits(spelling);
+  if (!own) return false;
+  const number = (what: string, value: number): string => spelling.constant(what, f32([], Float32Array.of(value)));
+  const rounded = spelling.add("Round", [spelling.add("Div", [spelling.node.inputs[0]!, number("scale", own.scale)])]);
+  const moved = spelling.add("Add", [rounded, number("zero", own.zero)]);
+  const limited = spelling.add("Clip", [moved, number("low", own.low), number("high", own.low + 255)]);
+  spelling.add("Cast", [limited], { to: int(own.low === 0 ? 2 : 3) }, spelling.node.outputs[0]);
+  return true;
+}
+
+/** x = (q − zero point) · scale. */
+function dequantize(spelling: Spelling): boolean {
+  const own = eightBits(spelling);
+  if (!own) return false;
+  const number = (what: string, value: number): string => spelling.constant(what, f32([], Float32Array.of(value)));
+  const real = spelling.add("Cast", [spelling.node.inputs[0]!], { to: int(1) });
+  const moved = spelling.add("Sub", [real, number("zero", own.zero)]);
+  spelling.add("Mul", [moved, number("scale", own.scale)], {}, spelling.node.outputs[0]);
   return true;
 }
 
