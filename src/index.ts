@@ -41,6 +41,7 @@ export {
   saveModel,
 } from "./api/model-files.node.js";
 export { type PredictOptions, predict, predictAll } from "./api/predict.node.js";
+export { type QuantizationReport, type Quantized, type QuantizeOptions, quantize } from "./api/quantize.node.js";
 export { type RecalibrateOptions, type RecalibrationEffect, recalibrate } from "./api/recalibrate.node.js";
 export {
   createSession,
@@ -121,6 +122,11 @@ export { type RepvggOptions, repvgg } from "./nn/repvgg.js";
 export { RunningStats } from "./nn/running-stats.js";
 export type { InputSize } from "./nn/tuned-start.js";
 export { type VariantName, variantNames } from "./nn/zoo.js";
+export type { QuantizationCause } from "./quantize/causes.js";
+export type { LayerReport } from "./quantize/layer-report.js";
+export type { Measured } from "./quantize/measure.js";
+export { quantizationReportPage } from "./quantize/page.js";
+export type { FloatLayer, QuantizationOptions, QuantizationStep } from "./quantize/quantize-graph.js";
 export { freshModel } from "./recipe/fresh-model.node.js";
 export { type Chart, type Report, reportPage, type Section, type Unit, units } from "./report/report-page.js";
 export {

@@ -32,7 +32,9 @@ const mayImport: Record<string, Permission[]> = {
   classifier: ["backend", "engine", "nn", "data", "exchange", "hub"],
   recipe: ["nn", "train", "data", "analysis"],
   terminal: [],
+  quantize: ["graph", "report"],
   api: [
+    "quantize",
     "recipe",
     "classifier",
     "hub",
@@ -84,12 +86,13 @@ const mayImport: Record<string, Permission[]> = {
   serve: [],
   cli: [
     ...["graph", "fold", "backend", "engine", "nn", "data", "formats", "analysis", "exchange", "verify"],
-    ...["classifier", "hub", "report", "recipe", "api", "studies", "runs", "ablation", "serve", "terminal"],
+    ...["classifier", "hub", "report", "recipe", "quantize", "api", "studies", "runs", "ablation", "serve", "terminal"],
   ],
 };
 
 /** What `import … from "repvgg"` may come from. */
 const entry = [
+  "quantize",
   "backend",
   "classifier",
   "recipe",

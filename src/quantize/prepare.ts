@@ -1,9 +1,9 @@
 import { UserError } from "../core/errors.js";
 import type { Names } from "../graph/build.js";
 import type { Graph } from "../graph/graph.js";
+import { isQuantized } from "../graph/quantized.js";
 import { valueNames } from "../graph/subgraphs.js";
 import { layersOf } from "./layers.js";
-import { isQuantized } from "./qdq.js";
 
 /** Activations that have no end, so that no range holds them all; a ReLU's are ended by the pictures. */
 const unbounded = new Set(["Exp", "Log", "Pow", "Reciprocal"]);
@@ -31,7 +31,7 @@ export function prepared(graph: Graph): Graph {
   const producers = new Map(graph.nodes.flatMap((node) => node.outputs.map((output) => [output, node] as const)));
   for (const { name, input } of layers) {
     const maker = producers.get(input);
-    if (!maker || maker.domain !== "" || !unbounded.has(maker.op)) continue;
+    if (maker?.domain !== "" || !unbounded.has(maker.op)) continue;
     throw new UserError({
       expected: "activations with bounds before every layer",
       received: `${maker.op} "${maker.name}" before "${name}", which has none`,

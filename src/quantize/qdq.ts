@@ -15,14 +15,6 @@ export interface QuantizedLayer {
   readonly bias?: Float64Array;
 }
 
-/** Operators that say that a net has been quantized. */
-const quantizedOperators = /^(De|Dynamic)?QuantizeLinear$|^QLinear|Integer$/;
-
-/** Whether a graph has quantized numbers already. */
-export function isQuantized({ nodes }: Pick<Graph, "nodes">): boolean {
-  return nodes.some(({ op, domain }) => domain === "" && quantizedOperators.test(op));
-}
-
 /**
  * A graph with its weights as whole numbers behind DequantizeLinear and, where activations have scales, a QuantizeLinear and DequantizeLinear behind each of
  * them (QDQ): ordinary ONNX of operator set 13 that integer engines read their integer steps from. A layer whose input has a scale gets its bias as int32

@@ -113,10 +113,9 @@ function roundedWeights(
   const input = form.scales.get(layer.input);
   const scales = input ? widenedForBias(own, biasOf(layer, form.graph), input) : own;
   const values = new Int8Array(rows.length);
-  for (let o = 0; o < outputs; o++) {
-    const row = rows.subarray(o * inputs, (o + 1) * inputs);
-    const rounding = roundings[Math.floor(o / outputsOfGroup)]!;
-    values.set(rounding.round(row, scales[o]!, bits, o % outputsOfGroup), o * inputs);
+  for (const [g, rounding] of roundings.entries()) {
+    const [from, to] = [g * outputsOfGroup, (g + 1) * outputsOfGroup];
+    values.set(rounding.round(rows.subarray(from * inputs, to * inputs), scales.slice(from, to), bits), from * inputs);
   }
   return { values, scales };
 }
