@@ -126,7 +126,8 @@ export type { QuantizationCause } from "./quantize/causes.js";
 export type { LayerReport } from "./quantize/layer-report.js";
 export type { Measured } from "./quantize/measure.js";
 export { quantizationReportPage } from "./quantize/page.js";
-export type { FloatLayer, QuantizationOptions, QuantizationStep } from "./quantize/quantize-graph.js";
+export type { QuantizationOptions } from "./quantize/quantize-graph.js";
+export type { FloatLayer, QuantizationStep } from "./quantize/steps.js";
 export { freshModel } from "./recipe/fresh-model.node.js";
 export { type Chart, type Report, reportPage, type Section, type Unit, units } from "./report/report-page.js";
 export {

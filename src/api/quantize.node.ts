@@ -16,20 +16,16 @@ import { type Net, netOf } from "../exchange/net.js";
 import { statedFacts } from "../exchange/picture-input.js";
 import type { Graph } from "../graph/graph.js";
 import type { Model } from "../nn/model.js";
-import { checkPictures, pictureLimits } from "../quantize/calibration-pictures.js";
+import { checkCount, checkPictures, pictureLimits } from "../quantize/calibration-pictures.js";
 import { causesOf, type QuantizationCause } from "../quantize/causes.js";
 import { type LayerReport, layerReports } from "../quantize/layer-report.js";
 import { layersOf } from "../quantize/layers.js";
 import type { ClassOutput, Measured } from "../quantize/measure.js";
 import { type Moments, withEnds } from "../quantize/moments.js";
 import { withQuantizedEnvelope } from "../quantize/onnx-envelope.js";
-import {
-  type FloatLayer,
-  type QuantizationOptions,
-  type QuantizationStep,
-  quantizeGraph,
-} from "../quantize/quantize-graph.js";
+import { type QuantizationOptions, quantizeGraph } from "../quantize/quantize-graph.js";
 import type { CalibrationBatch, CalibrationPictures, GraphRunner } from "../quantize/runner.js";
+import type { FloatLayer, QuantizationStep } from "../quantize/steps.js";
 import { hasClassesOf } from "../recipe/classes.js";
 import { spreadOver } from "../recipe/spread-over.js";
 import { evaluationLoader } from "./datasets.node.js";
@@ -170,6 +166,7 @@ async function picturesIn(
   const opened = typeof data === "string" ? await openDataset(data, "train", options) : data;
   const wanted = Math.min(options.pictures ?? pictureLimits.most, pictureLimits.most);
   const dataset = spreadOver(opened, wanted);
+  checkCount(dataset.length, opened.name);
   const labelled = classNames.length > 0 && hasClassesOf({ metadata: { classNames } }, dataset);
   const batchSize = fixed ?? batchPictures;
   const batches: CalibrationBatch[] = [];

@@ -1,5 +1,5 @@
 import { quantile } from "../core/statistics.js";
-import { graphOfForm, nearestForm, type QuantizedForm } from "./form.js";
+import { graphOfForm, type QuantizedForm } from "./form.js";
 import { type Layer, rowsOf } from "./layers.js";
 import type { Measured } from "./measure.js";
 import type { QuantizedResult } from "./quantize-graph.js";
@@ -55,8 +55,7 @@ export async function layerReports(
   pictures: CalibrationPictures | undefined,
   options: LayerReportOptions,
 ): Promise<LayerReport[]> {
-  const { form, float, floatLayers, statistics, reference } = result;
-  const naive = nearestForm(float, form.scales, { bits: options.bits, perChannel: false });
+  const { form, naive, float, floatLayers, statistics, reference } = result;
   const outputs = pictures ? outputDecibels(result, runner, pictures) : undefined;
   const reasons = new Map(floatLayers.map(({ name, reason }) => [name, reason]));
   const reports: LayerReport[] = [];
@@ -79,7 +78,7 @@ export async function layerReports(
       outlierChannels: seen ? outliers(seen.channelLow, seen.channelHigh) : [],
       ...weightFacts(before, rowsOf(before, float)),
       weightDecibels: {
-        before: weightDecibels(naive, before),
+        before: naive.numbers.has(layer.name) ? weightDecibels(naive, before) : Number.POSITIVE_INFINITY,
         after: own ? weightDecibels(form, layer) : Number.POSITIVE_INFINITY,
       },
       ...(outputs && { outputDecibels: outputs.get(layer.name)! }),

@@ -1,7 +1,7 @@
 import { graphOfForm, type QuantizedForm, withFloatLayers } from "./form.js";
 import type { Measured, Reference } from "./measure.js";
-import type { FloatLayer } from "./quantize-graph.js";
 import { decibels } from "./scales.js";
+import type { FloatLayer } from "./steps.js";
 
 /** What a quantized net may lose on the calibration pictures before layers go back to float. */
 export const allowed = { top1: 0.01, agreement: 0.97, decibels: 15 } as const;

@@ -4,7 +4,7 @@ import type { Report, Section } from "../report/page/section.js";
 import type { QuantizationCause } from "./causes.js";
 import type { LayerReport } from "./layer-report.js";
 import type { Measured } from "./measure.js";
-import type { FloatLayer, QuantizationStep } from "./quantize-graph.js";
+import type { FloatLayer, QuantizationStep } from "./steps.js";
 import { layersTable, lossSentence, type QuantizationTable, stepsTable } from "./text.js";
 
 /** What the page shows. */

@@ -1,16 +1,17 @@
 import { UserError } from "../core/errors.js";
+import { toFloat32 } from "../core/named-arrays.js";
 import type { Names } from "../graph/build.js";
 import type { Graph } from "../graph/graph.js";
 import { isQuantized } from "../graph/quantized.js";
 import { valueNames } from "../graph/subgraphs.js";
-import { layersOf } from "./layers.js";
+import { type Layer, layersOf } from "./layers.js";
 
 /** Activations that have no end, so that no range holds them all; a ReLU's are ended by the pictures. */
 const unbounded = new Set(["Exp", "Log", "Pow", "Reciprocal"]);
 
 /**
  * A folded graph as the quantizer wants it: every layer with weights of its own.
- * @throws UserError for a net that is quantized already, has nothing to quantize, or whose layers read what has no bounds
+ * @throws UserError for a net that is quantized already, has nothing to quantize, or has weights that are no numbers
  */
 export function prepared(graph: Graph): Graph {
   if (isQuantized(graph)) {
@@ -28,6 +29,12 @@ export function prepared(graph: Graph): Graph {
       remedy: "there is nothing to quantize",
     });
   }
+  for (const { weight, bias } of layers) checkFinite([weight, ...(bias === undefined ? [] : [bias])], graph);
+  return withOwnWeights(graph);
+}
+
+/** @throws UserError for layers that read what has no bounds */
+export function checkBounds(graph: Graph, layers: readonly Layer[]): void {
   const producers = new Map(graph.nodes.flatMap((node) => node.outputs.map((output) => [output, node] as const)));
   for (const { name, input } of layers) {
     const maker = producers.get(input);
@@ -38,7 +45,19 @@ export function prepared(graph: Graph): Graph {
       remedy: `keep that layer in float: --keep-float ${name}`,
     });
   }
-  return withOwnWeights(graph);
+}
+
+/** @throws UserError for weights that no whole number stands for */
+function checkFinite(names: readonly string[], { initializers }: Graph): void {
+  for (const name of names) {
+    const wrong = toFloat32(initializers.get(name)!).find((value) => !Number.isFinite(value));
+    if (wrong === undefined) continue;
+    throw new UserError({
+      expected: "finite weights",
+      received: `${wrong} in "${name}"`,
+      remedy: "the net was broken before: take an earlier checkpoint",
+    });
+  }
 }
 
 /** Every layer's weight and bias under a name that no other node reads. */

@@ -15,12 +15,13 @@ import { type ClassOutput, type Measured, Reference } from "./measure.js";
 import { freeLayers } from "./mixed-precision.js";
 import { type Moments, momentsOf, withEnds } from "./moments.js";
 import { quantizationPoints } from "./points.js";
-import { prepared } from "./prepare.js";
+import { checkBounds, prepared } from "./prepare.js";
 import { type RangeMethod, rangeMethods } from "./ranges.js";
 import { refined } from "./refine.js";
 import type { CalibrationPictures, GraphRunner } from "./runner.js";
 import { dequantizedRows } from "./scales.js";
 import { observe, type ValueStatistics } from "./statistics.js";
+import type { FloatLayer, QuantizationStep } from "./steps.js";
 
 /** How a net is quantized; what is left out is chosen by what it does to the outputs on the calibration pictures. */
 export interface QuantizationOptions {
@@ -44,22 +45,6 @@ export interface QuantizationOptions {
   readonly weightsOnly?: boolean;
 }
 
-/** What one step did. Plain JSON. */
-export interface QuantizationStep {
-  /** "cross-layer equalization (weights)". */
-  readonly name: string;
-  /** On the calibration pictures, after it; absent without pictures. */
-  readonly measured?: Measured;
-  /** False: it was tried, and another way was better. */
-  readonly kept: boolean;
-}
-
-/** A layer that stays in float, and why. */
-export interface FloatLayer {
-  readonly name: string;
-  readonly reason: string;
-}
-
 /** A quantized graph and how it came to be. */
 export interface QuantizedResult {
   readonly graph: Graph;
@@ -68,7 +53,9 @@ export interface QuantizedResult {
   readonly float: Graph;
   readonly steps: readonly QuantizationStep[];
   readonly floatLayers: readonly FloatLayer[];
-  /** By value of the float net as the form has it; empty without pictures. */
+  /** The float net at its nearest whole numbers, one scale a layer, ranges from end to end: what the steps began with. */
+  readonly naive: QuantizedForm;
+  /** By value of the float net; empty without pictures. */
   readonly statistics: ReadonlyMap<string, ValueStatistics>;
   readonly reference: Reference | undefined;
 }
@@ -97,6 +84,12 @@ export async function quantizeGraph(
   const float = prepared(subject.graph);
   const { layers, left } = layersOf(float);
   const kept = keptLayers(layers, options.keepFloat ?? []);
+  if (!options.weightsOnly) {
+    checkBounds(
+      float,
+      layers.filter(({ name }) => !kept.has(name)),
+    );
+  }
   const asked = [...kept].map((name) => ({ name, reason: "asked for" }));
   const floatLayers = [...left.filter(({ name }) => !kept.has(name)), ...asked];
   const work = { ...subject, float, kept, options, floatLayers };
@@ -141,7 +134,8 @@ async function onPictures(work: Work, pictures: CalibrationPictures): Promise<Qu
     steps[at] = { ...steps[at]!, kept: true };
   };
 
-  await measure("to nearest, a scale a layer, min-max", formOf(float, seen, "min-max", { bits, perChannel: false }));
+  const naive = formOf(float, seen, "min-max", { bits, perChannel: false });
+  await measure("to nearest, a scale a layer, min-max", naive);
   const start = "to nearest, a scale a channel, min-max";
   let best: Candidate = { name: start, graph: float, statistics: seen, method: options.ranges ?? "min-max" };
   let least = Number.POSITIVE_INFINITY;
@@ -194,8 +188,7 @@ async function onPictures(work: Work, pictures: CalibrationPictures): Promise<Qu
     });
   }
   const floatLayers = [...work.floatLayers, ...(freed?.layers ?? [])];
-  const { statistics } = best;
-  return { graph: graphOfForm(form), form, float, steps, floatLayers, statistics, reference };
+  return { graph: graphOfForm(form), form, naive, float, steps, floatLayers, statistics: seen, reference };
 }
 
 interface Candidate {
@@ -211,7 +204,9 @@ function withoutPictures(work: Work): QuantizedResult {
   const { bits = 8, perChannel = true, weightsOnly = false, equalize = "weights" } = options;
   const moments = source ? momentsOf(source.graph, source.input) : new Map<string, Moments>();
   const points = pointsOf(float, kept, weightsOnly);
-  const missing = points.values.find((value) => !points.shares.has(value) && !moments.has(value));
+  const inputs = new Set(float.inputs.map(({ name }) => name));
+  const unknown = points.values.filter((value) => !points.shares.has(value) && !moments.has(value));
+  const missing = unknown.find((value) => !inputs.has(value)) ?? unknown[0];
   if (missing !== undefined) {
     throw new UserError({
       expected:
@@ -236,7 +231,17 @@ function withoutPictures(work: Work): QuantizedResult {
     ...(form === nearest ? [] : [{ name: "bias correction by BatchNorm's means", kept: true }]),
   ];
   const { floatLayers } = work;
-  return { graph: graphOfForm(form), form, float, steps, floatLayers, statistics: new Map(), reference: undefined };
+  const naive = nearestForm(float, new Map(), { bits, perChannel: false }, kept);
+  return {
+    graph: graphOfForm(form),
+    form,
+    naive,
+    float,
+    steps,
+    floatLayers,
+    statistics: new Map(),
+    reference: undefined,
+  };
 }
 
 /** b − Σ (w̃ − w) E[x] (section 4.2). Layers whose inputs nothing is known of keep theirs. */

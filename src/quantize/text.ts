@@ -1,7 +1,7 @@
 import { percent, plural, shortNumber } from "../core/format.js";
 import type { LayerReport } from "./layer-report.js";
 import type { Measured } from "./measure.js";
-import type { QuantizationStep } from "./quantize-graph.js";
+import type { QuantizationStep } from "./steps.js";
 
 /** Rows of a table for a terminal. */
 export interface QuantizationTable {
