@@ -117,6 +117,17 @@ describe("quantized graphs", () => {
     expect(initializers.get("a.weight_quantized")?.dtype).toBe("i8");
     expect(initializers.get("a.bias_quantized")?.dtype).toBe("i32");
     expect(initializers.has("a.weight")).toBe(false);
+    // What an integer engine relies on: sums of products have the bias's unit.
+    for (const [layer, read] of [
+      ["a", "x"],
+      ["b", "ar"],
+      ["d", "cr"],
+    ]) {
+      const [unit, weight, activation] = [`${layer}.bias_scale`, `${layer}.weight_scale`, `${read}_scale`].map(
+        (name) => initializers.get(name)!.data as Float32Array,
+      );
+      expect([...unit!]).toEqual([...weight!].map((scale) => Math.fround(scale * activation![0]!)));
+    }
   });
 
   it("run in ONNX Runtime, to a step of the last activation", async () => {

@@ -210,7 +210,9 @@ describe("quantize()", () => {
     expect(kept.report.floatLayers).toEqual([{ name: "b", reason: "asked for" }]);
     const roots = graph((net) => {
       net.randomConv("a", "x", 3, 4, 1);
-      net.add("Sqrt", "e", ["a"]);
+      net.add("Abs", "size", ["a"]);
+      net.add("Neg", "below", ["size"]);
+      net.add("Sqrt", "e", ["below"]);
       net.randomConv("b", "e", 4, 4, 1);
       net.add("GlobalAveragePool", "p", ["b"]);
       net.add("Flatten", "y", ["p"]);
