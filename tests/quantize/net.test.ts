@@ -218,7 +218,7 @@ describe("quantize()", () => {
       net.add("Flatten", "y", ["p"]);
     });
     await refused(roots, { data: pictures }).toThrow(/^expected finite activations .*, received NaN in "e"/);
-    const vectors = graph((net) => net.randomConv("y", "x", 7, 4, 1), ["n", 7, 1, 1]);
+    const vectors = graph((net) => net.randomConv("y", "x", 7, 4, 1), ["n", 7, 5, 5]);
     await refused(vectors, { data: pictures }).toThrow("expected a net with pictures of 1 or 3 channels");
     const nothing = graph((net) => void net.add("Flatten", "y", ["x"]));
     await refused(nothing, { data: pictures }).toThrow("expected a net with convolutions or matrix products");
