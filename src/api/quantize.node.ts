@@ -46,6 +46,7 @@ export interface QuantizeOptions extends QuantizationOptions, ComputeOptions, Op
 export interface Quantized {
   /** An ordinary graph with QuantizeLinear and DequantizeLinear nodes; see {@link saveNet}. */
   readonly net: Net;
+  /** What was done, layer by layer too. */
   readonly report: QuantizationReport;
 }
 

@@ -4,7 +4,9 @@ import { type Layer, rowsOf } from "./layers.js";
 
 /** Why a net is hard to quantize, and what is done about it. Plain JSON. */
 export interface QuantizationCause {
+  /** Which of the known causes. */
   readonly kind: "identity-batch-norm" | "outlier-channels" | "dead-channels" | "long-tails" | "raw-pixels";
+  /** Its node's name. */
   readonly layer: string;
   /** In a sentence or two. */
   readonly text: string;

@@ -9,10 +9,13 @@ import { counted } from "./statistics.js";
 
 /** What quantization meets in one layer, and what it makes of it. Plain JSON. */
 export interface LayerReport {
+  /** Of its node. */
   readonly name: string;
   /** "Conv 3×3", with its groups where it has some. */
   readonly kind: string;
+  /** Output channels. */
   readonly outputs: number;
+  /** Number of its weights. */
   readonly weights: number;
   /** Bits of its weights; undefined where it stays in float. */
   readonly bits: number | undefined;

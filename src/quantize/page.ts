@@ -9,16 +9,27 @@ import { layersTable, lossSentence, type QuantizationTable, stepsTable } from ".
 
 /** What the page shows. */
 export interface QuantizationPage {
+  /** Calibration pictures; 0: none. */
   readonly pictures: number;
+  /** Of the weights. */
   readonly bits: number;
+  /** Whether activations stay in float. */
   readonly weightsOnly: boolean;
+  /** Of the float net on the pictures. */
   readonly floatTop1?: number;
+  /** All that was tried. */
   readonly steps: readonly QuantizationStep[];
+  /** The quantized net on the pictures. */
   readonly measured?: Measured;
+  /** Layers that stay in float. */
   readonly floatLayers: readonly FloatLayer[];
+  /** Every layer, in order. */
   readonly layers: readonly LayerReport[];
+  /** Why the net is hard to quantize. */
   readonly causes: readonly QuantizationCause[];
+  /** Of weights and biases. */
   readonly bytes: { readonly float: number; readonly quantized: number };
+  /** Sentences. */
   readonly notes: readonly string[];
 }
 

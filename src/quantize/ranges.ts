@@ -2,6 +2,7 @@ import type { ValueStatistics } from "./statistics.js";
 
 /** How the range of an activation is chosen. */
 export const rangeMethods = ["min-max", "percentile", "entropy", "mse"] as const;
+/** One of the four ways: from end to end, without outliers, least divergence, least squared error. */
 export type RangeMethod = (typeof rangeMethods)[number];
 
 /** Share of the numbers that `percentile` leaves outside at each end. */

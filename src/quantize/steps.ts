@@ -12,6 +12,8 @@ export interface QuantizationStep {
 
 /** A layer that stays in float, and why. */
 export interface FloatLayer {
+  /** Of its node. */
   readonly name: string;
+  /** In a sentence's end. */
   readonly reason: string;
 }
