@@ -23,7 +23,7 @@ export interface LayerReport {
   readonly reason?: string;
   /** That its input's 8 bits cover; absent where only weights are quantized. */
   readonly range?: readonly [low: number, high: number];
-  /** Channels of its input that reach more than {@link outlierFactor} times as far as the median one. */
+  /** Channels of its input that reach more than 8 times as far as the median one. */
   readonly outlierChannels: readonly number[];
   /** Largest weight of any output channel by the median channel's largest, before any cure: what one scale a layer has to span. */
   readonly weightSpread: number;
@@ -39,7 +39,7 @@ export interface LayerReport {
   readonly histogram: { readonly low: number; readonly high: number; readonly counts: readonly number[] } | undefined;
 }
 
-export const outlierFactor = 8;
+const outlierFactor = 8;
 
 /** A channel whose largest weight is below so much of the median channel's is dead. */
 const deadPart = 1e-4;

@@ -1,9 +1,8 @@
 import type { ValueStatistics } from "./statistics.js";
 
-/** How the range of an activation is chosen. */
-export const rangeMethods = ["min-max", "percentile", "entropy", "mse"] as const;
-/** One of the four ways: from end to end, without outliers, least divergence, least squared error. */
-export type RangeMethod = (typeof rangeMethods)[number];
+/** How the range of an activation is chosen: from end to end, without outliers, of the least divergence or the least squared error. */
+export type RangeMethod = "min-max" | "percentile" | "entropy" | "mse";
+export const rangeMethods: readonly RangeMethod[] = ["min-max", "percentile", "entropy", "mse"];
 
 /** Share of the numbers that `percentile` leaves outside at each end. */
 const outside = 5e-5;
