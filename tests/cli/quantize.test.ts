@@ -65,7 +65,8 @@ it("quantize writes nets that eval, predict, info and verify know, says what eac
       await repvggJson<{ top1: number }>(["eval", plain, data]),
     ];
     expect(own.images).toBe(40);
-    expect(Math.abs(own.top1 - float.top1)).toBeLessThanOrEqual(0.05);
+    // A net that was never trained: at 4 bits to the nearest some of the 40 pictures lie elsewhere.
+    expect(Math.abs(own.top1 - float.top1)).toBeLessThanOrEqual(file === output ? 0.05 : 0.2);
     const predicted = await repvgg(["predict", file, join(data, "test"), "--quiet"]);
     expect(predicted.code).toBe(0);
     // Rounded numbers are other numbers: verify says where.
