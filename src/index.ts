@@ -42,6 +42,7 @@ export {
   saveModel,
 } from "./api/model-files.node.js";
 export { type PredictOptions, predict, predictAll } from "./api/predict.node.js";
+export { type QuantizationReport, type Quantized, type QuantizeOptions, quantize } from "./api/quantize.node.js";
 export { type RecalibrateOptions, type RecalibrationEffect, recalibrate } from "./api/recalibrate.node.js";
 export {
   createSession,
@@ -127,6 +128,14 @@ export { type RepvggOptions, repvgg } from "./nn/repvgg.js";
 export { RunningStats } from "./nn/running-stats.js";
 export type { InputSize } from "./nn/tuned-start.js";
 export { type VariantName, variantNames } from "./nn/zoo.js";
+export type { QuantizationCause } from "./quantize/causes.js";
+export type { EqualizationTarget } from "./quantize/equalize.js";
+export type { LayerReport } from "./quantize/layer-report.js";
+export type { Measured } from "./quantize/measure.js";
+export { type QuantizationPage, quantizationReportPage } from "./quantize/page.js";
+export type { QuantizationOptions } from "./quantize/quantize-graph.js";
+export type { RangeMethod } from "./quantize/ranges.js";
+export type { FloatLayer, QuantizationStep } from "./quantize/steps.js";
 export { freshModel } from "./recipe/fresh-model.node.js";
 export { type Chart, type Report, reportPage, type Section, type Unit, units } from "./report/report-page.js";
 export { type FindRateOptions, findLearningRate, type RateStep, type RateTest } from "./runs/find-rate.node.js";

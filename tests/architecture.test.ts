@@ -38,7 +38,9 @@ const mayImport: Record<string, Permission[]> = {
   terminal: [],
   survey: ["data"],
   flags: ["backend", "nn", "data", "formats", "exchange", "recipe", "api", "runs", "configuration", "terminal"],
+  quantize: ["graph", "report"],
   api: [
+    "quantize",
     "survey",
     "labels",
     "recipe",
@@ -99,6 +101,7 @@ const mayImport: Record<string, Permission[]> = {
       "hub",
       "report",
       "recipe",
+      "quantize",
       "api",
       "studies",
       "runs",
@@ -116,6 +119,7 @@ const mayImport: Record<string, Permission[]> = {
 const entry = [
   "configuration",
   "splitting",
+  "quantize",
   "backend",
   "classifier",
   "recipe",

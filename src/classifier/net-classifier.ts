@@ -110,7 +110,7 @@ export function classifierShape({ input, preprocessing, batch }: NetClassifier, 
  * @param into memory for it, at least as large; a new array by default
  */
 export function classifierInput(
-  { input, preprocessing, batch }: NetClassifier,
+  { input, preprocessing, batch }: Pick<NetClassifier, "input" | "preprocessing" | "batch">,
   pictures: FramedPictures,
   into?: Float32Array,
 ): SessionTensor {

@@ -43,6 +43,11 @@ export const commandEntries: readonly CommandEntry[] = [
     load: async () => (await import("./fold.js")).foldCommand,
   },
   {
+    name: "quantize",
+    summary: "make integers of a net's weights and activations",
+    load: async () => (await import("./quantize.js")).quantizeCommand,
+  },
+  {
     name: "verify",
     summary: "prove that two nets give the same outputs",
     load: async () => (await import("./verify.js")).verifyCommand,

@@ -1,6 +1,8 @@
 import { UserError } from "../core/errors.js";
 import type { NamedArray, NamedArrays } from "../core/named-arrays.js";
 import type { ModelProto } from "../formats/onnx/proto.js";
+import { encodeGraph } from "../graph/graph-file.js";
+import { isQuantized } from "../graph/quantization.js";
 import type { Model } from "../nn/model.js";
 import { encodeModel } from "../nn/model-file.js";
 import { halfWeights } from "./half-weights.js";
@@ -11,6 +13,7 @@ import { statedFacts } from "./picture-input.js";
 import { some } from "./sentences.js";
 import { sidecarText } from "./sidecar-text.js";
 import type { Container } from "./sniff.js";
+import { factsMetadata } from "./stated-facts.js";
 import { graphEpsilon, weightsMetadata } from "./weights-metadata.js";
 
 /** How a net is written. */
@@ -49,6 +52,7 @@ export function netContents(net: Net, container: Container, name: string, option
     return { container, model: onnxModel(net, options) };
   }
   if (options.opset !== undefined) throw onlyForOnnx(name);
+  if (isQuantized(net.graph)) return quantizedContents(net, container, name);
   const { model } = net;
   const own = model && !net.rest && (options.scheme ?? ownScheme(model)) === ownScheme(model);
   if (container === "safetensors" && own) {
@@ -66,9 +70,18 @@ export function netContents(net: Net, container: Container, name: string, option
   return { container, arrays, metadata: weightsMetadata(net), beside };
 }
 
+/** A quantized net is its graph: no file of weights by name tells what integers stand for. */
+function quantizedContents(net: Net, container: Container, name: string): NetContents {
+  if (container !== "safetensors") {
+    throw new UserError({ expected: ".onnx or .safetensors for a quantized net", received: name });
+  }
+  const { arrays, metadata } = encodeGraph(net.graph);
+  return { container, arrays, metadata: { ...metadata, ...factsMetadata(statedFacts(net)) }, beside: undefined };
+}
+
 /** What a file of a container cannot hold of a net, in sentences for who writes it. */
 export function lostInContainer(net: Net, container: Container): string[] {
-  if (container === "onnx") return [];
+  if (container === "onnx" || isQuantized(net.graph)) return [];
   const ending = container === "torch" ? ".pth" : ".safetensors";
   const lost: string[] = [];
   if (!net.model && net.source.scheme === undefined) {

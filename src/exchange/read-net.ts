@@ -5,6 +5,7 @@ import { quoted } from "../formats/array-bytes.js";
 import type { Safetensors } from "../formats/safetensors/read.js";
 import { type StateDict, withoutWrapperPrefixes } from "../formats/torch/state-dict.js";
 import type { TorchModule } from "../formats/torch/torch-module.js";
+import { decodeGraph, isGraphFile } from "../graph/graph-file.js";
 import type { Model } from "../nn/model.js";
 import { decodeModel, isModelFile } from "../nn/model-file.js";
 import { chooseEpsilon } from "./epsilon.js";
@@ -64,6 +65,11 @@ export function withUnusedOptions(from: Net, options: LoadOptions): Net {
  */
 export function safetensorsNet(name: string, { arrays, metadata }: Safetensors, options: ReadOptions): Net {
   if (isModelFile(metadata)) return withUnusedOptions(netOf(decodeModel(arrays, metadata, name)), options);
+  if (isGraphFile(metadata)) {
+    const graph = decodeGraph(arrays, metadata, name);
+    const source: NetSource = { format: "repvgg", notes: ["a whole graph, quantized"] };
+    return withUnusedOptions({ graph, stated: factsInMetadata(metadata), source }, options);
+  }
   const { arrays: bare, prefixes } = withoutWrapperPrefixes(
     options.key === undefined ? arrays : below(arrays, options.key),
   );

@@ -46,7 +46,10 @@ export function quantized(node: GraphNode, known: Known): Quantization | undefin
   return isOperator(node, "QuantizeLinear") ? quantizationOf(node, known) : undefined;
 }
 
-/** Whether a graph has numbers that stand for others. */
+/** Operators that say that a net has been quantized. */
+const quantizedOperators = /^(Quantize|Dequantize|DynamicQuantize)Linear$|^QLinear|Integer$/;
+
+/** Whether a graph has numbers that are quantized: QuantizeLinear and its kin, QLinearConv, ConvInteger. */
 export function isQuantized({ nodes }: Pick<Graph, "nodes">): boolean {
-  return nodes.some((node) => isOperator(node, "DequantizeLinear"));
+  return nodes.some(({ op, domain }) => domain === "" && quantizedOperators.test(op));
 }

@@ -4,9 +4,8 @@ import { describe, expect, test } from "vitest";
 import { evaluationSet } from "#repvgg/api/evaluation-set.node.js";
 import { withTrainedPictures } from "#repvgg/api/trained-pictures.node.js";
 import { type Dataset, repvgg, trainAndTest, trainingSets } from "#repvgg/index.js";
-import { described } from "#repvgg/recipe/training-setup.js";
+import { configFor, described } from "#repvgg/recipe/training-setup.js";
 import { startWarnings } from "#repvgg/runs/start-warnings.node.js";
-import { trainConfig } from "#repvgg/train/config.js";
 import { pictureFolder, temporaryFolder } from "./pictures.js";
 
 /** A folder with so many pictures of each of two classes in each part. */
@@ -92,7 +91,7 @@ describe("validation pictures of a place", () => {
     const { train, validation, test: held } = await trainingSets(root);
     const model = repvgg("nano", { classNames: train.classNames });
     const leaks = async (sets: Parameters<typeof startWarnings>[1]): Promise<string[]> =>
-      (await startWarnings(model, sets, trainConfig({}))).filter((line) => line.includes("set too"));
+      (await startWarnings(model, sets, configFor(model, {}))).filter((line) => line.includes("set too"));
     const some = (set: Dataset, ...indices: number[]): Dataset => set.select(indices);
     const [a, b, c] = [some(train, 0, 1, 6), some(train, 2, 3, 7), some(train, 4, 5, 8)];
     expect(await leaks({ train: a, validation: b, test: c })).toEqual([]);
