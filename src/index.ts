@@ -53,6 +53,8 @@ export {
   type StepProfile,
   type StepReport,
 } from "./api/session.node.js";
+export type { TrainingSets } from "./api/training-sets.js";
+export { type TrainingSplitOptions, trainingSets } from "./api/training-sets.node.js";
 export {
   type Difference,
   type OutputVerification,
@@ -134,6 +136,7 @@ export {
   type RandAugment,
   type RandomErasing,
   type RandomResizedCrop,
+  type ResumeOptions,
   type RunPosition,
   resume,
   type TrainConfig,

@@ -66,7 +66,7 @@ export interface TrainResult {
   readonly test: EpochScore | null;
   /** Ended by the signal. */
   readonly interrupted: boolean;
-  /** Ended before its last epoch, because `patience` epochs in a row were no better than the best one. */
+  /** Ended before its last epoch, because in `patience` epochs in a row no more validation pictures were right. */
   readonly stoppedEarly: boolean;
 }
 

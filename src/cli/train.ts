@@ -62,9 +62,10 @@ const netFlags = ["model", "depths", "widths", "strides", "groups", "block", "po
 /** Options of a net that was trained before. */
 const tuningFlags = ["batchNormEpsilon", "freeze", "batchNorm", "backboneRate", "layerDecay"];
 
-/** Options that a run may be resumed with: they do not change its result. */
+/** Options that a run may be resumed with: but for its length they do not change its result. */
 const processFlags = [
   "resume",
+  "epochs",
   "threads",
   "kernels",
   "workers",
@@ -80,7 +81,8 @@ Examples:
   repvgg train path/to/pictures --epochs 20           one folder a class, or train/ and test/ of such
   repvgg train fashion-mnist --model tiny
   repvgg train path/to/pictures --from timm/repvgg_a0.rvgg_in1k --freeze all-but-head
-  repvgg train --resume runs/pictures-nano            after Ctrl-C or a crash: same result as without it`;
+  repvgg train --resume runs/pictures-nano            after Ctrl-C or a crash: same result as without it
+  repvgg train --resume runs/pictures-nano --epochs 40   a run that was to have fewer goes on`;
 
 export function trainCommand(): Command {
   const command = new Command("train")
@@ -92,7 +94,10 @@ export function trainCommand(): Command {
     .addHelpText("after", examples)
     .optionsGroup("Run:")
     .option("--out <folder>", "folder of the run (default: runs/DATA-MODEL, or -2, -3, … behind it)")
-    .option("--resume <folder>", "go on with the run in this folder; all its settings stay");
+    .option(
+      "--resume <folder>",
+      "go on with the run in this folder; all its settings stay, but for --epochs where it is given",
+    );
   const net = withNetOptions(command, "by the pictures: nano, or tiny for 20,000 and more")
     .addOption(new Option("--block <kind>", "what a block is in training form (default: repvgg)").choices(blockKinds))
     .option("--no-pointwise", "leave out the 1×1 branches")
@@ -121,12 +126,12 @@ export function trainCommand(): Command {
     .addOption(
       new Option(
         "--choose <epoch>",
-        "whose net the run gives: the best by the validation pictures, or the last one's (default: best)",
+        "whose net the run gives: the latest that the validation pictures cannot tell from the best, or the last one's (default: best)",
       ).choices(["best", "last"]),
     )
     .option(
       "--patience <n>",
-      "stop when so many epochs in a row were no better by the validation pictures (default: 0, off)",
+      "stop when in so many epochs in a row no more validation pictures were right (default: 0, off)",
       wholeNumber(0),
     )
     .option("--seed <n>", "of weights, order and variation (default: 0)", wholeNumber(0, 2 ** 32 - 1))
@@ -220,7 +225,7 @@ function goOn(
   if (data !== undefined) given.unshift("data");
   if (given.length > 0) {
     throw new UserError({
-      expected: "a resumed run to keep its data and settings",
+      expected: "a resumed run to keep its data and all settings but --epochs",
       received: given.join(", "),
       remedy: "leave them out, or begin a new run",
     });

@@ -6,7 +6,7 @@ import type { Terminal } from "../terminal/terminal.js";
 /** What a reader sees of a training under way: a bar an epoch, a line for each that is done, files that are left out. */
 export function trainingView(
   terminal: Terminal,
-): Pick<TrainProcessOptions, "onDecode" | "onFeatures" | "onStep" | "onEpoch" | "onSkip"> {
+): Pick<TrainProcessOptions, "onDecode" | "onFeatures" | "onTest" | "onStep" | "onEpoch" | "onSkip"> {
   let bar: Progress | undefined;
   let current = -1;
   const counted = (label: string) => {
@@ -19,6 +19,7 @@ export function trainingView(
   return {
     onDecode: counted("decode"),
     onFeatures: counted("features"),
+    onTest: counted("test"),
     onStep: ({ epoch, stepInEpoch, lossSum }, loss, stepsPerEpoch) => {
       if (epoch !== current) {
         current = epoch;

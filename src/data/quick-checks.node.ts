@@ -33,22 +33,40 @@ export async function quickChecks({ train, validation, test }: CheckedParts): Pr
   return [
     ...balanceWarnings(train.name, classes),
     ...[train, ...apart].flatMap(({ name, ignored }) => ignoredWarnings(name, ignored)),
-    ...(test ? leakWarnings(await equalPictures(train, test)) : []),
-    ...(test && validation ? leakWarnings(await equalPictures(validation, test), "test", "validation") : []),
-    ...(validation ? leakWarnings(await equalPictures(train, validation), "validation") : []),
+    ...(await leaks({ train, validation, test })),
+  ];
+}
+
+async function leaks({ train, validation, test }: CheckedParts): Promise<DataWarning[]> {
+  const pictures = new PictureHashes();
+  return [
+    ...(test ? leakWarnings(await equalPictures(train, test, pictures)) : []),
+    ...(test && validation ? leakWarnings(await equalPictures(validation, test, pictures), "test", "validation") : []),
+    ...(validation ? leakWarnings(await equalPictures(train, validation, pictures), "validation") : []),
   ];
 }
 
 /** Pictures of the second set that the first has too. Sets of more bytes than can be read quickly give 0. */
-async function equalPictures(train: Dataset, test: Dataset): Promise<number> {
-  if (train.source?.kind === "folder" && test.source?.kind === "folder") return equalFiles(train.source, test.source);
-  const first = await train.read(0);
-  if (first.data.length * (train.length + test.length) > maxBytes) return 0;
-  const known = new Set<string>();
-  for (let i = 0; i < train.length; i++) known.add(hash((await train.read(i)).data));
-  let equal = 0;
-  for (let i = 0; i < test.length; i++) if (known.has(hash((await test.read(i)).data))) equal++;
-  return equal;
+async function equalPictures(first: Dataset, second: Dataset, pictures: PictureHashes): Promise<number> {
+  if (first.source?.kind === "folder" && second.source?.kind === "folder") {
+    return equalFiles(first.source, second.source);
+  }
+  const picture = await first.read(0);
+  if (picture.data.length * (first.length + second.length) > maxBytes) return 0;
+  const known = new Set(await pictures.of(first));
+  return (await pictures.of(second)).filter((found) => known.has(found)).length;
+}
+
+/** Hashes of the pixels of data sets, each read once. */
+class PictureHashes {
+  readonly #known = new Map<Dataset, string[]>();
+
+  async of(dataset: Dataset): Promise<readonly string[]> {
+    const known = this.#known.get(dataset) ?? [];
+    this.#known.set(dataset, known);
+    while (known.length < dataset.length) known.push(hash((await dataset.read(known.length)).data));
+    return known;
+  }
 }
 
 /** Only files of a size that both sets have are read. */

@@ -48,7 +48,7 @@ export function decodeModel(arrays: NamedArrays, metadata: Readonly<Record<strin
     throw new FormatError({
       expected: "a model file of repvgg",
       received: `${file}, a safetensors file without our metadata`,
-      remedy: "name a model file that repvgg wrote (of a run: model.safetensors or best.safetensors)",
+      remedy: "name a model file that repvgg wrote (of a run: model.safetensors)",
     });
   }
   if (metadata["version"] !== formatVersion) {

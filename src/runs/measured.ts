@@ -16,7 +16,7 @@ export interface Measured {
   readonly evaluation: Evaluation;
 }
 
-/** Which epoch's net a run gives, and why: "epoch 7 of 10, the best by 1,000 validation pictures". */
+/** Which epoch's net a run gives, and why: "epoch 7 of 10, chosen by 1,000 validation pictures". */
 export function describeChoice(
   chosen: Pick<EpochRecord, "epoch">,
   done: number,
@@ -24,5 +24,5 @@ export function describeChoice(
   { validation }: Pick<TrainingSets, "validation">,
 ): string {
   if (!validation || choose === "last") return `epoch ${chosen.epoch}, the last`;
-  return `epoch ${chosen.epoch} of ${done}, the best by ${plural(validation.length, "validation picture")}`;
+  return `epoch ${chosen.epoch} of ${done}, chosen by ${plural(validation.length, "validation picture")}`;
 }

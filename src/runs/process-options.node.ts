@@ -20,6 +20,8 @@ export interface TrainProcessOptions extends ComputeOptions, OpenOptions {
   readonly onDecode?: (done: number, total: number) => void;
   /** Told of the pictures that went through a frozen part of the net, whose features are kept, before the first epoch. */
   readonly onFeatures?: (done: number, total: number) => void;
+  /** Told of the test pictures that were looked at, once, at the end. */
+  readonly onTest?: (done: number, total: number) => void;
   /** Told in a sentence what may surprise: that a run goes on with other kernels. */
   readonly onRemark?: (sentence: string) => void;
   /** Write report.html into the run's folder at the end: some seconds. Default true. */

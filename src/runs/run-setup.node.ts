@@ -19,14 +19,29 @@ export interface RunSetup {
   readonly arithmetic?: string;
   /** The command line that began the run; undefined where a program did. */
   readonly command?: string;
+  /** Each time that the run was given another number of epochs; `config.epochs` is the last one. */
+  readonly changedLengths?: readonly ChangedLength[];
+}
+
+/** A run that was given another number of epochs. */
+export interface ChangedLength {
+  readonly from: number;
+  readonly to: number;
+  /** Epochs and steps that were done then. */
+  readonly atEpoch: number;
+  readonly atStep: number;
 }
 
 /** @throws FormatError where config.json holds something else. */
 export function readSetup(run: RunDirectory): RunSetup {
   const setup = run.readConfig() as Partial<RunSetup> | null;
-  const { data, config } = setup ?? {};
+  const { data, config, validation = 0, changedLengths = [] } = setup ?? {};
   const isOrigin = typeof data?.place === "string" && Number.isFinite(data.holdOut) && Number.isSafeInteger(data.seed);
-  if (typeof config === "object" && config !== null && (data === null || isOrigin)) return setup as RunSetup;
+  const isPart = validation === "given" || (validation >= 0 && validation < 1);
+  const areChanges =
+    Array.isArray(changedLengths) && changedLengths.every((change) => Number.isInteger(change?.atEpoch));
+  const isConfig = typeof config === "object" && config !== null;
+  if (isConfig && (data === null || isOrigin) && isPart && areChanges) return setup as RunSetup;
   throw new FormatError({
     expected: "the configuration of a run",
     received: `something else in ${run.file("config.json")}`,

@@ -16,9 +16,11 @@ import type { TrainConfig } from "../train/config.js";
 import type { EpochRecord, HistoryRecord } from "../train/history.js";
 import { type TrainLoopResult, trainLoop } from "../train/loop.js";
 import type { RunDirectory } from "../train/run-directory.node.js";
+import { patientFrom } from "./change-length.node.js";
 import { measure } from "./measure.node.js";
 import type { TrainProcessOptions } from "./process-options.node.js";
 import { drawCurves, reportOn } from "./run-pages.node.js";
+import type { ChangedLength } from "./run-setup.node.js";
 import { describeSettling, settle } from "./settle.node.js";
 import { startWarnings } from "./start-warnings.node.js";
 import { trainingLoaders } from "./training-loaders.node.js";
@@ -44,7 +46,7 @@ export interface TrainResult {
   readonly recalibration: RecalibrationEffect | null;
   /** Stopped by the signal: go on with `resume`. */
   readonly interrupted: boolean;
-  /** Ended before its last epoch, because `patience` epochs in a row were no better than the best one. */
+  /** Ended before its last epoch, because in `patience` epochs in a row no more validation pictures were right. */
   readonly stoppedEarly: boolean;
   /** Files that could not be read, with the reasons. */
   readonly skipped: readonly SkippedFile[];
@@ -59,7 +61,11 @@ export async function runTraining(
   start: Model,
   sets: TrainingSets,
   config: TrainConfig,
-  options: TrainProcessOptions & { readonly backend: Backend },
+  options: TrainProcessOptions & {
+    readonly backend: Backend;
+    /** Each time that the run was given another number of epochs. */
+    readonly changedLengths?: readonly ChangedLength[];
+  },
   run: RunDirectory | undefined,
   checkpoint: Checkpoint | undefined,
 ): Promise<TrainResult> {
@@ -69,7 +75,7 @@ export async function runTraining(
   const loaders = await trainingLoaders(options.backend, model, decoded, config, options);
   const warnings = await startWarnings(model, sets);
   for (const line of warnings) options.onRemark?.(`! ${line}`);
-  const { signal, checkpointSeconds, onStep, onEpoch } = options;
+  const { signal, checkpointSeconds, onStep, onEpoch, changedLengths = [] } = options;
   await run?.cutHistory(checkpoint?.position);
   const epochs = run?.readHistory().filter((record) => record.kind === "epoch") ?? [];
   const onRecord = (record: HistoryRecord): void => {
@@ -87,6 +93,7 @@ export async function runTraining(
       ...(checkpoint && { resume: sets.validation ? checkpoint : unjudged(checkpoint) }),
       ...(signal && { signal }),
       ...(checkpointSeconds !== undefined && { checkpointSeconds }),
+      patientFrom: patientFrom({ changedLengths }),
       onStep: (position, loss) => onStep?.(position, loss, loaders.train.stepsPerEpoch),
       onBest: (best, { epoch }) => net.keep(best, epoch),
       onCheckpoint: async (state) => {
@@ -121,16 +128,18 @@ export async function runTraining(
     const stale = describeStatistics(checkStatistics(trained));
     for (const line of stale) options.onRemark?.(`! ${line}`);
     warnings.push(...stale);
-    const measured = await measure(trained, sets, options.backend);
+    const measured = await measure(trained, sets, options);
+    const skipped = uniqueSkipped(loaders.skipped(), measured?.evaluation.skipped ?? []);
+    for (const file of skipped.slice(loaders.skipped().length)) options.onSkip?.(file);
     if (run) {
       const finished = { model: trained, config, epochs, chosen, sets, measured, warnings, remarks };
-      await writeCard(run, finished, options.command);
+      await writeCard(run, finished, { command: options.command, changedLengths });
       if (options.report !== false) await reportOn(run, finished, options.backend, options.onRemark);
     }
     return {
       ...{ ...common, model: trained, chosen, recalibration: settled?.effect ?? null },
       test: measured && sets.test ? measured.evaluation : null,
-      skipped: uniqueSkipped(loaders.skipped(), measured?.evaluation.skipped ?? []),
+      skipped,
     };
   } finally {
     await loaders.dispose();
@@ -181,7 +190,7 @@ function unjudged(checkpoint: Checkpoint): Checkpoint {
 }
 
 function describeStop({ position: { epoch, best } }: TrainLoopResult, { epochs, patience }: TrainConfig): string {
-  return `stopped early after epoch ${epoch} of ${epochs}: ${plural(patience, "epoch")} in a row no better than epoch ${best!.epoch}, validation top-1 ${percent(best!.top1)}`;
+  return `stopped early after epoch ${epoch} of ${epochs}: ${plural(patience, "epoch")} in a row no better than epoch ${best!.highest.epoch}, validation top-1 ${percent(best!.highest.top1)}`;
 }
 
 /** Whether weights or statistics were to stay as they are: then nothing recalibrates them at the end. */

@@ -12,6 +12,7 @@ import { checkPatience } from "../train/choosing.js";
 import { trainConfig } from "../train/config.js";
 import { DivergenceError } from "../train/divergence.js";
 import { RunDirectory } from "../train/run-directory.node.js";
+import { changeLength } from "./change-length.node.js";
 import type { TrainProcessOptions } from "./process-options.node.js";
 import { type RunSetup, readSetup } from "./run-setup.node.js";
 import { runTraining, type TrainResult } from "./run-training.node.js";
@@ -58,7 +59,7 @@ export interface TrainOptions extends TrainProcessOptions, TrainFields {
  * preprocessing; where classes differ it gets a new head (rows of classes of the same name stay), where it is plain its branches again;
  * options that are not given are chosen by the number of pictures. `onRemark` is told all of this.
  *
- * Where there are validation pictures (see `validation`), each epoch is judged by them and the net is the best epoch's (`choose`); without
+ * Where there are validation pictures (see `validation`), each epoch is judged by them and the net is that of the latest one that they cannot tell from the best (`choose`); without
  * any it is the last epoch's. The test pictures are looked at once, with that net, at the end.
  * @param start a net of these classes, or a net to begin from
  * @param data a folder, a known name ("fashion-mnist"), or data sets.
@@ -71,8 +72,8 @@ export async function train(
 ): Promise<TrainResult> {
   const { out, holdOut, validation, ...others } = options;
   const { backend: _, threads, kernels, relaxed, workers, signal, checkpointSeconds, ...rest } = others;
-  const { onStep, onEpoch, onDecode, onFeatures, onSkip, onRemark, report, command, strict, onProgress, ...fields } =
-    rest;
+  const { onStep, onEpoch, onDecode, onFeatures, onTest, onSkip, onRemark, report, command, strict, ...kept } = rest;
+  const { onProgress, ...fields } = kept;
   const read = "from" in start ? await readStart(start) : undefined;
   const given = read?.model ?? (start as Model);
   if (!read) checkForm(given);
@@ -136,23 +137,31 @@ export function checkNewRun(out: string): void {
 const olderRun =
   "the run was begun by a version that chose its epoch by the test pictures: nothing is chosen any more, and the net will be the last epoch's";
 
+export interface ResumeOptions extends TrainProcessOptions {
+  /**
+   * Another number of epochs, more than are done. From the step where the run stands the learning rate is that of a run of so many: of a
+   * run that had ended a warm restart (`onRemark` is told). config.json records it.
+   */
+  readonly epochs?: number;
+}
+
 /**
  * Goes on with a run that was interrupted or killed, from its last checkpoint: the result has the same bits as that of
  * a run that never stopped, where the kernels have the same arithmetic (see `Backend`; `onRemark` is told if not).
  * @param data only where the run was begun with data sets instead of a place.
- * @throws UserError when the folder holds no run.
+ * @throws UserError when the folder holds no run, or for fewer epochs than it has done.
  */
 export async function resume(
   out: string,
-  options: TrainProcessOptions = {},
+  options: ResumeOptions = {},
   data?: TrainAndTest | TrainingSets,
 ): Promise<TrainResult> {
   const run = RunDirectory.open(out);
-  const setup = readSetup(run);
+  let setup = readSetup(run);
   if (!data && !setup.data) {
     throw new UserError({ expected: "the data sets of the run", received: "none", remedy: "give them to resume()" });
   }
-  const config = trainConfig(setup.config);
+  let config = trainConfig(setup.config);
   const { arrays, metadata } = await run.readModel("initial");
   const model = decodeModel(arrays, metadata, run.file("initial.safetensors"));
   const { validation = 0 } = setup;
@@ -162,6 +171,13 @@ export async function resume(
   checkClasses(model, sets.train);
   const checkpoint = await run.readCheckpoint();
   if (!checkpoint) options.onRemark?.("the run was stopped before its first checkpoint: it begins from its start");
+  const { epochs = config.epochs } = options;
+  if (epochs !== config.epochs) {
+    const changed = await changeLength(run, setup, epochs, checkpoint?.position, sets);
+    setup = changed.setup;
+    config = changed.setup.config;
+    options.onRemark?.(changed.sentence);
+  }
   return usingBackend(options, async (backend) => {
     const { arithmetic = backend.arithmetic } = setup;
     if (arithmetic !== backend.arithmetic) {
@@ -169,7 +185,8 @@ export async function resume(
         `the run was begun with kernels "${arithmetic}" and goes on with "${backend.arithmetic}": its result will differ in the last bits`,
       );
     }
-    const begun = typeof setup.command === "string" ? { command: setup.command } : {};
+    const { command, changedLengths = [] } = setup;
+    const begun = { ...(typeof command === "string" && { command }), changedLengths };
     return runTraining(model, sets, config, { ...options, ...begun, backend }, run, checkpoint);
   });
 }

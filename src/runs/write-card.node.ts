@@ -6,23 +6,24 @@ import type { Dataset } from "../data/dataset.js";
 import { writeFileAtomically } from "../formats/atomic-write.node.js";
 import type { RunDirectory } from "../train/run-directory.node.js";
 import { describeChoice, type Measured } from "./measured.js";
+import type { ChangedLength } from "./run-setup.node.js";
 import type { FinishedRun } from "./training-facts.js";
 
 /**
  * Writes README.md, the model card of model.safetensors, where the run has none: somebody may have added to it.
  * What was measured is called what it is: a test split, a part that was held out, or the pictures that chose the epoch.
- * @param command the command line that began the run
+ * @param begun by which command line, and how its length was changed
  */
-export async function writeCard(run: RunDirectory, finished: FinishedRun, command: string | undefined): Promise<void> {
+export async function writeCard(run: RunDirectory, finished: FinishedRun, begun: BeginningOfRun): Promise<void> {
   const file = run.file("README.md");
   if (existsSync(file)) return;
-  await writeFileAtomically(file, modelCard(cardFacts(basename(resolve(run.path)), finished, command)));
+  await writeFileAtomically(file, modelCard(cardFacts(basename(resolve(run.path)), finished, begun)));
 }
 
 function cardFacts(
   name: string,
   { model, config, epochs, chosen, sets, measured, warnings }: FinishedRun,
-  command: string | undefined,
+  { command, changedLengths }: BeginningOfRun,
 ): CardFacts {
   const { train, validation, origin } = sets;
   const datasetId = idOnHub(train, origin?.place);
@@ -43,6 +44,7 @@ function cardFacts(
         ...settings,
         ...(model.architecture.family === "repvggplus" && { auxiliaryWeight }),
         epochs: done,
+        ...(changedLengths.length > 0 && { "epochs, changed": changedLengths.map(describeLength).join("; ") }),
         net: describeChoice(chosen, done, config, sets),
         ...(validation && { validation: sets.validationPart ?? `${validation.name}, ${validation.length} pictures` }),
         ...(validation && { choose, patience }),
@@ -51,6 +53,16 @@ function cardFacts(
     },
     ...(measured && { results: resultsOf(measured, id, warnings) }),
   };
+}
+
+/** What a card says of how a run began and was gone on with. */
+interface BeginningOfRun {
+  readonly command: string | undefined;
+  readonly changedLengths: readonly ChangedLength[];
+}
+
+function describeLength({ from, to, atEpoch }: ChangedLength): string {
+  return `${to} instead of ${from} after epoch ${atEpoch}`;
 }
 
 function resultsOf(

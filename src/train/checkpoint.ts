@@ -12,13 +12,18 @@ export interface RunPosition {
   readonly stepInEpoch: number;
   /** Sum of the step losses of the epoch under way. */
   readonly lossSum: number;
-  /** The best epoch so far by the validation pictures; null where there are none, or no epoch is done. */
+  /** The epoch whose net is taken so far, by the validation pictures (see `isTaken`); null where there are none, or no epoch is done. */
   readonly best: BestEpoch | null;
 }
 
-/** An epoch and what it was judged by. */
-export interface BestEpoch extends Pick<EpochScore, "top1" | "loss"> {
+/** An epoch and its share of validation pictures right. */
+interface JudgedEpoch extends Pick<EpochScore, "top1"> {
   readonly epoch: number;
+}
+
+/** The epoch whose net is taken, and the first one with the highest share. */
+export interface BestEpoch extends JudgedEpoch {
+  readonly highest: JudgedEpoch;
 }
 
 /** All that a run needs to go on bit for bit: random numbers are a function of seed and position, so they need no state. */
@@ -75,7 +80,10 @@ function parsePosition(text: string | undefined): RunPosition | undefined {
   try {
     const value = JSON.parse(text ?? "") as RunPosition;
     const counts = [value.step, value.epoch, value.stepInEpoch];
-    return counts.every((n) => Number.isInteger(n) && n >= 0) && typeof value.lossSum === "number" ? value : undefined;
+    if (!counts.every((n) => Number.isInteger(n) && n >= 0) || typeof value.lossSum !== "number") return undefined;
+    const { best } = value;
+    // Older checkpoints name the highest epoch alone.
+    return { ...value, best: best && { ...best, highest: best.highest ?? { epoch: best.epoch, top1: best.top1 } } };
   } catch {
     return undefined;
   }

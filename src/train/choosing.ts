@@ -3,20 +3,27 @@ import type { BestEpoch, RunPosition } from "./checkpoint.js";
 import type { TrainConfig } from "./config.js";
 import type { EpochScore } from "./history.js";
 
-/** Whether an epoch is better than the best so far: more validation pictures right, of as many right a smaller loss. */
-export function isBetter(score: EpochScore, best: BestEpoch | null): boolean {
+/**
+ * Whether an epoch's net is taken in place of an earlier one's: its share of validation pictures right is the highest so far, or at most one
+ * standard error, √(p(1 − p)/n), below it. So of epochs that the pictures cannot tell apart the last one counts (the one-standard-error rule of
+ * Breiman et al. 1984, with "late" for "simple": the learning rate falls, and late nets wander least). The fewer the pictures, the later the net.
+ * @param pictures that judged the epoch
+ */
+export function isTaken({ top1 }: Pick<EpochScore, "top1">, best: BestEpoch | null, pictures: number): boolean {
   if (best === null) return true;
-  return score.top1 === best.top1 ? score.loss < best.loss : score.top1 > best.top1;
+  const highest = Math.max(best.highest.top1, top1);
+  return top1 >= highest - Math.sqrt((highest * (1 - highest)) / pictures);
 }
 
-/** As a checkpoint keeps it, in JSON, which has no infinite numbers. */
-export function bestOf(epoch: number, { top1, loss }: EpochScore): BestEpoch {
-  return { epoch, top1, loss: Number.isFinite(loss) ? loss : Number.MAX_VALUE };
+/** What is kept of an epoch that is taken. */
+export function taken(epoch: number, { top1 }: Pick<EpochScore, "top1">, before: BestEpoch | null): BestEpoch {
+  const highest = before !== null && before.highest.top1 >= top1 ? before.highest : { epoch, top1 };
+  return { epoch, top1, highest };
 }
 
 /**
- * Whether a training ends early: `patience` epochs in a row were not better than the best one (Prechelt 1998, "Early stopping – but when?",
- * criterion UP on the score that chooses). A function of the position alone, so that a resumed run ends where one that never stopped does.
+ * Whether a training ends early: in `patience` epochs in a row the share of validation pictures right was no new highest (Prechelt 1998, "Early stopping – but when?",
+ * a stop when there is no progress). A function of the position alone, so that a resumed run ends where one that never stopped does.
  * @param patientFrom epochs done when the run was given another length: patience counts from there
  */
 export function hasStoppedEarly(
@@ -24,7 +31,7 @@ export function hasStoppedEarly(
   { patience }: Pick<TrainConfig, "patience">,
   patientFrom = 0,
 ): boolean {
-  return patience > 0 && best !== null && epoch - Math.max(best.epoch, patientFrom) >= patience;
+  return patience > 0 && best !== null && epoch - Math.max(best.highest.epoch, patientFrom) >= patience;
 }
 
 /** @throws UserError for early stopping where nothing is there to judge an epoch by */

@@ -49,9 +49,9 @@ export interface TrainConfig {
   readonly backboneRate: number;
   /** Each block learns at this part of the next one's rate. */
   readonly layerDecay: number;
-  /** Where there are validation pictures: the net of which epoch the training gives. */
+  /** Where there are validation pictures: which epoch's net the training gives, the latest that they cannot tell from the best, or the last. */
   readonly choose: "best" | "last";
-  /** Ends the training when so many epochs in a row were no better than the best one by the validation pictures; 0: off. */
+  /** Ends the training when in so many epochs in a row no more validation pictures were right than before; 0: off. */
   readonly patience: number;
   /** Of order, variation, mixup and CutMix: the same seed gives the same bits. */
   readonly seed: number;

@@ -3,11 +3,11 @@ import { yieldToEvents } from "../core/yield.js";
 import type { Loader } from "../data/loader.js";
 import type { Model } from "../nn/model.js";
 import type { Checkpoint, RunPosition } from "./checkpoint.js";
-import { bestOf, checkPatience, hasStoppedEarly, isBetter } from "./choosing.js";
+import { checkPatience, hasStoppedEarly, isTaken, taken } from "./choosing.js";
 import type { TrainConfig } from "./config.js";
 import type { EpochRecord, EpochScore, HistoryRecord } from "./history.js";
 import type { ClassificationMetrics } from "./metrics.js";
-import { learningRate, type Schedule } from "./schedule.js";
+import { learningRate, scheduleOf } from "./schedule.js";
 import { Trainer } from "./trainer.js";
 import type { TrainingBatch } from "./training-batch.js";
 
@@ -33,7 +33,7 @@ export interface TrainLoopOptions {
   readonly onRecord?: (record: HistoryRecord) => void;
   /** Epochs done when the run was given another length: `config.patience` counts from there. Default 0. */
   readonly patientFrom?: number;
-  /** A new best epoch by the validation pictures (see `isBetter`); the model is the one that was evaluated. */
+  /** A new best epoch by the validation pictures (see `isTaken`); the model is the one that was evaluated. */
   readonly onBest?: (model: Model, record: EpochRecord) => Promise<void>;
   readonly onCheckpoint?: (checkpoint: Checkpoint) => Promise<void>;
 }
@@ -61,12 +61,7 @@ export async function trainLoop(options: TrainLoopOptions): Promise<TrainLoopRes
   const { backend, model, config, trainLoader, validationLoader, signal, patientFrom } = options;
   const { checkpointSeconds = 60, recordEvery = 10 } = options;
   checkPatience(config, validationLoader?.stepsPerEpoch ?? 0);
-  const schedule: Schedule = {
-    base: config.learningRate,
-    final: 0,
-    warmupSteps: Math.round(config.warmupEpochs * trainLoader.stepsPerEpoch),
-    totalSteps: config.epochs * trainLoader.stepsPerEpoch,
-  };
+  const schedule = scheduleOf(config, trainLoader.stepsPerEpoch);
   const trainer = new Trainer(backend, model, config);
   try {
     let position = options.resume?.position ?? start;
@@ -110,8 +105,8 @@ export async function trainLoop(options: TrainLoopOptions): Promise<TrainLoopRes
         }
       }
       const judging = { cut: false };
-      const validation =
-        validationLoader && scoreOf(await trainer.evaluate(untilAborted(validationLoader.epoch(0), signal, judging)));
+      const metrics =
+        validationLoader && (await trainer.evaluate(untilAborted(validationLoader.epoch(0), signal, judging)));
       if (judging.cut) {
         // All steps of the epoch are in the checkpoint: who resumes evaluates first.
         await checkpoint();
@@ -122,11 +117,11 @@ export async function trainLoop(options: TrainLoopOptions): Promise<TrainLoopRes
         step: position.step,
         epoch: epoch + 1,
         trainLoss: position.lossSum / position.stepInEpoch,
-        validation: validation ?? null,
+        validation: metrics ? scoreOf(metrics) : null,
         learningRate: learningRate(schedule, position.step - 1),
       };
-      const isBest = validation !== undefined && isBetter(validation, position.best);
-      const best = isBest ? bestOf(epoch + 1, validation) : position.best;
+      const isBest = metrics !== undefined && isTaken(metrics, position.best, metrics.count);
+      const best = isBest ? taken(epoch + 1, metrics, position.best) : position.best;
       position = { step: position.step, epoch: epoch + 1, stepInEpoch: 0, lossSum: 0, best };
       // In this order a kill between any two of them is mended by replaying from the checkpoint.
       options.onRecord?.(record);

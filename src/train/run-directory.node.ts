@@ -1,4 +1,13 @@
-import { appendFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, rmSync } from "node:fs";
+import {
+  appendFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmdirSync,
+  rmSync,
+} from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
 import { UserError } from "../core/errors.js";
 import type { NamedArrays } from "../core/named-arrays.js";
@@ -7,6 +16,7 @@ import { explainFileError } from "../formats/file-errors.node.js";
 import { readSafetensorsFile, writeSafetensorsFile } from "../formats/safetensors/file.node.js";
 import type { Safetensors } from "../formats/safetensors/read.js";
 import { type Checkpoint, decodeCheckpoint, encodeCheckpoint, type RunPosition } from "./checkpoint.js";
+import { csvHeader, csvRow } from "./csv-log.js";
 import type { EpochScore, HistoryRecord } from "./history.js";
 import { encodeFileVersion, encodeScalars } from "./tensorboard.js";
 
@@ -27,10 +37,11 @@ export type RunModel = "initial" | "best" | "model";
  *   best.safetensors       while the run is under way: the model file of the best epoch so far by the validation pictures
  *   model.safetensors      at the end: the net that the run gives
  *   metrics.jsonl          one record a line (history.ts), and the same as TensorBoard events
+ *   metrics.csv            one row an epoch
  *   curves.svg, curves.png pictures of them
  *   report.html            all of it to look at, at the end
  *   README.md              the model card of model.safetensors, at the end
- * Every file but the two logs is replaced as a whole or not at all; the logs are cut back to the checkpoint on resume.
+ * Every file but the three logs is replaced as a whole or not at all; the logs are cut back to the checkpoint on resume.
  */
 export class RunDirectory {
   readonly path: string;
@@ -54,7 +65,7 @@ export class RunDirectory {
     run.#write(() => run.#makeFolder(), path);
     rmSync(run.file("last.safetensors"), { force: true });
     await run.writeModel("initial", initial);
-    await writeFileAtomically(run.file("config.json"), `${JSON.stringify(config, null, 2)}\n`);
+    await run.writeConfig(config);
     return run;
   }
 
@@ -87,7 +98,13 @@ export class RunDirectory {
    */
   discardWithoutCheckpoint(): void {
     if (existsSync(this.file("last.safetensors"))) return;
-    for (const name of ["config.json", "initial.safetensors", "metrics.jsonl", basename(this.#eventFile)]) {
+    for (const name of [
+      "config.json",
+      "initial.safetensors",
+      "metrics.jsonl",
+      "metrics.csv",
+      basename(this.#eventFile),
+    ]) {
       rmSync(this.file(name), { force: true });
     }
     for (const folder of this.#created) {
@@ -104,13 +121,31 @@ export class RunDirectory {
     return join(this.path, name);
   }
 
-  /** config.json as it was given to {@link create}. */
+  /** config.json as it was written last. */
   readConfig(): unknown {
     try {
       return JSON.parse(readFileSync(this.file("config.json"), "utf8"));
     } catch (cause) {
       throw new UserError({ expected: "config.json to be JSON", received: this.file("config.json") }, { cause });
     }
+  }
+
+  async writeConfig(config: unknown): Promise<void> {
+    await writeFileAtomically(this.file("config.json"), `${JSON.stringify(config, null, 2)}\n`);
+  }
+
+  /**
+   * Of a run that ended and is to go on: what tells of that end no longer stands where a reader looks. The card, which somebody may have
+   * added to, becomes README.EPOCHS-epochs.md; the report is made again.
+   * @param chosen its net was the best epoch's, and is the best so far
+   */
+  setEndAside(epochs: number, chosen: boolean): void {
+    const move = (from: string, to: string): void => {
+      if (existsSync(this.file(from))) this.#write(() => renameSync(this.file(from), this.file(to)), this.file(to));
+    };
+    if (chosen && !this.hasModel("best")) move("model.safetensors", "best.safetensors");
+    move("README.md", `README.${epochs}-epochs.md`);
+    rmSync(this.file("report.html"), { force: true });
   }
 
   async writeCheckpoint(checkpoint: Checkpoint): Promise<void> {
@@ -142,12 +177,15 @@ export class RunDirectory {
     rmSync(this.file(`${name}.safetensors`), { force: true });
   }
 
-  /** Appends to metrics.jsonl and to the event file. @throws UserError where they cannot be written. */
+  /** Appends to metrics.jsonl, metrics.csv and the event file. @throws UserError where they cannot be written. */
   append(record: HistoryRecord): void {
     const wallTime = Date.now() / 1000;
     this.#append(this.file("metrics.jsonl"), `${JSON.stringify({ ...record, wallTime })}\n`);
     if (!existsSync(this.#eventFile)) this.#append(this.#eventFile, encodeFileVersion(wallTime));
     this.#append(this.#eventFile, encodeScalars({ step: record.step, wallTime, values: scalars(record) }));
+    if (record.kind !== "epoch") return;
+    const table = this.file("metrics.csv");
+    this.#append(table, `${existsSync(table) ? "" : csvHeader}${csvRow({ ...record, wallTime })}`);
   }
 
   /** All records, in order. A last line that a kill cut short is left out. */
@@ -164,6 +202,8 @@ export class RunDirectory {
     const events = kept.map((r) => encodeScalars({ step: r.step, wallTime: r.wallTime, values: scalars(r) }));
     const first = encodeFileVersion(kept[0]?.wallTime ?? Date.now() / 1000);
     await writeFileAtomically(this.#eventFile, Buffer.concat([first, ...events]));
+    const rows = kept.flatMap((record) => (record.kind === "epoch" ? [csvRow(record)] : []));
+    await writeFileAtomically(this.file("metrics.csv"), `${csvHeader}${rows.join("")}`);
   }
 
   #makeFolder(): void {

@@ -1,9 +1,20 @@
+import type { TrainConfig } from "./config.js";
+
 /** Learning rate over a run: linear warm-up, then half a cosine down to `final` (the paper's recipe ends at 0). */
 export interface Schedule {
   readonly base: number;
   readonly final: number;
   readonly warmupSteps: number;
   readonly totalSteps: number;
+}
+
+/** The schedule of a run. */
+export function scheduleOf(
+  { learningRate: base, warmupEpochs, epochs }: Pick<TrainConfig, "learningRate" | "warmupEpochs" | "epochs">,
+  stepsPerEpoch: number,
+): Schedule {
+  const warmupSteps = Math.round(warmupEpochs * stepsPerEpoch);
+  return { base, final: 0, warmupSteps, totalSteps: epochs * stepsPerEpoch };
 }
 
 /**

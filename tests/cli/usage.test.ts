@@ -83,8 +83,8 @@ describe("wrong command lines get one line", () => {
       "expected data to train on, or --resume, received neither: for example: repvgg train fashion-mnist-subset",
     ],
     [
-      "train pictures --resume runs/x --epochs 3",
-      "expected a resumed run to keep its data and settings, received data, --epochs: leave them out, or begin a new run",
+      "train pictures --resume runs/x --epochs 3 --seed 3",
+      "expected a resumed run to keep its data and all settings but --epochs, received data, --seed: leave them out, or begin a new run",
     ],
     [
       "fold model.safetensors -o plain.txt",

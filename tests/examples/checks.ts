@@ -3,8 +3,10 @@ import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { expect } from "vitest";
 import { loadModel, predict } from "#repvgg/index.js";
+import { writePictures } from "../../scripts/fashion-pictures.mjs";
 import { openPage } from "../browser/support.js";
 import { root } from "../pack.js";
+import { MlflowServer, type TrackedRun } from "./mlflow-server.js";
 import { copyExample, exampleReadme, runLine, type Surroundings, shellLines, startServer } from "./support.js";
 
 /** How an example's dependencies come into its folder: by the first line of its README, or without a registry. */
@@ -143,4 +145,60 @@ export async function containerAnswers(install: Install): Promise<void> {
   expect(building).toBe("docker build -t classify .");
   expect(running).toBe("docker run --rm -p 3000:3000 classify");
   await answersAsCurlAsks(asking, url);
+}
+
+/** A training is followed on a server that answers as MLflow does; what its server refuses stops no training. */
+export async function trackingAnswers(install: Install): Promise<void> {
+  const folder = copyExample("mlflow");
+  const [installing, starting] = shellLines(exampleReadme("mlflow")) as [string, string];
+  await install(folder, installing);
+  await writePictures(join(folder, "path/to/pictures"), { train: 100, test: 20 });
+  const server = new MlflowServer();
+  const url = await server.start();
+  const line = starting.replace("http://localhost:5000", url);
+  expect(line).not.toBe(starting);
+  const said = await runLine(line, folder);
+  const [run] = [...server.runs.values()] as [TrackedRun];
+  expect(run).toMatchObject({ experiment: "1", name: "pictures/train", status: "FINISHED" });
+  expect(run.endTime).toBeGreaterThanOrEqual(run.startTime);
+  expect(Object.fromEntries(run.params)).toEqual({
+    ...{ epochs: "3", batchSize: "16", learningRate: "0.03", validation: "0.2" },
+  });
+  // The same numbers as in the run's own log.
+  const logged = (key: string) => run.metrics.filter((metric) => metric.key === key);
+  const [header, ...rows] = readFileSync(join(folder, "run/metrics.csv"), "utf8").trimEnd().split("\n");
+  const column = (name: string) => rows.map((row) => Number(row.split(",")[header!.split(",").indexOf(name)]));
+  for (const [key, name] of [
+    ["train/epoch_loss", "train_loss"],
+    ["validation/loss", "validation_loss"],
+    ["validation/top1", "validation_top1"],
+    ["learning_rate", "learning_rate"],
+  ] as const) {
+    expect(
+      logged(key).map(({ value, step }) => [step, value]),
+      key,
+    ).toEqual(column(name).map((value, i) => [column("step")[i], value]));
+  }
+  expect(logged("train/loss").map(({ step }) => step)).toEqual(Array.from({ length: 15 }, (_, i) => i + 1));
+  expect(said).toBe(`test top-1 ${logged("test/top1")[0]!.value}\n`);
+
+  // What the server refuses is told at the end; more metrics than one request may have go in several.
+  const { mlflowRun } = await import(pathToFileURL(join(folder, "mlflow.mjs")).href);
+  server.broken = 1;
+  const logger = await mlflowRun({ server: `${url}/`, experiment: "repvgg", name: "again", params: { seed: 0 } });
+  for (let step = 1; step <= 2500; step++) logger.onStep({ step }, 1 / step);
+  const record = { step: 2500, trainLoss: Number.NaN, learningRate: 0.5, validation: null };
+  logger.onEpoch(record);
+  const errors: Error[] = await logger.end("KILLED", 2500, { "test/top1": undefined });
+  expect(errors.map(({ message }) => message)).toEqual(["MLflow, runs/log-batch: the database is away"]);
+  const second = [...server.runs.values()].at(-1)!;
+  expect([second.experiment, second.status, second.params.size]).toEqual(["1", "KILLED", 0]);
+  expect(second.metrics.map(({ key, step }) => `${key} ${step}`)).toEqual([
+    ...Array.from({ length: 2500 }, (_, i) => `train/loss ${i + 1}`),
+    "learning_rate 2500",
+  ]);
+  const nowhere = { server: "http://127.0.0.1:1", experiment: "repvgg", name: "none", params: {} };
+  await expect(mlflowRun(nowhere)).rejects.toThrow("fetch failed");
+  await expect(runLine(line, folder)).rejects.toThrow(/which holds a run/);
+  expect([...server.runs.values()].at(-1)!.status).toBe("FAILED");
 }

@@ -2,7 +2,7 @@ import { readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Installed, installTarball, manifest, root } from "../pack.js";
-import { containerAnswers, functionAnswers, pageAnswers } from "./checks.js";
+import { containerAnswers, functionAnswers, pageAnswers, trackingAnswers } from "./checks.js";
 import { exampleReadme, linkDependencies, readManifest } from "./support.js";
 
 const names = readdirSync(join(root, "examples")).sort();
@@ -17,7 +17,19 @@ function filesOf(folder: string): string[] {
 
 describe("the examples", () => {
   it("are these", () =>
-    expect(names).toEqual(["bun", "deno", "docker", "express", "fastify", "lambda", "next", "page", "react", "vite"]));
+    expect(names).toEqual([
+      "bun",
+      "deno",
+      "docker",
+      "express",
+      "fastify",
+      "lambda",
+      "mlflow",
+      "next",
+      "page",
+      "react",
+      "vite",
+    ]));
 
   it.each(names)("%s is short, and says in a few lines how it is run", (name) => {
     const folder = join(root, "examples", name);
@@ -40,6 +52,7 @@ describe("followed by their README, without a registry", () => {
 
   it("docker", () => containerAnswers(link));
   it("lambda", () => functionAnswers(link));
+  it("mlflow", () => trackingAnswers(link));
   it("page", () => pageAnswers("page", link, /^horse \d+ %, \w+ \d+ %, \w+ \d+ %$/));
   it("vite", () => pageAnswers("vite", link, /^horse \d+ %, \w+ \d+ %, \w+ \d+ %$/));
 });

@@ -11,7 +11,7 @@ import type { Model } from "#repvgg/nn/model.js";
 import { repvgg } from "#repvgg/nn/repvgg.js";
 import type { Checkpoint } from "#repvgg/train/checkpoint.js";
 import { decodeCheckpoint, encodeCheckpoint } from "#repvgg/train/checkpoint.js";
-import { bestOf, isBetter } from "#repvgg/train/choosing.js";
+import { isTaken, taken } from "#repvgg/train/choosing.js";
 import { type TrainConfig, trainConfig } from "#repvgg/train/config.js";
 import type { HistoryRecord } from "#repvgg/train/history.js";
 import { type TrainLoopOptions, trainLoop } from "#repvgg/train/loop.js";
@@ -299,28 +299,34 @@ describe("trainLoop", () => {
     return { result, events, best };
   }
 
-  it("tells of an epoch that is better than all before it, not of a worse one", async () => {
-    const { result, best } = await accuracies([0.5, 0.2, 0.4, 0.3, 0.8, 0.7, 0.6]);
+  it("takes the latest epoch that ten pictures cannot tell from the best", async () => {
+    // One standard error of 0.8 is 0.126, of 0.5 0.158.
+    const { result, best } = await accuracies([0.5, 0.2, 0.4, 0.3, 0.8, 0.6, 0.7, 0.6]);
     expect(best).toEqual([
       [1, 0.5],
+      [3, 0.4],
       [5, 0.8],
+      [7, 0.7],
     ]);
-    expect(result.position.best).toEqual({ epoch: 5, top1: 0.8, loss: expect.any(Number) });
+    expect(result.position.best).toEqual({ epoch: 7, top1: 0.7, highest: { epoch: 5, top1: 0.8 } });
   });
 
-  it("of epochs with as many right takes the one with the smaller loss", () => {
-    const best = { epoch: 3, top1: 0.5, loss: 1 };
-    const better = (top1: number, loss: number): boolean => isBetter({ top1, loss, top5: 1 }, best);
-    expect([better(0.5, 0.99), better(0.5, 1), better(0.5, 1.01)]).toEqual([true, false, false]);
-    expect([better(0.51, 9), better(0.49, 0.1), better(0.5, Number.NaN)]).toEqual([true, false, false]);
-    expect(isBetter({ top1: 0, loss: Number.NaN, top5: 0 }, null)).toBe(true);
-    const overflowed = bestOf(1, { top1: 0, loss: Number.POSITIVE_INFINITY, top5: 0 });
-    expect(JSON.parse(JSON.stringify(overflowed))).toEqual(overflowed);
-    expect(isBetter({ top1: 0, loss: 5, top5: 0 }, overflowed)).toBe(true);
+  it("is stricter the more pictures judge", () => {
+    const first = taken(3, { top1: 0.9 }, null);
+    expect(first).toEqual({ epoch: 3, top1: 0.9, highest: { epoch: 3, top1: 0.9 } });
+    const at = (top1: number, pictures: number): boolean => isTaken({ top1 }, first, pictures);
+    // √(0.9 · 0.1 / n): 0.03 of 100 pictures, 0.003 of 10,000.
+    expect([at(0.871, 100), at(0.869, 100), at(0.898, 10_000), at(0.896, 10_000)]).toEqual([true, false, true, false]);
+    // It is the highest that counts, not the last that was taken: nothing drifts down.
+    const lower = taken(4, { top1: 0.88 }, first);
+    expect(lower).toEqual({ epoch: 4, top1: 0.88, highest: { epoch: 3, top1: 0.9 } });
+    expect([isTaken({ top1: 0.86 }, lower, 100), isTaken({ top1: 0.91 }, lower, 100)]).toEqual([false, true]);
+    expect(taken(5, { top1: 0.9 }, lower).highest).toEqual({ epoch: 3, top1: 0.9 });
+    expect(isTaken({ top1: 1 }, taken(1, { top1: 1 }, null), 10)).toBe(true);
   });
 
   it("takes the first epoch for the best so far, be it never right", async () => {
-    const { best } = await accuracies([0, 0]);
+    const { best } = await accuracies([0]);
     expect(best).toEqual([[1, 0]]);
   });
 
@@ -332,7 +338,7 @@ describe("trainLoop", () => {
     };
     const patient = (patience: number, more = {}) => ({ config: config({ epochs: 8, patience }), ...more });
     const { result } = await accuracies(shares, patient(3, { onCheckpoint }));
-    expect([result.position.epoch, result.position.best!.epoch, result.stoppedEarly]).toEqual([5, 2, true]);
+    expect([result.position.epoch, result.position.best!.highest.epoch, result.stoppedEarly]).toEqual([5, 2, true]);
     for (const from of checkpoints) {
       const { epoch } = from.position;
       const { result: again } = await accuracies(shares.slice(epoch), patient(3, { resume: from }));
@@ -362,7 +368,7 @@ describe("trainLoop", () => {
   });
 
   it("writes record and best net before the checkpoint that says that they are written", async () => {
-    const { events } = await accuracies([0.5, 0.4, 0.6]);
+    const { events } = await accuracies([0.5, 0.2, 0.6]);
     expect(events).toEqual([
       ...["epoch", "best", "checkpoint"],
       ...["epoch", "checkpoint"],

@@ -113,7 +113,13 @@ describe("a run's folder", () => {
     expect([await value("initial"), await value("best"), await value("model")]).toEqual([1, 7, 8]);
     expect(existsSync(run.file("best.safetensors"))).toBe(true);
     const checkpoint: Checkpoint = {
-      position: { step: 7, epoch: 1, stepInEpoch: 2, lossSum: 1.25, best: { epoch: 1, top1: 0.5, loss: 1.5 } },
+      position: {
+        step: 7,
+        epoch: 1,
+        stepInEpoch: 2,
+        lossSum: 1.25,
+        best: { epoch: 1, top1: 0.5, highest: { epoch: 1, top1: 0.5 } },
+      },
       ...{ model: arrays(2), optimizer: arrays(3), average: new Map() },
     };
     await run.writeCheckpoint(checkpoint);

@@ -253,7 +253,7 @@ export interface TrainingFacts {
   readonly chosen: EpochRecord | undefined;
   /** How the net does on the test pictures, looked at once; null where it was stopped. */
   readonly test: EpochScore | null;
-  /** Ended because `patience` epochs in a row were no better than the best one. */
+  /** Ended because in `patience` epochs in a row no more validation pictures were right. */
   readonly stoppedEarly: boolean;
   /** Stopped before the last epoch's end. */
   readonly interrupted: boolean;
