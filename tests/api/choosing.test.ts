@@ -8,6 +8,7 @@ import {
   type Dataset,
   evaluate,
   type Model,
+  type RunPosition,
   repvgg,
   resume,
   type TrainingSets,
@@ -15,6 +16,7 @@ import {
   train,
   trainingSets,
 } from "#repvgg/index.js";
+import { RunDirectory } from "#repvgg/train/run-directory.node.js";
 
 const folder = mkdtempSync(join(tmpdir(), "repvgg-choosing-"));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -401,8 +403,13 @@ it("a run that a version began which chose by the test pictures goes on, and cho
   expect(old).toContain('"testTop1":0.75');
   writeFileSync(log, old);
   writeFileSync(join(out, "best.safetensors"), readFileSync(join(out, "initial.safetensors")));
+  const run = RunDirectory.open(out);
+  const { position, ...state } = (await run.readCheckpoint())!;
+  const best = { epoch: 1, top1: 0.75 } as RunPosition["best"];
+  await run.writeCheckpoint({ ...state, position: { ...position, best } });
   const remarks: string[] = [];
   const done = await resume(out, { backend, workers: 0, report: false, onRemark: (line) => remarks.push(line) }, sets);
+  expect((await run.readCheckpoint())!.position.best).toBeNull();
   expect(remarks[0]).toContain("chose its epoch by the test pictures: nothing is chosen any more");
   expect(done.epochs.map(({ epoch, validation }) => [epoch, validation])).toEqual([1, 2, 3, 4].map((n) => [n, null]));
   expect(done.chosen!.epoch).toBe(4);

@@ -7,6 +7,8 @@ import { repvgg, testFolder } from "../cli/support.js";
 import { drawPhotographs } from "../photographs.js";
 import { codeBlocks, commandsIn } from "./markdown.js";
 
+type Eight = [string, string, string, string, string, string, string, string];
+
 const page = readFileSync(fileURLToPath(new URL("../../docs/train.md", import.meta.url)), "utf8");
 
 it("docs/train.md, followed as it stands, trains a net that knows its pictures", async () => {
@@ -17,7 +19,7 @@ it("docs/train.md, followed as it stands, trains a net that knows its pictures",
     .filter(({ language, attributes }) => language === "sh" && !attributes.includes("no-run"))
     .flatMap(({ text }) => commandsIn(text));
   expect(commands.map(([npx, program, verb]) => [npx, program, verb])).toEqual(
-    ["data", "train", "train", "fold", "predict", "train", "train"].map((verb) => ["npx", "repvgg", verb]),
+    ["data", "train", "train", "train", "fold", "predict", "train", "train"].map((verb) => ["npx", "repvgg", verb]),
   );
   const said: string[] = [];
   for (const [, , ...args] of commands) {
@@ -25,7 +27,7 @@ it("docs/train.md, followed as it stands, trains a net that knows its pictures",
     expect(code, `${args.join(" ")}: ${stderr}`).toBe(0);
     said.push(stdout + stderr);
   }
-  const [, train, resumed, , predicted, tuned, head] = said as [string, string, string, string, string, string, string];
+  const [, train, resumed, longer, , predicted, tuned, head] = said as Eight;
 
   const example = codeBlocks(page).find(({ text }) => text.startsWith("chosen for"))!.text;
   expect(train).toContain(example);
@@ -34,6 +36,8 @@ it("docs/train.md, followed as it stands, trains a net that knows its pictures",
   const top1 = Number(/^test top-1 (\d+\.\d+) %/m.exec(train)![1]);
   expect(top1).toBeGreaterThan(60); // by chance: 33
   expect(resumed).toContain(`test top-1 ${top1.toFixed(2)} %`);
+  expect(longer).toMatch(/^110 epochs instead of 100, a warm restart: the run had ended at a learning rate of /m);
+  expect(longer).toMatch(/^epoch 110: /m);
   expect(predicted).toMatch(/disc/);
   const lines = codeBlocks(page)
     .find(({ text }) => text.startsWith("keeps its"))!
