@@ -1,6 +1,6 @@
 // The recipes of docs/train.md, whole trainings with other seeds, each a process of the built command: accuracy on the test pictures, looked at once, and time.
-//   node bench/recipes.mjs --out FOLDER [--cifar10 FOLDER] [--seeds 0,1,2] [--threads 2] [--untimed] [--write]
-// FOLDER of CIFAR-10: train/CLASS/x.jpg and test/CLASS/x.jpg; left out, only Fashion-MNIST. A run that was stopped goes on where it stood; then it
+//   node bench/recipes.mjs --out FOLDER [--cifar10 FOLDER] [--recipes fashion-mnist,cifar10] [--seeds 0,1,2] [--threads 2] [--untimed] [--write]
+// FOLDER of CIFAR-10: train/CLASS/x.jpg and test/CLASS/x.jpg. A run that was stopped goes on where it stood; then it
 // has no time, as with --untimed: for a machine that does other work besides. --write: bench/results/recipes.json.
 import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
@@ -14,6 +14,7 @@ const { values } = parseArgs({
   options: {
     out: { type: "string" },
     cifar10: { type: "string" },
+    recipes: { type: "string" },
     seeds: { type: "string", default: "0,1,2" },
     threads: { type: "string", default: "2" },
     untimed: { type: "boolean", default: false },
@@ -23,16 +24,19 @@ const { values } = parseArgs({
 if (!values.out) throw new Error("expected --out FOLDER");
 const out = resolve(values.out);
 const main = fileURLToPath(new URL("../dist/cli/main.js", import.meta.url));
-const places = { "fashion-mnist": "fashion-mnist", ...(values.cifar10 && { cifar10: resolve(values.cifar10) }) };
+const known = { "fashion-mnist": "fashion-mnist", ...(values.cifar10 && { cifar10: resolve(values.cifar10) }) };
+const asked = values.recipes?.split(",") ?? Object.keys(known);
 
 const rows = [];
-for (const [name, place] of Object.entries(places)) {
-  for (const seed of values.seeds.split(",").map(Number)) rows.push(training(name, place, seed));
+for (const name of asked) {
+  if (known[name] === undefined) throw new Error(`${name}: no such recipe, or no --cifar10 FOLDER`);
+  for (const seed of values.seeds.split(",").map(Number)) rows.push(training(name, known[name], seed));
 }
-const summary = Object.keys(places).map((name) => summarize(name));
+const summary = asked.map((name) => summarize(name));
 console.table(summary);
 if (values.write) {
-  const command = `node bench/recipes.mjs --out FOLDER${values.cifar10 ? " --cifar10 FOLDER" : ""} --seeds ${values.seeds} --threads ${values.threads} --write`;
+  const options = `${values.cifar10 ? " --cifar10 FOLDER" : ""} --recipes ${asked} --seeds ${values.seeds} --threads ${values.threads}`;
+  const command = `node bench/recipes.mjs --out FOLDER${options}${values.untimed ? " --untimed" : ""} --write`;
   writeResults("recipes", { machine: machine(), command, recipes, summary, rows });
 }
 

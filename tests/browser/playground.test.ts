@@ -38,7 +38,7 @@ describe("the fold panel", () => {
     onPanel("fold", async (page) => {
       const slider = page.getByRole("slider", { name: "Step of the fold" });
       await page.waitForSelector(ready);
-      expect(await textOf(page, ".net dl")).toMatch(/nodes 59/);
+      expect(await textOf(page, ".net dl")).toMatch(/nodes 61/);
       await slider.focus();
       const headings: string[] = [];
       for (let step = 0; step < 5; step++) {
@@ -133,7 +133,7 @@ describe("the fold panel", () => {
       expect((await alert.innerText()).replace(/\s+/g, " ")).toMatch(
         /^broken\.onnx did not open: expected .*, received/,
       );
-      expect(await textOf(page, ".net dl")).toMatch(/nodes 59/);
+      expect(await textOf(page, ".net dl")).toMatch(/nodes 61/);
 
       await file.setInputFiles(oracle("tiny-train.pth"));
       await page.waitForFunction(() => document.querySelector(".net select")?.textContent?.includes("tiny-train.pth"));
