@@ -68,5 +68,4 @@ export const trials = {
   "fashion-mnist: flip": { ...fashion, ...small, augmentation: "flip" },
   "fashion-mnist: shift and flip": { ...fashion, ...small, augmentation: "small-images" },
   "fashion-mnist: flip and erase": { ...fashion, ...small, augmentation: "flip", erasing: 0.5 },
-  "fashion-mnist: shift, flip and erase": { ...fashion, ...small, augmentation: "small-images", erasing: 0.25 },
 };

@@ -34,10 +34,25 @@ for (const name of asked) {
 }
 const summary = asked.map((name) => summarize(name));
 console.table(summary);
-if (values.write) {
-  const options = `${values.cifar10 ? " --cifar10 FOLDER" : ""} --recipes ${asked} --seeds ${values.seeds} --threads ${values.threads}`;
-  const command = `node bench/recipes.mjs --out FOLDER${options}${values.untimed ? " --untimed" : ""} --write`;
-  writeResults("recipes", { machine: machine(), command, recipes, summary, rows });
+if (values.write) write();
+
+/** What was measured of other recipes stays in the file. */
+function write() {
+  const file = fileURLToPath(new URL("results/recipes.json", import.meta.url));
+  const before = existsSync(file) ? JSON.parse(readFileSync(file, "utf8")) : { commands: {}, summary: [], rows: [] };
+  const others = ({ name }) => !asked.includes(name);
+  const options = `--seeds ${values.seeds} --threads ${values.threads}${values.untimed ? " --untimed" : ""}`;
+  const commandOf = (name) => {
+    const data = name === "cifar10" ? " --cifar10 FOLDER" : "";
+    return `node bench/recipes.mjs --out FOLDER${data} --recipes ${name} ${options} --write`;
+  };
+  writeResults("recipes", {
+    machine: machine(),
+    recipes,
+    commands: { ...before.commands, ...Object.fromEntries(asked.map((name) => [name, commandOf(name)])) },
+    summary: [...before.summary.filter(others), ...summary],
+    rows: [...before.rows.filter(others), ...rows],
+  });
 }
 
 /** One training: from OUT where it was done before. */
