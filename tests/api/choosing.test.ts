@@ -198,7 +198,7 @@ describe("the net of a run", () => {
     expect(records).not.toMatch(/test/i);
     const [header, ...rows] = readFileSync(join(out, "metrics.csv"), "utf8").trimEnd().split("\n");
     expect(header).toBe(
-      "epoch,step,train_loss,validation_loss,validation_top1,validation_top5,learning_rate,wall_time",
+      "epoch,step,train_loss,validation_loss,validation_top1,validation_top5,learning_rate,wall_time,validation_balanced_accuracy",
     );
     expect(rows.map((row) => row.split(",").slice(0, 7).map(Number))).toEqual(
       result.epochs.map(({ epoch, step, trainLoss, validation, learningRate }) => [

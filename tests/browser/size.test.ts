@@ -21,7 +21,7 @@ function graphOf(entry: string, seen = new Set<string>()): Set<string> {
 }
 
 it("is small: kernels of all builds, engine, and the page's side of it", () => {
-  expect(gzipped("dist/kernels", (name) => name.endsWith(".wasm"))).toBeLessThan(145_000);
+  expect(gzipped("dist/kernels", (name) => name.endsWith(".wasm"))).toBeLessThan(190_000); // three builds, of which a page loads one
   const page = graphOf("engine.js");
   const engine = graphOf("worker-main.js");
   expect(gzipped("dist/bundle", (name) => page.has(name))).toBeLessThan(10_000);

@@ -210,7 +210,9 @@ describe("the whole job on the command line", () => {
   it("--quiet says nothing but the result; text output has no colours in a pipe", async () => {
     const ended = await repvgg(["eval", plain, pictures, "--quiet"]);
     expect(ended).toMatchObject({ code: 0, stderr: "" });
-    expect(ended.stdout).toMatch(/\(plain form\) on 100 pictures: top-1 \d+\.\d\d %, top-5/);
+    expect(ended.stdout).toMatch(
+      /\(plain form\) on 100 pictures: top-1 \d+\.\d\d %, balanced accuracy \d+\.\d\d %, top-5/,
+    );
     expect(ended.stdout).not.toContain("\x1b");
   });
 

@@ -36,7 +36,9 @@ describe.concurrent("data", () => {
 
   it("a file instead of a folder", async () => {
     expect(await repvgg(["eval", plain, model])).toEqual(
-      oneLine(`expected a folder at ${model}, received a file: give the folder of the data set`),
+      oneLine(
+        `expected a folder at ${model}, received a file: give the folder of the data set, or a list of labels that is named .csv`,
+      ),
     );
   });
 
