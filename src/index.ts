@@ -154,6 +154,7 @@ export {
   type AugmentationConfig,
   type AugmentationPreset,
   type BalanceMode,
+  type BestEpoch,
   type ColorJitter,
   type EpochRecord,
   type EpochScore,

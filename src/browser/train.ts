@@ -74,8 +74,11 @@ export interface TrainResult {
 
 /** What a net is trained on, what its epochs are judged by, and what it is tested on once. */
 export interface TrainingPictures {
+  /** To learn from. */
   readonly train: Dataset;
+  /** That judge every epoch. */
   readonly validation?: Dataset;
+  /** That are looked at once, at the end. */
   readonly test?: Dataset;
 }
 

@@ -321,7 +321,11 @@ function goOn(
       remedy: "leave it out, or begin a new run",
     });
   }
-  return resumeFolds(folder, { ...options, ...callbacks, onFold: foldView(terminal) });
+  // The nets that are still to come are trained anew: settings that the command has by default are not theirs.
+  const { threads, kernels, workers, checkpointSeconds, report, strict } = options;
+  const asked = { threads, kernels, workers, checkpointSeconds, report, strict };
+  const process = Object.fromEntries(Object.entries(asked).filter(([, value]) => value !== undefined));
+  return resumeFolds(folder, { ...process, ...callbacks, onFold: foldView(terminal) });
 }
 
 function netOptions(options: Options): RepvggOptions {

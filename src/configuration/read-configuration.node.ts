@@ -18,7 +18,11 @@ const typesNode = "22.18";
 export async function readConfiguration(path: string): Promise<Readonly<Record<string, unknown>>> {
   const ending = extname(path).toLowerCase();
   if (!/^\.(json|[mc]?js|[mc]?ts)$/.test(ending)) {
-    throw new UserError({ expected: "a configuration file named .json, .js or .ts", received: path });
+    throw new UserError({
+      expected: "a configuration file named .json, .js or .ts",
+      received: path.trim() === "" ? JSON.stringify(path) : path,
+      remedy: "name one, or give the options themselves",
+    });
   }
   try {
     if (statSync(path).size > mostBytes) {

@@ -28,7 +28,7 @@ export type {
   RandomResizedCrop,
 } from "../data/augmentation/config.js";
 export type { BalanceMode } from "../train/balance-modes.js";
-export type { RunPosition } from "../train/checkpoint.js";
+export type { BestEpoch, RunPosition } from "../train/checkpoint.js";
 export type { Freeze, TrainConfig } from "../train/config.js";
 export type { EpochRecord, EpochScore } from "../train/history.js";
 export type { TrainProcessOptions } from "./process-options.node.js";

@@ -9,6 +9,7 @@ export interface DataSplit {
     readonly pictures: number;
     readonly byClass: readonly number[];
   }[];
+  /** In the order of {@link parts}' counts. */
   readonly classNames: readonly string[];
   /** Pictures that look the same, or are, and came to one part together. */
   readonly alike: {

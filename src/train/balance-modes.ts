@@ -1,4 +1,4 @@
 /** How a loss makes up for classes of different sizes. */
-export const balanceModes = ["none", "logits", "weights"] as const;
+export const balanceModes: readonly BalanceMode[] = ["none", "logits", "weights"];
 /** Name of a way to make up for classes of different sizes: see `TrainConfig.balance`. */
-export type BalanceMode = (typeof balanceModes)[number];
+export type BalanceMode = "none" | "logits" | "weights";

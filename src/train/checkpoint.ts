@@ -1,6 +1,5 @@
 import { FormatError } from "../core/errors.js";
 import type { NamedArray, NamedArrays } from "../core/named-arrays.js";
-import type { EpochScore } from "./history.js";
 
 /** Where a run stands. Plain JSON. */
 export interface RunPosition {
@@ -16,14 +15,19 @@ export interface RunPosition {
   readonly best: BestEpoch | null;
 }
 
-/** An epoch and its share of validation pictures right. */
-interface JudgedEpoch extends Pick<EpochScore, "top1"> {
+/** The epoch whose net is taken. Shares are of validation pictures right, or the mean recall of their classes (see `judgementOf`). */
+export interface BestEpoch {
+  /** Epochs done then. */
   readonly epoch: number;
-}
-
-/** The epoch whose net is taken, and the first one with the highest share. */
-export interface BestEpoch extends JudgedEpoch {
-  readonly highest: JudgedEpoch;
+  /** Its share, in [0, 1]. */
+  readonly top1: number;
+  /** The first epoch with the highest share: what patience counts from. */
+  readonly highest: {
+    /** Epochs done then. */
+    readonly epoch: number;
+    /** Its share, in [0, 1]. */
+    readonly top1: number;
+  };
 }
 
 /** All that a run needs to go on bit for bit: random numbers are a function of seed and position, so they need no state. */

@@ -12,7 +12,7 @@ export interface RateStep {
 export interface RateTest {
   /** In order; the last may be short of the highest rate, where the loss diverged. */
   readonly steps: readonly RateStep[];
-  /** The loss diverged: it left the numbers or rose as {@link RateRecorder} says. No higher rate was tried. */
+  /** The loss diverged: it left the numbers or rose as `RateRecorder` says. No higher rate was tried. */
   readonly diverged: boolean;
   /** Where the smoothed loss was lowest: beyond it a higher rate learns no more. */
   readonly lowest: number | null;

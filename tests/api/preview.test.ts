@@ -106,7 +106,7 @@ test("repvgg train --preview draws a sheet and leaves nothing else", async () =>
     stderr: expect.stringMatching(/the data comes first: repvgg train .* --preview\n$/),
   });
   const resumed = await repvgg(["train", "--resume", "x", "--preview", "a.png"], { cwd });
-  expect(resumed.stderr).toMatch(/received --preview/);
+  expect(resumed.stderr).toMatch(/only one of --preview and --resume/);
   const nowhere = await repvgg(["train", data, "--preview", "no/such/a.png"], { cwd });
   expect(nowhere).toMatchObject({ code: 1, stderr: expect.stringMatching(/no such file or folder/) });
   expect(existsSync(join(cwd, "runs"))).toBe(false);

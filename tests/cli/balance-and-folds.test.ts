@@ -79,9 +79,9 @@ it.each([
   [["--folds", "2", "--hold-out", "0.1"], "only one of --folds and --hold-out"],
   [["--folds", "1"], "--folds"],
   [["--folds", "51"], "a number of folds from 2 to 50"],
-  [["--balance", "sampling"], "none, logits, weights"],
+  [["--balance", "sampling"], "none or logits or weights"],
   [["--balance-strength", "0"], "a number above 0, at most 2"],
-  [["--folds", "2", "--resume", "x"], "a resumed run to keep its data and settings"],
+  [["--folds", "2", "--resume", "x"], "a resumed run to keep its data and all settings but --epochs"],
 ])("refuses %j", async (options, message) => {
   const data = options.includes("--resume") ? [] : [photos];
   const { code, stderr, stdout } = await repvgg(["train", ...data, ...options], { cwd });

@@ -18,6 +18,8 @@ it("has the documented defaults", () => {
       layerDecay: 1,
       choose: "best",
       patience: 0,
+      balance: "none",
+      balanceStrength: 1,
       seed: 0,
       augmentation,
     },
@@ -47,6 +49,7 @@ const borders: Record<string, { taken: number[]; refused: unknown[]; expected: s
   backboneRate: { taken: [1e-6, 1, 4], refused: [0, ...notNegative], expected: "a number > 0" },
   layerDecay: { taken: [1e-6, 1], refused: [0, 1.001, -1, Number.NaN], expected: "a number above 0, at most 1" },
   patience: { taken: [0, 20], refused: [0.5, -1, Number.NaN, "1"], expected: "a whole number ≥ 0" },
+  balanceStrength: { taken: [1e-3, 2], refused: [0, 2.001, -1, Number.NaN], expected: "a number above 0, at most 2" },
   seed: { taken: [0, 2 ** 32 - 1], refused: [-1, 2 ** 32, 0.5, Number.NaN], expected: "a whole number from 0 to" },
 };
 
