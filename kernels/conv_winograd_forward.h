@@ -111,18 +111,6 @@ static inline kernel_part parts_of(int packed_points, int inputs) {
   return (kernel_part){part, part * PANEL + 16};
 }
 
-// Rows of transformed tiles that micro-tiles read: they may go beyond the last tile of a point.
-static inline int order_rows(const tile_order *o) {
-  int rows = 0;
-  NO_UNROLL
-  for (int point = 0; point < TILE_POINTS; point++) {
-    const tile_range r = tiles_of_point(o, point);
-    const int end = r.begin + ceil_div(r.end - r.begin, MICRO_ROWS) * MICRO_ROWS;
-    if (end > rows) rows = end;
-  }
-  return rows;
-}
-
 void CONV_NAME(_forward_task)(forward_arguments *a, int task, int thread) {
   const int inputs = a->in_channels / a->groups, outputs = a->out_channels / a->groups;
   const int panels = group_panels(a), panel_blocks = ceil_div(panels, a->block_panels);

@@ -88,6 +88,18 @@ static inline tile_range tiles_of_point(const tile_order *o, int point) {
   return (tile_range){o->begin[outer_x], o->begin[outer_y ? 2 : 4 - outer_x]};
 }
 
+// Rows of transformed tiles that micro-tiles read: they may go beyond the last tile of a point.
+static inline int order_rows(const tile_order *o) {
+  int rows = 0;
+  NO_UNROLL
+  for (int point = 0; point < TILE_POINTS; point++) {
+    const tile_range r = tiles_of_point(o, point);
+    const int end = r.begin + ceil_div(r.end - r.begin, MICRO_ROWS) * MICRO_ROWS;
+    if (end > rows) rows = end;
+  }
+  return rows;
+}
+
 // The pixels [size][size] of image n from (y, x) on; `zeros` where they lie outside.
 NOINLINE static void tile_pixels(const float *x, int height, int width, int channels, int n, int top, int left, int size,
                                  int channel, const float *zeros, const float **pixels) {

@@ -162,7 +162,7 @@ export const rooms = {
         "zoo",
       ].map((name) => `tests/nn/${name}`),
       ["tests/nn/b", "tests/nn/graph-oracles", "tests/nn/network-oracles", "tests/nn/repvgg", "tests/api/explain"],
-      ["tests/exchange/checkpoints", "tests/exchange/features"],
+      ["tests/exchange/checkpoints", "tests/exchange/checkpoint-weights", "tests/exchange/features"],
     ],
   },
   data: {
@@ -170,6 +170,7 @@ export const rooms = {
     tests: [
       [
         "augmentation",
+        "random-crops",
         "mixing",
         "pil",
         "resize",

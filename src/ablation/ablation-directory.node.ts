@@ -3,7 +3,7 @@ import { join } from "node:path";
 import type { AblationRun } from "../analysis/ablation/summary.js";
 import { UserError } from "../core/errors.js";
 import { writeFileAtomically } from "../formats/atomic-write.node.js";
-import { explainFileError } from "../formats/file-errors.node.js";
+import { makeFolder } from "../formats/make-folder.node.js";
 import type { AblationSetup, PlannedRun } from "./setup.node.js";
 
 /**
@@ -23,11 +23,7 @@ export class AblationDirectory {
   /** @throws UserError when the folder holds an ablation already, or cannot be written. */
   static async create(path: string, setup: AblationSetup): Promise<AblationDirectory> {
     AblationDirectory.checkNew(path);
-    try {
-      mkdirSync(path, { recursive: true });
-    } catch (error) {
-      throw explainFileError("write", path, error);
-    }
+    makeFolder(path);
     const directory = new AblationDirectory(path);
     await directory.writeSetup(setup);
     return directory;

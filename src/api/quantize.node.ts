@@ -17,15 +17,15 @@ import { statedFacts } from "../exchange/picture-input.js";
 import type { Graph } from "../graph/graph.js";
 import type { Model } from "../nn/model.js";
 import { checkCount, checkPictures, pictureLimits } from "../quantize/calibration-pictures.js";
-import { causesOf, type QuantizationCause } from "../quantize/causes.js";
-import { type LayerReport, layerReports } from "../quantize/layer-report.js";
+import { causesOf } from "../quantize/causes.js";
+import { layerReports } from "../quantize/layer-report.js";
 import { layersOf } from "../quantize/layers.js";
-import type { ClassOutput, Measured } from "../quantize/measure.js";
+import type { ClassOutput } from "../quantize/measure.js";
 import { type Moments, withEnds } from "../quantize/moments.js";
 import { withQuantizedEnvelope } from "../quantize/onnx-envelope.js";
+import type { QuantizationPage } from "../quantize/page.js";
 import { type QuantizationOptions, quantizeGraph } from "../quantize/quantize-graph.js";
 import type { CalibrationBatch, CalibrationPictures, GraphRunner } from "../quantize/runner.js";
-import type { FloatLayer, QuantizationStep } from "../quantize/steps.js";
 import { hasClassesOf } from "../recipe/classes.js";
 import { spreadOver } from "../recipe/spread-over.js";
 import { evaluationLoader } from "./datasets.node.js";
@@ -51,31 +51,9 @@ export interface Quantized {
 }
 
 /** What quantization did. Plain JSON. */
-export interface QuantizationReport {
-  /** Pictures that it was calibrated on; 0: none. */
-  readonly pictures: number;
-  /** Whether they were labelled with the net's classes. */
+export interface QuantizationReport extends QuantizationPage {
+  /** Whether the pictures were labelled with the net's classes. */
   readonly labelled: boolean;
-  /** Bits of the weights. */
-  readonly bits: number;
-  /** Weights alone, or activations too. */
-  readonly weightsOnly: boolean;
-  /** Of the float net on the pictures, where they have labels. */
-  readonly floatTop1?: number;
-  /** All that was tried, in order, with what it did to the outputs. */
-  readonly steps: readonly QuantizationStep[];
-  /** The quantized net on the pictures. */
-  readonly measured?: Measured;
-  /** Layers that stay in float, and why. */
-  readonly floatLayers: readonly FloatLayer[];
-  /** Every layer. */
-  readonly layers: readonly LayerReport[];
-  /** Why the net is hard to quantize. */
-  readonly causes: readonly QuantizationCause[];
-  /** Bytes of weights and biases: in float32 and as they are now (4 bits and fewer two in a byte). */
-  readonly bytes: { readonly float: number; readonly quantized: number };
-  /** Sentences: what was done before, what was assumed. */
-  readonly notes: readonly string[];
   /** Pictures that could not be read. */
   readonly skipped: readonly SkippedFile[];
 }

@@ -313,18 +313,18 @@ function goOn(
       remedy: "leave them out, or begin a new run",
     });
   }
-  if (!holdsFolds(folder)) return resume(folder, { ...options, ...callbacks });
-  if (options.epochs !== undefined) {
+  // Settings that the command has by default are not those of the run.
+  const { threads, kernels, workers, checkpointSeconds, report, strict, epochs } = options;
+  const named = { threads, kernels, workers, checkpointSeconds, report, strict };
+  const process = Object.fromEntries(Object.entries(named).filter(([, value]) => value !== undefined));
+  if (!holdsFolds(folder)) return resume(folder, { ...process, ...(epochs !== undefined && { epochs }), ...callbacks });
+  if (epochs !== undefined) {
     throw new UserError({
       expected: "the folds of one run to be trained for the same time",
-      received: `--epochs ${options.epochs} beside --resume ${folder}, which holds folds`,
+      received: `--epochs ${epochs} beside --resume ${folder}, which holds folds`,
       remedy: "leave it out, or begin a new run",
     });
   }
-  // The nets that are still to come are trained anew: settings that the command has by default are not theirs.
-  const { threads, kernels, workers, checkpointSeconds, report, strict } = options;
-  const asked = { threads, kernels, workers, checkpointSeconds, report, strict };
-  const process = Object.fromEntries(Object.entries(asked).filter(([, value]) => value !== undefined));
   return resumeFolds(folder, { ...process, ...callbacks, onFold: foldView(terminal) });
 }
 

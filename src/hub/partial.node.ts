@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto";
 import { open, readdir, rename, rm, stat } from "node:fs/promises";
 import { hostname } from "node:os";
 import { join } from "node:path";
+import { isRunning } from "../core/is-running.node.js";
 
 /**
  * Unfinished downloads: `<blob>.<host>.<process>.<instance>.<n>.incomplete`. Each download writes to a file of its own, so that
@@ -48,15 +49,6 @@ function isAbandoned(name: string): boolean {
   const [, owner, pid, itsInstance] = /\.([\w-]+)\.(\d+)\.([0-9a-f]{8})\.\d+\.incomplete$/.exec(name) ?? [];
   if (owner !== host) return false;
   return itsInstance === instance ? !inUse.has(name) : !isRunning(Number(pid));
-}
-
-function isRunning(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code !== "ESRCH";
-  }
 }
 
 const always = (): boolean => true;

@@ -106,7 +106,7 @@ function geometryOf({ node, weight }: ConvolutionOp, input: readonly number[]): 
 }
 
 /** Largest Σ |w| of an output. */
-export function largestWeightSumOf({ data, shape }: IntegerWeight): number {
+function largestWeightSumOf({ data, shape }: IntegerWeight): number {
   const each = data.length / shape[0]!;
   let largest = 0;
   for (let o = 0; o < shape[0]!; o++) {

@@ -7,7 +7,7 @@ import type { FloatLayer } from "./steps.js";
 export const allowed = { top1: 0.01, agreement: 0.97, decibels: 15 } as const;
 
 /** Whether a net has lost too much; by labels where there are some, else by its likeliest classes, else by its outputs. */
-export function losesTooMuch({ top1, agreement, decibels: own }: Measured, floatTop1: number | undefined): boolean {
+function losesTooMuch({ top1, agreement, decibels: own }: Measured, floatTop1: number | undefined): boolean {
   if (top1 !== undefined && floatTop1 !== undefined) return floatTop1 - top1 > allowed.top1;
   if (agreement !== undefined) return agreement < allowed.agreement;
   return own < allowed.decibels;

@@ -7,29 +7,29 @@ import type { Measured } from "./measure.js";
 import type { FloatLayer, QuantizationStep } from "./steps.js";
 import { layersTable, lossSentence, type QuantizationTable, stepsTable } from "./text.js";
 
-/** What the page shows. */
+/** What quantization did, as a page shows it. Plain JSON. */
 export interface QuantizationPage {
-  /** Calibration pictures; 0: none. */
+  /** Pictures that it was calibrated on; 0: none. */
   readonly pictures: number;
-  /** Of the weights. */
+  /** Bits of the weights. */
   readonly bits: number;
-  /** Whether activations stay in float. */
+  /** Weights alone, or activations too. */
   readonly weightsOnly: boolean;
-  /** Of the float net on the pictures. */
+  /** Of the float net on the pictures, where they have labels. */
   readonly floatTop1?: number;
-  /** All that was tried. */
+  /** All that was tried, in order, with what it did to the outputs. */
   readonly steps: readonly QuantizationStep[];
   /** The quantized net on the pictures. */
   readonly measured?: Measured;
-  /** Layers that stay in float. */
+  /** Layers that stay in float, and why. */
   readonly floatLayers: readonly FloatLayer[];
   /** Every layer, in order. */
   readonly layers: readonly LayerReport[];
   /** Why the net is hard to quantize. */
   readonly causes: readonly QuantizationCause[];
-  /** Of weights and biases. */
+  /** Bytes of weights and biases: in float32 and as they are now (4 bits and fewer two in a byte). */
   readonly bytes: { readonly float: number; readonly quantized: number };
-  /** Sentences. */
+  /** Sentences: what was done before, what was assumed. */
   readonly notes: readonly string[];
 }
 

@@ -139,10 +139,10 @@ class Writer {
 }
 
 /** What 1 of a bias stands for. */
-export const biasUnit = (input: number, weight: number): number => Math.fround(input * weight);
+const biasUnit = (input: number, weight: number): number => Math.fround(input * weight);
 
 /** Sums of products reach no further than ±2³⁰ beside a bias that does not either. */
-export const largestBias = 2 ** 30;
+const largestBias = 2 ** 30;
 
 /**
  * Scales of weights, widened where a bias in units of them would not fit into an int32: of channels that are dead (no weights to speak of) and

@@ -20,9 +20,6 @@ export function activationScale([low, high]: readonly [number, number], levels =
 /** The largest whole number of so many bits, used with both signs: −128 is left out so that kernels may pair products. */
 export const largestOf = (bits: number): number => 2 ** (bits - 1) - 1;
 
-/** Bits of weights that are offered; in files they all lie in bytes, 4 and fewer packed. */
-export const weightBits = [8, 7, 6, 5, 4, 3, 2] as const;
-
 /**
  * Scale of one output channel's weights.
  * @param search look for the scale of the smallest squared error below the one that holds the largest weight

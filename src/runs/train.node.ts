@@ -74,7 +74,7 @@ export async function train(
   const { out, signal, command, settings, onStep, onRemark } = options;
   const fields = fieldsOf(options);
   const training = await readTraining(start, fields);
-  if (out !== undefined) checkNewRun(out);
+  if (out !== undefined) RunDirectory.checkNew(out);
   const sets = await trainingSets(data, { ...options, seed: training.asked.seed });
   for (const note of sets.train.notes ?? []) onRemark?.(note);
   checkPatience(training.asked, sets.validation?.length ?? 0);
@@ -125,11 +125,6 @@ export function fieldsOf(options: TrainOptions): TrainFields {
   const { onStep, onEpoch, onDecode, onFeatures, onTest, onSkip, onRemark, report, command, settings, ...fields } =
     further;
   return fields;
-}
-
-/** @throws UserError when the folder holds a run already: {@link train} would not begin another one there. */
-export function checkNewRun(out: string): void {
-  RunDirectory.checkNew(out);
 }
 
 /** Of a run whose epochs were chosen by the test pictures. */

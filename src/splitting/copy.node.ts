@@ -3,6 +3,7 @@ import { copyFile, mkdir, open, readdir, rename, rm, rmdir } from "node:fs/promi
 import { hostname } from "node:os";
 import { basename, dirname, extname, join, resolve, sep } from "node:path";
 import { UserError } from "../core/errors.js";
+import { isRunning } from "../core/is-running.node.js";
 import { syncFolder } from "../formats/atomic-write.node.js";
 import { explainFileError } from "../formats/file-errors.node.js";
 import type { PartName } from "./parts.js";
@@ -141,14 +142,5 @@ async function removeAbandoned(target: string): Promise<void> {
     if (pid && (Number(pid) === process.pid || !isRunning(Number(pid)))) {
       await rm(join(dirname(target), name), { recursive: true, force: true });
     }
-  }
-}
-
-function isRunning(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code !== "ESRCH";
   }
 }

@@ -1,8 +1,9 @@
-import { appendFileSync, existsSync, mkdirSync, readFileSync } from "node:fs";
+import { appendFileSync, existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { UserError } from "../../core/errors.js";
 import { writeFileAtomically } from "../../formats/atomic-write.node.js";
 import { explainFileError } from "../../formats/file-errors.node.js";
+import { makeFolder } from "../../formats/make-folder.node.js";
 import { partName, type StudyPart, type StudyPlan } from "./plan.js";
 import { decodeRuns, encodeRun, type StudyRun } from "./results.js";
 
@@ -33,11 +34,7 @@ export class StudyDirectory {
   /** @throws UserError when the folder holds a study already, or cannot be written. */
   static async create(path: string, plan: StudyPlan): Promise<StudyDirectory> {
     StudyDirectory.checkNew(path);
-    try {
-      mkdirSync(path, { recursive: true });
-    } catch (error) {
-      throw explainFileError("write", path, error);
-    }
+    makeFolder(path);
     const directory = new StudyDirectory(path);
     await directory.writePlan(plan);
     return directory;

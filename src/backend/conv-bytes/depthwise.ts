@@ -1,6 +1,7 @@
 import type { ConvGeometry } from "../../core/conv-geometry.js";
 import { ceilDiv, checkScratch, roundUp } from "../conv/target.js";
 import type { ByteConvParts, ByteConvTarget } from "./contract.js";
+import { windowOf } from "./igemm.js";
 
 /** One input and one output a group: every channel is a lane. */
 export function depthwiseBytes(g: ConvGeometry, target: ByteConvTarget): ByteConvParts {
@@ -16,12 +17,7 @@ export function depthwiseBytes(g: ConvGeometry, target: ByteConvTarget): ByteCon
       kernel: "conv_u8_depthwise_forward",
       args: {
         ...args,
-        kernel_height: g.kernelHeight,
-        kernel_width: g.kernelWidth,
-        stride_y: g.strideHeight,
-        stride_x: g.strideWidth,
-        dilation_y: g.dilationHeight,
-        dilation_x: g.dilationWidth,
+        ...windowOf(g),
       },
     }),
   };

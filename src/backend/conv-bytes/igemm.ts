@@ -25,12 +25,7 @@ export function igemmBytes(g: ConvGeometry, target: ByteConvTarget): ByteConvPar
       kernel: "conv_u8_igemm_forward",
       args: {
         ...args,
-        kernel_height: g.kernelHeight,
-        kernel_width: g.kernelWidth,
-        stride_y: g.strideHeight,
-        stride_x: g.strideWidth,
-        dilation_y: g.dilationHeight,
-        dilation_x: g.dilationWidth,
+        ...windowOf(g),
         groups,
         gather,
         block_rows,
@@ -68,5 +63,17 @@ export function igemmBytesShape(g: ConvGeometry, target: ByteConvTarget) {
     gather: gather ? 1 : 0,
     block_rows: tiles * target.microRows,
     block_panels: blockLength(panels, g.groups * ceilDiv(rows, tiles * target.microRows), target.threads),
+  };
+}
+
+/** The window of a convolution, as kernels name it. */
+export function windowOf(g: ConvGeometry) {
+  return {
+    kernel_height: g.kernelHeight,
+    kernel_width: g.kernelWidth,
+    stride_y: g.strideHeight,
+    stride_x: g.strideWidth,
+    dilation_y: g.dilationHeight,
+    dilation_x: g.dilationWidth,
   };
 }

@@ -1,5 +1,6 @@
-import { type ConvGeometry, checkConvGeometry, convOutHeight, convOutWidth } from "../../core/conv-geometry.js";
+import { type ConvGeometry, checkConvGeometry } from "../../core/conv-geometry.js";
 import { ShapeError } from "../../core/errors.js";
+import { convSizes } from "../conv/sizes.js";
 import type { ByteConvAlgorithm, ByteConvBuffers, ByteConvParts, ByteConvPlan, ByteConvTarget } from "./contract.js";
 import { byteConvCosts } from "./cost.js";
 import { depthwiseBytes } from "./depthwise.js";
@@ -84,13 +85,7 @@ function argumentsOf(at: ByteConvBuffers) {
 
 function sizesOf(g: ConvGeometry) {
   return {
-    batch: g.batch,
-    in_height: g.height,
-    in_width: g.width,
-    in_channels: g.inChannels,
-    out_height: convOutHeight(g),
-    out_width: convOutWidth(g),
-    out_channels: g.outChannels,
+    ...convSizes(g),
     pad_y: g.padTop,
     pad_x: g.padLeft,
   };

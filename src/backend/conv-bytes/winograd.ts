@@ -1,14 +1,16 @@
 import type { ConvGeometry } from "../../core/conv-geometry.js";
-import { ceilDiv, madeRows, roundUp, scratchWords } from "../conv/target.js";
+import { ceilDiv, roundUp, scratchWords } from "../conv/target.js";
 import {
+  bestBlocks,
+  farWordCycles,
   forwardProblem,
   isWinograd,
+  l2Words,
   productShare,
   type WinogradKind,
   winograd2,
   winograd4,
   winograd4Stride2,
-  winogradTiles,
 } from "../conv/winograd.js";
 import type { ByteConvParts, ByteConvTarget } from "./contract.js";
 import { groupWords, hasWholeWords } from "./igemm.js";
@@ -76,33 +78,18 @@ function blockWords(g: ConvGeometry, { tiles: kind }: ByteWinogradKind, tiles: n
   return kind.points ** 2 * (rows * row + 32) + kernels + groupWords(g) + tiles + 160;
 }
 
-/** How a layer is cut in tasks: the blocks of tiles × panels with which the busiest thread is done first; see winogradBlocks of floats. */
 export function winogradBytesBlocks(g: ConvGeometry, kind: ByteWinogradKind, target: ByteConvTarget) {
-  const tiles = winogradTiles(forwardProblem(g), kind.tiles);
-  const panels = ceilDiv(g.outChannels / g.groups, target.panelColumns);
-  const step = madeRows(1, target);
-  let best = { blockTiles: target.microRows, blockPanels: panels, cycles: Number.POSITIVE_INFINITY };
-  for (let blockTiles = target.microRows; blockTiles < tiles + target.microRows; blockTiles += step) {
-    if (blockWords(g, kind, blockTiles, target) > scratchWords) break;
-    for (let blocks = 1; blocks <= Math.min(panels, 2 * target.threads); blocks++) {
-      const blockPanels = ceilDiv(panels, blocks);
-      const tasks = g.groups * ceilDiv(tiles, blockTiles) * ceilDiv(panels, blockPanels);
-      const made = Math.min(blockTiles, madeRows(tiles, target));
-      const cycles = ceilDiv(tasks, target.threads) * taskCycles(g, kind, made, blockPanels, target);
-      if (cycles < best.cycles) best = { blockTiles, blockPanels, cycles };
-    }
-  }
-  return best;
+  return bestBlocks(
+    forwardProblem(g),
+    kind.tiles,
+    target,
+    (tiles) => blockWords(g, kind, tiles, target),
+    (tiles, panels) => taskCycles(g, kind, tiles, panels, target),
+  );
 }
 
 /** Measured: cycles to transform one vector of pairs of a panel's kernels. */
 const kernelCycles = 60;
-
-/** What of a task's transformed tiles stays in a core's L2 (1 MiB), beside the weights that pass through. */
-const l2Words = (640 << 10) / 4;
-
-/** Measured: cycles to read a word from beyond L2; where vectors are short, it is not asked for ahead. */
-const farWordCycles = (target: ByteConvTarget) => (target.lanes > 4 ? 0.3 : 0.8);
 
 /** Measured: cycles of a vector of products of pairs, of which the processor begins two a cycle; elsewhere sums are instructions of their own. */
 export const pairCycles = (target: ByteConvTarget): number => (target.multipliesBytes ? 0.5 : 0.75);

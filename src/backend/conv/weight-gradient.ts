@@ -1,6 +1,7 @@
 import { type ConvGeometry, convOutHeight, convOutWidth } from "../../core/conv-geometry.js";
 import type { KernelCall, Pointer } from "../backend.js";
 import type { ConvWeightGradientPlan } from "../convolution.js";
+import { convSizes } from "./sizes.js";
 import { blockLength, type ConvTarget, ceilDiv, checkScratch, roundUp } from "./target.js";
 
 /** Output positions of a chunk: long sums in registers, packed operands that stay in L2. */
@@ -36,13 +37,7 @@ export function gemmBackwardWeight(g: ConvGeometry, target: ConvTarget): ConvWei
           x: input,
           dy: outputGradient,
           dw: shape.parts === 1 ? weightGradient : workspace,
-          batch: g.batch,
-          in_height: g.height,
-          in_width: g.width,
-          in_channels: g.inChannels,
-          out_height: convOutHeight(g),
-          out_width: convOutWidth(g),
-          out_channels: g.outChannels,
+          ...convSizes(g),
           groups: g.groups,
           kernel_height: g.kernelHeight,
           kernel_width: g.kernelWidth,

@@ -1,5 +1,6 @@
 import { type ConvGeometry, convOutHeight, convOutWidth } from "../../core/conv-geometry.js";
 import type { KernelArguments } from "../kernels.generated.js";
+import { convSizes } from "./sizes.js";
 
 /** The arguments of `conv_*_forward` kernels that say which input each output reads (kernels/conv_window.h). */
 export type ConvWindow = Pick<
@@ -26,13 +27,7 @@ export interface ConvPhase {
 export function forwardWindow(g: ConvGeometry): ConvPhase {
   return {
     window: {
-      batch: g.batch,
-      in_height: g.height,
-      in_width: g.width,
-      in_channels: g.inChannels,
-      out_height: convOutHeight(g),
-      out_width: convOutWidth(g),
-      out_channels: g.outChannels,
+      ...convSizes(g),
       grid_height: convOutHeight(g),
       grid_width: convOutWidth(g),
       taps_y: g.kernelHeight,

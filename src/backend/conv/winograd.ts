@@ -170,7 +170,7 @@ function winogradPlan(
 }
 
 /** What of a task's transformed tiles stays in a core's L2 (1 MiB), beside the weights that pass through. */
-const l2Words = (640 << 10) / 4;
+export const l2Words = (640 << 10) / 4;
 
 /**
  * Whether kernels are transformed when they are packed, or each time anew: a quarter of the memory. The former is faster only
@@ -190,24 +190,41 @@ function blockWords(problem: WinogradProblem, kind: WinogradKind, tiles: number,
   return kind.points ** 2 * (rows * row + 32) + kernels + problem.inputs + tiles + 80;
 }
 
+export function winogradBlocks(problem: WinogradProblem, kind: WinogradKind, target: ConvTarget) {
+  return bestBlocks(
+    problem,
+    kind,
+    target,
+    (tiles) => blockWords(problem, kind, tiles, target),
+    (tiles, panels) => taskCycles(problem, kind, tiles, panels, target),
+  );
+}
+
 /**
  * How a layer is cut in tasks: the blocks of tiles × panels with which the busiest thread is done first. More blocks of
  * panels share out weights that are large, but each transforms its inputs again.
+ * @param words of scratch memory that a task of so many tiles takes
+ * @param cycles that a task of so many tiles and panels takes
  */
-export function winogradBlocks(problem: WinogradProblem, kind: WinogradKind, target: ConvTarget) {
+export function bestBlocks(
+  problem: WinogradProblem,
+  kind: WinogradKind,
+  target: Pick<ConvTarget, "lanes" | "microRows" | "panelColumns" | "threads">,
+  words: (tiles: number) => number,
+  cycles: (tiles: number, panels: number) => number,
+) {
   const tiles = winogradTiles(problem, kind);
   const panels = ceilDiv(problem.outputs, target.panelColumns);
   const step = madeRows(1, target);
   let best = { blockTiles: target.microRows, blockPanels: panels, cycles: Number.POSITIVE_INFINITY };
   for (let blockTiles = target.microRows; blockTiles < tiles + target.microRows; blockTiles += step) {
-    if (blockWords(problem, kind, blockTiles, target) > scratchWords) break;
+    if (words(blockTiles) > scratchWords) break;
     for (let blocks = 1; blocks <= Math.min(panels, 2 * target.threads); blocks++) {
       const blockPanels = ceilDiv(panels, blocks);
       const tasks = problem.groups * ceilDiv(tiles, blockTiles) * ceilDiv(panels, blockPanels);
       const rounds = ceilDiv(tasks, target.threads);
-      const cycles =
-        rounds * taskCycles(problem, kind, Math.min(blockTiles, madeRows(tiles, target)), blockPanels, target);
-      if (cycles < best.cycles) best = { blockTiles, blockPanels, cycles };
+      const taken = rounds * cycles(Math.min(blockTiles, madeRows(tiles, target)), blockPanels);
+      if (taken < best.cycles) best = { blockTiles, blockPanels, cycles: taken };
     }
   }
   return best;
@@ -229,7 +246,7 @@ export function productShare(problem: WinogradProblem, kind: WinogradKind): numb
 }
 
 /** Measured: cycles to read a word from beyond L2. Builds of short vectors do not (WebAssembly cannot) ask for it ahead. */
-const farWordCycles = (target: ConvTarget) => (target.lanes > 4 ? 0.3 : 0.8);
+export const farWordCycles = (target: Pick<ConvTarget, "lanes">) => (target.lanes > 4 ? 0.3 : 0.8);
 
 function taskCycles(
   problem: WinogradProblem,

@@ -1,6 +1,7 @@
 import { Rng } from "#repvgg/core/rng.js";
 import { padded, rowBytes, toByte } from "../byte-oracle.js";
 import { flags, type KernelCase, matrices, random } from "./case.js";
+import { pools } from "./pooling.js";
 
 /** Bytes, the same for the same seed. */
 export function randomBytes(seed: number, length: number): Uint8Array {
@@ -150,24 +151,6 @@ const byRow = matrices.flatMap(([rows, channels]): KernelCase[] => {
     }),
   ];
 });
-
-interface Pool {
-  readonly batch: number;
-  readonly size: readonly [number, number];
-  readonly channels: number;
-  readonly kernel: readonly [number, number];
-  readonly stride: readonly [number, number];
-  /** Top, left, bottom, right. */
-  readonly pads: readonly [number, number, number, number];
-  readonly dilation: readonly [number, number];
-}
-
-const pools: readonly Pool[] = [
-  { batch: 1, size: [1, 1], channels: 1, kernel: [1, 1], stride: [1, 1], pads: [0, 0, 0, 0], dilation: [1, 1] },
-  { batch: 2, size: [9, 7], channels: 5, kernel: [3, 3], stride: [2, 2], pads: [1, 1, 1, 1], dilation: [1, 1] },
-  { batch: 3, size: [8, 11], channels: 17, kernel: [2, 3], stride: [2, 1], pads: [0, 1, 1, 0], dilation: [2, 3] },
-  { batch: 1, size: [20, 21], channels: 64, kernel: [5, 5], stride: [1, 1], pads: [2, 2, 2, 2], dilation: [1, 1] },
-];
 
 const byWindow = pools.flatMap((p): KernelCase[] => {
   const [height, width] = p.size;

@@ -1,6 +1,7 @@
 import { build, flags, type KernelCase, random } from "./case.js";
 
-interface Pool {
+/** A pool and what it runs over. */
+export interface Pool {
   readonly batch: number;
   readonly size: readonly [number, number];
   readonly channels: number;
@@ -11,7 +12,7 @@ interface Pool {
   readonly dilation: readonly [number, number];
 }
 
-const pools: readonly Pool[] = [
+export const pools: readonly Pool[] = [
   { batch: 1, size: [1, 1], channels: 1, kernel: [1, 1], stride: [1, 1], pads: [0, 0, 0, 0], dilation: [1, 1] },
   { batch: 2, size: [9, 7], channels: 5, kernel: [3, 3], stride: [2, 2], pads: [1, 1, 1, 1], dilation: [1, 1] },
   { batch: 1, size: [12, 13], channels: 64, kernel: [5, 5], stride: [1, 1], pads: [2, 2, 2, 2], dilation: [1, 1] },
