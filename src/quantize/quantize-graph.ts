@@ -134,10 +134,12 @@ async function onPictures(work: Work, pictures: CalibrationPictures): Promise<Qu
     steps[at] = { ...steps[at]!, kept: true };
   };
 
-  const naive = formOf(float, seen, "min-max", { bits, perChannel: false });
-  await measure("to nearest, a scale a layer, min-max", naive);
-  const start = "to nearest, a scale a channel, min-max";
-  let best: Candidate = { name: start, graph: float, statistics: seen, method: options.ranges ?? "min-max" };
+  const method = options.ranges ?? "min-max";
+  const roundedBy = (part: "layer" | "channel"): string => `to nearest, a scale a ${part}, ${method}`;
+  const naive = formOf(float, seen, method, { bits, perChannel: false });
+  if (perChannel) await measure(roundedBy("layer"), naive);
+  const start = roundedBy(perChannel ? "channel" : "layer");
+  let best: Candidate = { name: start, graph: float, statistics: seen, method };
   let least = Number.POSITIVE_INFINITY;
   const consider = async (candidate: Candidate): Promise<void> => {
     const form = formOf(candidate.graph, candidate.statistics, candidate.method);
@@ -155,8 +157,8 @@ async function onPictures(work: Work, pictures: CalibrationPictures): Promise<Qu
   keep(best.name);
   if (!weightsOnly && options.ranges === undefined) {
     const { name: before } = best;
-    for (const method of rangeMethods) {
-      if (method !== best.method) await consider({ ...best, name: `ranges: ${method}`, method });
+    for (const other of rangeMethods) {
+      if (other !== best.method) await consider({ ...best, name: `ranges: ${other}`, method: other });
     }
     if (best.name !== before) keep(best.name);
   }
